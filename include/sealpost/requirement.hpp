@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// decide(): from what is known about a destination to what a session with one of its MX hosts must prove.
+// A Requirement is a list of Demands, one per source that asks for something. All demands count together: a
+// source can add a demand, none can take another's away. That is how operator policy stays a floor. Pure.
+//
+// Sources and their order: RFC 8461 (MTA-STS), RFC 7672 (DANE), RFC 8689 (REQUIRETLS), the operator's partner
+// rules. `policy explain`, `policy probe`, `policy replay` and delivery all call this function.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sealpost/clock.hpp"
+#include "sealpost/handshake_facts.hpp"
+#include "sealpost/mta_sts.hpp"
+#include "sealpost/partner.hpp"
+#include "sealpost/tlsa.hpp"
+
+namespace sealpost {
+
+enum class Source : std::uint8_t { partner, requiretls, dane, mta_sts, opportunistic };
+std::string_view name_of(Source source) noexcept;  // "partner", "mta-sts", ...
+
+enum class Force : std::uint8_t { enforce, observe };  // observe: testing / audit: report, never refuse
+
+// One source's demand: each set axis must hold. Unset axes ask nothing.
+struct Demand {
+  Source source = Source::opportunistic;
+  Force force = Force::enforce;
+  std::string origin;      // partner rule name, STS policy id, TLSA base domain: who to ask why
+  std::string version;     // what identifies the rule's text: rule hash, STS id, TLSA digest
+
+  bool starttls = false;                 // no clear text
+  bool webpki = false;                   // chain to [tls] trust, unexpired
+  bool match_mx_name = false;            // a SAN names the MX host
+  std::vector<std::string> match_names;  // or one of these (partner `names`), "*."-free reference names
+  bool match_domain = false;             // or the policy domain or a host directly under it (partner names = domain)
+  std::vector<std::string> mx_patterns;  // the MX host must match one (exact or "*.suffix", one label)
+  std::vector<TlsaRecord> tlsa;          // usable records, one must match
+  std::vector<std::string> tlsa_names;   // names for usage 2
+  bool tlsa_unusable = false;            // secure RRset without a usable record: counts as a failure, TLS still needed
+  std::vector<std::string> pins;         // SPKI SHA-256, lower-case hex, one must match
+  TlsVersion minimum = TlsVersion::none;
+  bool requiretls_offer = false;         // the host must offer REQUIRETLS inside TLS, MX name authenticated
+};
+
+struct Requirement {
+  std::string policy_domain;
+  std::string mx_host;
+  std::vector<Demand> demands;
+
+  // Some enforcing demand forbids clear text (then a failed handshake never falls back).
+  bool tls_required() const noexcept;
+  // Some enforcing demand asks more than encryption.
+  bool authentication_required() const noexcept;
+};
+
+// What is known about MTA-STS for the policy domain.
+struct StsState {
+  enum class Kind : std::uint8_t {
+    disabled,      // by configuration, or the message's class ignores it
+    none,          // no record, or a policy in mode none, or an expired one
+    fetch_failed,  // a valid record, but no policy could be fetched and none unexpired is cached (S24)
+    policy,        // an unexpired policy rules
+  };
+  Kind kind = Kind::none;
+  std::string id;              // of the policy that rules, or of the record whose fetch failed
+  std::optional<MtaStsPolicy> policy;
+  SystemTime expires{};
+  std::string failure_type;    // fetch_failed: TLS-RPT result type; also set when a refresh fails behind a cached policy
+  std::string failure_reason;  // token for failure-reason-code
+};
+
+// What is known about DANE for one MX host (RFC 7672 §2.2, outcomes a-d).
+struct DaneState {
+  enum class Kind : std::uint8_t {
+    disabled,    // by configuration, untrusted resolver, or the message's class
+    none,        // absent or insecure: nothing asked
+    usable,      // secure RRset with at least one usable record
+    unusable,    // secure RRset, none usable
+    failed,      // lookup failed: the host must be skipped
+  };
+  Kind kind = Kind::none;
+  std::string base_domain;
+  std::vector<TlsaRecord> usable;
+  std::vector<TlsaRecord> all;        // for reports
+  std::vector<std::string> names;     // reference names for usage 2
+  bool mx_secure = false;             // the MX RRset (or its secure absence) was secure
+  std::string failure_reason;         // for failed
+};
+
+struct MessageFlags {
+  bool requiretls = false;       // RFC 8689 §4.1
+  bool tls_required_no = false;  // honoured header, or one of our own TLS reports: cancels DANE and STS, nothing else
+  bool operator==(const MessageFlags&) const = default;
+};
+
+struct DecisionFacts {
+  std::string policy_domain;                 // lower-case A-labels
+  std::string mx_host;
+  bool mx_secure = false;
+  std::optional<PartnerRule> partner;        // the one rule in force (find_partner()), none for everyone else
+  StsState sts;
+  DaneState dane;
+  MessageFlags flags;
+  TlsVersion default_minimum = TlsVersion::tls1_2;  // [tls] minimum, for enforcing demands
+  bool dane_satisfies_sts = false;
+  SystemTime now{};
+};
+
+struct Decision {
+  Requirement requirement;
+  // Set: this host must not be contacted at all (DANE lookup failed; dane-only without usable records;
+  // MX not in an enforced pattern). The text is a reason for people, the type for TLS-RPT.
+  struct Skip {
+    Source source = Source::opportunistic;
+    std::string result_type;
+    std::string reason_code;
+    std::string text;
+  };
+  std::optional<Skip> skip;
+  std::vector<std::string> trace;  // one line per step, for `policy explain`
+};
+
+Decision decide(const DecisionFacts& facts);
+
+}  // namespace sealpost

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Resolver: DNS answers with their DNSSEC state. Behind it: c-ares and a cache (ares_resolver), or a table in
+// tests and simulation. Absent is not failed, and insecure is not failed: three-way throughout (RFC 7672 §2.1.1).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "event/task.hpp"
+#include "sealpost/ip_address.hpp"
+#include "sealpost/tlsa.hpp"
+
+namespace sealpost::dns {
+
+enum class RrType : std::uint16_t { a = 1, cname = 5, mx = 15, txt = 16, aaaa = 28, tlsa = 52 };
+std::string_view name_of(RrType type) noexcept;
+
+enum class Status : std::uint8_t {
+  found,     // records of the asked type are there
+  no_data,   // the name exists, the type does not
+  nxdomain,  // the name does not exist
+  failed,    // SERVFAIL, REFUSED, timeout, malformed, bogus: nothing is known. `why` says which
+};
+enum class Dnssec : std::uint8_t { insecure, secure };  // secure: AD from a resolver we trust; also for absence
+
+struct Mx {
+  std::uint16_t preference = 0;
+  std::string exchange;  // lower-case A-labels, no trailing dot; "" is the null MX (RFC 7505)
+};
+
+// One alias step of the answer, in order. Names as in Mx::exchange.
+struct Alias {
+  std::string owner;
+  std::string target;
+};
+
+struct Answer {
+  Status status = Status::failed;
+  Dnssec dnssec = Dnssec::insecure;
+  std::uint8_t rcode = 2;
+  std::uint32_t ttl = 0;          // seconds left for the whole answer, already capped
+  std::string why;                // for failed: what to log, no remote bytes unescaped
+  std::vector<Alias> aliases;     // CNAMEs followed, empty when the name is no alias
+  std::string canonical;          // the name the records belong to (the asked name without aliases)
+  std::vector<Mx> mx;             // at most one of these vectors is filled, by the asked type
+  std::vector<IpAddress> addresses;
+  std::vector<std::string> texts;  // strings of a record joined
+  std::vector<TlsaRecord> tlsa;
+};
+using AnswerPtr = std::shared_ptr<const Answer>;
+
+class Resolver {
+ public:
+  virtual ~Resolver() = default;
+  // Never null. `name`: any case, optional trailing dot, A-labels; what is no domain name gives Status::failed.
+  virtual event::Task<AnswerPtr> query(std::string name, RrType type) = 0;
+};
+
+}  // namespace sealpost::dns

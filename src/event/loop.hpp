@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Loop: one thread's ready queue, timers and clock. EventLoop (event_loop.hpp) runs it on libevent, SimLoop
+// (sim_loop.hpp) on virtual time; everything else sees this class. Only post() and stop() may be called from
+// another thread.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "sealpost/clock.hpp"
+
+namespace sealpost::event {
+
+class Loop;
+
+// Something the loop will run on its next turn; intrusive, unlinks itself when destroyed.
+class Runnable {
+ public:
+  using Run = void (*)(Runnable&) noexcept;
+  explicit Runnable(Run run) noexcept : run_(run) {}
+  Runnable(const Runnable&) = delete;
+  Runnable& operator=(const Runnable&) = delete;
+  bool queued() const noexcept { return next_ != nullptr; }
+  void unlink() noexcept;
+
+ protected:
+  ~Runnable() { unlink(); }
+
+ private:
+  friend class Loop;
+  Run run_;
+  Runnable* prev_ = nullptr;
+  Runnable* next_ = nullptr;
+};
+
+// A deadline. Fires once, from the loop, at or after its time; disarms itself when destroyed.
+class Timer {
+ public:
+  using Fire = void (*)(Timer&) noexcept;
+  Timer(Loop& loop, Fire fire) noexcept : loop_(loop), fire_(fire) {}
+  Timer(const Timer&) = delete;
+  Timer& operator=(const Timer&) = delete;
+  void arm(SteadyTime at);  // re-arming moves it
+  void disarm() noexcept;
+  bool armed() const noexcept { return slot_ != npos; }
+  Loop& loop() const noexcept { return loop_; }
+
+ protected:
+  ~Timer() { disarm(); }
+
+ private:
+  friend class Loop;
+  static constexpr std::size_t npos = static_cast<std::size_t>(-1);
+  Loop& loop_;
+  Fire fire_;
+  SteadyTime at_{};
+  std::size_t slot_ = npos;  // place in the loop's heap
+};
+
+class Loop {
+ public:
+  Loop() = default;
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+  virtual ~Loop();
+
+  virtual SteadyTime now() const noexcept = 0;  // as of this turn
+  virtual SystemTime wall() const noexcept = 0;
+
+  // Run until stop(). Everything posted before stop() has run when it returns.
+  virtual void run() = 0;
+  virtual void stop() = 0;                          // any thread
+  virtual void post(std::function<void()> work) = 0;  // any thread; runs on this loop, in order of posting
+
+  void ready(Runnable& work) noexcept;  // own thread; no-op when queued already
+
+ protected:
+  // One pass over what was ready at its start; true when something ran.
+  bool run_ready() noexcept;
+  bool has_ready() const noexcept { return head_.next_ != &head_; }
+  void fire_timers(SteadyTime until) noexcept;
+  std::optional<SteadyTime> next_deadline() const noexcept;
+
+ private:
+  friend class Timer;
+  struct Head final : Runnable {
+    Head() noexcept;
+  };
+  void heap_place(std::size_t slot, Timer* timer) noexcept;
+  void heap_up(std::size_t slot) noexcept;
+  void heap_down(std::size_t slot) noexcept;
+
+  Head head_;
+  std::vector<Timer*> heap_;
+};
+
+}  // namespace sealpost::event
