@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The log: one line per event, key=value or JSON, safe against injection (T-48): every value is escaped, so
-// one event is one line whatever a peer sent. Lines are buffered and flushed when a loop is about to wait, at
-// warnings, and when the buffer fills. Thread-safe.
+// one event is one line of printable ASCII whatever a peer sent. Lines are buffered and flushed when a loop
+// is about to wait (its owner calls flush()), at warnings, when the buffer fills and at exit. Thread-safe. A
+// value is cut at 2048 octets.
 //
 //   log::info("delivered", {{"id", id}, {"rcpt", recipient}, {"mx", host}, {"reply", 250}});
 #pragma once
@@ -12,6 +13,8 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+
+#include "sealpost/clock.hpp"
 
 namespace sealpost::log {
 
@@ -24,8 +27,8 @@ class Field {
   Field(std::string_view key_, const char* value_) : key(key_), text(value_) {}
   Field(std::string_view key_, const std::string& value_) : key(key_), text(value_) {}
   template <class Int>
-    requires std::is_integral_v<Int>
-  Field(std::string_view key_, Int value_) : key(key_), number(static_cast<std::int64_t>(value_)), is_number(true) {}
+  requires std::is_integral_v<Int> Field(std::string_view key_, Int value_)
+      : key(key_), number(static_cast<std::int64_t>(value_)), is_number(true) {}
   std::string_view key;   // a literal: lower case, '_' between words
   std::string_view text;  // valid for the duration of the call
   std::int64_t number = 0;
@@ -37,11 +40,17 @@ using Fields = std::initializer_list<Field>;
 void configure(int fd, Format format, Level least);
 bool enabled(Level level) noexcept;
 void write(Level level, std::string_view event, Fields fields);
-inline void debug(std::string_view event, Fields fields) { if (enabled(Level::debug)) write(Level::debug, event, fields); }
-inline void info(std::string_view event, Fields fields) { if (enabled(Level::info)) write(Level::info, event, fields); }
+inline void debug(std::string_view event, Fields fields) {
+  if (enabled(Level::debug)) write(Level::debug, event, fields);
+}
+inline void info(std::string_view event, Fields fields) {
+  if (enabled(Level::info)) write(Level::info, event, fields);
+}
 inline void warning(std::string_view event, Fields fields) { write(Level::warning, event, fields); }
 inline void error(std::string_view event, Fields fields) { write(Level::error, event, fields); }
 void flush() noexcept;
+// Where the time stamps come from: the system's clock, or simulated time. Null: the system again.
+void use_clock(SystemTime (*now)()) noexcept;
 
 // One line as it would be written, without time stamp and newline: what tests look at.
 std::string format_line(Format format, std::string_view event, Fields fields);

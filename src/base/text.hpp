@@ -18,13 +18,14 @@ std::string lower(std::string_view s);
 bool iequals(std::string_view a, std::string_view b) noexcept;
 bool istarts_with(std::string_view s, std::string_view prefix) noexcept;
 std::string_view trim(std::string_view s, std::string_view set = " \t") noexcept;
-std::vector<std::string_view> split(std::string_view s, char by);  // "a,,b" gives three parts
+std::vector<std::string_view> split(std::string_view s, char by);          // "a,,b" gives three parts
 std::optional<std::uint64_t> parse_u64(std::string_view digits) noexcept;  // digits only, no sign, checked
 std::string hex(std::span<const std::uint8_t> bytes);                      // lower case
 std::optional<std::vector<std::uint8_t>> from_hex(std::string_view text);
 std::string base64(std::string_view bytes);
 std::optional<std::string> from_base64(std::string_view text);
-// Remote text for people: printable ASCII kept, everything else as \xHH, cut with "..." at `most` octets.
+// Remote text for people: printable ASCII kept, everything else as \xHH, cut with "..." so that it has at
+// most `most` octets.
 std::string printable(std::string_view remote, std::size_t most = 512);
 
 }  // namespace sealpost::text

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Owners for SQLite objects. Include where dep_sqlite is linked.
+#pragma once
+
+#include <sqlite3.h>
+
+#include "base/handles.hpp"
+
+namespace sealpost {
+
+using DatabasePtr = std::unique_ptr<sqlite3, FreeWith<sqlite3_close_v2>>;
+using StatementPtr = std::unique_ptr<sqlite3_stmt, FreeWith<sqlite3_finalize>>;
+
+}  // namespace sealpost
