@@ -21,10 +21,13 @@ enum class MessageClass : std::uint8_t {
   report,  // TLS-RPT mail: ignores STS and DANE, never counted (R21, T-44)
 };
 
+// NOTIFY of RFC 3461 §4.1, as bits of Recipient::notify.
+enum Notify : std::uint8_t { notify_never = 1, notify_success = 2, notify_failure = 4, notify_delay = 8 };
+
 struct Recipient {
   Recipient() = default;
   explicit Recipient(std::string address_) : address(std::move(address_)) {}
-  std::string address;         // local-part@domain, domain in A-labels, case of the local part kept
+  std::string address;         // local-part@domain, domain in A-labels, case kept as written
   std::string original;        // ORCPT as received ("rfc822;..."), empty when absent (RFC 3461)
   std::uint8_t notify = 0;     // bits of Notify; 0: not given
 };
