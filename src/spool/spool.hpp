@@ -2,14 +2,16 @@
 //
 // Spool: where accepted mail is kept. Every change is a group of journal records that become durable together;
 // a call returns when its group has been synced (D-01..D-07) and never blocks a loop (D-06). docs/spool-format.md
-// describes the files. Behind it: JournalSpool (a thread of its own), in simulation the same code on virtual disk.
+// describes the files. Behind it: JournalSpool (journal_spool.hpp) on a thread of its own, or, in simulation, the
+// same code on a virtual disk.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "event/loop.hpp"
@@ -17,43 +19,22 @@
 #include "mail/envelope.hpp"
 #include "mail/message_id.hpp"
 #include "sealpost/expected.hpp"
+#include "spool/stored_message.hpp"
 
 namespace sealpost::spool {
 
-// A piece of a message body in the journal.
-struct Extent {
-  std::uint64_t segment = 0;
-  std::uint32_t offset = 0;  // of the first body octet in the segment file
-  std::uint32_t length = 0;
-};
-
-enum class RecipientState : std::uint8_t { pending, delivered, failed, removed, held };
-
-// A message as the rest of the relay sees it. Immutable but for what its lanes know; shared.
-struct StoredMessage {
-  MessageId id;
-  Envelope envelope;
-  std::uint64_t size = 0;                 // octets of the body as it will be sent, dot-stuffing not counted
-  std::vector<Extent> extents;            // where the body lies
-  // The whole body while it is fresh: freed when its first attempts are over, or not kept at all under memory
-  // pressure. Read bodies through Spool::open().
-  std::shared_ptr<const std::string> fresh;
-  // State as of store() or recovery; the queue owns the running state.
-  std::vector<RecipientState> states;     // one per recipient
-  std::uint32_t attempts = 0;             // attempts begun (D-12)
-  SystemTime next_attempt{};              // recovery: when the schedule wanted it next
-  bool delay_notice_sent = false;
-  bool found_attempting = false;          // recovery: an attempt was begun and has no outcome
-};
-using StoredMessagePtr = std::shared_ptr<const StoredMessage>;
+// Most octets in one call: an inline body, or one part of a longer one. Recipients and replies have bounds too.
+constexpr std::size_t max_part = 4u << 20;
+constexpr std::size_t max_recipients = 10'000;
+constexpr std::size_t max_reply = 512;
 
 struct NewMessage {
   NewMessage() = default;
   MessageId id;
   Envelope envelope;
   std::string body;               // inline part; the octets that follow `chunks`
-  std::vector<Extent> chunks;     // parts already written with append_body()
-  std::uint64_t chunk_octets = 0;
+  std::vector<Extent> chunks;     // parts already written with append_body(), in order
+  std::uint64_t chunk_octets = 0; // their sum
 };
 
 struct RecipientOutcome {
@@ -62,23 +43,24 @@ struct RecipientOutcome {
       : recipient(recipient_), state(state_), reply(std::move(reply_)) {}
   std::uint32_t recipient = 0;    // index into the envelope
   RecipientState state = RecipientState::pending;  // pending: deferred
-  std::string reply;              // last word about it, printable, at most 512 octets
+  std::string reply;              // last word about it, printable; cut at max_reply octets
 };
 
-// The end of one attempt, for some recipients of one message.
+// The end of one attempt, or an operator's word (removed, held), for some recipients of one message.
 struct Outcome {
   Outcome() = default;
   MessageId id;
   std::vector<RecipientOutcome> recipients;
   SystemTime when{};
-  SystemTime next_attempt{};      // when some are deferred
-  bool delay_notice_sent = false; // this group carries a delay notice
+  SystemTime next_attempt{};      // of those deferred
+  bool delay_notice_sent = false; // this group carries a delay notice for them
 };
 
 class BodyReader {
  public:
   virtual ~BodyReader() = default;
-  // The next piece, at most 256 KiB, empty at the end; valid until the next call. Errc::io: the record is damaged.
+  // The next piece, at most 256 KiB, empty at the end; valid until the next call. The last octets of a damaged body
+  // are never handed out: Errc::io instead. Errc::unavailable: cannot be read now, which says nothing about damage.
   virtual event::Task<Expected<std::string_view>> next() = 0;
 };
 
@@ -92,17 +74,27 @@ class Spool {
 
   // Writes a part of a long body ahead of its message; durable only together with the message.
   virtual event::Task<Expected<Extent>> append_body(event::Loop& home, MessageId id, std::string bytes) = 0;
-  // Durable when it succeeds. On an error nothing is kept: answer 451 or 452 (no_space). A message counts as
-  // attempt 1 begun (the queue attempts it at once).
+  // Forgets the parts of a message that will never be stored; nothing happens when it was, or has none. Whoever
+  // appends parts calls it from the destructor that ends an unfinished transaction. Any thread.
+  virtual void discard(MessageId id) noexcept = 0;
+
+  // Durable when it succeeds. On an error nothing is kept: answer 451, or 452 for Errc::no_space. Errc::timed_out
+  // when the disk did not answer within 60 s (D-06); then, and when the task is destroyed before it has finished,
+  // the message is withdrawn as soon as the disk answers: a refused message is never delivered.
   virtual event::Task<Expected<StoredMessagePtr>> store(event::Loop& home, NewMessage message) = 0;
-  // Attempt `number` (2 and up) is about to begin (D-12).
-  virtual event::Task<Expected<void>> begin_attempt(event::Loop& home, MessageId id, std::uint32_t number) = 0;
-  // The outcome, and the DSNs it caused, in one group (D-17). Returns the stored DSNs.
+
+  // An attempt (the second and later ones) for these recipients is about to begin (D-12).
+  virtual event::Task<Expected<void>> begin_attempt(event::Loop& home, MessageId id,
+                                                    std::vector<std::uint32_t> recipients) = 0;
+  // The outcome, and the DSNs it caused, in one group (D-17). Returns the DSNs it stored: one whose id is there
+  // already is not stored again. Errc::not_found: the message is finished. Do not cancel it: the group is kept, and
+  // DSNs nobody took over wait for the next start.
   virtual event::Task<Expected<std::vector<StoredMessagePtr>>> finish_attempt(event::Loop& home, Outcome outcome,
                                                                               std::vector<NewMessage> dsns) = 0;
   // Operator's hold and release of a whole message.
   virtual event::Task<Expected<void>> hold(event::Loop& home, MessageId id, bool held, std::string reason) = 0;
 
+  // The reader must not outlive the spool.
   virtual std::unique_ptr<BodyReader> open(event::Loop& home, StoredMessagePtr message) = 0;
 
   // What replay found, in order of arrival; once, before anything else is called.
