@@ -4,6 +4,8 @@
 #include <array>
 #include <cstdint>
 
+#include "base/text.hpp"
+
 namespace sealpost::log {
 namespace {
 
@@ -44,35 +46,6 @@ char short_escape(char c) noexcept {
 void append_unit(std::string& out, std::uint32_t unit) {
   out += "\\u";
   for (int shift = 12; shift >= 0; shift -= 4) out += hex_letters[unit >> shift & 15];
-}
-
-struct Decoded {
-  std::uint32_t code = 0xfffd;
-  std::size_t length = 1;
-};
-
-// One UTF-8 sequence (RFC 3629): no overlong forms, surrogates, or values past U+10FFFF.
-Decoded decode(std::string_view value) noexcept {
-  const auto at = [&](std::size_t i) { return static_cast<unsigned char>(value[i]); };
-  const unsigned first = at(0);
-  std::size_t length = 0;
-  std::uint32_t code = 0, least = 0;
-  if (first < 0x80) return {first, 1};
-  if (first >= 0xc2 && first < 0xe0)
-    length = 2, code = first & 0x1f, least = 0x80;
-  else if (first >= 0xe0 && first < 0xf0)
-    length = 3, code = first & 0x0f, least = 0x800;
-  else if (first >= 0xf0 && first < 0xf5)
-    length = 4, code = first & 0x07, least = 0x10000;
-  else
-    return {};
-  if (value.size() < length) return {};
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((at(i) & 0xc0) != 0x80) return {};
-    code = code << 6 | (at(i) & 0x3fU);
-  }
-  if (code < least || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) return {};
-  return {code, length};
 }
 
 }  // namespace
@@ -120,7 +93,7 @@ void append_json_string(std::string& out, std::string_view value) {
       value.remove_prefix(1);
       continue;
     }
-    const Decoded next = decode(value);
+    const text::Utf8Unit next = text::decode_utf8(value);
     value.remove_prefix(next.length);
     if (next.code < 0x10000) {
       append_unit(out, next.code);

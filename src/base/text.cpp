@@ -133,6 +133,38 @@ std::optional<std::string> from_base64(std::string_view text) {
   return out;
 }
 
+Utf8Unit decode_utf8(std::string_view s) noexcept {
+  const auto at = [&](std::size_t i) { return static_cast<unsigned char>(s[i]); };
+  const unsigned first = at(0);
+  std::size_t length = 0;
+  std::uint32_t code = 0, least = 0;
+  if (first < 0x80) return {first, 1, true};
+  if (first >= 0xc2 && first < 0xe0)
+    length = 2, code = first & 0x1f, least = 0x80;
+  else if (first >= 0xe0 && first < 0xf0)
+    length = 3, code = first & 0x0f, least = 0x800;
+  else if (first >= 0xf0 && first < 0xf5)
+    length = 4, code = first & 0x07, least = 0x10000;
+  else
+    return {};
+  if (s.size() < length) return {};
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((at(i) & 0xc0) != 0x80) return {};
+    code = code << 6 | (at(i) & 0x3fU);
+  }
+  if (code < least || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) return {};
+  return {code, length, true};
+}
+
+bool is_utf8(std::string_view s) noexcept {
+  while (!s.empty()) {
+    const Utf8Unit unit = decode_utf8(s);
+    if (!unit.well_formed) return false;
+    s.remove_prefix(unit.length);
+  }
+  return true;
+}
+
 std::string printable(std::string_view remote, std::size_t most) {
   constexpr std::string_view ellipsis = "...";
   std::string out;
