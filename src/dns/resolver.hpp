@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Resolver: DNS answers with their DNSSEC state. Behind it: c-ares and a cache (ares_resolver), or a table in
-// tests and simulation. Absent is not failed, and insecure is not failed: three-way throughout (RFC 7672 §2.1.1).
+// tests and simulation. Absent is not failed, and insecure is not failed: three-way throughout (RFC 7672
+// §2.1.1).
 #pragma once
 
 #include <array>
@@ -9,9 +10,11 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "event/task.hpp"
+#include "sealpost/clock.hpp"
 #include "sealpost/ip_address.hpp"
 #include "sealpost/tlsa.hpp"
 
@@ -26,7 +29,10 @@ enum class Status : std::uint8_t {
   nxdomain,  // the name does not exist
   failed,    // SERVFAIL, REFUSED, timeout, malformed, bogus: nothing is known. `why` says which
 };
-enum class Dnssec : std::uint8_t { insecure, secure };  // secure: AD from a resolver we trust; also for absence
+enum class Dnssec : std::uint8_t {
+  insecure,
+  secure
+};  // secure: AD from a resolver we trust; also for absence
 
 struct Mx {
   std::uint16_t preference = 0;
@@ -43,11 +49,13 @@ struct Answer {
   Status status = Status::failed;
   Dnssec dnssec = Dnssec::insecure;
   std::uint8_t rcode = 2;
-  std::uint32_t ttl = 0;          // seconds left for the whole answer, already capped
-  std::string why;                // for failed: what to log, no remote bytes unescaped
-  std::vector<Alias> aliases;     // CNAMEs followed, empty when the name is no alias
-  std::string canonical;          // the name the records belong to (the asked name without aliases)
-  std::vector<Mx> mx;             // at most one of these vectors is filled, by the asked type
+  std::uint32_t ttl = 0;  // seconds the whole answer was good for when it came, already capped
+  SteadyTime expires{};   // when that ends; what a resolver with a cache gives is not yet expired
+  std::string why;        // for failed: what to log, no remote bytes unescaped
+  std::vector<Alias>
+      aliases;  // CNAMEs followed, empty when the name is no alias; RrType::cname: the one asked for
+  std::string canonical;  // the name the records belong to (the asked name without aliases)
+  std::vector<Mx> mx;     // at most one of these vectors is filled, by the asked type
   std::vector<IpAddress> addresses;
   std::vector<std::string> texts;  // strings of a record joined
   std::vector<TlsaRecord> tlsa;
@@ -57,8 +65,14 @@ using AnswerPtr = std::shared_ptr<const Answer>;
 class Resolver {
  public:
   virtual ~Resolver() = default;
-  // Never null. `name`: any case, optional trailing dot, A-labels; what is no domain name gives Status::failed.
+  // Never null. `name`: any case, optional trailing dot, A-labels; what is no domain name gives
+  // Status::failed.
   virtual event::Task<AnswerPtr> query(std::string name, RrType type) = 0;
+  // As query(), but what is cached counts only while it is seconds old: for what must be looked at again now,
+  // such as the MTA-STS record after a policy failure (T-15).
+  virtual event::Task<AnswerPtr> query_fresh(std::string name, RrType type) {
+    return query(std::move(name), type);
+  }
 };
 
 }  // namespace sealpost::dns

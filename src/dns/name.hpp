@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Domain names as text: lower case, no trailing dot. The root is the empty string.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace sealpost::dns {
+
+constexpr std::size_t name_octets = 253;  // of the text form without the final dot (RFC 1035 §2.3.4)
+constexpr std::size_t label_octets = 63;
+
+// The name in lower case without its trailing dot, or nothing when it is no name that mail asks for: an empty
+// or too long label or name, or an octet other than letters, digits, '-' and '_' (underscores prefix TLSA and
+// policy names).
+std::optional<std::string> normal_name(std::string_view text);
+
+// True for what may be an MX host: a normal name with no underscore and at least one character that is no
+// digit in its last label, so that "192.0.2.1" is none.
+bool is_host_name(std::string_view name) noexcept;
+
+}  // namespace sealpost::dns
