@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -23,21 +24,26 @@ class LineStream {
  public:
   explicit LineStream(std::unique_ptr<Stream> stream);
 
-  // The next line if it is complete in the buffer: no wait. Call before line() to save a frame (PIPELINING).
-  bool buffered_line(Line& line) noexcept;
+  // The next line if it is complete in the buffer and at most `most` octets with its end: no wait. Call before
+  // line() to save a frame (PIPELINING).
+  bool buffered_line(Line& line, std::size_t most = SIZE_MAX) noexcept;
   // The next line, at most `most` octets including its end; Errc::too_long beyond (the session has lost step),
-  // Errc::closed at end of stream, Errc::timed_out when `limit` passes without it complete.
+  // Errc::closed at end of stream, Errc::timed_out when `limit` passes without it complete (bytes that drip in do
+  // not extend it, T-26).
   Task<Expected<Line>> line(std::size_t most, Duration limit);
 
   // Raw access, for message data: what is buffered now; take `count` of it; read more (0 octets = end of stream).
+  // fill() moves the buffer: views into it end there. It adds at most what makes the buffer 64 KiB; Errc::too_long
+  // when that much lies unused.
   std::string_view buffered() const noexcept;
   void consume(std::size_t count) noexcept;
   Task<Expected<std::size_t>> fill(Duration limit);
 
-  // Output: put() buffers; flush() sends all of it, each wait for progress at most `limit`.
+  // Output: put() buffers; flush() sends all of it, each wait for progress at most `limit`. What was buffered is gone
+  // when it fails.
   // send() writes large data from the caller's memory after what is buffered, without copying it.
   void put(std::string_view bytes);
-  std::size_t pending() const noexcept { return out_.size() - out_sent_; }
+  std::size_t pending() const noexcept { return out_.size(); }
   Task<Expected<void>> flush(Duration limit);
   Task<Expected<void>> send(std::string_view bytes, Duration limit);
 
@@ -51,14 +57,19 @@ class LineStream {
   void close() noexcept;
 
  private:
+  Task<Expected<std::size_t>> fill_until(SteadyTime end);
+  void make_room();
+  void give_back() noexcept;
+  Task<Expected<void>> write_all(std::string_view bytes, Duration limit);
+
   std::unique_ptr<Stream> stream_;
   std::unique_ptr<char[]> in_;  // allocated when there is something to read
   std::size_t in_capacity_ = 0;
   std::size_t in_begin_ = 0;
   std::size_t in_end_ = 0;
   std::size_t scanned_ = 0;  // octets after in_begin_ known to hold no LF
+  std::size_t read_size_;    // what the next read asks for; grows with a peer that sends much
   std::string out_;
-  std::size_t out_sent_ = 0;
 };
 
 }  // namespace sealpost::event

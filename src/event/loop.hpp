@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <vector>
@@ -15,6 +16,11 @@
 namespace sealpost::event {
 
 class Loop;
+
+// `from` + `limit`, where a limit too large to add (Duration::max()) means never.
+inline SteadyTime deadline(SteadyTime from, Duration limit) noexcept {
+  return limit > SteadyTime::max() - from ? SteadyTime::max() : from + limit;
+}
 
 // Something the loop will run on its next turn; intrusive, unlinks itself when destroyed.
 class Runnable {
@@ -36,7 +42,8 @@ class Runnable {
   Runnable* next_ = nullptr;
 };
 
-// A deadline. Fires once, from the loop, at or after its time; disarms itself when destroyed.
+// A deadline. Fires once, from the loop, at or after its time; equal times in the order of arming. Disarms itself
+// when destroyed.
 class Timer {
  public:
   using Fire = void (*)(Timer&) noexcept;
@@ -57,6 +64,7 @@ class Timer {
   Loop& loop_;
   Fire fire_;
   SteadyTime at_{};
+  std::uint64_t order_ = 0;  // of arming
   std::size_t slot_ = npos;  // place in the loop's heap
 };
 
@@ -70,10 +78,13 @@ class Loop {
   virtual SteadyTime now() const noexcept = 0;  // as of this turn
   virtual SystemTime wall() const noexcept = 0;
 
-  // Run until stop(). Everything posted before stop() has run when it returns.
+  // Run until stop(). Everything posted before stop() has run when it returns. A stop() before run() counts.
   virtual void run() = 0;
   virtual void stop() = 0;                          // any thread
   virtual void post(std::function<void()> work) = 0;  // any thread; runs on this loop, in order of posting
+
+  // True on the thread that runs this loop (before run(): the one that made it): what post() is for can be done at once.
+  virtual bool is_current() const noexcept = 0;
 
   void ready(Runnable& work) noexcept;  // own thread; no-op when queued already
 
@@ -81,6 +92,7 @@ class Loop {
   // One pass over what was ready at its start; true when something ran.
   bool run_ready() noexcept;
   bool has_ready() const noexcept { return head_.next_ != &head_; }
+  // Fires what is due; a timer armed meanwhile waits for the next call, so that nobody starves.
   void fire_timers(SteadyTime until) noexcept;
   std::optional<SteadyTime> next_deadline() const noexcept;
 
@@ -89,12 +101,16 @@ class Loop {
   struct Head final : Runnable {
     Head() noexcept;
   };
+  static bool earlier(const Timer& a, const Timer& b) noexcept;
+  void heap_remove(std::size_t slot) noexcept;
   void heap_place(std::size_t slot, Timer* timer) noexcept;
   void heap_up(std::size_t slot) noexcept;
   void heap_down(std::size_t slot) noexcept;
 
   Head head_;
   std::vector<Timer*> heap_;
+  SteadyTime fired_until_ = SteadyTime::min();
+  std::uint64_t armed_ = 0;  // timers armed so far
 };
 
 }  // namespace sealpost::event

@@ -37,6 +37,7 @@ class StreamWait;
 class Stream {
  public:
   virtual ~Stream() = default;
+  // `into` and `bytes` are never empty.
   virtual IoResult try_read(std::span<char> into) noexcept = 0;
   virtual IoResult try_write(std::string_view bytes) noexcept = 0;
   // Why the last call failed.
@@ -45,11 +46,17 @@ class Stream {
   virtual Endpoint local() const = 0;
   // The descriptor of a plain socket stream, for TLS to take over; -1 otherwise. Ownership does not move.
   virtual int descriptor() const noexcept { return -1; }
+  // Who reads or writes descriptor() directly and met EAGAIN says so here; wait() would else return at once.
+  virtual void drained(Interest) noexcept {}
   // Sends what says goodbye at this layer (TLS close_notify) without waiting, and shuts the write side.
   virtual void close() noexcept = 0;
   Loop& loop() const noexcept { return loop_; }
 
+  // True when a try in this direction may move bytes now: wait() would not suspend. May be pessimistic.
+  virtual bool may_progress(Interest) const noexcept { return false; }
+
   // co_await stream.wait(Interest::read, 30s) -> true when ready (perhaps spuriously), false when the limit passed.
+  // Returns at once when bytes may be there: a stream counts as drained only after would_block, or a short read.
   // At most one waiter per direction.
   StreamWait wait(Interest interest, Duration limit) noexcept;
 
@@ -58,6 +65,13 @@ class Stream {
   // Registers the waiter: call StreamWait::complete() once when the direction may make progress. false: ready now.
   virtual bool arm(Interest interest, StreamWait& waiter) noexcept = 0;
   virtual void disarm(Interest interest, StreamWait& waiter) noexcept = 0;
+  // For a stream over another one: waits for it below.
+  static bool arm_below(Stream& lower, Interest interest, StreamWait& waiter) noexcept {
+    return lower.arm(interest, waiter);
+  }
+  static void disarm_below(Stream& lower, Interest interest, StreamWait& waiter) noexcept {
+    lower.disarm(interest, waiter);
+  }
 
  private:
   friend class StreamWait;
@@ -71,7 +85,7 @@ class StreamWait final : public Waiter, private Timer {
   bool await_ready() const noexcept { return false; }
   bool await_suspend(std::coroutine_handle<> handle) noexcept;
   bool await_resume() const noexcept { return !expired_; }
-  void complete() noexcept;  // called by the stream
+  void complete() noexcept;  // called by the stream, which has forgotten the waiter by then; only queues
 
  private:
   Stream& stream_;
@@ -80,7 +94,9 @@ class StreamWait final : public Waiter, private Timer {
   bool armed_ = false;
   bool expired_ = false;
 };
-inline StreamWait Stream::wait(Interest interest, Duration limit) noexcept { return StreamWait(*this, interest, limit); }
+inline StreamWait Stream::wait(Interest interest, Duration limit) noexcept {
+  return StreamWait(*this, interest, limit);
+}
 
 class Connector {
  public:

@@ -6,6 +6,7 @@
 
 #include <coroutine>
 #include <cstddef>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -43,7 +44,7 @@ class Sleep final : public Waiter, private Timer {
   SteadyTime until_;
 };
 inline Sleep sleep_until(Loop& loop, SteadyTime until) noexcept { return Sleep(loop, until); }
-inline Sleep sleep_for(Loop& loop, Duration time) noexcept { return Sleep(loop, loop.now() + time); }
+inline Sleep sleep_for(Loop& loop, Duration time) noexcept { return Sleep(loop, deadline(loop.now(), time)); }
 inline Sleep yield(Loop& loop) noexcept { return Sleep(loop, SteadyTime::min()); }
 
 // co_await within(loop, 30s, task): the task's result, or Errc::timed_out after destroying it.
@@ -56,7 +57,7 @@ class Within final : private Timer {
   bool await_suspend(std::coroutine_handle<> parent) {
     parent_ = parent;
     if (inner_.start(parent)) return false;
-    arm(loop().now() + limit_);
+    arm(deadline(loop().now(), limit_));
     return true;
   }
   Expected<T> await_resume() {
@@ -82,7 +83,8 @@ Within<T> within(Loop& loop, Duration limit, Task<Expected<T>> inner) noexcept {
 
 // Owner of tasks that nobody awaits. spawn() returns before the task runs a line; finished tasks are reaped on
 // the next turn; destroying the scope destroys what is unfinished. Declare it after everything its tasks use.
-// An exception that escapes a task is a bug or a broken host: `on_failure` gets it (default: log and abort).
+// An exception that escapes a task is a bug or a broken host: `on_failure` gets it, after the task is reaped
+// (default: log and abort). It may destroy the scope.
 class TaskScope {
  public:
   using OnFailure = std::function<void(std::exception_ptr)>;
@@ -93,27 +95,26 @@ class TaskScope {
 
   void spawn(Task<void> task);
   std::size_t size() const noexcept { return size_; }  // unfinished
-  void cancel() noexcept;  // destroys what is unfinished; not from inside one of its own tasks
-  Task<void> join();       // waits until size() is 0; at most one joiner
+  void cancel();      // destroys what is unfinished; not from inside one of its own tasks
+  Task<void> join();  // until all tasks are finished and reaped; at most one joiner, which must not outlive the scope
   Loop& loop() const noexcept { return loop_; }
 
  private:
-  struct Root;
-  void finished(Root& root) noexcept;
-  void reap() noexcept;
-  struct Reaper;
+  struct Root;  // the frame that awaits a spawned task
+  class JoinWait;
+  static void run(Runnable& work) noexcept;
+  void reap(Root& root);
+  void unlink(Root& root) noexcept;
 
   Loop& loop_;
   OnFailure on_failure_;
-  Root* roots_ = nullptr;     // running
-  Root* finished_ = nullptr;  // waiting for the next turn
+  Root* roots_ = nullptr;  // running, or finished and waiting for the next turn
   std::size_t size_ = 0;
-  std::unique_ptr<Reaper> reaper_;
-  class JoinWait;
   JoinWait* joiner_ = nullptr;
 };
 
-// Wakes those who wait: notify() wakes all present waiters. No state is kept: check the condition again.
+// Wakes those who wait: notify() wakes all present waiters, first come first. No state is kept: check the condition
+// again. Own thread only.
 class Signal {
  public:
   explicit Signal(Loop& loop) noexcept : loop_(loop) {}
@@ -126,7 +127,7 @@ class Signal {
 
  private:
   Loop& loop_;
-  Wait* waiters_ = nullptr;
+  Wait* waiters_ = nullptr;  // a ring; this is the first
 };
 class Signal::Wait final : public Waiter {
  public:
@@ -165,8 +166,8 @@ class OneShot {
    public:
     explicit Sender(std::shared_ptr<State> state) : state_(std::move(state)) {}
     void send(T value) const {  // any thread
-      auto boxed = std::make_shared<T>(std::move(value));
-      state_->loop.post([state = state_, boxed] {
+      auto boxed = std::make_shared<T>(std::move(value));  // std::function wants what it holds copyable
+      state_->loop.post([state = state_, boxed = std::move(boxed)] {
         if (state->owner) state->owner->deliver(std::move(*boxed));
       });
     }
@@ -182,7 +183,9 @@ class OneShot {
   class Awaiter final : public Waiter {
    public:
     explicit Awaiter(OneShot& shot) noexcept : Waiter(shot.state_->loop), shot_(shot) {}
-    ~Awaiter() { if (shot_.waiter_ == this) shot_.waiter_ = nullptr; }
+    ~Awaiter() {
+      if (shot_.waiter_ == this) shot_.waiter_ = nullptr;
+    }
     bool await_ready() const noexcept { return shot_.value_.has_value(); }
     void await_suspend(std::coroutine_handle<> handle) noexcept {
       handle_ = handle;

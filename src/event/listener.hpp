@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Listener: accepts TCP connections on an EventLoop and hands each to its owner as a stream. Out of descriptors it
+// pauses for 100 ms instead of spinning (T-27).
+#pragma once
+
+#include <event2/event_struct.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "event/event_loop.hpp"
+#include "event/stream.hpp"
+#include "event/unique_fd.hpp"
+
+namespace sealpost::event {
+
+struct ListenOptions {
+  int backlog = 1024;
+  bool reuse_port = false;  // several listeners, one per loop, share the address; the kernel spreads connections
+};
+
+// A listening socket bound to `at` (port 0: a free one). Errors name the address.
+Expected<UniqueFd> listen_on(const Endpoint& at, const ListenOptions& options = {});
+// Listening TCP sockets handed over by a service manager (LISTEN_PID, LISTEN_FDS); the variables are removed. Call
+// once, before other threads exist.
+std::vector<UniqueFd> inherited_listeners();
+
+class Listener : private Timer {
+ public:
+  using OnConnection = std::function<void(std::unique_ptr<Stream>)>;
+
+  // Takes a socket made by listen_on() or inherited; accepts from the loop's next turn on. `on_connection` must not
+  // destroy the listener.
+  static Expected<std::unique_ptr<Listener>> start(EventLoop& loop, UniqueFd socket, OnConnection on_connection);
+  ~Listener();
+
+  Endpoint local() const;
+  // Stop accepting for a while, for example above a cap on sessions: connections wait in the backlog.
+  void pause() noexcept;
+  void resume() noexcept;
+  bool paused() const noexcept { return paused_; }
+  std::uint64_t starved() const noexcept { return starved_; }  // times it ran out of descriptors or memory
+
+ private:
+  Listener(EventLoop& loop, UniqueFd socket, OnConnection on_connection) noexcept;
+  void watch() noexcept;
+  void accept_some() noexcept;
+  bool accept_one();
+  void starve(int number);
+
+  EventLoop& loop_;
+  UniqueFd socket_;
+  OnConnection on_connection_;
+  bool paused_ = false;
+  std::uint64_t starved_ = 0;
+  SteadyTime warned_{};
+  ::event readable_{};
+};
+
+}  // namespace sealpost::event
