@@ -72,6 +72,16 @@ def resident_bytes(pid):
     raise OSError(f"no RssAnon for {pid}")
 
 
+def disk_written_bytes(path):
+    """Of the whole device below `path`, by whomever: the file system's own journal too. None: no such count here."""
+    device = os.stat(path).st_dev
+    try:
+        text = pathlib.Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}/stat").read_text()
+    except OSError:
+        return None
+    return int(text.split()[6]) * 512
+
+
 class SyncCounter:
     """Counts fsync and fdatasync of a command and all its children, with perf where the kernel has the tracepoints,
     else with strace. Both slow the counted processes, so counts come from runs of their own."""

@@ -6,7 +6,7 @@ TARGETS = (
     ("drain", lambda row, rival: not rival or row["drain"] >= rival * (8 if row["tls"] else 10)),
     ("CPU", lambda row, rival: row["size"] > 4096 or row["cpu_ms"] <= 0.2),
     ("ack p99", lambda row, rival: row["ack_p99_ms"] < 30),
-    ("KB written", lambda row, rival: row["size"] > 4096 or row["written_kb"] <= 8),
+    ("KB disk", lambda row, rival: row["size"] > 4096 or (row["disk_kb"] or row["written_kb"]) <= 8),
     ("syncs", lambda row, rival: row["syncs"] is None or row["syncs"] <= 0.1),
     ("nothing lost", lambda row, rival: not row["lost"] and not row["damaged"]),
 )
@@ -16,6 +16,7 @@ COLUMNS = (
     ("drain/s", lambda r: f"{r['drain']:.0f}"), ("ack p50 ms", lambda r: f"{r['ack_p50_ms']:.1f}"),
     ("p99", lambda r: f"{r['ack_p99_ms']:.1f}"), ("max", lambda r: f"{r['ack_max_ms']:.0f}"),
     ("CPU ms", lambda r: f"{r['cpu_ms']:.3f}"), ("KB written", lambda r: f"{r['written_kb']:.1f}"),
+    ("KB disk", lambda r: "-" if r["disk_kb"] is None else f"{r['disk_kb']:.1f}"),
     ("syncs", lambda r: "-" if r["syncs"] is None else f"{r['syncs']:.3f}"),
     ("lost", lambda r: f"{r['lost']}"), ("twice", lambda r: f"{r['twice']}"),
     ("x drain", lambda r: r.get("times_drain", "")), ("x CPU", lambda r: r.get("times_cpu", "")),

@@ -64,7 +64,7 @@ class Server:
             text = pathlib.Path(self.log).read_text(errors="replace")[-2000:]
             raise Missing(f"{self.process.args[0]} ended with {self.process.returncode}:\n{text}")
 
-    def stop(self, patience=30):
+    def stop(self, patience=10):
         """Ends it and waits for all its processes: none may hold a port or a file when the next server starts."""
         members = family(self.pid)
         if self.process.poll() is None:
@@ -75,9 +75,10 @@ class Server:
             self.process.kill()
             self.process.wait()
         deadline = time.monotonic() + patience
-        while any(not ended(pid) for pid in members):
+        while left := [pid for pid in members if not ended(pid)]:
             if time.monotonic() > deadline:
-                raise Missing(f"processes of {self.process.args[0]} do not end")
+                for pid in left:
+                    os.kill(pid, signal.SIGKILL)
             time.sleep(0.02)
 
 
