@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Mail addresses: SMTP paths (RFC 5321 §4.1.2, App. C), their parts and limits (§4.5.3.1), domains as A-labels.
-// What parses here has no control character, CR, LF or NUL in it (T-23), so it can stand in any command or header.
+// Mail addresses: SMTP paths (RFC 5321 §4.1.2, App. C), their parts and limits (§4.5.3.1), domains as
+// A-labels. What parses here has no control character, CR, LF or NUL in it (T-23), so it can stand in any
+// command or header.
 #pragma once
 
 #include <cstddef>
@@ -21,13 +22,16 @@ struct Path {
   std::string address;     // local-part@domain without brackets and source route; "" is the null reverse-path
   std::size_t length = 0;  // octets of the input up to and with '>': parameters follow
 };
-// What follows "MAIL FROM:" and "RCPT TO:". One blank before '<' is accepted. A source route is checked and dropped
-// (§3.3, App. C). Errc::invalid or too_long; detail says what is wrong and holds no octet of the input.
+// What follows "MAIL FROM:" and "RCPT TO:". One blank before '<' is accepted. A source route is checked and
+// dropped (§3.3, App. C). Errc::invalid or too_long; detail says what is wrong and holds no octet of the
+// input.
 Expected<Path> parse_reverse_path(std::string_view text, Utf8 utf8 = Utf8::refuse);  // also "<>"
-Expected<Path> parse_forward_path(std::string_view text, Utf8 utf8 = Utf8::refuse);  // also "<postmaster>", any case
+Expected<Path> parse_forward_path(std::string_view text,
+                                  Utf8 utf8 = Utf8::refuse);  // also "<postmaster>", any case
 
-// A bare local-part@domain, as in configuration, ORCPT, or a record read back from disk (T-54). Gives the address in
-// the form a path gives it: a domain beyond ASCII becomes A-labels, everything else is kept as written.
+// A bare local-part@domain, as in configuration, ORCPT, or a record read back from disk (T-54). Gives the
+// address in the form a path gives it: a domain beyond ASCII becomes A-labels, everything else is kept as
+// written.
 Expected<std::string> parse_mailbox(std::string_view text, Utf8 utf8 = Utf8::refuse);
 
 // Parts of an address that has been parsed. "" when it has none ("postmaster", the null reverse-path).
@@ -39,9 +43,11 @@ bool asks_for_relaying(std::string_view address) noexcept;
 
 // "[192.0.2.1]", "[IPv6:2001:db8::1]" (§4.1.3). No other tag is registered, so none other is known.
 std::optional<IpAddress> parse_address_literal(std::string_view text) noexcept;
-// LDH labels of 1-63 octets joined by dots, at most 253 octets (what fits the 255 of DNS); no trailing dot, no '_'.
+// LDH labels of 1-63 octets joined by dots, at most 253 octets (what fits the 255 of DNS); no trailing dot,
+// no '_'.
 bool is_domain_name(std::string_view text) noexcept;
-// Lower-case A-labels for a domain as people write it: any case, U-labels, one trailing dot. Errc::invalid says why.
+// Lower-case A-labels for a domain as people write it: any case, U-labels, one trailing dot. Errc::invalid
+// says why.
 Expected<std::string> to_a_labels(std::string_view domain);
 
 }  // namespace sealpost

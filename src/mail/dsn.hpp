@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Delivery status notifications: bounce and delay notice (RFC 3464, RFC 6522, RFC 3461 §6). Pure: envelope, causes
-// and the head of the original in, message text out. Remote text is attacker-controlled: no CR, LF or 8-bit octet of
-// it reaches a field (N11).
+// Delivery status notifications: bounce and delay notice (RFC 3464, RFC 6522, RFC 3461 §6). Pure: envelope,
+// causes and the head of the original in, message text out. Remote text is attacker-controlled: no CR, LF or
+// 8-bit octet of it reaches a field (N11).
 #pragma once
 
 #include <optional>
@@ -20,27 +20,28 @@ enum class DsnAction : std::uint8_t { failed, delayed };
 struct DsnRecipient {
   DsnRecipient() = default;
   Recipient recipient;
-  std::string status;            // "5.1.1"; 4.x allowed with failed when a transient cause ran out of time
-  std::string diagnostic;        // remote reply, or our own words
-  bool remote = false;           // the words are a remote MTA's (Diagnostic-Code: smtp) or ours (X-sealpost)
-  std::string remote_mta;        // host name; only when remote
+  std::string status;      // "5.1.1"; 4.x allowed with failed when a transient cause ran out of time
+  std::string diagnostic;  // remote reply, or our own words
+  bool remote = false;     // the words are a remote MTA's (Diagnostic-Code: smtp) or ours (X-sealpost)
+  std::string remote_mta;  // host name; only when remote
   std::optional<SystemTime> last_attempt, will_retry_until;
 };
 
 struct DsnRequest {
   DsnRequest() = default;
   DsnAction action = DsnAction::failed;
-  std::string reporting_mta;     // own FQDN
+  std::string reporting_mta;  // own FQDN
   MessageId original_id;
   MessageId dsn_id;
   const Envelope* envelope = nullptr;  // of the original; outlives the call
-  std::string_view original_head;      // start of the original message, at least its header when it is under the cap
+  std::string_view
+      original_head;  // start of the original message, at least its header when it is under the cap
   std::vector<DsnRecipient> recipients;  // never empty
   SystemTime now{};
 };
 
-// Null when there must be none: null reverse-path (T-36), NOTIFY forbids it for every recipient (N5), report class.
-// Otherwise the message to queue: class dsn, reverse-path "", one recipient.
+// Null when there must be none: null reverse-path (T-36), NOTIFY forbids it for every recipient (N5), report
+// class. Otherwise the message to queue: class dsn, reverse-path "", one recipient.
 struct DsnMessage {
   Envelope envelope;
   std::string text;  // CRLF lines

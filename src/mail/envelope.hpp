@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The envelope (RFC 5321 §2.3.1): reverse-path, recipients and options. Not the header. Addresses are kept as the
-// client wrote them, less source route and brackets; grammar has been checked (T-23), and is again when a record
-// is read back from disk (T-54).
+// The envelope (RFC 5321 §2.3.1): reverse-path, recipients and options. Not the header. Addresses are kept as
+// the client wrote them, less source route and brackets; grammar has been checked (T-23), and is again when a
+// record is read back from disk (T-54).
 #pragma once
 
 #include <cstdint>
@@ -27,9 +27,9 @@ enum Notify : std::uint8_t { notify_never = 1, notify_success = 2, notify_failur
 struct Recipient {
   Recipient() = default;
   explicit Recipient(std::string address_) : address(std::move(address_)) {}
-  std::string address;         // local-part@domain, domain in A-labels, case kept as written
-  std::string original;        // ORCPT as received ("rfc822;..."), empty when absent (RFC 3461)
-  std::uint8_t notify = 0;     // bits of Notify; 0: not given
+  std::string address;      // local-part@domain, domain in A-labels, case kept as written
+  std::string original;     // ORCPT as received ("rfc822;..."), empty when absent (RFC 3461)
+  std::uint8_t notify = 0;  // bits of Notify; 0: not given
 };
 
 struct Envelope {
@@ -39,10 +39,10 @@ struct Envelope {
   BodyType body = BodyType::seven_bit;
   MessageClass message_class = MessageClass::normal;
   MessageFlags flags;
-  std::string envid;         // ENVID, decoded; empty when absent
-  std::uint8_t ret = 0;      // 0 not given, 1 FULL, 2 HDRS
+  std::string envid;     // ENVID, decoded; empty when absent
+  std::uint8_t ret = 0;  // 0 not given, 1 FULL, 2 HDRS
   SystemTime arrival{};
-  std::string received_from; // "helo ([192.0.2.1])" for Received-From-MTA and the log
+  std::string received_from;  // "helo ([192.0.2.1])" for Received-From-MTA and the log
 };
 
 }  // namespace sealpost

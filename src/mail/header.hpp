@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reading the header of a message in transit (RFC 5322 §2.2), bounded: what the relay itself must know of it. Nothing
-// is decoded or changed. Tolerant, since a relay passes on what it does not understand: a line that is no field
-// is skipped.
+// Reading the header of a message in transit (RFC 5322 §2.2), bounded: what the relay itself must know of it.
+// Nothing is decoded or changed. Tolerant, since a relay passes on what it does not understand: a line that
+// is no field is skipped.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,8 @@ struct HeaderField {
   std::string_view value;  // after the colon, folds included, without the last line end
 };
 
-// Fields of `message` in order, up to the empty line, the end or the cap. Lines end in CRLF (LF is understood).
+// Fields of `message` in order, up to the empty line, the end or the cap. Lines end in CRLF (LF is
+// understood).
 class HeaderReader {
  public:
   explicit HeaderReader(std::string_view message) noexcept;
@@ -39,12 +40,12 @@ std::optional<std::string> find_field(std::string_view message, std::string_view
 
 // What the relay looks for in a message it accepts, in one pass.
 struct HeadFacts {
-  std::size_t header_octets = 0;    // with the empty line, when it was reached
-  unsigned received = 0;            // Received fields: hops so far (T-38, M17)
-  std::string message_id;           // "<...>" or empty; printable ASCII
+  std::size_t header_octets = 0;  // with the empty line, when it was reached
+  unsigned received = 0;          // Received fields: hops so far (T-38, M17)
+  std::string message_id;         // "<...>" or empty; printable ASCII
   bool has_date = false, has_from = false;
-  bool tls_required_no = false;     // exactly one TLS-Required field and its value is "No" (RFC 8689 §3, T6)
-  bool auto_submitted = false;      // Auto-Submitted other than "no" (RFC 3834)
+  bool tls_required_no = false;  // exactly one TLS-Required field and its value is "No" (RFC 8689 §3, T6)
+  bool auto_submitted = false;   // Auto-Submitted other than "no" (RFC 3834)
 };
 HeadFacts scan_head(std::string_view message);
 

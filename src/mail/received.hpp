@@ -23,16 +23,16 @@ std::string_view name_of(const WithProtocol& with) noexcept;  // "ESMTPSA"
 
 struct ReceivedFacts {
   ReceivedFacts() = default;
-  std::string helo;          // as the client gave it; what is no domain or literal goes into no header
-  std::string client_name;   // reverse DNS name, checked forward; empty when unknown
+  std::string helo;         // as the client gave it; what is no domain or literal goes into no header
+  std::string client_name;  // reverse DNS name, checked forward; empty when unknown
   IpAddress client;
   bool hide_client = false;  // T-49: leave out who handed us the mail
   std::string by;            // own FQDN
   WithProtocol with;
   MessageId id;
-  std::string for_address;   // set only when there is exactly one recipient (privacy)
-  std::string tls_cipher;    // IANA name, empty without TLS
-  std::string tls_group;     // empty when unknown
+  std::string for_address;  // set only when there is exactly one recipient (privacy)
+  std::string tls_cipher;   // IANA name, empty without TLS
+  std::string tls_group;    // empty when unknown
   SystemTime when{};
 };
 // "Received: ..." folded, every line ended by CRLF. No line is longer than 998 octets.
