@@ -61,29 +61,41 @@ Task<Expected<std::size_t>> LineStream::fill(Duration limit) {
 }
 
 Task<Expected<std::size_t>> LineStream::fill_until(SteadyTime end) {
+  if (buffered().size() >= largest_buffer) co_return Error(Errc::too_long, "input buffer full");
   Interest want = Interest::read;
   for (;;) {
-    if (!stream_->may_progress(want)) {
-      if (in_begin_ == in_end_) give_back();  // an idle session waits without a buffer
+    if (must_wait(want)) {
       const Duration left = end == SteadyTime::max() ? Duration::max() : end - stream_->loop().now();
       const bool ready = co_await stream_->wait(want, left);
       if (!ready) co_return Error(Errc::timed_out, "nothing received in time");
     }
-    make_room();
-    const std::size_t room = in_capacity_ - in_end_;
-    if (room == 0) co_return Error(Errc::too_long, "input buffer full");
-    const IoResult read = stream_->try_read({in_.get() + in_end_, room});
+    const IoResult read = try_fill();
     switch (read.state) {
-      case IoState::done:
-        in_end_ += read.bytes;
-        if (read.bytes == room) read_size_ = std::min(read_size_ * 2, largest_buffer);
-        if (read.bytes < read_size_ / 8) read_size_ = std::max(read_size_ / 2, first_buffer);
-        co_return read.bytes;
+      case IoState::done: co_return read.bytes;
       case IoState::closed: co_return std::size_t{0};
       case IoState::failed: co_return stream_->error();
       case IoState::would_block: want = read.want; break;
     }
   }
+}
+
+bool LineStream::must_wait(Interest want) noexcept {
+  if (stream_->may_progress(want)) return false;
+  if (in_begin_ == in_end_) give_back();  // an idle session waits without a buffer
+  return true;
+}
+
+IoResult LineStream::try_fill() {
+  make_room();
+  const std::size_t room = in_capacity_ - in_end_;
+  if (room == 0) return {IoState::would_block, 0, Interest::read};
+  const IoResult read = stream_->try_read({in_.get() + in_end_, room});
+  if (read.state == IoState::done) {
+    in_end_ += read.bytes;
+    if (read.bytes == room) read_size_ = std::min(read_size_ * 2, largest_buffer);
+    if (read.bytes < read_size_ / 8) read_size_ = std::max(read_size_ / 2, first_buffer);
+  }
+  return read;
 }
 
 void LineStream::give_back() noexcept {

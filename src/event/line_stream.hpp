@@ -38,6 +38,11 @@ class LineStream {
   std::string_view buffered() const noexcept;
   void consume(std::size_t count) noexcept;
   Task<Expected<std::size_t>> fill(Duration limit);
+  // fill() in two halves, for those who wait themselves, because something else may end their wait: while must_wait(),
+  // co_await stream().wait(want, ...); then try_fill() reads once, and `want` is what it says after would_block. A
+  // full buffer of 64 KiB reads nothing: would_block.
+  bool must_wait(Interest want) noexcept;
+  IoResult try_fill();
 
   // Output: put() buffers; flush() sends all of it, each wait for progress at most `limit`. What was buffered is gone
   // when it fails.
