@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "queue/dispatcher.hpp"
+
+#include <algorithm>
+#include <random>
+
+#include "base/text.hpp"
+
+namespace sealpost::queue {
+namespace {
+
+std::string domain_part(std::string_view address) {
+  const auto at = address.rfind('@');
+  return at == std::string_view::npos ? std::string() : text::lower(address.substr(at + 1));
+}
+
+}  // namespace
+
+void RouteTable::add(std::string domain, std::string relay) {
+  relays_.insert_or_assign(std::move(domain), std::move(relay));
+}
+
+std::string RouteTable::relay_for(std::string_view domain) const {
+  if (const auto exact = relays_.find(domain); exact != relays_.end()) return exact->second;
+  for (auto dot = domain.find('.'); dot != std::string_view::npos; dot = domain.find('.', dot + 1)) {
+    const auto below = relays_.find("*" + std::string(domain.substr(dot)));
+    if (below != relays_.end()) return below->second;
+  }
+  const auto all = relays_.find("*");
+  return all == relays_.end() ? std::string() : all->second;
+}
+
+Dispatcher::Dispatcher(std::vector<Shard*> shards, RouteTable routes, const Schedule& schedule)
+    : shards_(std::move(shards)), routes_(std::move(routes)), schedule_(schedule) {}
+
+LaneKey Dispatcher::key_for(const Envelope& envelope, const Recipient& recipient) const {
+  LaneKey key;
+  const std::string domain = domain_part(recipient.address);
+  const std::string relay = routes_.relay_for(domain);
+  // With a smart host the policy domain is the smart host's, taken from the relay by whoever routes (S25);
+  // the lane is still the recipient's domain's, so that partner rules see it.
+  key.policy_domain = domain;
+  key.next_hop = relay.empty() ? domain : relay;
+  key.message_class =
+      envelope.message_class == MessageClass::report ? MessageClass::report : MessageClass::normal;
+  key.requiretls = envelope.flags.requiretls;
+  key.tls_required_no = envelope.flags.tls_required_no;
+  return key;
+}
+
+void Dispatcher::place(const spool::StoredMessagePtr& message, SystemTime due, bool fresh) {
+  std::map<LaneKey, JobPtr> jobs;
+  const Envelope& envelope = message->envelope;
+  for (std::uint32_t i = 0; i < envelope.recipients.size(); ++i) {
+    const spool::RecipientProgress& progress = message->progress[i];
+    if (spool::is_final(progress.state)) continue;
+    JobPtr& job = jobs[key_for(envelope, envelope.recipients[i])];
+    if (!job) {
+      job = std::make_unique<Job>();
+      job->message = message;
+      job->next_attempt = due;
+      job->held = message->held;
+      job->reason = message->held ? "held: " + message->hold_reason : message->last_reply;
+    }
+    job->recipients.push_back(i);
+    // store() counts the first attempt as begun, because it is about to be: take() will count it.
+    job->attempts = std::max<std::uint32_t>(job->attempts, fresh ? 0U : progress.attempts);
+    job->delay_notice_sent = job->delay_notice_sent || progress.delay_notice_sent;
+    if (progress.state == spool::RecipientState::held) {
+      job->held = true;
+      if (!message->held) job->reason = "held: " + message->last_reply;
+    }
+  }
+  for (auto& [key, job] : jobs) {
+    Shard& shard = shard_for(key);
+    if (shard.on_own_thread()) {
+      shard.add(key, std::move(job));
+    } else {
+      shard.loop().post(
+          [&shard, key, box = std::make_shared<JobPtr>(std::move(job))] { shard.add(key, std::move(*box)); });
+    }
+  }
+}
+
+void Dispatcher::accepted(const spool::StoredMessagePtr& message) { place(message, SystemTime{}, true); }
+
+void Dispatcher::recovered(const std::vector<spool::StoredMessagePtr>& messages) {
+  if (messages.empty()) return;
+  const SystemTime now = shards_.front()->now();
+  const auto next_of = [](const spool::StoredMessage& message) {
+    SystemTime next = SystemTime::max();
+    for (const auto& progress : message.progress)
+      if (progress.state == spool::RecipientState::pending) next = std::min(next, progress.next_attempt);
+    return next;
+  };
+  const auto overdue = static_cast<std::size_t>(std::count_if(
+      messages.begin(), messages.end(), [&](const auto& message) { return next_of(*message) <= now; }));
+  std::minstd_rand random(std::random_device{}());
+  for (const auto& message : messages) {
+    const SystemTime next = next_of(*message);
+    place(message,
+          next > now ? next : now + schedule_.restart_delay(overdue, static_cast<std::uint32_t>(random())),
+          false);
+  }
+}
+
+std::uint32_t interruptions(const spool::StoredMessage& message) noexcept {
+  std::uint32_t most = 0;
+  for (const auto& progress : message.progress) most = std::max<std::uint32_t>(most, progress.interrupted);
+  return most;
+}
+
+}  // namespace sealpost::queue

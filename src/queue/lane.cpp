@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "queue/lane.hpp"
+
+#include <algorithm>
+#include <functional>
+
+#include "queue/shard.hpp"
+
+namespace sealpost::queue {
+
+std::size_t LaneKey::hash() const noexcept {
+  const std::hash<std::string> of;
+  return of(policy_domain) * 31 + of(next_hop) + static_cast<std::size_t>(message_class) * 7 +
+         (requiretls ? 3U : 0U) + (tls_required_no ? 5U : 0U);
+}
+
+Lane::Lane(Shard& shard, LaneKey key)
+    : shard_(shard),
+      key_(std::move(key)),
+      work_(shard.loop()),
+      concurrency_(shard.settings_.initial_concurrency) {}
+
+void Lane::add(JobPtr job, SystemTime now) {
+  if (!job->held && job->next_attempt <= now) {
+    if (job->urgent) {
+      ++urgent_;
+      due_.push_front(std::move(job));
+    } else {
+      due_.push_back(std::move(job));
+    }
+    if (idle_couriers_ > 0) work_.notify();
+  } else {
+    const SystemTime when = job->held ? SystemTime::max() : job->next_attempt;
+    waiting_.emplace(when, std::move(job));
+  }
+}
+
+void Lane::wake_due(SystemTime now) {
+  bool woke = false;
+  while (!waiting_.empty() && waiting_.begin()->first <= now) {
+    auto node = waiting_.extract(waiting_.begin());
+    due_.push_back(std::move(node.mapped()));
+    woke = true;
+  }
+  if (woke && idle_couriers_ > 0) work_.notify();
+}
+
+void Lane::hand_out(Job& job) {
+  if (job.urgent) {
+    job.urgent = false;
+    if (urgent_ > 0) --urgent_;
+  }
+  ++job.attempts;
+  job.attempted_since_start = true;
+  ++taken_;
+  ++served_;
+  in_flight_.emplace(job.message->id, &job);
+}
+
+JobPtr Lane::take() {
+  if (shard_.draining_ || due_.empty()) return nullptr;
+  const SystemTime now = shard_.now();
+  if (blocked(now) && urgent_ == 0) return nullptr;
+  if (shard_.place_wanted_elsewhere(*this)) return nullptr;
+  JobPtr job = std::move(due_.front());
+  due_.pop_front();
+  hand_out(*job);
+  return job;
+}
+
+std::vector<JobPtr> Lane::take_all_due(std::size_t most) {
+  std::vector<JobPtr> jobs;
+  while (!due_.empty() && jobs.size() < most) {
+    jobs.push_back(std::move(due_.front()));
+    due_.pop_front();
+    hand_out(*jobs.back());
+  }
+  return jobs;
+}
+
+namespace {
+event::Task<Expected<void>> signalled(event::Signal& signal) {
+  co_await signal.wait();
+  co_return Expected<void>();
+}
+}  // namespace
+
+event::Task<bool> Lane::wait_for_work(Duration limit) {
+  if (shard_.draining_ || shard_.place_wanted_elsewhere(*this)) co_return false;
+  if (!due_.empty()) co_return !blocked(shard_.now());
+  struct Idle {
+    explicit Idle(std::uint32_t& count) : count_(count) { ++count_; }
+    ~Idle() { --count_; }
+    std::uint32_t& count_;
+  };
+  const Idle idle(idle_couriers_);
+  const Expected<void> woken = co_await event::within(shard_.loop(), limit, signalled(work_));
+  co_return woken && !due_.empty() && !blocked(shard_.now());
+}
+
+namespace {
+template <class InFlight>
+void no_longer_in_flight(InFlight& in_flight, const Job& job) {
+  auto [begin, end] = in_flight.equal_range(job.message->id);
+  const auto it = std::find_if(begin, end, [&](const auto& entry) { return entry.second == &job; });
+  if (it != end) in_flight.erase(it);
+}
+}  // namespace
+
+void Lane::finish(JobPtr job) {
+  no_longer_in_flight(in_flight_, *job);
+  --taken_;
+  job.reset();
+  if (due_.empty() && waiting_.empty()) shard_.changed(*this);
+}
+
+void Lane::defer(JobPtr job) {
+  no_longer_in_flight(in_flight_, *job);
+  --taken_;
+  job->message->body.drop_fresh();  // what waits lies in the journal, not in memory (T-28)
+  add(std::move(job), shard_.now());
+  shard_.changed(*this);
+}
+
+void Lane::trouble(SystemTime until, std::string reason) {
+  ++failures_;
+  blocked_until_ = std::max(blocked_until_, until);
+  blocked_reason_ = std::move(reason);
+  concurrency_ = std::max<std::uint32_t>(1, concurrency_ / 2);
+  shard_.changed(*this);
+}
+
+void Lane::succeeded() {
+  failures_ = 0;
+  if (concurrency_ < shard_.settings_.most_concurrency) ++concurrency_;
+  if (blocked_until_ != SystemTime{}) {
+    blocked_until_ = SystemTime{};
+    blocked_reason_.clear();
+    shard_.changed(*this);
+  }
+}
+
+std::vector<JobPtr> Lane::pull(const std::function<bool(const Job&)>& match) {
+  std::vector<JobPtr> pulled;
+  for (auto it = due_.begin(); it != due_.end();) {
+    if (!match(**it)) {
+      ++it;
+      continue;
+    }
+    if ((*it)->urgent && urgent_ > 0) --urgent_;
+    pulled.push_back(std::move(*it));
+    it = due_.erase(it);
+  }
+  for (auto it = waiting_.begin(); it != waiting_.end();) {
+    if (!match(*it->second)) {
+      ++it;
+      continue;
+    }
+    pulled.push_back(std::move(it->second));
+    it = waiting_.erase(it);
+  }
+  return pulled;
+}
+
+bool Lane::wants_courier(SystemTime now) const noexcept {
+  if (due_.size() <= idle_couriers_) return false;
+  if (blocked(now)) return urgent_ > 0 && couriers_ == 0;
+  return couriers_ < concurrency_;
+}
+
+std::optional<SystemTime> Lane::next_event() const noexcept {
+  std::optional<SystemTime> next;
+  if (!waiting_.empty() && waiting_.begin()->first != SystemTime::max()) next = waiting_.begin()->first;
+  if (!due_.empty() && blocked_until_ != SystemTime{} && (!next || blocked_until_ < *next))
+    next = blocked_until_;
+  return next;
+}
+
+}  // namespace sealpost::queue

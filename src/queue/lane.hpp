@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A lane: the mail of one policy domain towards one next hop. It belongs to one worker's shard, so nothing
+// here is locked. Couriers (src/delivery) take due jobs from it and give each back exactly once, finished or
+// deferred.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "event/wait.hpp"
+#include "spool/spool.hpp"
+
+namespace sealpost::queue {
+
+// Messages whose requirement can differ never share a lane, so that one decision serves all of a lane's jobs.
+struct LaneKey {
+  LaneKey() = default;
+  std::string policy_domain;                          // lower-case A-labels
+  std::string next_hop;                               // the domain itself, or the configured relay as written
+  MessageClass message_class = MessageClass::normal;  // dsn counts as normal here; report stands apart (R21)
+  bool requiretls = false;
+  bool tls_required_no = false;
+  auto operator<=>(const LaneKey&) const = default;
+  std::size_t hash() const noexcept;
+};
+
+// One message's recipients in this lane.
+struct Job {
+  Job() = default;
+  spool::StoredMessagePtr message;
+  std::vector<std::uint32_t> recipients;  // still pending, indexes into the envelope
+  std::uint32_t attempts = 0;             // begun, the present one included while it is taken
+  bool attempted_since_start = false;
+  bool delay_notice_sent = false;
+  bool ambiguous = false;  // a final reply was lost before (D-15)
+  bool held = false;
+  bool urgent = false;  // an operator asked for it: passes the lane's back-off once
+  SystemTime next_attempt{};
+  SystemTime policy_failing_since{};  // first refusal by policy in an unbroken row; zero: none (grace)
+  std::string reason;                 // why it waits, for `queue list` and `queue why`
+};
+using JobPtr = std::unique_ptr<Job>;
+
+class Shard;
+
+class Lane {
+ public:
+  Lane(Shard& shard, LaneKey key);
+  Lane(const Lane&) = delete;
+  Lane& operator=(const Lane&) = delete;
+
+  const LaneKey& key() const noexcept { return key_; }
+
+  // For couriers.
+  // The next due job, oldest first; null when none is due, the lane backs off, or the shard wants the
+  // courier's place for another lane. The job counts as being attempted until it comes back through finish()
+  // or defer().
+  JobPtr take();
+  // Waits until take() may give something, or `limit` passes; true: look again.
+  event::Task<bool> wait_for_work(Duration limit);
+  void finish(JobPtr job);  // all its recipients are final
+  void defer(JobPtr job);   // next_attempt and reason are set
+  // The connection, not the message, made trouble: back off for the whole lane, shrink concurrency.
+  void trouble(SystemTime until, std::string reason);
+  void succeeded();  // a transaction worked: back-off ends, concurrency may grow
+  std::uint32_t failures() const noexcept { return failures_; }  // troubles in a row
+  // Due jobs, taken all at once for an outcome that holds for the whole lane (no such domain, policy unmet).
+  std::vector<JobPtr> take_all_due(std::size_t most);
+
+  // For the shard and its observers.
+  std::size_t waiting() const noexcept { return waiting_.size() + due_.size(); }
+  std::size_t taken() const noexcept { return taken_; }
+  std::uint32_t couriers() const noexcept { return couriers_; }
+  std::uint32_t concurrency() const noexcept { return concurrency_; }
+  SystemTime blocked_until() const noexcept { return blocked_until_; }
+  const std::string& blocked_reason() const noexcept { return blocked_reason_; }
+  template <class Visit>
+  void each_job(Visit visit) const {
+    for (const auto& job : due_) visit(*job, false);
+    for (const auto& [when, job] : waiting_) visit(*job, false);
+    for (const auto& [id, job] : in_flight_) visit(*job, true);
+  }
+
+ private:
+  friend class Shard;
+  void add(JobPtr job, SystemTime now);
+  void wake_due(SystemTime now);  // waiting -> due
+  bool blocked(SystemTime now) const noexcept { return now < blocked_until_; }
+  bool wants_courier(SystemTime now) const noexcept;
+  std::optional<SystemTime> next_event() const noexcept;
+  void hand_out(Job& job);
+  // Takes out what waits and matches; what is in flight stays.
+  std::vector<JobPtr> pull(const std::function<bool(const Job&)>& match);
+
+  Shard& shard_;
+  LaneKey key_;
+  std::deque<JobPtr> due_;
+  std::multimap<SystemTime, JobPtr> waiting_;  // by next_attempt; held jobs at SystemTime::max()
+  std::multimap<MessageId, const Job*> in_flight_;
+  event::Signal work_;
+  std::uint32_t idle_couriers_ = 0;  // in wait_for_work
+  std::size_t taken_ = 0;
+  std::uint32_t couriers_ = 0;
+  std::uint32_t concurrency_ = 0;
+  std::uint32_t failures_ = 0;
+  std::uint32_t urgent_ = 0;  // due jobs that pass the back-off
+  std::uint64_t served_ = 0;  // since the shard last gave this lane a place
+  SystemTime blocked_until_{};
+  std::string blocked_reason_;
+  bool listed_ = false;               // in the shard's list of lanes that want a courier
+  std::optional<SystemTime> agenda_;  // its entry in the shard's agenda
+};
+
+}  // namespace sealpost::queue

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "queue/shard.hpp"
+
+#include <algorithm>
+
+namespace sealpost::queue {
+
+// One timer for the whole shard. Times are wall-clock times, so it looks again at least once a minute: a
+// clock that was set back or ahead is noticed (T-50).
+struct Shard::Alarm final : event::Timer {
+  explicit Alarm(Shard& shard_)
+      : Timer(shard_.loop_, [](event::Timer& self) noexcept { static_cast<Alarm&>(self).shard.tick(); }),
+        shard(shard_) {}
+  Shard& shard;
+};
+
+Shard::Shard(event::Loop& loop, ShardSettings settings, const Schedule& schedule)
+    : loop_(loop),
+      settings_(settings),
+      schedule_(schedule),
+      alarm_(std::make_unique<Alarm>(*this)),
+      scope_(loop) {}
+
+Shard::~Shard() { scope_.cancel(); }
+
+void Shard::start(Courier& courier) {
+  courier_ = &courier;
+  tick();
+}
+
+void Shard::drain() noexcept {
+  draining_ = true;
+  for (auto& [key, lane] : lanes_) lane->work_.notify();
+}
+
+event::Task<void> Shard::join() { co_await scope_.join(); }
+
+void Shard::add(const LaneKey& key, JobPtr job) {
+  auto& slot = lanes_[key];
+  if (!slot) slot = std::make_unique<Lane>(*this, key);
+  slot->add(std::move(job), now());
+  changed(*slot);
+}
+
+void Shard::changed(Lane& lane) {
+  if (!lane.listed_ && lane.wants_courier(now())) {
+    lane.listed_ = true;
+    wanting_.push_back(&lane);
+  }
+  if (const auto next = lane.next_event()) {
+    if (!lane.agenda_ || *lane.agenda_ > *next) {
+      lane.agenda_ = *next;
+      agenda_.emplace(*next, &lane);
+      arm();
+    }
+  }
+  pump();
+}
+
+bool Shard::place_wanted_elsewhere(const Lane& lane) const noexcept {
+  if (wanting_.empty() || active_ < settings_.couriers) return false;
+  if (lane.served_ < settings_.quantum) return false;
+  return wanting_.size() > 1 || wanting_.front() != &lane;
+}
+
+void Shard::pump() {
+  if (courier_ == nullptr || draining_) return;
+  const SystemTime at = now();
+  while (!wanting_.empty() && active_ < settings_.couriers) {
+    Lane& lane = *wanting_.front();
+    wanting_.pop_front();
+    lane.listed_ = false;
+    if (!lane.wants_courier(at)) continue;
+    lane.served_ = 0;
+    ++lane.couriers_;
+    ++active_;
+    scope_.spawn(run_courier(lane));
+    // One more place at a time, behind the others that wait.
+    if (lane.wants_courier(at) && lane.due_.size() > lane.couriers_) {
+      lane.listed_ = true;
+      wanting_.push_back(&lane);
+    }
+  }
+}
+
+event::Task<void> Shard::run_courier(Lane& lane) {
+  co_await courier_->serve(lane);
+  --lane.couriers_;
+  --active_;
+  changed(lane);
+  forget_if_empty(lane);
+}
+
+void Shard::forget_if_empty(Lane& lane) {
+  if (lane.couriers_ > 0 || lane.taken_ > 0 || lane.waiting() > 0 || lane.listed_) return;
+  if (lane.blocked(now())) return;  // what it learned about the destination is kept while it counts
+  if (lane.agenda_) {
+    auto [begin, end] = agenda_.equal_range(*lane.agenda_);
+    const auto entry = std::find_if(begin, end, [&](const auto& item) { return item.second == &lane; });
+    if (entry != end) agenda_.erase(entry);
+  }
+  lanes_.erase(lane.key_);
+}
+
+void Shard::arm() {
+  using namespace std::chrono_literals;
+  if (agenda_.empty()) return alarm_->disarm();
+  const auto wait = std::clamp<std::chrono::microseconds>(agenda_.begin()->first - now(), 0us, 60s);
+  alarm_->arm(loop_.now() + wait);
+}
+
+void Shard::tick() {
+  const SystemTime at = now();
+  while (!agenda_.empty() && agenda_.begin()->first <= at) {
+    const auto [when, lane] = *agenda_.begin();
+    agenda_.erase(agenda_.begin());
+    lane->agenda_.reset();
+    lane->wake_due(at);
+    changed(*lane);
+    forget_if_empty(*lane);
+  }
+  arm();
+  pump();
+}
+
+std::size_t Shard::jobs() const noexcept {
+  std::size_t count = 0;
+  for (const auto& [key, lane] : lanes_) count += lane->waiting() + lane->taken();
+  return count;
+}
+
+}  // namespace sealpost::queue

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A shard: the lanes of one worker. It hands places for couriers to the lanes that have due mail, round
+// robin, so that one domain with a million messages changes nothing for the others (T-42), and keeps the one
+// timer that wakes what waits. It does not know how mail is delivered: a Courier does.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "event/wait.hpp"
+#include "queue/lane.hpp"
+#include "queue/schedule.hpp"
+
+namespace sealpost::queue {
+
+// Delivers a lane's mail: takes jobs from it until take() gives none, each given back. Implemented in
+// src/delivery.
+class Courier {
+ public:
+  virtual ~Courier() = default;
+  virtual event::Task<void> serve(Lane& lane) = 0;
+};
+
+struct ShardSettings {
+  ShardSettings() = default;
+  std::uint32_t couriers = 250;           // places in this shard
+  std::uint32_t initial_concurrency = 5;  // of a lane: grows by one with each success, halves with trouble
+  std::uint32_t most_concurrency = 20;
+  std::uint32_t quantum = 100;  // jobs a lane may serve while others wait for a place
+};
+
+struct QueueEntry {  // one recipient, for `queue list`
+  std::string id, sender, recipient, next_hop, policy_domain;
+  std::string state;  // "active", "waiting", "deferred", "held"
+  std::uint32_t attempts = 0;
+  SystemTime arrival{}, next_attempt{}, expires{};
+  std::string reason;
+  std::uint64_t size = 0;
+};
+
+class Shard {
+ public:
+  Shard(event::Loop& loop, ShardSettings settings, const Schedule& schedule);
+  ~Shard();
+
+  void start(Courier& courier);
+  // No new couriers; those that run finish their present job. join() waits for them.
+  void drain() noexcept;
+  event::Task<void> join();
+
+  void add(const LaneKey& key, JobPtr job);
+
+  event::Loop& loop() const noexcept { return loop_; }
+  bool on_own_thread() const noexcept { return loop_.is_current(); }
+  const Schedule& schedule() const noexcept { return schedule_; }
+  SystemTime now() const noexcept { return loop_.wall(); }
+
+  // Observers and operators; all on this shard's loop.
+  std::size_t jobs() const noexcept;
+  std::size_t lanes() const noexcept { return lanes_.size(); }
+  std::size_t couriers() const noexcept { return active_; }
+  void list(std::vector<QueueEntry>& into, std::size_t most) const;
+  void find(const MessageId& id, std::vector<QueueEntry>& into) const;
+  // What stands between a message and its next attempt, one line per recipient: `queue why`.
+  std::vector<std::string> why(const MessageId& id) const;
+  // Due now, whatever the back-off says. Number of jobs changed; jobs in flight are not.
+  std::size_t retry(const std::function<bool(const Lane&, const Job&)>& match);
+  void set_held(const MessageId& id, bool held, const std::string& reason);
+  // Takes the jobs of one message out of its lanes; `busy` says that some are in flight and stay.
+  std::vector<JobPtr> extract(const MessageId& id, bool& busy);
+
+ private:
+  friend class Lane;
+  // For lanes.
+  void changed(Lane& lane);  // due mail, a place or back-off changed: list or schedule it
+  bool place_wanted_elsewhere(const Lane& lane) const noexcept;
+  void pump();
+  void arm();
+  event::Task<void> run_courier(Lane& lane);
+  void forget_if_empty(Lane& lane);
+  void tick();
+
+  struct Alarm;
+  event::Loop& loop_;
+  ShardSettings settings_;
+  const Schedule& schedule_;
+  Courier* courier_ = nullptr;
+  std::map<LaneKey, std::unique_ptr<Lane>> lanes_;
+  std::deque<Lane*> wanting_;                // lanes that want a courier, in turn
+  std::multimap<SystemTime, Lane*> agenda_;  // when a lane has something to do next
+  std::size_t active_ = 0;
+  bool draining_ = false;
+  std::unique_ptr<Alarm> alarm_;
+  event::TaskScope scope_;
+};
+
+}  // namespace sealpost::queue

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What operators see of a shard and may change: queue list, show, why, retry, hold, remove.
+#include <algorithm>
+
+#include "queue/shard.hpp"
+
+namespace sealpost::queue {
+namespace {
+
+std::string_view state_of(const Job& job, bool in_flight) noexcept {
+  if (in_flight) return "active";
+  if (job.held) return "held";
+  return job.attempts == 0 ? "waiting" : "deferred";
+}
+
+QueueEntry entry_for(const Shard& shard, const Lane& lane, const Job& job, std::uint32_t recipient,
+                     bool in_flight) {
+  QueueEntry entry;
+  const Envelope& envelope = job.message->envelope;
+  entry.id = job.message->id.to_string();
+  entry.sender = envelope.reverse_path;
+  entry.recipient = envelope.recipients[recipient].address;
+  entry.next_hop = lane.key().next_hop;
+  entry.policy_domain = lane.key().policy_domain;
+  entry.state = state_of(job, in_flight);
+  entry.attempts = job.attempts;
+  entry.arrival = envelope.arrival;
+  entry.next_attempt = std::max(job.next_attempt, lane.blocked_until());
+  entry.expires =
+      shard.schedule().expires_at(envelope.arrival, envelope.message_class == MessageClass::report);
+  entry.reason = job.reason.empty() ? lane.blocked_reason() : job.reason;
+  entry.size = job.message->size;
+  return entry;
+}
+
+}  // namespace
+
+void Shard::list(std::vector<QueueEntry>& into, std::size_t most) const {
+  for (const auto& [key, lane] : lanes_) {
+    lane->each_job([&](const Job& job, bool in_flight) {
+      for (const std::uint32_t recipient : job.recipients) {
+        if (into.size() >= most) return;
+        into.push_back(entry_for(*this, *lane, job, recipient, in_flight));
+      }
+    });
+  }
+}
+
+void Shard::find(const MessageId& id, std::vector<QueueEntry>& into) const {
+  for (const auto& [key, lane] : lanes_) {
+    lane->each_job([&](const Job& job, bool in_flight) {
+      if (job.message->id != id) return;
+      for (const std::uint32_t recipient : job.recipients)
+        into.push_back(entry_for(*this, *lane, job, recipient, in_flight));
+    });
+  }
+}
+
+std::vector<std::string> Shard::why(const MessageId& id) const {
+  std::vector<std::string> lines;
+  const SystemTime at = now();
+  for (const auto& [key, lane] : lanes_) {
+    lane->each_job([&](const Job& job, bool in_flight) {
+      if (job.message->id != id) return;
+      const std::string cause = job.reason.empty() ? std::string() : ": " + job.reason;
+      for (const std::uint32_t recipient : job.recipients) {
+        std::string line = job.message->envelope.recipients[recipient].address + " ";
+        if (in_flight) {
+          line += "is being delivered to " + lane->key().next_hop + " now (attempt " +
+                  std::to_string(job.attempts) + ")";
+        } else if (job.held) {
+          line += "is held until released" + cause;
+        } else if (lane->blocked(at)) {
+          line += "waits until " + to_rfc3339(std::max(job.next_attempt, lane->blocked_until())) +
+                  " because " + lane->key().next_hop + " had trouble: " + lane->blocked_reason();
+        } else if (job.next_attempt > at) {
+          line += "waits for its next attempt at " + to_rfc3339(job.next_attempt) + " (" +
+                  std::to_string(job.attempts) + " so far)" + cause;
+        } else {
+          line += "waits for a free connection to " + lane->key().next_hop + " (" +
+                  std::to_string(lane->couriers()) + " of " + std::to_string(lane->concurrency()) +
+                  " in use, " + std::to_string(lane->waiting()) + " jobs waiting)";
+        }
+        lines.push_back(std::move(line));
+      }
+    });
+  }
+  return lines;
+}
+
+std::size_t Shard::retry(const std::function<bool(const Lane&, const Job&)>& match) {
+  std::size_t count = 0;
+  const SystemTime at = now();
+  for (auto& [key, lane] : lanes_) {
+    for (JobPtr& job :
+         lane->pull([&](const Job& candidate) { return !candidate.held && match(*lane, candidate); })) {
+      job->urgent = true;
+      job->next_attempt = at;
+      lane->add(std::move(job), at);
+      ++count;
+    }
+    changed(*lane);
+  }
+  return count;
+}
+
+void Shard::set_held(const MessageId& id, bool held, const std::string& reason) {
+  const SystemTime at = now();
+  for (auto& [key, lane] : lanes_) {
+    for (JobPtr& job : lane->pull([&](const Job& candidate) { return candidate.message->id == id; })) {
+      job->held = held;
+      if (held) job->reason = reason;
+      if (!held) job->next_attempt = std::min(job->next_attempt, at);
+      lane->add(std::move(job), at);
+    }
+    changed(*lane);
+  }
+}
+
+std::vector<JobPtr> Shard::extract(const MessageId& id, bool& busy) {
+  std::vector<JobPtr> jobs;
+  for (auto& [key, lane] : lanes_) {
+    for (JobPtr& job : lane->pull([&](const Job& candidate) { return candidate.message->id == id; }))
+      jobs.push_back(std::move(job));
+    busy = busy || lane->in_flight_.count(id) > 0;
+  }
+  return jobs;
+}
+
+}  // namespace sealpost::queue
