@@ -85,6 +85,7 @@ class ClientSession {
   // True when the peer has closed or spoken while idle: do not reuse.
   bool stale() noexcept;
   Endpoint peer() const;
+  Endpoint local() const;
 
  private:
   event::LineStream stream_;

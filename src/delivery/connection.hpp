@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// An open SMTP session and the pool of idle ones of a worker. A connection may serve another lane only when
+// its recorded handshake satisfies that lane's own requirement: the pool hands out candidates, the courier
+// judges (T-07).
+#pragma once
+
+#include <list>
+#include <memory>
+#include <string>
+
+#include "delivery/hosts.hpp"
+#include "event/wait.hpp"
+#include "sealpost/handshake_facts.hpp"
+#include "smtp/client_session.hpp"
+
+namespace sealpost::delivery {
+
+struct Connection {
+  Connection(std::unique_ptr<smtp::ClientSession> session_, HostRegistry::Lease lease_)
+      : session(std::move(session_)), lease(std::move(lease_)) {}
+  std::unique_ptr<smtp::ClientSession> session;
+  HostRegistry::Lease lease;
+  std::string mx_host;
+  std::uint16_t port = 25;
+  Endpoint endpoint;
+  SessionFacts facts;
+  bool report_class = false;  // carries TLS-RPT mail: never shared with other mail (R21)
+  std::uint32_t messages = 0;
+  std::string policy_text;  // what was required and satisfied, for the delivery log line
+};
+
+class ConnectionPool {
+ public:
+  ConnectionPool(event::Loop& loop, Duration idle_limit, std::size_t most);
+
+  // Keeps a healthy connection for a while; closes the oldest when full.
+  void put(std::unique_ptr<Connection> connection);
+  // An idle connection to this host that `fits`; stale ones found on the way are closed.
+  template <class Fits>
+  std::unique_ptr<Connection> take(const std::string& mx_host, std::uint16_t port, bool report_class,
+                                   Fits fits) {
+    for (auto it = idle_.begin(); it != idle_.end();) {
+      Connection& candidate = *it->connection;
+      if (candidate.mx_host != mx_host || candidate.port != port || candidate.report_class != report_class) {
+        ++it;
+        continue;
+      }
+      if (candidate.session->stale()) {
+        it = idle_.erase(it);
+        continue;
+      }
+      if (fits(candidate)) {
+        auto connection = std::move(it->connection);
+        idle_.erase(it);
+        return connection;
+      }
+      ++it;
+    }
+    return nullptr;
+  }
+  // QUIT, politely and in the background.
+  void close(std::unique_ptr<Connection> connection);
+  void close_all();
+  std::size_t size() const noexcept { return idle_.size(); }
+
+ private:
+  struct Idle {
+    Idle(std::unique_ptr<Connection> connection_, SteadyTime until_)
+        : connection(std::move(connection_)), until(until_) {}
+    std::unique_ptr<Connection> connection;
+    SteadyTime until;
+  };
+  event::Task<void> say_goodbye(std::unique_ptr<Connection> connection);
+  event::Task<void> sweep();
+
+  event::Loop& loop_;
+  Duration idle_limit_;
+  std::size_t most_;
+  std::list<Idle> idle_;  // oldest first
+  bool sweeping_ = false;
+  event::TaskScope scope_;
+};
+
+}  // namespace sealpost::delivery

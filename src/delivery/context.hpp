@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a worker's deliveries work with: settings and the interfaces of the world. Everything here outlives
+// them.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "delivery/connection.hpp"
+#include "delivery/hosts.hpp"
+#include "delivery/mx_lookup.hpp"
+#include "delivery/nx_guard.hpp"
+#include "dns/resolver.hpp"
+#include "event/stream.hpp"
+#include "policy/sts_service.hpp"
+#include "queue/dispatcher.hpp"
+#include "spool/spool.hpp"
+#include "tls/tls_client.hpp"
+#include "tlsrpt/recorder.hpp"
+
+namespace sealpost::delivery {
+
+struct Settings {
+  Settings() = default;
+  std::string hostname;
+  smtp::ClientLimits limits;
+  RoutingSettings routing;
+  TlsVersion minimum = TlsVersion::tls1_2;
+  std::string trust_id;  // identifies the trust set, part of session keys
+  std::chrono::seconds hold_first_for_policy{10};
+  bool mta_sts = true;
+  bool dane = true;
+  bool dane_satisfies_sts = false;
+  std::uint32_t messages_per_connection = 10'000;
+  std::uint32_t recipients_per_transaction = 100;
+  std::chrono::seconds idle_connection{5};  // how long a connection waits for more mail
+  std::string node = "0";                   // makes attempt ids unique across machines
+};
+
+using Partners = std::vector<PartnerRule>;
+
+// Counters for `status` and metrics; written by every worker.
+struct Totals {
+  std::atomic<std::uint64_t> delivered{0}, deferred{0}, bounced{0}, connections{0}, reused{0}, handshakes{0};
+  std::atomic<std::uint64_t> encrypted{0}, clear{0}, refused_by_policy{0}, dsns{0};
+};
+
+// Reloadable: read once per attempt, kept by those who started with it (T-52).
+struct Rules {
+  Rules() = default;
+  Settings settings;
+  Partners partners;
+};
+using RulesPtr = std::shared_ptr<const Rules>;
+
+struct Context {
+  event::Loop& loop;
+  dns::Resolver& resolver;
+  policy::StsService& sts;
+  tls::Client& tls;
+  event::Connector& connector;
+  spool::Spool& spool;
+  tlsrpt::Recorder& recorder;
+  queue::Dispatcher& dispatcher;  // takes the notifications we write
+  HostRegistry& hosts;            // shared by all workers
+  NxGuard& nx_guard;              // shared by all workers
+  Totals& totals;                 // shared by all workers
+  RandomSource random;
+};
+
+}  // namespace sealpost::delivery

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Courier: serves one lane. Takes jobs, dials, runs transactions, settles each recipient's fate: outcome and
+// notification in one journal group, then the job goes back to the lane, finished or deferred.
+#pragma once
+
+#include <memory>
+
+#include "delivery/context.hpp"
+#include "delivery/dialer.hpp"
+#include "delivery/settle.hpp"
+
+namespace sealpost::delivery {
+
+class DeliveryCourier final : public queue::Courier {
+ public:
+  DeliveryCourier(Context& context, RulesPtr rules, const queue::Schedule& schedule);
+
+  event::Task<void> serve(queue::Lane& lane) override;
+
+  // New rules from the next attempt on.
+  void set_rules(RulesPtr rules);
+  const RulesPtr& rules() const noexcept { return rules_; }
+  std::size_t idle_connections() const noexcept { return pool_.size(); }
+  void close_idle() { pool_.close_all(); }
+
+ private:
+  event::Task<bool> begin(queue::Lane& lane, queue::JobPtr& job);
+  event::Task<void> run_job(queue::Lane& lane, queue::JobPtr job, Connection& connection);
+  event::Task<void> refuse_lane(queue::Lane& lane, queue::JobPtr job, const Plan* plan, Refusal refusal);
+
+  Context& context_;
+  RulesPtr rules_;
+  const queue::Schedule& schedule_;
+  ConnectionPool pool_;
+  Dialer dialer_;
+  Settler settler_;
+};
+
+}  // namespace sealpost::delivery

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Dialer: from a lane's plan to a session that may be used. Walks the MX hosts in order (S37: a host that
+// fails the policy is treated as unreachable), decides per host, reuses an idle connection or opens one,
+// negotiates TLS, judges, and counts every handshake for TLS-RPT. Clear text only when no demand forbids it,
+// and after a failed handshake only on a new connection (P3).
+#pragma once
+
+#include <memory>
+#include <variant>
+
+#include "delivery/context.hpp"
+#include "delivery/plan.hpp"
+
+namespace sealpost::delivery {
+
+using DialResult = std::variant<std::unique_ptr<Connection>, Refusal>;
+
+class Dialer {
+ public:
+  Dialer(Context& context, ConnectionPool& pool) : context_(context), pool_(pool) {}
+  // `size` in octets: hosts that state a smaller limit are passed over (X1).
+  event::Task<DialResult> dial(const Plan& plan, std::uint64_t size);
+
+ private:
+  struct HostAttempt;
+  struct Walk;
+  event::Task<std::unique_ptr<Connection>> try_host(const Plan& plan, const MxHost& host, Walk& walk);
+  event::Task<std::unique_ptr<Connection>> try_endpoint(HostAttempt& attempt, Endpoint endpoint, Walk& walk);
+  event::Task<std::unique_ptr<Connection>> open(HostAttempt& attempt, Endpoint endpoint, bool tls,
+                                                Walk& walk);
+  tls::ClientOptions options_for(const HostAttempt& attempt, bool classical_only) const;
+  void count(const HostAttempt& attempt, const SessionFacts* facts, const Judgement& judgement,
+             const smtp::ClientSession* session);
+
+  Context& context_;
+  ConnectionPool& pool_;
+};
+
+}  // namespace sealpost::delivery

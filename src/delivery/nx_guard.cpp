@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "delivery/nx_guard.hpp"
+
+namespace sealpost::delivery {
+namespace {
+using namespace std::chrono_literals;
+constexpr auto window = 10min;
+constexpr std::size_t sample = 20;  // fewer domains say nothing about the resolver
+constexpr std::size_t most_recent = 4096;
+}  // namespace
+
+void NxGuard::saw(const std::string& domain, bool nxdomain, SteadyTime now) {
+  const std::lock_guard lock(mutex_);
+  if (recent_.size() >= most_recent)
+    std::erase_if(recent_, [&](const auto& item) { return item.second.when + window < now; });
+  if (recent_.size() >= most_recent) recent_.erase(recent_.begin());
+  recent_.insert_or_assign(domain, Seen{now, nxdomain});
+}
+
+bool NxGuard::believable(SteadyTime now) const {
+  const std::lock_guard lock(mutex_);
+  std::size_t seen = 0;
+  std::size_t missing = 0;
+  for (const auto& [domain, entry] : recent_) {
+    if (entry.when + window < now) continue;
+    ++seen;
+    if (entry.nxdomain) ++missing;
+  }
+  return seen < sample || missing * 5 <= seen;
+}
+
+}  // namespace sealpost::delivery

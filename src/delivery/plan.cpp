@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "delivery/plan.hpp"
+
+#include "base/log.hpp"
+
+namespace sealpost::delivery {
+
+event::Task<PlanResult> make_plan(Context& context, RulesPtr rules, queue::LaneKey key) {
+  const Settings& settings = rules->settings;
+  Plan plan;
+  plan.rules = rules;
+  plan.recipient_domain = key.policy_domain;
+  plan.report = key.message_class == MessageClass::report;
+  plan.flags.requiretls = key.requiretls;
+  plan.flags.tls_required_no = key.tls_required_no || plan.report;
+  plan.made = context.loop.now();
+
+  const auto next_hop = NextHop::parse(key.next_hop);
+  if (!next_hop) {
+    Refusal refusal("5.1.2", "'" + key.next_hop + "' is not a domain mail can be sent to");
+    co_return refusal;
+  }
+  plan.next_hop = *next_hop;
+  plan.policy_domain = plan.next_hop.domain;
+
+  // The operator's rule for the next hop, else for the recipient's domain: a route never loses a rule.
+  const SystemTime now = context.loop.wall();
+  const PartnerRule* rule = find_partner(rules->partners, plan.policy_domain, now);
+  if (rule == nullptr) rule = find_partner(rules->partners, plan.recipient_domain, now);
+  if (rule != nullptr) plan.partner = *rule;
+
+  plan.sts.kind = StsState::Kind::disabled;
+  if (settings.mta_sts && !plan.report) {
+    const Duration hold = settings.hold_first_for_policy;
+    plan.sts = co_await context.sts.state_for(context.loop, plan.policy_domain, hold);
+  }
+
+  auto found = co_await find_mx(context.resolver, plan.next_hop, settings.routing, context.random);
+  if (auto* failure = std::get_if<RouteFailure>(&found)) {
+    Refusal refusal(failure->status, failure->text);
+    context.nx_guard.saw(plan.next_hop.domain, failure->nxdomain, context.loop.now());
+    if (failure->nxdomain && !context.nx_guard.believable(context.loop.now())) {
+      refusal.status = "4.4.3";
+      refusal.text += "; not believed while so many domains seem not to exist";
+      log::warning("nxdomain_held", {{"domain", plan.next_hop.domain},
+                                     {"why", "more than a fifth of recent domains were answered NXDOMAIN"},
+                                     {"do", "check the resolver"}});
+    }
+    co_return refusal;
+  }
+  context.nx_guard.saw(plan.next_hop.domain, false, context.loop.now());
+  plan.mx = std::get<MxSet>(std::move(found));
+  co_return plan;
+}
+
+Decision decide_for(const Plan& plan, const MxHost& host, const DaneState& dane, SystemTime now) {
+  DecisionFacts facts;
+  facts.policy_domain = plan.policy_domain;
+  facts.mx_host = host.name;
+  facts.mx_secure = plan.mx.dnssec == dns::Dnssec::secure;
+  facts.partner = plan.partner;
+  facts.sts = plan.sts;
+  facts.dane = dane;
+  facts.flags = plan.flags;
+  facts.default_minimum = plan.rules->settings.minimum;
+  facts.dane_satisfies_sts = plan.rules->settings.dane_satisfies_sts;
+  facts.now = now;
+  return decide(facts);
+}
+
+}  // namespace sealpost::delivery

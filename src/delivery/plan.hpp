@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A lane's plan: what is known about its destination before any host is contacted. Partner rule, MTA-STS
+// state, MX hosts. Built at the start of a courier's work and again when it has grown old; the requirement
+// per host is decided from it (requirement.hpp).
+#pragma once
+
+#include <optional>
+#include <variant>
+
+#include "delivery/context.hpp"
+#include "delivery/outcome.hpp"
+#include "queue/lane.hpp"
+
+namespace sealpost::delivery {
+
+struct Plan {
+  Plan() = default;
+  RulesPtr rules;
+  NextHop next_hop;
+  std::string recipient_domain;
+  std::string policy_domain;  // the next hop's domain: the smart host's with a route (S25)
+  std::optional<PartnerRule> partner;
+  StsState sts;
+  MxSet mx;
+  MessageFlags flags;
+  bool report = false;
+  SteadyTime made{};
+};
+
+using PlanResult = std::variant<Plan, Refusal>;
+event::Task<PlanResult> make_plan(Context& context, RulesPtr rules, queue::LaneKey key);
+
+// The decision for one host of the plan.
+Decision decide_for(const Plan& plan, const MxHost& host, const DaneState& dane, SystemTime now);
+
+}  // namespace sealpost::delivery

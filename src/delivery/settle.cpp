@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "delivery/settle.hpp"
+
+#include <algorithm>
+
+#include "base/log.hpp"
+#include "base/text.hpp"
+
+namespace sealpost::delivery {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr std::size_t most_pending = 2000;
+constexpr auto ambiguous_back_off = 15min;  // D-15
+constexpr std::size_t quoted_head = 64 * 1024;
+constexpr auto record_again = 1s;
+
+std::string_view name_of(Fate fate) noexcept {
+  switch (fate) {
+    case Fate::delivered: return "delivered";
+    case Fate::deferred: return "deferred";
+    case Fate::failed: return "bounced";
+    case Fate::again: return "again";
+  }
+  return "";
+}
+
+std::string verification_of(const SessionFacts& facts) {
+  if (facts.starttls != StartTls::established) return "none";
+  if (!facts.tls.certificate) return "anonymous";
+  const CertificateFacts& certificate = *facts.tls.certificate;
+  if (certificate.dane && certificate.dane->chain.ok()) return "dane";
+  if (certificate.webpki.ok())
+    return names_match(certificate.dns_names, facts.mx_host) ? "verified" : "trusted";
+  return "untrusted";
+}
+
+}  // namespace
+
+// What has been decided about one job and now becomes durable.
+struct Settler::Settlement {
+  Settlement(queue::Lane& lane_, queue::JobPtr job_) : lane(&lane_), job(std::move(job_)) {}
+  queue::Lane* lane;
+  queue::JobPtr job;
+  spool::Outcome outcome;
+  std::vector<DsnRecipient> failed, delayed;
+  std::string hostname;
+};
+
+Settler::Settler(Context& context, const queue::Schedule& schedule)
+    : context_(context), schedule_(schedule), recorded_(context.loop), scope_(context.loop) {}
+
+event::Task<void> Settler::room() {
+  while (scope_.size() >= most_pending) co_await recorded_.wait();
+}
+
+void Settler::log_fates(const queue::Job& job, const AttemptEnd& end) const {
+  const std::string id = job.message->id.to_string();
+  const Connection* connection = end.connection;
+  const std::string verified = connection != nullptr ? verification_of(connection->facts) : "none";
+  const auto delay = std::chrono::duration_cast<std::chrono::milliseconds>(context_.loop.wall() -
+                                                                           job.message->envelope.arrival);
+  for (const RecipientFate& fate : end.fates) {
+    const std::string& recipient = job.message->envelope.recipients[fate.recipient].address;
+    if (connection != nullptr) {
+      const bool encrypted = connection->facts.starttls == StartTls::established;
+      log::info(name_of(fate.fate), {{"id", id},
+                                     {"rcpt", recipient},
+                                     {"mx", connection->mx_host},
+                                     {"ip", connection->endpoint.address.to_string()},
+                                     {"status", fate.status},
+                                     {"reply", fate.diagnostic},
+                                     {"tls", encrypted ? name_of(connection->facts.tls.version) : "none"},
+                                     {"cipher", connection->facts.tls.cipher},
+                                     {"verified", verified},
+                                     {"policy", connection->policy_text},
+                                     {"attempt", job.attempts},
+                                     {"delay_ms", delay.count()}});
+    } else {
+      log::info(name_of(fate.fate), {{"id", id},
+                                     {"rcpt", recipient},
+                                     {"status", fate.status},
+                                     {"reply", fate.diagnostic},
+                                     {"attempt", job.attempts},
+                                     {"delay_ms", delay.count()}});
+    }
+  }
+}
+
+void Settler::settle(queue::Lane& lane, queue::JobPtr job, AttemptEnd end, const Settings& settings) {
+  const SystemTime now = context_.loop.wall();
+  const Envelope& envelope = job->message->envelope;
+  const bool report = envelope.message_class == MessageClass::report;
+
+  if (end.policy_refused) {
+    if (job->policy_failing_since == SystemTime{}) job->policy_failing_since = now;
+  } else {
+    job->policy_failing_since = SystemTime{};
+  }
+  // A partner rule that says bounce is the operator's word: final after its grace (T-16 allows only that).
+  const bool grace_over = end.partner_refused && end.partner &&
+                          end.partner->on_failure == PartnerRule::OnFailure::bounce &&
+                          now >= job->policy_failing_since + end.partner->grace;
+  const bool over = !end.expiry_blocked && schedule_.expired(envelope.arrival, now, job->attempts,
+                                                             job->attempted_since_start, report);
+
+  for (RecipientFate& fate : end.fates) {
+    if (fate.fate != Fate::deferred) continue;
+    if (grace_over) {
+      fate.fate = Fate::failed;
+      fate.status.front() = '5';
+      fate.diagnostic = "delivery refused: TLS required by partner rule '" + end.partner->name +
+                        "' was not met for " + to_duration_text(end.partner->grace) + ": " + fate.diagnostic;
+    } else if (over) {
+      fate.fate = Fate::failed;  // status stays 4.x: a transient cause ran out of time (RFC 3464 §2.3.3)
+      fate.diagnostic = "delivery time expired; last: " + fate.diagnostic;
+      fate.remote = false;
+    }
+  }
+
+  SystemTime next = now + schedule_.gap(job->attempts, context_.random());
+  if (end.ambiguous) next = std::max(next, now + ambiguous_back_off);
+  next = std::max(next, end.not_before);
+  if (end.partner_refused && end.partner && end.partner->on_failure == PartnerRule::OnFailure::bounce)
+    next = std::min(next, std::max(job->policy_failing_since + end.partner->grace, now + 1s));
+
+  log_fates(*job, end);
+
+  Settlement settlement(lane, std::move(job));
+  settlement.hostname = settings.hostname;
+  spool::Outcome& outcome = settlement.outcome;
+  queue::Job& kept = *settlement.job;
+  outcome.id = kept.message->id;
+  outcome.when = now;
+  kept.ambiguous = kept.ambiguous || end.ambiguous;
+  std::vector<std::uint32_t> pending;
+  for (const RecipientFate& fate : end.fates) {
+    auto state = spool::RecipientState::pending;
+    DsnRecipient told;
+    told.recipient = envelope.recipients[fate.recipient];
+    told.status = fate.status;
+    told.diagnostic = fate.diagnostic;
+    told.remote = fate.remote;
+    told.remote_mta = fate.remote ? end.remote_mta : "";
+    told.last_attempt = now;
+    switch (fate.fate) {
+      case Fate::delivered:
+        state = spool::RecipientState::delivered;
+        context_.totals.delivered.fetch_add(1, std::memory_order_relaxed);
+        break;
+      case Fate::failed:
+        // What cannot even be returned to its sender is kept for the operator (T-36).
+        state = envelope.message_class == MessageClass::dsn ? spool::RecipientState::held
+                                                            : spool::RecipientState::failed;
+        if (state == spool::RecipientState::held)
+          log::warning("dsn_undeliverable", {{"id", kept.message->id.to_string()},
+                                             {"rcpt", told.recipient.address},
+                                             {"why", fate.diagnostic}});
+        context_.totals.bounced.fetch_add(1, std::memory_order_relaxed);
+        settlement.failed.push_back(std::move(told));
+        break;
+      case Fate::deferred:
+      case Fate::again:
+        context_.totals.deferred.fetch_add(1, std::memory_order_relaxed);
+        pending.push_back(fate.recipient);
+        told.will_retry_until = schedule_.expires_at(envelope.arrival, report);
+        kept.reason = fate.diagnostic;
+        settlement.delayed.push_back(std::move(told));
+        break;
+    }
+    outcome.recipients.emplace_back(fate.recipient, state, text::printable(fate.diagnostic));
+  }
+  const bool notice = !pending.empty() && !kept.delay_notice_sent && !report &&
+                      schedule_.delay_notice_due(envelope.arrival, now);
+  if (!notice) settlement.delayed.clear();
+  kept.delay_notice_sent = kept.delay_notice_sent || notice;
+  outcome.delay_notice_sent = notice;
+  if (!pending.empty()) outcome.next_attempt = next;
+  kept.next_attempt = next;
+  kept.recipients = std::move(pending);
+  scope_.spawn(record(std::move(settlement)));
+}
+
+event::Task<std::vector<spool::NewMessage>> Settler::notifications(const Settlement& settlement) {
+  std::vector<spool::NewMessage> messages;
+  const spool::StoredMessagePtr& original = settlement.job->message;
+  if (original->envelope.reverse_path.empty()) co_return messages;
+  if (settlement.failed.empty() && settlement.delayed.empty()) co_return messages;
+
+  std::string head;
+  auto reader = context_.spool.open(context_.loop, original);
+  const Expected<std::string_view> piece = co_await reader->next();
+  if (piece) head = piece->substr(0, quoted_head);
+  for (const bool failed : {true, false}) {
+    const auto& recipients = failed ? settlement.failed : settlement.delayed;
+    if (recipients.empty()) continue;
+    DsnRequest request;
+    request.action = failed ? DsnAction::failed : DsnAction::delayed;
+    request.reporting_mta = settlement.hostname;
+    request.original_id = original->id;
+    std::string what = failed ? "failed" : "delayed";
+    for (const auto& entry : settlement.outcome.recipients) what += " " + std::to_string(entry.recipient);
+    request.dsn_id = MessageId::derive(original->id, what, settlement.outcome.when);
+    request.envelope = &original->envelope;
+    request.original_head = head;
+    request.recipients = recipients;
+    request.now = settlement.outcome.when;
+    auto dsn = build_dsn(request);
+    if (!dsn) continue;
+    spool::NewMessage message;
+    message.id = request.dsn_id;
+    message.envelope = std::move(dsn->envelope);
+    message.body = std::move(dsn->text);
+    messages.push_back(std::move(message));
+    context_.totals.dsns.fetch_add(1, std::memory_order_relaxed);
+    log::info("dsn", {{"id", request.dsn_id.to_string()},
+                      {"for", original->id.to_string()},
+                      {"to", original->envelope.reverse_path},
+                      {"action", failed ? "failed" : "delayed"}});
+  }
+  co_return messages;
+}
+
+event::Task<void> Settler::record(Settlement settlement) {
+  auto dsns = co_await notifications(settlement);
+  bool told = false;
+  for (;;) {
+    // Kept until the journal takes it: what was delivered must never go out again from here (D-16), and what
+    // failed must not be forgotten without its notification.
+    std::vector<spool::NewMessage> copy = dsns;
+    spool::Outcome outcome = settlement.outcome;
+    auto stored = co_await context_.spool.finish_attempt(context_.loop, std::move(outcome), std::move(copy));
+    if (stored) {
+      for (const auto& message : *stored) context_.dispatcher.accepted(message);
+      break;
+    }
+    if (stored.error().code == Errc::not_found) break;  // finished already: nothing is left to record
+    if (!told)
+      log::error("outcome_not_recorded",
+                 {{"id", settlement.outcome.id.to_string()}, {"why", stored.error().detail}});
+    told = true;
+    co_await event::sleep_for(context_.loop, record_again);
+  }
+  queue::Lane& lane = *settlement.lane;
+  const bool undeliverable_dsn =
+      settlement.job->message->envelope.message_class == MessageClass::dsn && !settlement.failed.empty();
+  if (settlement.job->recipients.empty() && !undeliverable_dsn) {
+    lane.finish(std::move(settlement.job));
+  } else {
+    if (undeliverable_dsn && settlement.job->recipients.empty()) {
+      settlement.job->held = true;
+      for (const auto& entry : settlement.outcome.recipients)
+        settlement.job->recipients.push_back(entry.recipient);
+      settlement.job->reason =
+          "held: this notification cannot be delivered: " + settlement.failed.front().diagnostic;
+    }
+    lane.defer(std::move(settlement.job));
+  }
+  recorded_.notify();
+}
+
+}  // namespace sealpost::delivery

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Settler: from each recipient's fate to what the journal, the sender and the queue are told. Expiry, delay
+// notice and bounce are decided here and nowhere else; the outcome and the notification it causes are one
+// group (D-17).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "delivery/context.hpp"
+#include "delivery/outcome.hpp"
+#include "mail/dsn.hpp"
+#include "queue/lane.hpp"
+#include "sealpost/verdict.hpp"
+
+namespace sealpost::delivery {
+
+// The circumstances of an attempt, for the log line, the notification and the schedule.
+struct AttemptEnd {
+  AttemptEnd() = default;
+  std::vector<RecipientFate> fates;
+  const Connection* connection = nullptr;  // null: there was no session. Used before the first wait only
+  std::string remote_mta;
+  bool ambiguous = false;  // D-15
+  bool policy_refused = false;
+  bool partner_refused = false;
+  std::optional<PartnerRule> partner;
+  bool expiry_blocked = false;  // a policy changed just now: one more attempt before giving up (S38)
+  SystemTime not_before{};      // the lane's back-off
+};
+
+class Settler {
+ public:
+  Settler(Context& context, const queue::Schedule& schedule);
+
+  // Takes the job; it comes back to the lane when its outcome is durable. Returns at once: delivery goes on
+  // meanwhile (D-13); at most `most_pending` outcomes are on their way, then the caller waits in room().
+  void settle(queue::Lane& lane, queue::JobPtr job, AttemptEnd end, const Settings& settings);
+  event::Task<void> room();
+  std::size_t pending() const noexcept { return scope_.size(); }
+
+ private:
+  struct Settlement;
+  event::Task<void> record(Settlement settlement);
+  event::Task<std::vector<spool::NewMessage>> notifications(const Settlement& settlement);
+  void log_fates(const queue::Job& job, const AttemptEnd& end) const;
+
+  Context& context_;
+  const queue::Schedule& schedule_;
+  event::Signal recorded_;
+  event::TaskScope scope_;
+};
+
+}  // namespace sealpost::delivery
