@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "admin/control_server.hpp"
+
+#include <event2/buffer.h>
+#include <event2/http.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/log.hpp"
+#include "event/wait.hpp"
+
+namespace sealpost::admin {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr ev_ssize_t most_body = 1 << 20;
+constexpr ev_ssize_t most_headers = 16 << 10;
+constexpr std::size_t most_requests = 64;
+constexpr auto handler_deadline = 60s;
+
+sockaddr_un address_of(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  return address;
+}
+
+bool someone_listens(const sockaddr_un& address) {
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return false;
+  const bool answered = ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  ::close(fd);
+  return answered;
+}
+
+Error last_error(const std::string& what) { return Error(Errc::io, what + ": " + std::strerror(errno)); }
+
+void reply(evhttp_request* request, const Answer& answer) {
+  evbuffer* body = evhttp_request_get_output_buffer(request);
+  const std::string text = answer.body.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  evbuffer_add(body, text.data(), text.size());
+  evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type", "application/json");
+  evhttp_send_reply(request, answer.status, answer.status < 400 ? "OK" : "Error", nullptr);
+}
+
+}  // namespace
+
+Answer::Answer(int status_, std::string error, std::string hint)
+    : status(status_), body(Json{{"error", std::move(error)}}) {
+  if (!hint.empty()) body["hint"] = std::move(hint);
+}
+
+void ControlServer::FreeHttp::operator()(evhttp* http) const noexcept { evhttp_free(http); }
+
+// A request whose handler is at work; `request` is null once the client has gone.
+struct ControlServer::Pending {
+  explicit Pending(evhttp_request* request_) : request(request_) {}
+  evhttp_request* request;
+};
+
+ControlServer::ControlServer(event::EventLoop& loop)
+    : loop_(loop), http_(evhttp_new(loop.base())), scope_(loop) {
+  evhttp_set_allowed_methods(http_.get(), EVHTTP_REQ_POST);
+  evhttp_set_max_body_size(http_.get(), most_body);
+  evhttp_set_max_headers_size(http_.get(), most_headers);
+  evhttp_set_timeout(http_.get(), 70);
+  evhttp_set_gencb(http_.get(), &ControlServer::on_request, this);
+}
+
+ControlServer::~ControlServer() {
+  scope_.cancel();
+  http_.reset();
+  if (!path_.empty()) ::unlink(path_.c_str());
+}
+
+Expected<void> ControlServer::listen(const std::string& path) {
+  if (path.size() >= sizeof(sockaddr_un::sun_path))
+    return Error(Errc::invalid,
+                 "control socket path '" + path + "' is longer than a Unix socket path may be (107 octets)");
+  const sockaddr_un address = address_of(path);
+  if (someone_listens(address)) return Error(Errc::exists, "another process answers on " + path);
+  ::unlink(path.c_str());
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return last_error("control socket");
+  const mode_t before = ::umask(0177);  // born 0600
+  const bool bound = ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  ::umask(before);
+  if (!bound || ::listen(fd, 64) != 0) {
+    Error error = last_error("control socket " + path);
+    ::close(fd);
+    return error;
+  }
+  if (evhttp_accept_socket(http_.get(), fd) != 0) {
+    ::close(fd);
+    return Error(Errc::io, "control socket " + path + ": cannot serve it");
+  }
+  path_ = path;
+  return {};
+}
+
+void ControlServer::handle(std::string name, Handler handler) {
+  handlers_.emplace(std::move(name), std::move(handler));
+}
+
+void ControlServer::on_request(evhttp_request* request, void* self_pointer) {
+  auto& self = *static_cast<ControlServer*>(self_pointer);
+  const std::string_view uri = evhttp_request_get_uri(request);
+  constexpr std::string_view prefix = "/v1/";
+  const auto handler =
+      uri.starts_with(prefix) ? self.handlers_.find(uri.substr(prefix.size())) : self.handlers_.end();
+  if (handler == self.handlers_.end())
+    return reply(request, Answer(404, "no such command", "see 'sealpost --help'"));
+  if (self.open_requests_ >= most_requests)
+    return reply(request, Answer(503, "too many control requests at once"));
+
+  evbuffer* input = evhttp_request_get_input_buffer(request);
+  const std::size_t size = evbuffer_get_length(input);
+  const char* bytes = size == 0 ? "" : reinterpret_cast<const char*>(evbuffer_pullup(input, -1));
+  Json arguments = size == 0 ? Json::object() : Json::parse(bytes, bytes + size, nullptr, false);
+  if (!arguments.is_object()) return reply(request, Answer(400, "the request is not a JSON object"));
+
+  auto pending = std::make_shared<Pending>(request);
+  ++self.open_requests_;
+  evhttp_connection_set_closecb(
+      evhttp_request_get_connection(request),
+      [](evhttp_connection*, void* argument) { static_cast<Pending*>(argument)->request = nullptr; },
+      pending.get());
+  self.scope_.spawn(self.serve(std::move(pending), handler->second, std::move(arguments)));
+}
+
+namespace {
+event::Task<Expected<Answer>> guarded(event::Task<Answer> work) {
+  try {
+    co_return co_await std::move(work);
+  } catch (const Json::exception& error) {
+    co_return Answer(400, std::string("bad arguments: ") + error.what());
+  } catch (const std::exception& error) {
+    co_return Answer(500, error.what());
+  }
+}
+}  // namespace
+
+event::Task<void> ControlServer::serve(std::shared_ptr<Pending> pending, Handler handler, Json arguments) {
+  auto answer = co_await event::within(loop_, handler_deadline, guarded(handler(std::move(arguments))));
+  --open_requests_;
+  if (pending->request == nullptr) co_return;
+  evhttp_connection_set_closecb(evhttp_request_get_connection(pending->request), nullptr, nullptr);
+  if (answer) {
+    reply(pending->request, *answer);
+  } else {
+    const Answer late(504, "the relay did not answer within a minute");
+    reply(pending->request, late);
+  }
+}
+
+}  // namespace sealpost::admin
