@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// From a next hop to the hosts to try, in order (RFC 5321 §5, RFC 7505): MX records, preference, equal ones
-// shuffled, null MX, implicit MX, ourselves and everything worse dropped; and from a host to the endpoints
-// that may be contacted. Security is carried along, not judged: DANE is dane_lookup.hpp.
+// From a next hop to the hosts to try, in order (RFC 5321 §5, RFC 7505): MX records, preference, equal ones shuffled,
+// null MX, implicit MX, ourselves and everything worse dropped; and from a host to the endpoints that may be
+// contacted. Security is carried along, not judged: DANE is dane_lookup.hpp.
 #pragma once
 
 #include <cstdint>
@@ -22,9 +22,9 @@ namespace sealpost::delivery {
 // Where a lane's mail goes: a domain, looked up by MX, or a relay the operator named.
 struct NextHop {
   NextHop() = default;
-  std::string domain;  // lower-case A-labels; the policy domain: for a smart host, the smart host's (S25)
+  std::string domain;       // lower-case A-labels; the policy domain: for a smart host, the smart host's (S25)
   std::uint16_t port = 25;
-  bool use_mx = true;  // false: "[host]:port", addresses of the host itself
+  bool use_mx = true;       // false: "[host]:port", addresses of the host itself
   auto operator<=>(const NextHop&) const = default;
   // "example.net", "smtp.example.net:587", "[smtp.example.net]:587". Empty: not a next hop.
   static std::optional<NextHop> parse(std::string_view text);
@@ -39,10 +39,10 @@ struct MxHost {
 
 struct MxSet {
   MxSet() = default;
-  std::vector<MxHost> hosts;                   // in the order to try; at most 10
+  std::vector<MxHost> hosts;            // in the order to try; at most 10
   dns::Dnssec dnssec = dns::Dnssec::insecure;  // of the MX RRset or its proven absence, aliases included
-  bool implicit = false;                       // no MX records: the domain itself
-  std::string expanded;                        // next-hop domain after CNAMEs (RFC 7672 §3.2.2)
+  bool implicit = false;                // no MX records: the domain itself
+  std::string expanded;                 // next-hop domain after CNAMEs (RFC 7672 §3.2.2)
 };
 
 // Why there is no host to try. `status` as in N15, class 4 or 5 says whether to retry.
@@ -50,8 +50,8 @@ struct RouteFailure {
   RouteFailure(std::string status_, std::string text_, bool nxdomain_ = false)
       : status(std::move(status_)), text(std::move(text_)), nxdomain(nxdomain_) {}
   std::string status;
-  std::string text;       // for people: names domain and cause
-  bool nxdomain = false;  // T-41 may hold it back
+  std::string text;      // for people: names domain and cause
+  bool nxdomain = false; // T-41 may hold it back
   bool permanent() const noexcept { return status.front() == '5'; }
 };
 
@@ -77,7 +77,7 @@ struct HostAddresses {
   bool alias_secure = false;        // the first alias itself was secure (D10)
   bool is_self = false;             // one of our own addresses: drop this host and all that are not better
   // No endpoint: why. Empty otherwise.
-  std::string status, why;  // "4.4.3" lookup failed, "5.4.4" no address, "5.4.4" none allowed
+  std::string status, why;          // "4.4.3" lookup failed, "5.4.4" no address, "5.4.4" none allowed
 };
 event::Task<HostAddresses> resolve_host(dns::Resolver& resolver, std::string host, std::uint16_t port,
                                         const RoutingSettings& settings);
