@@ -34,18 +34,24 @@ struct DsnRequest {
   MessageId original_id;
   MessageId dsn_id;
   const Envelope* envelope = nullptr;  // of the original; outlives the call
-  std::string_view
-      original_head;  // start of the original message, at least its header when it is under the cap
+  // Start of the original message, at least its header when that is under 16 KiB. The whole of it is returned
+  // when it is complete, at most 50 KiB, and RET=FULL asks (N7).
+  std::string_view original_head;
+  bool original_complete = false;
   std::vector<DsnRecipient> recipients;  // never empty
   SystemTime now{};
 };
 
-// Null when there must be none: null reverse-path (T-36), NOTIFY forbids it for every recipient (N5), report
-// class. Otherwise the message to queue: class dsn, reverse-path "", one recipient.
+// The message to queue: class dsn, reverse-path "", one recipient. It carries REQUIRETLS when the original
+// did (T5).
 struct DsnMessage {
   Envelope envelope;
   std::string text;  // CRLF lines
 };
+// Nothing when there must be none: null reverse-path (T-36), a DSN or report of our own, or NOTIFY forbids it
+// for every recipient (N5). Recipients that want no notice are left out of the others' DSN.
+// Size: about 64 KiB at most (T-37). Deviation: of very many recipients each still gets its mandatory fields,
+// since a sender must learn of every failure; what is dropped is their diagnostics.
 std::optional<DsnMessage> build_dsn(const DsnRequest& request);
 
 }  // namespace sealpost

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "mail/dsn.hpp"
+
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+#include "mail/dsn_status.hpp"
+#include "mail/header.hpp"
+#include "mail/mime_text.hpp"
+
+namespace sealpost {
+namespace {
+
+constexpr std::size_t full_return_cap = 50 * 1024;  // larger originals come back as headers (N7)
+constexpr std::size_t header_return_cap = 16 * 1024;
+constexpr std::size_t listed_recipients = 20;  // in the words for people; part 2 has them all
+constexpr std::uint8_t ret_full = 1;
+
+using Recipients = std::vector<const DsnRecipient*>;
+
+// RFC 3461 §5.2.6: without NOTIFY failure and delay are both told.
+bool wants(const Recipient& recipient, DsnAction action) noexcept {
+  const std::uint8_t asked = action == DsnAction::failed ? notify_failure : notify_delay;
+  return recipient.notify == 0 || (recipient.notify & asked) != 0;
+}
+
+Recipients to_notify(const DsnRequest& request) {
+  Recipients out;
+  const Envelope& original = *request.envelope;
+  if (original.reverse_path.empty() || original.message_class != MessageClass::normal) return out;
+  for (const DsnRecipient& recipient : request.recipients)
+    if (wants(recipient.recipient, request.action)) out.push_back(&recipient);
+  return out;
+}
+
+bool returns_full(const DsnRequest& request) noexcept {
+  return request.action == DsnAction::failed && request.envelope->ret == ret_full &&
+         request.original_complete && request.original_head.size() <= full_return_cap &&
+         !request.envelope->flags.requiretls;
+}
+
+std::string reason_for_people(const DsnRecipient& recipient, DsnAction action) {
+  const std::string words = text::printable(unfold(recipient.diagnostic, 800), 800);
+  if (words.empty()) return "status " + status_of(recipient, action);
+  if (!recipient.remote) return words;
+  const std::string host =
+      recipient.remote_mta.empty() ? "The remote mail server" : text::printable(recipient.remote_mta, 255);
+  return host + " answered: " + words;
+}
+
+std::string words_for_people(const DsnRequest& request, const Recipients& recipients) {
+  std::string out = "This is the mail relay at " + text::printable(request.reporting_mta, 255) + ".\r\n\r\n";
+  if (request.action == DsnAction::failed)
+    out += "Your message was not delivered to the following recipients, and will not be\r\ntried again:\r\n";
+  else
+    out +=
+        "Your message could not be delivered to the following recipients yet. You\r\nneed to do nothing: it "
+        "will be tried again.\r\n";
+  for (std::size_t i = 0; i < recipients.size() && i < listed_recipients; ++i) {
+    const DsnRecipient& recipient = *recipients[i];
+    out += "\r\n  <" + text::printable(recipient.recipient.address, 998) + ">\r\n    " +
+           reason_for_people(recipient, request.action) + "\r\n";
+    if (request.action == DsnAction::delayed && recipient.will_retry_until)
+      out += "    Attempts end at " + to_rfc5322(*recipient.will_retry_until) + ".\r\n";
+  }
+  if (recipients.size() > listed_recipients)
+    out += fmt::format("\r\n  and {} more; the attached report names them all.\r\n",
+                       recipients.size() - listed_recipients);
+  out += "\r\nWhen you ask your postmaster for help, please quote the queue id " +
+         request.original_id.to_string() + ".\r\n";
+  return out;
+}
+
+std::string header(const DsnRequest& request, const Recipients& recipients, const std::string& boundary,
+                   bool eight_bit) {
+  const std::string& host = request.reporting_mta;
+  std::string out;
+  out += folded_field("From", "Mail delivery system <postmaster@" + host + ">");
+  out += "To: <" + request.envelope->reverse_path +
+         ">\r\n";  // the one value that may be UTF-8; its grammar was checked
+  const std::string_view what = request.action == DsnAction::failed ? "" : " yet, still trying";
+  const std::string_view plural = recipients.size() == 1 ? "" : "s";
+  out += folded_field("Subject",
+                      fmt::format("Mail not delivered{} ({} recipient{})", what, recipients.size(), plural));
+  out += folded_field("Date", to_rfc5322(request.now));
+  out += folded_field("Message-ID", "<" + request.dsn_id.to_string() + "@" + host + ">");
+  const std::string original_id = scan_head(request.original_head).message_id;
+  if (!original_id.empty()) out += "References: " + original_id + "\r\n";
+  out += "Auto-Submitted: auto-replied\r\n";  // RFC 3834 §5
+  out += "MIME-Version: 1.0\r\n";
+  out += "Content-Type: multipart/report; report-type=delivery-status;\r\n boundary=\"" + boundary + "\"\r\n";
+  if (eight_bit) out += "Content-Transfer-Encoding: 8bit\r\n";
+  return out + "\r\n";
+}
+
+// Part 3 with its MIME header. RFC 6522 §4: headers alone as text/rfc822-headers.
+std::string original(const DsnRequest& request, bool full, bool eight_bit) {
+  if (full) {
+    const std::string_view encoding = eight_bit ? "Content-Transfer-Encoding: 8bit\r\n" : "";
+    return fmt::format("Content-Type: message/rfc822\r\n{}\r\n{}", encoding,
+                       with_crlf(request.original_head));
+  }
+  HeaderReader reader(request.original_head);
+  HeaderField field;
+  std::size_t end = 0;  // after the last whole field that fits
+  while (reader.next(field) && reader.position() <= header_return_cap) end = reader.position();
+  const std::string_view quoted = request.original_head.substr(0, end);
+  if (needs_encoding(quoted))
+    return "Content-Type: text/rfc822-headers\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" +
+           quoted_printable(quoted);
+  return "Content-Type: text/rfc822-headers\r\n\r\n" + with_crlf(quoted);
+}
+
+Envelope envelope_of(const DsnRequest& request, bool eight_bit) {
+  Envelope envelope;
+  envelope.recipients.emplace_back(request.envelope->reverse_path);
+  envelope.message_class = MessageClass::dsn;
+  envelope.body = eight_bit ? BodyType::eight_bit_mime : BodyType::seven_bit;
+  envelope.flags.requiretls = request.envelope->flags.requiretls;  // RFC 8689 §5
+  envelope.arrival = request.now;
+  return envelope;
+}
+
+}  // namespace
+
+std::optional<DsnMessage> build_dsn(const DsnRequest& request) {
+  const Recipients recipients = to_notify(request);
+  if (recipients.empty()) return std::nullopt;
+  const bool full = returns_full(request);
+  const bool eight_bit = full && needs_encoding(request.original_head);
+  // Nobody can have put this line into the original: the id was made or hashed after it was accepted.
+  const std::string boundary = "=_" + request.dsn_id.to_string();
+
+  DsnMessage message;
+  message.envelope = envelope_of(request, eight_bit);
+  message.text = header(request, recipients, boundary, eight_bit);
+  const auto add_part = [&](const std::string& part) {
+    message.text += "--" + boundary + "\r\n" + part + "\r\n";
+  };
+  add_part("Content-Type: text/plain; charset=us-ascii\r\n\r\n" + words_for_people(request, recipients));
+  add_part("Content-Type: message/delivery-status\r\n\r\n" + delivery_status(request, recipients));
+  add_part(original(request, full, eight_bit));
+  message.text += "--" + boundary + "--\r\n";
+  return message;
+}
+
+}  // namespace sealpost

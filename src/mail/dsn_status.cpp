@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "mail/dsn_status.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "mail/address.hpp"
+#include "mail/mime_text.hpp"
+#include "mail/xtext.hpp"
+
+namespace sealpost {
+namespace {
+
+constexpr std::size_t full_fields_budget = 40 * 1024;  // beyond it, mandatory fields only (T-37)
+
+bool is_ascii(std::string_view text) noexcept {
+  return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
+
+// RFC 6533 §3: utf-8-addr-xtext, ASCII that stands for an address beyond ASCII in a 7bit part.
+std::string utf8_address(std::string_view address) {
+  std::string out;
+  while (!address.empty()) {
+    const text::Utf8Unit unit = text::decode_utf8(address);
+    const bool plain =
+        unit.code > 0x20 && unit.code < 0x7f && unit.code != '+' && unit.code != '=' && unit.code != '\\';
+    if (plain)
+      out += address.front();
+    else
+      fmt::format_to(std::back_inserter(out), "\\x{{{:X}}}", unit.code);
+    address.remove_prefix(unit.length);
+  }
+  return out;
+}
+
+std::string final_recipient(const std::string& address) {
+  return is_ascii(address) ? "rfc822; " + address : "utf-8; " + utf8_address(address);
+}
+
+// ORCPT back in the form it had before xtext (RFC 3464 §2.3.1). Nothing when it is damaged.
+std::string original_recipient(const std::string& orcpt) {
+  const std::size_t semicolon = orcpt.find(';');
+  if (semicolon == orcpt.npos || semicolon == 0) return {};
+  const std::string type = orcpt.substr(0, semicolon), address = orcpt.substr(semicolon + 1);
+  if (text::iequals(type, "utf-8"))
+    return is_ascii(address) ? type + "; " + address : type + "; " + utf8_address(address);
+  const auto decoded = from_xtext(address);
+  return decoded ? type + "; " + *decoded : std::string();
+}
+
+std::string per_message(const DsnRequest& request) {
+  const Envelope& envelope = *request.envelope;
+  std::string out;
+  if (!envelope.envid.empty()) out += folded_field("Original-Envelope-Id", envelope.envid);
+  const bool own_name_is_dns = is_domain_name(request.reporting_mta);
+  out += folded_field("Reporting-MTA",
+                      (own_name_is_dns ? "dns; " : "x-local-hostname; ") + request.reporting_mta);
+  if (!envelope.received_from.empty())
+    out += folded_field("Received-From-MTA", "dns; " + envelope.received_from);
+  out += folded_field("Arrival-Date", to_rfc5322(envelope.arrival));
+  return out;
+}
+
+std::string per_recipient(const DsnRequest& request, const DsnRecipient& recipient, bool brief) {
+  std::string out;
+  const std::string original = original_recipient(recipient.recipient.original);
+  if (!original.empty()) out += folded_field("Original-Recipient", original);
+  out += folded_field("Final-Recipient", final_recipient(recipient.recipient.address));
+  out += folded_field("Action", request.action == DsnAction::failed ? "failed" : "delayed");
+  out += folded_field("Status", status_of(recipient, request.action));
+  if (brief) return out;
+  // No Remote-MTA with our own verdict: its absence says whose the code is (RFC 3464 §2.3.6).
+  if (recipient.remote && is_domain_name(recipient.remote_mta))
+    out += folded_field("Remote-MTA", "dns; " + recipient.remote_mta);
+  if (!recipient.diagnostic.empty())
+    out += folded_field("Diagnostic-Code",
+                        (recipient.remote ? "smtp; " : "X-sealpost; ") + recipient.diagnostic);
+  if (recipient.last_attempt) out += folded_field("Last-Attempt-Date", to_rfc5322(*recipient.last_attempt));
+  out += folded_field("Final-Log-ID", request.original_id.to_string());
+  if (request.action == DsnAction::delayed && recipient.will_retry_until)
+    out += folded_field("Will-Retry-Until", to_rfc5322(*recipient.will_retry_until));
+  return out;
+}
+
+}  // namespace
+
+std::string delivery_status(const DsnRequest& request, const std::vector<const DsnRecipient*>& recipients) {
+  std::string out = per_message(request);
+  for (const DsnRecipient* recipient : recipients) {
+    out += "\r\n";
+    out += per_recipient(request, *recipient, out.size() > full_fields_budget);
+  }
+  return out;
+}
+
+std::string status_of(const DsnRecipient& recipient, DsnAction action) {
+  const std::string& status = recipient.status;
+  const auto parts = text::split(status, '.');
+  const auto is_number = [](std::string_view part) {
+    return !part.empty() && part.size() <= 3 && part.find_first_not_of("0123456789") == part.npos &&
+           (part.size() == 1 || part.front() != '0');
+  };
+  const bool well_formed = parts.size() == 3 && std::all_of(parts.begin(), parts.end(), is_number) &&
+                           (parts[0] == "4" || (parts[0] == "5" && action == DsnAction::failed));
+  if (well_formed) return status;
+  return action == DsnAction::failed ? "5.0.0" : "4.0.0";
+}
+
+}  // namespace sealpost
