@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "smtp/command.hpp"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <optional>
+
+#include "base/text.hpp"
+#include "mail/address.hpp"
+#include "mail/xtext.hpp"
+
+namespace sealpost::smtp {
+namespace {
+
+struct Keyword {
+  std::string_view word;
+  Verb verb;
+};
+constexpr std::array keywords = {
+    // In the order of how often they come.
+    Keyword{"MAIL", Verb::mail}, Keyword{"RCPT", Verb::rcpt}, Keyword{"DATA", Verb::data}, Keyword{"EHLO", Verb::ehlo},
+    Keyword{"QUIT", Verb::quit}, Keyword{"RSET", Verb::rset}, Keyword{"NOOP", Verb::noop}, Keyword{"HELO", Verb::helo},
+    Keyword{"STARTTLS", Verb::starttls}, Keyword{"VRFY", Verb::vrfy}, Keyword{"EXPN", Verb::expn},
+    Keyword{"HELP", Verb::help}, Keyword{"AUTH", Verb::auth}, Keyword{"BDAT", Verb::bdat},
+    // Methods of HTTP, and the first word of HTTP/2 (T-06).
+    Keyword{"GET", Verb::http}, Keyword{"POST", Verb::http}, Keyword{"HEAD", Verb::http}, Keyword{"PUT", Verb::http},
+    Keyword{"DELETE", Verb::http}, Keyword{"OPTIONS", Verb::http}, Keyword{"CONNECT", Verb::http},
+    Keyword{"TRACE", Verb::http}, Keyword{"PATCH", Verb::http}, Keyword{"PRI", Verb::http},
+};
+
+// One parameter taken off the front of `rest`: keyword ["=" value] (RFC 5321 §4.1.2, esmtp-param).
+struct Parameter {
+  std::string_view keyword;
+  std::string_view value;
+  bool has_value = false;
+};
+
+bool is_keyword(std::string_view word) noexcept {
+  const auto alnum = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); };
+  return !word.empty() && alnum(word.front()) &&
+         std::all_of(word.begin(), word.end(), [&](char c) { return alnum(c) || c == '-'; });
+}
+
+bool is_value(std::string_view value) noexcept {
+  return !value.empty() && std::all_of(value.begin(), value.end(), [](char c) { return c > 32 && c < 127 && c != '='; });
+}
+
+std::optional<Parameter> take_parameter(std::string_view& rest) noexcept {
+  const std::string_view word = rest.substr(0, rest.find(' '));
+  rest = text::trim(rest.substr(word.size()), " ");
+  Parameter parameter;
+  const std::size_t equals = word.find('=');
+  parameter.keyword = word.substr(0, equals);
+  parameter.has_value = equals != std::string_view::npos;
+  if (parameter.has_value) parameter.value = word.substr(equals + 1);
+  if (!is_keyword(parameter.keyword) || (parameter.has_value && !is_value(parameter.value))) return std::nullopt;
+  return parameter;
+}
+
+constexpr ServerReply bad_sender{501, "5.1.7", "bad sender, wanted MAIL FROM:<local-part@domain> (RFC 5321 4.1.2)"};
+constexpr ServerReply bad_recipient{501, "5.1.3", "bad recipient, wanted RCPT TO:<local-part@domain> (RFC 5321 4.1.2)"};
+constexpr ServerReply not_ascii{501, "5.6.7", "address beyond ASCII, SMTPUTF8 is not offered"};
+constexpr ServerReply bad_parameter{501, "5.5.4", "parameter malformed, repeated or with a wrong value"};
+
+// "FROM:" or "TO:" off the front of `argument`, any case; what follows is the path.
+bool take_prefix(std::string_view& argument, std::string_view prefix) noexcept {
+  if (!text::istarts_with(argument, prefix)) return false;
+  argument.remove_prefix(prefix.size());
+  return true;
+}
+
+bool has_high_bit(std::string_view text) noexcept {
+  return std::any_of(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0x80) != 0; });
+}
+
+// The blanks between a path and its parameters; false when something else follows the path.
+bool take_blanks(std::string_view& rest) noexcept {
+  if (rest.empty()) return true;
+  if (rest.front() != ' ') return false;
+  rest = text::trim(rest, " ");
+  return true;
+}
+
+// Numbers the keywords of MAIL and RCPT, from 1; 0 is none of them.
+enum Known : unsigned { no_keyword, known_size, known_body, known_ret, known_envid, known_requiretls, known_smtputf8, known_auth, known_notify, known_orcpt };
+
+// Applies `one` to each parameter of `rest`; `one` gives the number of the keyword it took, 0 when it knows none such,
+// nothing for a bad value.
+template <class One>
+std::optional<ServerReply> each_parameter(std::string_view rest, One one) {
+  std::uint32_t seen = 0;
+  while (!rest.empty()) {
+    const auto parameter = take_parameter(rest);
+    if (!parameter) return bad_parameter;
+    const std::optional<unsigned> number = one(*parameter);
+    if (!number) return bad_parameter;
+    if (*number == no_keyword) return replies::parameter_unknown;
+    const std::uint32_t bit = 1U << *number;
+    if (seen & bit) return bad_parameter;  // repeated: an error (RFC 5321 §4.1.1.11, RFC 3461 §4.5)
+    seen |= bit;
+  }
+  return std::nullopt;
+}
+
+// SIZE=1*20DIGIT (RFC 1870 §5). Twenty digits may pass 2^64: then it is simply too big.
+bool parse_size(std::string_view digits, std::uint64_t& size) noexcept {
+  if (digits.empty() || digits.size() > 20) return false;
+  if (!std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; })) return false;
+  size = text::parse_u64(digits).value_or(std::numeric_limits<std::uint64_t>::max());
+  return true;
+}
+
+// NOTIFY (RFC 3461 §4.1): NEVER alone, or some of the others.
+std::optional<std::uint8_t> parse_notify(std::string_view list) noexcept {
+  if (text::iequals(list, "NEVER")) return notify_never;
+  std::uint8_t bits = 0;
+  while (true) {
+    const std::size_t comma = list.find(',');
+    const std::string_view word = list.substr(0, comma);
+    if (text::iequals(word, "SUCCESS")) bits |= notify_success;
+    else if (text::iequals(word, "FAILURE")) bits |= notify_failure;
+    else if (text::iequals(word, "DELAY")) bits |= notify_delay;
+    else return std::nullopt;
+    if (comma == std::string_view::npos) return bits;
+    list.remove_prefix(comma + 1);
+  }
+}
+
+// ORCPT=addr-type;xtext, at most 500 octets (RFC 3461 §4.2), kept as it came.
+bool is_original_recipient(std::string_view value) {
+  const std::size_t semicolon = value.find(';');
+  if (value.size() > 500 || semicolon == std::string_view::npos || semicolon + 1 == value.size()) return false;
+  return is_keyword(value.substr(0, semicolon)) && from_xtext(value.substr(semicolon + 1)).has_value();
+}
+
+std::optional<unsigned> mail_parameter(const Parameter& p, MailCommand& mail) {
+  if (text::iequals(p.keyword, "SIZE")) {
+    mail.seen |= parameter::size;
+    if (!parse_size(p.value, mail.size)) return std::nullopt;
+    return known_size;
+  }
+  if (text::iequals(p.keyword, "BODY")) {
+    mail.seen |= parameter::body;
+    if (text::iequals(p.value, "8BITMIME")) mail.body = BodyType::eight_bit_mime;
+    else if (!text::iequals(p.value, "7BIT")) return std::nullopt;
+    return known_body;
+  }
+  if (text::iequals(p.keyword, "RET")) {
+    mail.seen |= parameter::dsn;
+    if (text::iequals(p.value, "FULL")) mail.ret = 1;
+    else if (text::iequals(p.value, "HDRS")) mail.ret = 2;
+    else return std::nullopt;
+    return known_ret;
+  }
+  if (text::iequals(p.keyword, "ENVID")) {
+    mail.seen |= parameter::dsn;
+    if (p.value.empty() || p.value.size() > 100) return std::nullopt;  // RFC 3461 §4.4
+    auto decoded = from_xtext(p.value);
+    if (!decoded) return std::nullopt;
+    mail.envid = std::move(*decoded);
+    return known_envid;
+  }
+  if (text::iequals(p.keyword, "REQUIRETLS")) {
+    mail.seen |= parameter::requiretls;
+    if (p.has_value) return std::nullopt;  // RFC 8689 §2
+    return known_requiretls;
+  }
+  if (text::iequals(p.keyword, "SMTPUTF8")) {
+    mail.seen |= parameter::smtputf8;
+    if (p.has_value) return std::nullopt;
+    return known_smtputf8;
+  }
+  if (text::iequals(p.keyword, "AUTH")) {
+    mail.seen |= parameter::auth;
+    if (!p.has_value) return std::nullopt;
+    return known_auth;
+  }
+  return no_keyword;
+}
+
+std::optional<unsigned> rcpt_parameter(const Parameter& p, RcptCommand& rcpt) {
+  if (text::iequals(p.keyword, "NOTIFY")) {
+    rcpt.seen |= parameter::dsn;
+    const auto bits = parse_notify(p.value);
+    if (!bits) return std::nullopt;
+    rcpt.notify = *bits;
+    return known_notify;
+  }
+  if (text::iequals(p.keyword, "ORCPT")) {
+    rcpt.seen |= parameter::dsn;
+    if (!is_original_recipient(p.value)) return std::nullopt;
+    rcpt.original = p.value;
+    return known_orcpt;
+  }
+  return no_keyword;
+}
+
+}  // namespace
+
+CommandLine split_command(std::string_view line) noexcept {
+  while (!line.empty() && (line.back() == ' ' || line.back() == '\t')) line.remove_suffix(1);
+  const std::size_t blank = std::min(line.find(' '), line.size());
+  const std::string_view word = line.substr(0, blank);
+  CommandLine command;
+  for (const Keyword& known : keywords) {
+    if (!text::iequals(word, known.word)) continue;
+    command.verb = known.verb;
+    break;
+  }
+  command.argument = text::trim(line.substr(blank), " ");
+  return command;
+}
+
+bool is_acceptable_helo(std::string_view name) noexcept {
+  const auto acceptable = [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           std::string_view("-._:[]").find(c) != std::string_view::npos;
+  };
+  return !name.empty() && name.size() <= 255 && std::all_of(name.begin(), name.end(), acceptable);
+}
+
+Expected<MailCommand, ServerReply> parse_mail(std::string_view argument) {
+  if (!take_prefix(argument, "FROM:")) return bad_sender;
+  auto path = parse_reverse_path(argument);
+  if (!path) return has_high_bit(argument) ? not_ascii : bad_sender;
+  argument.remove_prefix(path->length);
+  if (!take_blanks(argument)) return bad_sender;
+
+  MailCommand mail;
+  mail.reverse_path = std::move(path->address);
+  const auto wrong = each_parameter(argument, [&](const Parameter& p) { return mail_parameter(p, mail); });
+  if (wrong) return *wrong;
+  return mail;
+}
+
+Expected<RcptCommand, ServerReply> parse_rcpt(std::string_view argument) {
+  if (!take_prefix(argument, "TO:")) return bad_recipient;
+  auto path = parse_forward_path(argument);
+  if (!path) return has_high_bit(argument) ? not_ascii : bad_recipient;
+  argument.remove_prefix(path->length);
+  if (!take_blanks(argument)) return bad_recipient;
+
+  RcptCommand rcpt;
+  rcpt.address = std::move(path->address);
+  const auto wrong = each_parameter(argument, [&](const Parameter& p) { return rcpt_parameter(p, rcpt); });
+  if (wrong) return *wrong;
+  return rcpt;
+}
+
+}  // namespace sealpost::smtp

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "smtp/data_decoder.hpp"
+
+#include <cstring>
+
+namespace sealpost::smtp {
+namespace {
+
+// First occurrence of `c` in [from, to), or `to`.
+const char* find(const char* from, const char* to, char c) noexcept {
+  const void* hit = std::memchr(from, c, static_cast<std::size_t>(to - from));
+  return hit ? static_cast<const char*>(hit) : to;
+}
+
+}  // namespace
+
+// Content goes out in the longest runs that the input allows: one copy per call unless a dot was doubled.
+// NUL and 8-bit octets are looked for eight at a time, beside the copy.
+void DataDecoder::keep(std::string_view octets, std::string& out) {
+  out.append(octets);
+  constexpr std::uint64_t ones = 0x0101010101010101U;
+  std::uint64_t seen = 0;
+  std::uint64_t zeros = 0;
+  while (octets.size() >= sizeof(std::uint64_t)) {
+    std::uint64_t word;
+    std::memcpy(&word, octets.data(), sizeof word);
+    seen |= word;
+    zeros |= (word - ones) & ~word & kHighBits;  // a lane is set when its octet is 0 (and only if some octet is)
+    octets.remove_prefix(sizeof word);
+  }
+  for (const char c : octets) {
+    seen |= static_cast<unsigned char>(c);
+    if (c == '\0') zeros = kHighBits;
+  }
+  seen_ |= seen;
+  if (zeros != 0) nul_ = true;
+}
+
+DataDecoder::Result DataDecoder::decode(std::string_view in, std::string& out) {
+  const char* const begin = in.data();
+  const char* const end = begin + in.size();
+  const char* run = begin;  // content not yet copied starts here
+  const char* p = begin;
+  const auto stop = [&](State state, const char* where) {
+    return Result{state, static_cast<std::size_t>(where - begin)};
+  };
+
+  while (p != end) {
+    switch (at_) {
+      case At::line_start:
+        if (*p == '.') {
+          keep({run, static_cast<std::size_t>(p - run)}, out);
+          run = ++p;  // the dot is not content, whatever follows (RFC 5321 §4.5.2)
+          at_ = At::dot;
+        } else {
+          at_ = At::text;
+        }
+        break;
+
+      case At::dot:
+        if (*p == '\r') {
+          ++p;
+          at_ = At::dot_cr;
+        } else {
+          at_ = At::text;
+        }
+        break;
+
+      case At::dot_cr:
+        if (*p != '\n') return stop(State::bare_cr, p);
+        return stop(State::end, p + 1);
+
+      case At::text: {
+        const char* const cr = find(p, end, '\r');
+        const char* const lf = find(p, cr, '\n');
+        if (lf != cr) return stop(State::bare_lf, lf);
+        p = cr;
+        if (p != end) {
+          ++p;
+          at_ = At::cr;
+        }
+        break;
+      }
+
+      case At::cr:
+        if (*p != '\n') return stop(State::bare_cr, p);
+        ++p;
+        at_ = At::line_start;
+        break;
+    }
+  }
+  // A CR after a leading dot is kept back: it is content only if the line turns out not to be the end, and then the
+  // CR was a bare one and the message is refused.
+  if (at_ != At::dot_cr) keep({run, static_cast<std::size_t>(end - run)}, out);
+  return stop(State::more, end);
+}
+
+}  // namespace sealpost::smtp

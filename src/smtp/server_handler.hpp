@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// ServerHandler: what a server session asks of the machine behind it. The session knows the protocol; who may relay,
+// where a message is kept and what is logged is the handler's (src/intake). One handler per session.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "event/task.hpp"
+#include "mail/envelope.hpp"
+#include "mail/message_id.hpp"
+#include "sealpost/expected.hpp"
+#include "sealpost/handshake_facts.hpp"
+#include "sealpost/ip_address.hpp"
+#include "smtp/command.hpp"
+#include "smtp/server_reply.hpp"
+#include "smtp/server_state.hpp"
+
+namespace sealpost::smtp {
+
+struct SessionInfo {
+  Endpoint peer;
+  Endpoint local;
+  std::string helo;   // argument of the last EHLO or HELO, ASCII without controls or spaces; empty before
+  bool esmtp = false; // it was EHLO
+  std::unique_ptr<const HandshakeFacts> tls;  // null: in clear
+};
+
+// One message on its way in, from 354 to the reply to its final dot. Destroying it drops the message.
+class IncomingMessage {
+ public:
+  virtual ~IncomingMessage() = default;
+
+  enum class Progress : std::uint8_t {
+    go_on,
+    settle,   // await settle() before appending more
+    refused,  // see refusal(); append nothing more
+  };
+  // The session appends content octets here, then calls appended().
+  virtual std::string& buffer() noexcept = 0;
+  virtual Progress appended() = 0;
+  virtual event::Task<Progress> settle() = 0;
+  virtual ServerReply refusal() const noexcept = 0;
+
+  // The message is complete: keep it. The id means that it is durable and this relay's responsibility (RFC 5321 §6.1,
+  // D-01); an error is the reply that refuses it.
+  virtual event::Task<Expected<MessageId, ServerReply>> finish(bool eight_bit) = 0;
+};
+
+class ServerHandler {
+ public:
+  virtual ~ServerHandler() = default;
+
+  // One of the networks that may relay: its mistakes in recipients are no sign of abuse.
+  virtual bool trusted() const noexcept = 0;
+
+  // Empty: accepted. check_recipient() may put another address in place of the one given (<postmaster>).
+  virtual std::optional<ServerReply> check_sender(const SessionInfo& session, const MailCommand& command) = 0;
+  virtual std::optional<ServerReply> check_recipient(const SessionInfo& session, std::string& address) = 0;
+  virtual Expected<std::unique_ptr<IncomingMessage>, ServerReply> begin(const SessionInfo& session,
+                                                                        Envelope envelope) = 0;
+
+  // Told of every 4yz and 5yz that answers a command, and of failed handshakes; for log and counters.
+  virtual void refused(const SessionInfo& session, Verb verb, const ServerReply& reply) noexcept = 0;
+  virtual void tls_failed(const SessionInfo& session, const Error& error) noexcept = 0;
+};
+
+}  // namespace sealpost::smtp

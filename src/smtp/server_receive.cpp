@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// DATA: from 354 to the reply to the final dot (RFC 5321 §4.1.1.4). What is refused half-way is still read to its end,
+// so that the client hears why, but only as far again as a message may be long.
+#include <algorithm>
+#include <cassert>
+
+#include "event/wait.hpp"
+#include "smtp/data_decoder.hpp"
+#include "smtp/server_session.hpp"
+
+namespace sealpost::smtp {
+
+struct ServerSession::Incoming {
+  explicit Incoming(std::unique_ptr<IncomingMessage> message_) : message(std::move(message_)) {}
+
+  void drop(const ServerReply& why) {  // forget the message, remember the first reason
+    if (!refusal) refusal = why;
+    message.reset();
+  }
+
+  std::unique_ptr<IncomingMessage> message;  // null once refused
+  std::optional<ServerReply> refusal;
+  DataDecoder decoder;
+  DataDecoder::State state = DataDecoder::State::more;
+  IncomingMessage::Progress progress = IncomingMessage::Progress::go_on;
+  std::uint64_t octets = 0;  // of content, as SIZE counts them (RFC 1870 §5)
+  std::string discarded;     // where content of a refused message goes
+  Duration waited{};         // for the client; our own waiting does not count against it
+};
+
+event::Task<void> ServerSession::receive() {
+  assert(envelope_);
+  struct Receiving {  // keeps in_transaction() true to the end, however that comes
+    explicit Receiving(bool& flag) : flag_(flag) { flag_ = true; }
+    ~Receiving() { flag_ = false; }
+    bool& flag_;
+  };
+  auto begun = handler_.begin(info_, std::move(*envelope_));
+  move_to(step(phase_, Verb::data).on_success);  // the transaction is over, whatever becomes of the data (T-24)
+  const Receiving receiving(receiving_);
+  if (!begun) {
+    refuse(Verb::data, begun.error());
+    co_return;
+  }
+  Incoming incoming(std::move(*begun));
+  say(replies::send_data);
+  co_await send_replies();
+  while (!ending_ && incoming.state != DataDecoder::State::end) {
+    if (stream_.buffered().empty()) {
+      co_await more_data(incoming);
+      continue;
+    }
+    take_data(incoming);
+    if (incoming.progress == IncomingMessage::Progress::settle) co_await settle(incoming);
+  }
+  if (ending_) co_return;
+  co_await conclude(incoming);
+}
+
+// Decodes what is buffered.
+void ServerSession::take_data(Incoming& incoming) {
+  incoming.discarded.clear();
+  std::string& out = incoming.message ? incoming.message->buffer() : incoming.discarded;
+  const std::size_t before = out.size();
+  const auto result = incoming.decoder.decode(stream_.buffered(), out);
+  incoming.octets += out.size() - before;
+  incoming.state = result.state;
+  stream_.consume(result.consumed);
+  if (result.state == DataDecoder::State::bare_cr || result.state == DataDecoder::State::bare_lf) {  // T-21
+    incoming.drop(replies::bare_line_end);
+    end(Ending::lost_step);
+    refuse(Verb::data, replies::bare_line_end);
+    return;
+  }
+  const std::uint64_t limit = options_->limits.message_size;
+  if (incoming.octets > limit) incoming.drop(replies::too_big);  // T-29: whatever SIZE said
+  if (incoming.octets / 2 > limit) {
+    end(Ending::abuse);
+    refuse(Verb::data, *incoming.refusal);
+    return;
+  }
+  if (!incoming.message) return;
+  incoming.progress = incoming.message->appended();
+  if (incoming.progress == IncomingMessage::Progress::refused) incoming.drop(incoming.message->refusal());
+}
+
+event::Task<void> ServerSession::settle(Incoming& incoming) {
+  incoming.progress = co_await incoming.message->settle();
+  if (incoming.progress == IncomingMessage::Progress::refused) incoming.drop(incoming.message->refusal());
+}
+
+// Reads more, within the limits for silence and for the average rate (T-26).
+event::Task<void> ServerSession::more_data(Incoming& incoming) {
+  const ServerLimits& limits = options_->limits;
+  event::Loop& loop = stream_.stream().loop();
+  event::Interest want = event::Interest::read;
+  while (!ending_) {
+    if (stream_.must_wait(want)) {
+      const SteadyTime begin = loop.now();
+      const bool ready = co_await stream_.stream().wait(want, limits.data_block);
+      incoming.waited += loop.now() - begin;
+      const auto owed = std::chrono::seconds(incoming.octets / std::max(limits.minimum_rate, 1U));
+      if (!ready || incoming.waited > limits.rate_grace + owed) {
+        end(Ending::timed_out, replies::too_slow);
+        break;
+      }
+    }
+    const event::IoResult got = stream_.try_fill();
+    want = got.want;
+    if (got.state == event::IoState::done) break;
+    if (got.state == event::IoState::closed) end(Ending::closed);
+    if (got.state == event::IoState::failed) end(Ending::failed);
+  }
+}
+
+// The final dot has come. Nothing stands between it and the reply but keeping the message (D-01, D-10).
+event::Task<void> ServerSession::conclude(Incoming& incoming) {
+  if (incoming.message && incoming.decoder.nul()) incoming.drop(replies::nul_octet);
+  if (!incoming.message) {
+    refuse(Verb::data, *incoming.refusal);
+    co_return;
+  }
+  auto kept = co_await incoming.message->finish(incoming.decoder.eight_bit());
+  if (!kept) {
+    refuse(Verb::data, kept.error());
+    co_return;
+  }
+  ++messages_;
+  idle_commands_ = 0;
+  const std::string id = kept->to_string();
+  stream_.put("250 2.0.0 queued as ");
+  stream_.put(id);
+  stream_.put("\r\n");
+}
+
+}  // namespace sealpost::smtp

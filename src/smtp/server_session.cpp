@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Commands and replies; message data is in server_receive.cpp.
+#include "smtp/server_session.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "event/wait.hpp"
+
+namespace sealpost::smtp {
+namespace {
+
+constexpr std::size_t replies_held = 4096;         // answered earlier when a client pipelines more than this (T-28)
+constexpr std::uint32_t idle_commands_allowed = 100;  // of a stranger, between messages
+constexpr auto linger_time = std::chrono::seconds(2);
+constexpr std::size_t linger_octets = 1U << 20;
+
+using Digits = std::array<char, 20>;
+std::string_view decimal(std::uint64_t number, Digits& into) noexcept {
+  const auto end = std::to_chars(into.data(), into.data() + into.size(), number).ptr;
+  return {into.data(), static_cast<std::size_t>(end - into.data())};
+}
+
+// The reply to a command that server_state.hpp does not allow here.
+const ServerReply& out_of_order(Phase phase, Verb verb) noexcept {
+  if (verb == Verb::auth) return replies::no_authentication;  // T-05
+  if (phase == Phase::hello) return replies::hello_first;
+  if (verb == Verb::mail) return replies::transaction_open;
+  if (verb == Verb::data && phase == Phase::mail) return replies::no_recipients;
+  return replies::mail_first;
+}
+
+}  // namespace
+
+ServerSession::ServerSession(std::unique_ptr<event::Stream> stream, std::shared_ptr<const ServerOptions> options,
+                             ServerHandler& handler)
+    : stream_(std::move(stream)), options_(std::move(options)), handler_(handler) {
+  info_.peer = stream_.stream().peer();
+  info_.local = stream_.stream().local();
+  session_end_ = stream_.stream().loop().now() + options_->limits.session;
+}
+
+event::Task<ServerSession::Ending> ServerSession::run() {
+  stream_.put("220 ");
+  stream_.put(options_->hostname);
+  stream_.put(" ESMTP\r\n");
+  while (!ending_) {
+    event::Line line;
+    if (!stream_.buffered_line(line, command_line_cap)) {
+      co_await await_line();
+      continue;
+    }
+    const Next next = handle(line);
+    if (next == Next::data) co_await receive();
+    if (next == Next::starttls) co_await start_tls();
+    if (stream_.pending() > replies_held) co_await send_replies();
+  }
+  co_await farewell();
+  co_return *ending_;
+}
+
+void ServerSession::drain() noexcept {
+  draining_ = true;
+  if (waiting_) waiting_->wake();  // it finds nothing to read, and then that it should go
+}
+
+// ---- waiting --------------------------------------------------------------------------------------------------
+
+// Comes back when a whole line is buffered, or the session is over.
+event::Task<void> ServerSession::await_line() {
+  event::Loop& loop = stream_.stream().loop();
+  const SteadyTime command_end = loop.now() + options_->limits.command;
+  event::Interest want = event::Interest::read;
+  while (!ending_) {
+    if (stream_.buffered().size() >= command_line_cap) {  // T-25: not read on, not discarded
+      end(Ending::lost_step, replies::line_too_long);
+      break;
+    }
+    if (draining_ && !in_transaction()) {
+      end(Ending::shut_down, replies::shutting_down);
+      break;
+    }
+    if (stream_.pending() > 0) {
+      co_await send_replies();
+      continue;
+    }
+    if (stream_.must_wait(want)) {
+      const SteadyTime until = std::min({command_end, transaction_end_, session_end_});
+      event::StreamWait wait(stream_.stream(), want, until - loop.now());
+      waiting_ = &wait;
+      const bool ready = co_await wait;
+      waiting_ = nullptr;
+      if (!ready) {
+        end(Ending::timed_out, session_end_ == until ? replies::session_too_long : replies::idle_too_long);
+        break;
+      }
+    }
+    const event::IoResult got = stream_.try_fill();
+    want = got.want;
+    if (got.state == event::IoState::closed) end(Ending::closed);
+    if (got.state == event::IoState::failed) end(Ending::failed);
+    if (got.state == event::IoState::done && stream_.buffered().find('\n') != std::string_view::npos) break;
+  }
+}
+
+event::Task<void> ServerSession::send_replies() {
+  event::Loop& loop = stream_.stream().loop();
+  const Duration limit = options_->limits.write;
+  // All of it within the limit, not each piece: a client that takes an octet a minute is no client (T-26).
+  const auto sent = co_await event::within(loop, limit, stream_.flush(limit));
+  if (!sent) end(sent.error().code == Errc::timed_out ? Ending::timed_out : Ending::failed);
+}
+
+// Sends what is left to say and closes. A client in the middle of sending would meet a reset, and never read why it
+// was refused, if its octets were left unread: so they are read for a moment.
+event::Task<void> ServerSession::farewell() {
+  if (!stream_.has_stream()) co_return;
+  if (stream_.pending() > 0 && *ending_ != Ending::failed && *ending_ != Ending::closed) co_await send_replies();
+  stream_.close();
+  if (*ending_ != Ending::abuse && *ending_ != Ending::lost_step) co_return;
+  event::Loop& loop = stream_.stream().loop();
+  const SteadyTime until = loop.now() + linger_time;
+  event::Interest want = event::Interest::read;
+  std::size_t left = linger_octets;
+  while (left > 0) {
+    stream_.consume(stream_.buffered().size());
+    if (stream_.must_wait(want)) {
+      const bool ready = co_await stream_.stream().wait(want, until - loop.now());
+      if (!ready) break;
+    }
+    const event::IoResult got = stream_.try_fill();
+    want = got.want;
+    if (got.state == event::IoState::closed || got.state == event::IoState::failed) break;
+    left -= std::min(left, got.bytes);
+  }
+}
+
+// ---- commands -------------------------------------------------------------------------------------------------
+
+ServerSession::Next ServerSession::handle(const event::Line& line) {
+  if (!line.crlf || line.text.find('\r') != std::string_view::npos) {  // T-21
+    end(Ending::lost_step, replies::bare_line_end);
+    return Next::command;
+  }
+  const CommandLine command = split_command(line.text);
+  const Step step = smtp::step(phase_, command.verb);
+  if (!step.allowed) {
+    const ServerReply& reply = out_of_order(phase_, command.verb);
+    move_to(step.on_failure);
+    refuse(command.verb, reply);
+    return Next::command;
+  }
+  Next next = Next::command;
+  const bool accepted = perform(command, next);
+  if (next == Next::command) move_to(accepted ? step.on_success : step.on_failure);
+  return next;
+}
+
+// Answers the command, except those that need to wait: their coroutine does, and moves on. False: refused.
+bool ServerSession::perform(const CommandLine& command, Next& next) {
+  const std::string_view argument = command.argument;
+  const Verb verb = command.verb;
+  if (verb != Verb::mail && verb != Verb::rcpt && verb != Verb::data && ++idle_commands_ > idle_commands_allowed &&
+      !handler_.trusted()) {
+    end(Ending::abuse, replies::too_many_errors);
+    return false;
+  }
+  switch (verb) {
+    case Verb::ehlo:
+    case Verb::helo: return hello(verb, argument);
+    case Verb::mail: return mail(argument);
+    case Verb::rcpt: return rcpt(argument);
+    case Verb::data:
+      if (!argument.empty()) return refuse(verb, replies::no_argument);
+      next = Next::data;
+      return true;
+    case Verb::starttls:
+      if (const ServerReply* refusal = starttls_refusal(argument)) return refuse(verb, *refusal);
+      next = Next::starttls;
+      return true;
+    case Verb::rset:
+      if (!argument.empty()) return refuse(verb, replies::no_argument);
+      return accept(replies::ok);
+    case Verb::quit:
+      if (!argument.empty()) return refuse(verb, replies::no_argument);
+      end(Ending::quit, replies::bye);
+      return true;
+    case Verb::noop: return accept(replies::ok);
+    case Verb::vrfy: return accept(replies::cannot_verify);
+    case Verb::help: return accept(replies::help);
+    case Verb::expn: return refuse(verb, replies::not_implemented);
+    case Verb::auth: return refuse(verb, replies::no_authentication);
+    case Verb::unknown: return refuse(verb, replies::unknown_command);
+    case Verb::bdat: end(Ending::lost_step); return refuse(verb, replies::no_chunking);
+    case Verb::http: end(Ending::abuse); return refuse(verb, replies::not_http);
+  }
+  return false;
+}
+
+bool ServerSession::hello(Verb verb, std::string_view name) {
+  if (!is_acceptable_helo(name)) return refuse(verb, replies::bad_name);
+  info_.helo = name;
+  info_.esmtp = verb == Verb::ehlo;
+  if (info_.esmtp) {
+    say_extensions();
+    return true;
+  }
+  return accept(ServerReply{250, "", options_->hostname});
+}
+
+// RFC 5321 §4.1.1.1. Said anew each time: what is offered depends on the layer (RFC 3207 §4.2, RFC 8689 §2).
+void ServerSession::say_extensions() {
+  Digits digits;
+  stream_.put("250-");
+  stream_.put(options_->hostname);
+  stream_.put("\r\n250-PIPELINING\r\n250-SIZE ");
+  stream_.put(decimal(options_->limits.message_size, digits));
+  stream_.put("\r\n250-8BITMIME\r\n");
+  if (options_->tls && !info_.tls) stream_.put("250-STARTTLS\r\n");
+  if (options_->offer_dsn) stream_.put("250-DSN\r\n");
+  if (offers_requiretls()) stream_.put("250-REQUIRETLS\r\n");
+  stream_.put("250-LIMITS RCPTMAX=");
+  stream_.put(decimal(options_->limits.recipients, digits));
+  stream_.put("\r\n250 ENHANCEDSTATUSCODES\r\n");
+}
+
+bool ServerSession::mail(std::string_view argument) {
+  auto command = parse_mail(argument);
+  if (!command) return refuse(Verb::mail, command.error());
+  if (const ServerReply* wrong = parameter_refusal(*command)) return refuse(Verb::mail, *wrong);
+  if (const auto refusal = handler_.check_sender(info_, *command)) return refuse(Verb::mail, *refusal);
+
+  envelope_ = std::make_unique<Envelope>();
+  envelope_->reverse_path = std::move(command->reverse_path);
+  envelope_->body = command->body;
+  envelope_->flags.requiretls = (command->seen & parameter::requiretls) != 0;
+  envelope_->envid = std::move(command->envid);
+  envelope_->ret = command->ret;
+  transaction_end_ = stream_.stream().loop().now() + options_->limits.transaction;
+  return accept(replies::sender_ok);
+}
+
+const ServerReply* ServerSession::parameter_refusal(const MailCommand& command) const noexcept {
+  const unsigned seen = command.seen;
+  if ((seen & parameter::requiretls) && !offers_requiretls()) return &replies::requiretls_not_offered;
+  if (seen & (parameter::smtputf8 | parameter::auth)) return &replies::parameter_unknown;
+  if ((seen & parameter::dsn) && !options_->offer_dsn) return &replies::parameter_unknown;
+  if (seen && !info_.esmtp) return &replies::parameter_unknown;  // HELO offers nothing
+  if (command.size > options_->limits.message_size) return &replies::too_big;
+  return nullptr;
+}
+
+bool ServerSession::rcpt(std::string_view argument) {
+  auto command = parse_rcpt(argument);
+  if (!command) return refuse(Verb::rcpt, command.error());
+  if ((command->seen & parameter::dsn) && !(options_->offer_dsn && info_.esmtp))
+    return refuse(Verb::rcpt, replies::parameter_unknown);
+  if (envelope_->recipients.size() >= options_->limits.recipients)
+    return refuse(Verb::rcpt, replies::too_many_recipients);  // RFC 5321 §4.5.3.1.10: those before stay
+  std::string address = std::move(command->address);
+  if (const auto refusal = handler_.check_recipient(info_, address)) return refuse(Verb::rcpt, *refusal);
+
+  Recipient& recipient = envelope_->recipients.emplace_back(std::move(address));
+  recipient.notify = command->notify;
+  recipient.original = std::move(command->original);
+  return accept(replies::recipient_ok);
+}
+
+const ServerReply* ServerSession::starttls_refusal(std::string_view argument) const noexcept {
+  if (info_.tls) return &replies::tls_active;
+  if (!options_->tls) return &replies::not_implemented;
+  if (!argument.empty()) return &replies::no_argument;  // RFC 3207 §4
+  return nullptr;
+}
+
+event::Task<void> ServerSession::start_tls() {
+  // What lies behind the command was sent in clear, perhaps by someone else, to be run inside TLS (T-01,
+  // CVE-2011-0411). What arrives from here on goes to the handshake, which refuses anything that is no ClientHello.
+  if (!stream_.buffered().empty()) {
+    end(Ending::lost_step);
+    refuse(Verb::starttls, replies::data_before_tls);
+    co_return;
+  }
+  say(replies::ready_for_tls);
+  co_await send_replies();
+  if (ending_) co_return;
+  auto plain = stream_.take_stream();
+  auto secured = co_await options_->tls->accept(std::move(plain), options_->limits.handshake);
+  if (!secured) {
+    handler_.tls_failed(info_, secured.error());
+    end(Ending::failed);
+    co_return;
+  }
+  stream_.set_stream(std::move(secured->stream));
+  move_to(step(phase_, Verb::starttls).on_success);
+  info_.helo.clear();  // both sides forget all that was said (RFC 3207 §4.2, T-04)
+  info_.esmtp = false;
+  info_.tls = std::make_unique<const HandshakeFacts>(std::move(secured->facts));
+}
+
+// ---- small parts ----------------------------------------------------------------------------------------------
+
+void ServerSession::say(const ServerReply& reply) {
+  Digits digits;
+  stream_.put(decimal(reply.code, digits));
+  stream_.put(" ");
+  if (!reply.status.empty()) {
+    stream_.put(reply.status);
+    stream_.put(" ");
+  }
+  stream_.put(reply.text);
+  stream_.put("\r\n");
+}
+
+bool ServerSession::accept(const ServerReply& reply) {
+  say(reply);
+  return true;
+}
+
+bool ServerSession::refuse(Verb verb, const ServerReply& reply) {
+  handler_.refused(info_, verb, reply);
+  say(reply);
+  if (reply.transient() || (verb == Verb::rcpt && handler_.trusted())) return false;
+  if (++errors_ >= options_->limits.errors) end(Ending::abuse, replies::too_many_errors);
+  return false;
+}
+
+void ServerSession::move_to(Phase phase) {
+  phase_ = phase;
+  if (in_transaction()) return;
+  envelope_.reset();
+  transaction_end_ = SteadyTime::max();
+}
+
+void ServerSession::end(Ending ending) noexcept {
+  if (!ending_) ending_ = ending;
+}
+
+void ServerSession::end(Ending ending, const ServerReply& last_words) {
+  if (ending_) return;
+  ending_ = ending;
+  say(last_words);
+}
+
+std::string_view name_of(ServerSession::Ending ending) noexcept {
+  switch (ending) {
+    case ServerSession::Ending::quit: return "quit";
+    case ServerSession::Ending::closed: return "closed by client";
+    case ServerSession::Ending::timed_out: return "timed out";
+    case ServerSession::Ending::shut_down: return "shutting down";
+    case ServerSession::Ending::abuse: return "abuse";
+    case ServerSession::Ending::lost_step: return "lost step";
+    case ServerSession::Ending::failed: return "connection failed";
+  }
+  return "";
+}
+
+}  // namespace sealpost::smtp

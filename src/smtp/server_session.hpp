@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The server side of one SMTP connection (RFC 5321, 3207, 2920, 1870, 6152, 2034), in relay mode: greeting, commands,
+// message data, until one side ends it. The order of commands is in server_state.hpp, grammar in command.hpp, data
+// in data_decoder.hpp; what becomes of a message is the handler's.
+//
+// Replies are gathered and sent when the input is empty, so a pipelined group is answered with one write (RFC 2920
+// §3.2). Waiting for a command costs no buffer: what an idle session holds is this object and two coroutine frames.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "event/line_stream.hpp"
+#include "smtp/command.hpp"
+#include "smtp/server_handler.hpp"
+#include "smtp/server_reply.hpp"
+#include "smtp/server_state.hpp"
+#include "tls/tls_server.hpp"
+
+namespace sealpost::smtp {
+
+struct ServerLimits {
+  ServerLimits() = default;
+  std::uint64_t message_size = 50U << 20;  // octets; SIZE in the reply to EHLO
+  std::uint32_t recipients = 1000;         // of one transaction (T-29; RFC 5321 §4.5.3.1.8 asks for 100)
+  std::uint32_t errors = 20;               // refused commands before the session ends (T-06)
+  Duration command = std::chrono::minutes(5);       // for the next command, whole (RFC 5321 §4.5.3.2.7, T-26)
+  Duration transaction = std::chrono::minutes(30);  // MAIL to DATA
+  Duration data_block = std::chrono::minutes(5);    // silence within message data
+  std::uint32_t minimum_rate = 512;        // octets a second of message data, on average, after `rate_grace` (T-26)
+  Duration rate_grace = std::chrono::minutes(2);
+  Duration write = std::chrono::minutes(5);         // for the client to take our replies
+  Duration handshake = std::chrono::minutes(1);
+  Duration session = std::chrono::hours(24);
+};
+
+struct ServerOptions {
+  ServerOptions() = default;
+  std::string hostname;                // greeting and EHLO
+  ServerLimits limits;
+  std::shared_ptr<tls::Server> tls;    // null: STARTTLS is not offered
+  bool offer_dsn = false;              // DSN (RFC 3461); delivery must pass it on
+  bool offer_requiretls = false;       // REQUIRETLS (RFC 8689), inside TLS only
+};
+
+class ServerSession {
+ public:
+  enum class Ending : std::uint8_t {
+    quit,
+    closed,     // by the client, without QUIT
+    timed_out,  // nothing said or taken in time, or too slowly
+    shut_down,  // by drain()
+    abuse,      // too many errors, a web client
+    lost_step,  // bare line ends, endless lines, data behind STARTTLS
+    failed,     // connection reset, or the handshake failed
+  };
+
+  // A session keeps the options it started with (T-52). The handler must outlive it.
+  ServerSession(std::unique_ptr<event::Stream> stream, std::shared_ptr<const ServerOptions> options,
+                ServerHandler& handler);
+
+  // The whole session; the connection is closed when it returns. Once.
+  event::Task<Ending> run();
+
+  // Ends the session with 421 as soon as no transaction is open; a session that waits for a command ends at once.
+  void drain() noexcept;
+  bool in_transaction() const noexcept { return receiving_ || phase_ == Phase::mail || phase_ == Phase::rcpt; }
+  const SessionInfo& info() const noexcept { return info_; }
+  std::uint64_t messages() const noexcept { return messages_; }  // accepted
+  std::uint32_t errors() const noexcept { return errors_; }      // refused commands
+
+ private:
+  enum class Next : std::uint8_t { command, data, starttls };
+
+  Next handle(const event::Line& line);
+  bool perform(const CommandLine& command, Next& next);
+  bool hello(Verb verb, std::string_view name);
+  bool mail(std::string_view argument);
+  bool rcpt(std::string_view argument);
+  const ServerReply* parameter_refusal(const MailCommand& command) const noexcept;
+  const ServerReply* starttls_refusal(std::string_view argument) const noexcept;
+  bool offers_requiretls() const noexcept { return options_->offer_requiretls && info_.tls; }
+  void say_extensions();
+
+  void say(const ServerReply& reply);
+  bool accept(const ServerReply& reply);             // true
+  bool refuse(Verb verb, const ServerReply& reply);  // false
+  void move_to(Phase phase);
+  void end(Ending ending) noexcept;
+  void end(Ending ending, const ServerReply& last_words);
+
+  // These come back with ending_ set when the session is over.
+  event::Task<void> await_line();
+  event::Task<void> send_replies();
+  event::Task<void> start_tls();
+  event::Task<void> receive();
+  event::Task<void> farewell();
+
+  struct Incoming;  // a message being received
+  event::Task<void> more_data(Incoming& incoming);
+  void take_data(Incoming& incoming);
+  event::Task<void> settle(Incoming& incoming);
+  event::Task<void> conclude(Incoming& incoming);
+
+  event::LineStream stream_;
+  std::shared_ptr<const ServerOptions> options_;
+  ServerHandler& handler_;
+  SessionInfo info_;
+  std::unique_ptr<Envelope> envelope_;  // of the open transaction
+  event::StreamWait* waiting_ = nullptr;  // the wait for a command, for drain()
+  SteadyTime session_end_;
+  SteadyTime transaction_end_ = SteadyTime::max();
+  std::uint64_t messages_ = 0;
+  std::uint32_t errors_ = 0;
+  std::uint32_t idle_commands_ = 0;  // since the last message
+  Phase phase_ = Phase::hello;
+  bool receiving_ = false;  // between DATA and the reply to the final dot
+  bool draining_ = false;
+  std::optional<Ending> ending_;
+};
+
+std::string_view name_of(ServerSession::Ending ending) noexcept;
+
+}  // namespace sealpost::smtp
