@@ -19,14 +19,31 @@ struct Keyword {
 };
 constexpr std::array keywords = {
     // In the order of how often they come.
-    Keyword{"MAIL", Verb::mail}, Keyword{"RCPT", Verb::rcpt}, Keyword{"DATA", Verb::data}, Keyword{"EHLO", Verb::ehlo},
-    Keyword{"QUIT", Verb::quit}, Keyword{"RSET", Verb::rset}, Keyword{"NOOP", Verb::noop}, Keyword{"HELO", Verb::helo},
-    Keyword{"STARTTLS", Verb::starttls}, Keyword{"VRFY", Verb::vrfy}, Keyword{"EXPN", Verb::expn},
-    Keyword{"HELP", Verb::help}, Keyword{"AUTH", Verb::auth}, Keyword{"BDAT", Verb::bdat},
+    Keyword{"MAIL", Verb::mail},
+    Keyword{"RCPT", Verb::rcpt},
+    Keyword{"DATA", Verb::data},
+    Keyword{"EHLO", Verb::ehlo},
+    Keyword{"QUIT", Verb::quit},
+    Keyword{"RSET", Verb::rset},
+    Keyword{"NOOP", Verb::noop},
+    Keyword{"HELO", Verb::helo},
+    Keyword{"STARTTLS", Verb::starttls},
+    Keyword{"VRFY", Verb::vrfy},
+    Keyword{"EXPN", Verb::expn},
+    Keyword{"HELP", Verb::help},
+    Keyword{"AUTH", Verb::auth},
+    Keyword{"BDAT", Verb::bdat},
     // Methods of HTTP, and the first word of HTTP/2 (T-06).
-    Keyword{"GET", Verb::http}, Keyword{"POST", Verb::http}, Keyword{"HEAD", Verb::http}, Keyword{"PUT", Verb::http},
-    Keyword{"DELETE", Verb::http}, Keyword{"OPTIONS", Verb::http}, Keyword{"CONNECT", Verb::http},
-    Keyword{"TRACE", Verb::http}, Keyword{"PATCH", Verb::http}, Keyword{"PRI", Verb::http},
+    Keyword{"GET", Verb::http},
+    Keyword{"POST", Verb::http},
+    Keyword{"HEAD", Verb::http},
+    Keyword{"PUT", Verb::http},
+    Keyword{"DELETE", Verb::http},
+    Keyword{"OPTIONS", Verb::http},
+    Keyword{"CONNECT", Verb::http},
+    Keyword{"TRACE", Verb::http},
+    Keyword{"PATCH", Verb::http},
+    Keyword{"PRI", Verb::http},
 };
 
 // One parameter taken off the front of `rest`: keyword ["=" value] (RFC 5321 §4.1.2, esmtp-param).
@@ -37,13 +54,16 @@ struct Parameter {
 };
 
 bool is_keyword(std::string_view word) noexcept {
-  const auto alnum = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); };
+  const auto alnum = [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+  };
   return !word.empty() && alnum(word.front()) &&
          std::all_of(word.begin(), word.end(), [&](char c) { return alnum(c) || c == '-'; });
 }
 
 bool is_value(std::string_view value) noexcept {
-  return !value.empty() && std::all_of(value.begin(), value.end(), [](char c) { return c > 32 && c < 127 && c != '='; });
+  return !value.empty() &&
+         std::all_of(value.begin(), value.end(), [](char c) { return c > 32 && c < 127 && c != '='; });
 }
 
 std::optional<Parameter> take_parameter(std::string_view& rest) noexcept {
@@ -54,12 +74,15 @@ std::optional<Parameter> take_parameter(std::string_view& rest) noexcept {
   parameter.keyword = word.substr(0, equals);
   parameter.has_value = equals != std::string_view::npos;
   if (parameter.has_value) parameter.value = word.substr(equals + 1);
-  if (!is_keyword(parameter.keyword) || (parameter.has_value && !is_value(parameter.value))) return std::nullopt;
+  if (!is_keyword(parameter.keyword) || (parameter.has_value && !is_value(parameter.value)))
+    return std::nullopt;
   return parameter;
 }
 
-constexpr ServerReply bad_sender{501, "5.1.7", "bad sender, wanted MAIL FROM:<local-part@domain> (RFC 5321 4.1.2)"};
-constexpr ServerReply bad_recipient{501, "5.1.3", "bad recipient, wanted RCPT TO:<local-part@domain> (RFC 5321 4.1.2)"};
+constexpr ServerReply bad_sender{501, "5.1.7",
+                                 "bad sender, wanted MAIL FROM:<local-part@domain> (RFC 5321 4.1.2)"};
+constexpr ServerReply bad_recipient{501, "5.1.3",
+                                    "bad recipient, wanted RCPT TO:<local-part@domain> (RFC 5321 4.1.2)"};
 constexpr ServerReply not_ascii{501, "5.6.7", "address beyond ASCII, SMTPUTF8 is not offered"};
 constexpr ServerReply bad_parameter{501, "5.5.4", "parameter malformed, repeated or with a wrong value"};
 
@@ -71,7 +94,8 @@ bool take_prefix(std::string_view& argument, std::string_view prefix) noexcept {
 }
 
 bool has_high_bit(std::string_view text) noexcept {
-  return std::any_of(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0x80) != 0; });
+  return std::any_of(text.begin(), text.end(),
+                     [](char c) { return (static_cast<unsigned char>(c) & 0x80) != 0; });
 }
 
 // The blanks between a path and its parameters; false when something else follows the path.
@@ -83,10 +107,21 @@ bool take_blanks(std::string_view& rest) noexcept {
 }
 
 // Numbers the keywords of MAIL and RCPT, from 1; 0 is none of them.
-enum Known : unsigned { no_keyword, known_size, known_body, known_ret, known_envid, known_requiretls, known_smtputf8, known_auth, known_notify, known_orcpt };
+enum Known : unsigned {
+  no_keyword,
+  known_size,
+  known_body,
+  known_ret,
+  known_envid,
+  known_requiretls,
+  known_smtputf8,
+  known_auth,
+  known_notify,
+  known_orcpt
+};
 
-// Applies `one` to each parameter of `rest`; `one` gives the number of the keyword it took, 0 when it knows none such,
-// nothing for a bad value.
+// Applies `one` to each parameter of `rest`; `one` gives the number of the keyword it took, 0 when it knows
+// none such, nothing for a bad value.
 template <class One>
 std::optional<ServerReply> each_parameter(std::string_view rest, One one) {
   std::uint32_t seen = 0;
@@ -118,10 +153,14 @@ std::optional<std::uint8_t> parse_notify(std::string_view list) noexcept {
   while (true) {
     const std::size_t comma = list.find(',');
     const std::string_view word = list.substr(0, comma);
-    if (text::iequals(word, "SUCCESS")) bits |= notify_success;
-    else if (text::iequals(word, "FAILURE")) bits |= notify_failure;
-    else if (text::iequals(word, "DELAY")) bits |= notify_delay;
-    else return std::nullopt;
+    if (text::iequals(word, "SUCCESS"))
+      bits |= notify_success;
+    else if (text::iequals(word, "FAILURE"))
+      bits |= notify_failure;
+    else if (text::iequals(word, "DELAY"))
+      bits |= notify_delay;
+    else
+      return std::nullopt;
     if (comma == std::string_view::npos) return bits;
     list.remove_prefix(comma + 1);
   }
@@ -130,7 +169,8 @@ std::optional<std::uint8_t> parse_notify(std::string_view list) noexcept {
 // ORCPT=addr-type;xtext, at most 500 octets (RFC 3461 §4.2), kept as it came.
 bool is_original_recipient(std::string_view value) {
   const std::size_t semicolon = value.find(';');
-  if (value.size() > 500 || semicolon == std::string_view::npos || semicolon + 1 == value.size()) return false;
+  if (value.size() > 500 || semicolon == std::string_view::npos || semicolon + 1 == value.size())
+    return false;
   return is_keyword(value.substr(0, semicolon)) && from_xtext(value.substr(semicolon + 1)).has_value();
 }
 
@@ -142,15 +182,20 @@ std::optional<unsigned> mail_parameter(const Parameter& p, MailCommand& mail) {
   }
   if (text::iequals(p.keyword, "BODY")) {
     mail.seen |= parameter::body;
-    if (text::iequals(p.value, "8BITMIME")) mail.body = BodyType::eight_bit_mime;
-    else if (!text::iequals(p.value, "7BIT")) return std::nullopt;
+    if (text::iequals(p.value, "8BITMIME"))
+      mail.body = BodyType::eight_bit_mime;
+    else if (!text::iequals(p.value, "7BIT"))
+      return std::nullopt;
     return known_body;
   }
   if (text::iequals(p.keyword, "RET")) {
     mail.seen |= parameter::dsn;
-    if (text::iequals(p.value, "FULL")) mail.ret = 1;
-    else if (text::iequals(p.value, "HDRS")) mail.ret = 2;
-    else return std::nullopt;
+    if (text::iequals(p.value, "FULL"))
+      mail.ret = 1;
+    else if (text::iequals(p.value, "HDRS"))
+      mail.ret = 2;
+    else
+      return std::nullopt;
     return known_ret;
   }
   if (text::iequals(p.keyword, "ENVID")) {

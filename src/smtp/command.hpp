@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Command lines as a server reads them: the verb, and the arguments of MAIL and RCPT as typed values (RFC 5321 §4.1,
-// RFC 1870, RFC 6152, RFC 3461 §4, RFC 8689 §2). Pure and bounded; what is wrong comes back as the reply to give.
-// Which extensions are offered is the session's affair: the parsers tell which parameters they saw.
+// Command lines as a server reads them: the verb, and the arguments of MAIL and RCPT as typed values (RFC
+// 5321 §4.1, RFC 1870, RFC 6152, RFC 3461 §4, RFC 8689 §2). Pure and bounded; what is wrong comes back as the
+// reply to give. Which extensions are offered is the session's affair: the parsers tell which parameters they
+// saw.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +18,8 @@
 
 namespace sealpost::smtp {
 
-// RFC 5321 §4.5.3.1.4 asks for 512 octets, our extensions for 1036 (RFC 3461 §5); beyond 2 KiB the session ends (T-25).
+// RFC 5321 §4.5.3.1.4 asks for 512 octets, our extensions for 1036 (RFC 3461 §5); beyond 2 KiB the session
+// ends (T-25).
 inline constexpr std::size_t command_line_cap = 2048;  // with CRLF
 
 struct CommandLine {
@@ -26,8 +28,9 @@ struct CommandLine {
 };
 CommandLine split_command(std::string_view line) noexcept;
 
-// What EHLO and HELO say: more than a domain or literal, since a name that is none is no reason to refuse mail
-// (RFC 5321 §4.1.4), but nothing that could not stand in a log or comment: letters, digits and -._:[] up to 255.
+// What EHLO and HELO say: more than a domain or literal, since a name that is none is no reason to refuse
+// mail (RFC 5321 §4.1.4), but nothing that could not stand in a log or comment: letters, digits and -._:[] up
+// to 255.
 bool is_acceptable_helo(std::string_view name) noexcept;
 
 // Parameters by the extension that has to be offered for them.
@@ -36,20 +39,20 @@ inline constexpr std::uint8_t size = 1, body = 2, dsn = 4, requiretls = 8, smtpu
 }
 
 struct MailCommand {
-  std::string reverse_path;            // "" is the null reverse-path
-  std::uint8_t seen = 0;               // bits of parameter::
-  std::uint64_t size = 0;              // SIZE; the largest value when it does not fit
+  std::string reverse_path;  // "" is the null reverse-path
+  std::uint8_t seen = 0;     // bits of parameter::
+  std::uint64_t size = 0;    // SIZE; the largest value when it does not fit
   BodyType body = BodyType::seven_bit;
-  std::uint8_t ret = 0;                // as Envelope::ret
-  std::string envid;                   // decoded
+  std::uint8_t ret = 0;  // as Envelope::ret
+  std::string envid;     // decoded
 };
 Expected<MailCommand, ServerReply> parse_mail(std::string_view argument);
 
 struct RcptCommand {
-  std::string address;                 // "postmaster" alone has no domain (RFC 5321 §4.1.1.3)
+  std::string address;  // "postmaster" alone has no domain (RFC 5321 §4.1.1.3)
   std::uint8_t seen = 0;
-  std::uint8_t notify = 0;             // as Recipient::notify
-  std::string original;                // ORCPT as received
+  std::uint8_t notify = 0;  // as Recipient::notify
+  std::string original;     // ORCPT as received
 };
 Expected<RcptCommand, ServerReply> parse_rcpt(std::string_view argument);
 

@@ -25,7 +25,8 @@ void DataDecoder::keep(std::string_view octets, std::string& out) {
     std::uint64_t word;
     std::memcpy(&word, octets.data(), sizeof word);
     seen |= word;
-    zeros |= (word - ones) & ~word & kHighBits;  // a lane is set when its octet is 0 (and only if some octet is)
+    zeros |=
+        (word - ones) & ~word & kHighBits;  // a lane is set when its octet is 0 (and only if some octet is)
     octets.remove_prefix(sizeof word);
   }
   for (const char c : octets) {
@@ -89,8 +90,8 @@ DataDecoder::Result DataDecoder::decode(std::string_view in, std::string& out) {
         break;
     }
   }
-  // A CR after a leading dot is kept back: it is content only if the line turns out not to be the end, and then the
-  // CR was a bare one and the message is refused.
+  // A CR after a leading dot is kept back: it is content only if the line turns out not to be the end, and
+  // then the CR was a bare one and the message is refused.
   if (at_ != At::dot_cr) keep({run, static_cast<std::size_t>(end - run)}, out);
   return stop(State::more, end);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ServerHandler: what a server session asks of the machine behind it. The session knows the protocol; who may relay,
-// where a message is kept and what is logged is the handler's (src/intake). One handler per session.
+// ServerHandler: what a server session asks of the machine behind it. The session knows the protocol; who may
+// relay, where a message is kept and what is logged is the handler's (src/intake). One handler per session.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +24,8 @@ namespace sealpost::smtp {
 struct SessionInfo {
   Endpoint peer;
   Endpoint local;
-  std::string helo;   // argument of the last EHLO or HELO, ASCII without controls or spaces; empty before
-  bool esmtp = false; // it was EHLO
+  std::string helo;    // argument of the last EHLO or HELO, ASCII without controls or spaces; empty before
+  bool esmtp = false;  // it was EHLO
   std::unique_ptr<const HandshakeFacts> tls;  // null: in clear
 };
 
@@ -45,8 +45,8 @@ class IncomingMessage {
   virtual event::Task<Progress> settle() = 0;
   virtual ServerReply refusal() const noexcept = 0;
 
-  // The message is complete: keep it. The id means that it is durable and this relay's responsibility (RFC 5321 §6.1,
-  // D-01); an error is the reply that refuses it.
+  // The message is complete: keep it. The id means that it is durable and this relay's responsibility (RFC
+  // 5321 §6.1, D-01); an error is the reply that refuses it.
   virtual event::Task<Expected<MessageId, ServerReply>> finish(bool eight_bit) = 0;
 };
 

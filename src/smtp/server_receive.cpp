@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// DATA: from 354 to the reply to the final dot (RFC 5321 §4.1.1.4). What is refused half-way is still read to its end,
-// so that the client hears why, but only as far again as a message may be long.
+// DATA: from 354 to the reply to the final dot (RFC 5321 §4.1.1.4). What is refused half-way is still read to
+// its end, so that the client hears why, but only as far again as a message may be long.
 #include <algorithm>
 #include <cassert>
 
@@ -37,7 +37,8 @@ event::Task<void> ServerSession::receive() {
     bool& flag_;
   };
   auto begun = handler_.begin(info_, std::move(*envelope_));
-  move_to(step(phase_, Verb::data).on_success);  // the transaction is over, whatever becomes of the data (T-24)
+  move_to(
+      step(phase_, Verb::data).on_success);  // the transaction is over, whatever becomes of the data (T-24)
   const Receiving receiving(receiving_);
   if (!begun) {
     refuse(Verb::data, begun.error());

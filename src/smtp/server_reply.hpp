@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What our server says: code, enhanced status code (RFC 2034, RFC 3463) and text, all literals, so that a reply costs
-// no allocation and can hold nothing a client sent. Replies we receive are in reply.hpp.
+// What our server says: code, enhanced status code (RFC 2034, RFC 3463) and text, all literals, so that a
+// reply costs no allocation and can hold nothing a client sent. Replies we receive are in reply.hpp.
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace sealpost::smtp {
@@ -13,7 +14,7 @@ struct ServerReply {
   std::uint16_t code = 0;
   std::string_view status;  // "5.5.1"; empty where RFC 2034 §4 wants none: 3yz, greeting, EHLO and HELO
   std::string_view text;
-  bool accepts() const noexcept { return code < 400; }
+  std::string to_line() const;  // with CRLF
   bool transient() const noexcept { return code >= 400 && code < 500; }
 };
 
@@ -25,7 +26,8 @@ inline constexpr ServerReply ok{250, "2.0.0", "ok"};
 inline constexpr ServerReply sender_ok{250, "2.1.0", "sender ok"};
 inline constexpr ServerReply recipient_ok{250, "2.1.5", "recipient ok"};
 inline constexpr ServerReply cannot_verify{252, "2.5.2", "cannot verify, will take the message and try"};
-inline constexpr ServerReply help{214, "2.0.0", "RFC 5321: EHLO HELO MAIL RCPT DATA RSET NOOP QUIT VRFY HELP STARTTLS"};
+inline constexpr ServerReply help{214, "2.0.0",
+                                  "RFC 5321: EHLO HELO MAIL RCPT DATA RSET NOOP QUIT VRFY HELP STARTTLS"};
 inline constexpr ServerReply send_data{354, "", "send the message, end with CRLF . CRLF"};
 
 // The session ends after these (RFC 5321 §3.8).
@@ -37,7 +39,8 @@ inline constexpr ServerReply too_many_errors{421, "4.7.0", "too many errors, clo
 inline constexpr ServerReply too_many_connections{421, "4.7.0", "too many connections, try again later"};
 inline constexpr ServerReply not_http{421, "4.7.0", "this is an SMTP server, closing"};
 inline constexpr ServerReply data_before_tls{421, "4.7.0", "data sent behind STARTTLS, closing"};
-inline constexpr ServerReply bare_line_end{550, "5.5.2", "bare CR or LF, a line ends in CRLF (RFC 5321 2.3.8), closing"};
+inline constexpr ServerReply bare_line_end{550, "5.5.2",
+                                           "bare CR or LF, a line ends in CRLF (RFC 5321 2.3.8), closing"};
 inline constexpr ServerReply line_too_long{500, "5.5.2", "command line too long, closing"};
 inline constexpr ServerReply no_chunking{502, "5.5.1", "CHUNKING is not offered, closing"};
 
@@ -54,7 +57,8 @@ inline constexpr ServerReply tls_active{503, "5.5.1", "TLS is already active"};
 inline constexpr ServerReply no_recipients{554, "5.5.1", "no valid recipients"};
 inline constexpr ServerReply parameter_unknown{555, "5.5.4", "parameter unknown or not offered"};
 inline constexpr ServerReply requiretls_not_offered{530, "5.7.10", "REQUIRETLS is only offered inside TLS"};
-inline constexpr ServerReply too_many_recipients{452, "4.5.3", "too many recipients, send the others separately"};
+inline constexpr ServerReply too_many_recipients{452, "4.5.3",
+                                                 "too many recipients, send the others separately"};
 inline constexpr ServerReply too_big{552, "5.3.4", "message too big"};
 inline constexpr ServerReply nul_octet{550, "5.6.0", "message contains a NUL octet"};
 

@@ -12,7 +12,7 @@
 namespace sealpost::smtp {
 namespace {
 
-constexpr std::size_t replies_held = 4096;         // answered earlier when a client pipelines more than this (T-28)
+constexpr std::size_t replies_held = 4096;  // answered earlier when a client pipelines more than this (T-28)
 constexpr std::uint32_t idle_commands_allowed = 100;  // of a stranger, between messages
 constexpr auto linger_time = std::chrono::seconds(2);
 constexpr std::size_t linger_octets = 1U << 20;
@@ -34,8 +34,8 @@ const ServerReply& out_of_order(Phase phase, Verb verb) noexcept {
 
 }  // namespace
 
-ServerSession::ServerSession(std::unique_ptr<event::Stream> stream, std::shared_ptr<const ServerOptions> options,
-                             ServerHandler& handler)
+ServerSession::ServerSession(std::unique_ptr<event::Stream> stream,
+                             std::shared_ptr<const ServerOptions> options, ServerHandler& handler)
     : stream_(std::move(stream)), options_(std::move(options)), handler_(handler) {
   info_.peer = stream_.stream().peer();
   info_.local = stream_.stream().local();
@@ -66,7 +66,8 @@ void ServerSession::drain() noexcept {
   if (waiting_) waiting_->wake();  // it finds nothing to read, and then that it should go
 }
 
-// ---- waiting --------------------------------------------------------------------------------------------------
+// ---- waiting
+// --------------------------------------------------------------------------------------------------
 
 // Comes back when a whole line is buffered, or the session is over.
 event::Task<void> ServerSession::await_line() {
@@ -113,11 +114,12 @@ event::Task<void> ServerSession::send_replies() {
   if (!sent) end(sent.error().code == Errc::timed_out ? Ending::timed_out : Ending::failed);
 }
 
-// Sends what is left to say and closes. A client in the middle of sending would meet a reset, and never read why it
-// was refused, if its octets were left unread: so they are read for a moment.
+// Sends what is left to say and closes. A client in the middle of sending would meet a reset, and never read
+// why it was refused, if its octets were left unread: so they are read for a moment.
 event::Task<void> ServerSession::farewell() {
   if (!stream_.has_stream()) co_return;
-  if (stream_.pending() > 0 && *ending_ != Ending::failed && *ending_ != Ending::closed) co_await send_replies();
+  if (stream_.pending() > 0 && *ending_ != Ending::failed && *ending_ != Ending::closed)
+    co_await send_replies();
   stream_.close();
   if (*ending_ != Ending::abuse && *ending_ != Ending::lost_step) co_return;
   event::Loop& loop = stream_.stream().loop();
@@ -137,7 +139,8 @@ event::Task<void> ServerSession::farewell() {
   }
 }
 
-// ---- commands -------------------------------------------------------------------------------------------------
+// ---- commands
+// -------------------------------------------------------------------------------------------------
 
 ServerSession::Next ServerSession::handle(const event::Line& line) {
   if (!line.crlf || line.text.find('\r') != std::string_view::npos) {  // T-21
@@ -162,8 +165,8 @@ ServerSession::Next ServerSession::handle(const event::Line& line) {
 bool ServerSession::perform(const CommandLine& command, Next& next) {
   const std::string_view argument = command.argument;
   const Verb verb = command.verb;
-  if (verb != Verb::mail && verb != Verb::rcpt && verb != Verb::data && ++idle_commands_ > idle_commands_allowed &&
-      !handler_.trusted()) {
+  if (verb != Verb::mail && verb != Verb::rcpt && verb != Verb::data &&
+      ++idle_commands_ > idle_commands_allowed && !handler_.trusted()) {
     end(Ending::abuse, replies::too_many_errors);
     return false;
   }
@@ -277,7 +280,8 @@ const ServerReply* ServerSession::starttls_refusal(std::string_view argument) co
 
 event::Task<void> ServerSession::start_tls() {
   // What lies behind the command was sent in clear, perhaps by someone else, to be run inside TLS (T-01,
-  // CVE-2011-0411). What arrives from here on goes to the handshake, which refuses anything that is no ClientHello.
+  // CVE-2011-0411). What arrives from here on goes to the handshake, which refuses anything that is no
+  // ClientHello.
   if (!stream_.buffered().empty()) {
     end(Ending::lost_step);
     refuse(Verb::starttls, replies::data_before_tls);
@@ -300,7 +304,8 @@ event::Task<void> ServerSession::start_tls() {
   info_.tls = std::make_unique<const HandshakeFacts>(std::move(secured->facts));
 }
 
-// ---- small parts ----------------------------------------------------------------------------------------------
+// ---- small parts
+// ----------------------------------------------------------------------------------------------
 
 void ServerSession::say(const ServerReply& reply) {
   Digits digits;

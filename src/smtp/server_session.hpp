@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The server side of one SMTP connection (RFC 5321, 3207, 2920, 1870, 6152, 2034), in relay mode: greeting, commands,
-// message data, until one side ends it. The order of commands is in server_state.hpp, grammar in command.hpp, data
-// in data_decoder.hpp; what becomes of a message is the handler's.
+// The server side of one SMTP connection (RFC 5321, 3207, 2920, 1870, 6152, 2034), in relay mode: greeting,
+// commands, message data, until one side ends it. The order of commands is in server_state.hpp, grammar in
+// command.hpp, data in data_decoder.hpp; what becomes of a message is the handler's.
 //
-// Replies are gathered and sent when the input is empty, so a pipelined group is answered with one write (RFC 2920
-// §3.2). Waiting for a command costs no buffer: what an idle session holds is this object and two coroutine frames.
+// Replies are gathered and sent when the input is empty, so a pipelined group is answered with one write (RFC
+// 2920 §3.2). Waiting for a command costs no buffer: what an idle session holds is this object and two
+// coroutine frames.
 #pragma once
 
 #include <cstdint>
@@ -25,26 +26,26 @@ namespace sealpost::smtp {
 
 struct ServerLimits {
   ServerLimits() = default;
-  std::uint64_t message_size = 50U << 20;  // octets; SIZE in the reply to EHLO
-  std::uint32_t recipients = 1000;         // of one transaction (T-29; RFC 5321 §4.5.3.1.8 asks for 100)
-  std::uint32_t errors = 20;               // refused commands before the session ends (T-06)
-  Duration command = std::chrono::minutes(5);       // for the next command, whole (RFC 5321 §4.5.3.2.7, T-26)
+  std::uint64_t message_size = 50U << 20;      // octets; SIZE in the reply to EHLO
+  std::uint32_t recipients = 1000;             // of one transaction (T-29; RFC 5321 §4.5.3.1.8 asks for 100)
+  std::uint32_t errors = 20;                   // refused commands before the session ends (T-06)
+  Duration command = std::chrono::minutes(5);  // for the next command, whole (RFC 5321 §4.5.3.2.7, T-26)
   Duration transaction = std::chrono::minutes(30);  // MAIL to DATA
   Duration data_block = std::chrono::minutes(5);    // silence within message data
-  std::uint32_t minimum_rate = 512;        // octets a second of message data, on average, after `rate_grace` (T-26)
+  std::uint32_t minimum_rate = 512;  // octets a second of message data, on average, after `rate_grace` (T-26)
   Duration rate_grace = std::chrono::minutes(2);
-  Duration write = std::chrono::minutes(5);         // for the client to take our replies
+  Duration write = std::chrono::minutes(5);  // for the client to take our replies
   Duration handshake = std::chrono::minutes(1);
   Duration session = std::chrono::hours(24);
 };
 
 struct ServerOptions {
   ServerOptions() = default;
-  std::string hostname;                // greeting and EHLO
+  std::string hostname;  // greeting and EHLO
   ServerLimits limits;
-  std::shared_ptr<tls::Server> tls;    // null: STARTTLS is not offered
-  bool offer_dsn = false;              // DSN (RFC 3461); delivery must pass it on
-  bool offer_requiretls = false;       // REQUIRETLS (RFC 8689), inside TLS only
+  std::shared_ptr<tls::Server> tls;  // null: STARTTLS is not offered
+  bool offer_dsn = false;            // DSN (RFC 3461); delivery must pass it on
+  bool offer_requiretls = false;     // REQUIRETLS (RFC 8689), inside TLS only
 };
 
 class ServerSession {
@@ -66,9 +67,12 @@ class ServerSession {
   // The whole session; the connection is closed when it returns. Once.
   event::Task<Ending> run();
 
-  // Ends the session with 421 as soon as no transaction is open; a session that waits for a command ends at once.
+  // Ends the session with 421 as soon as no transaction is open; a session that waits for a command ends at
+  // once.
   void drain() noexcept;
-  bool in_transaction() const noexcept { return receiving_ || phase_ == Phase::mail || phase_ == Phase::rcpt; }
+  bool in_transaction() const noexcept {
+    return receiving_ || phase_ == Phase::mail || phase_ == Phase::rcpt;
+  }
   const SessionInfo& info() const noexcept { return info_; }
   std::uint64_t messages() const noexcept { return messages_; }  // accepted
   std::uint32_t errors() const noexcept { return errors_; }      // refused commands
@@ -110,7 +114,7 @@ class ServerSession {
   std::shared_ptr<const ServerOptions> options_;
   ServerHandler& handler_;
   SessionInfo info_;
-  std::unique_ptr<Envelope> envelope_;  // of the open transaction
+  std::unique_ptr<Envelope> envelope_;    // of the open transaction
   event::StreamWait* waiting_ = nullptr;  // the wait for a command, for drain()
   SteadyTime session_end_;
   SteadyTime transaction_end_ = SteadyTime::max();

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The order of commands (RFC 5321 §4.1.4), as one table: which verb is allowed in which phase, and where the session
-// stands after it succeeded or failed. Nothing else in the server decides about order (T-24).
+// The order of commands (RFC 5321 §4.1.4), as one table: which verb is allowed in which phase, and where the
+// session stands after it succeeded or failed. Nothing else in the server decides about order (T-24).
 //
-// A refused command changes nothing, with one exception: what cannot lead to a whole transaction any more ends it. So a
-// second MAIL, a DATA that was refused and every failure after 354 leave the session without a transaction, and no
-// message is ever put together from two half envelopes.
+// A refused command changes nothing, with one exception: what cannot lead to a whole transaction any more
+// ends it. So a second MAIL, a DATA that was refused and every failure after 354 leave the session without a
+// transaction, and no message is ever put together from two half envelopes.
 #pragma once
 
 #include <cstddef>
@@ -15,10 +15,21 @@
 namespace sealpost::smtp {
 
 enum class Verb : std::uint8_t {
-  ehlo, helo, mail, rcpt, data, rset, noop, quit, vrfy, expn, help, starttls,
-  auth,     // not on this kind of listener (T-05)
-  bdat,     // not offered; what follows would be read as commands, so the session ends
-  http,     // a web client (T-06)
+  ehlo,
+  helo,
+  mail,
+  rcpt,
+  data,
+  rset,
+  noop,
+  quit,
+  vrfy,
+  expn,
+  help,
+  starttls,
+  auth,  // not on this kind of listener (T-05)
+  bdat,  // not offered; what follows would be read as commands, so the session ends
+  http,  // a web client (T-06)
   unknown,
 };
 inline constexpr std::size_t verb_count = 16;
@@ -33,7 +44,7 @@ enum class Phase : std::uint8_t {
 inline constexpr std::size_t phase_count = 4;
 
 struct Step {
-  bool allowed;      // false: answer 503 5.5.1 (DATA without recipient: 554 5.5.1)
+  bool allowed;  // false: answer 503 5.5.1 (DATA without recipient: 554 5.5.1)
   Phase on_success;
   Phase on_failure;  // also where a command that is not allowed leads
 };

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "intake/acceptor.hpp"
+
+#include <string>
+
+#include "base/log.hpp"
+#include "smtp/server_session.hpp"
+
+namespace sealpost::intake {
+
+// One session and what belongs to it, in the list of those open.
+struct Acceptor::Connection {
+  Connection(Acceptor& acceptor_, std::unique_ptr<event::Stream> stream, ConnectionLimits::Slot slot_,
+             bool trusted)
+      : acceptor(acceptor_),
+        slot(std::move(slot_)),
+        handler(acceptor.worker_, acceptor.settings_, trusted),
+        session(std::move(stream), acceptor.settings_->server, handler),
+        place(acceptor.open_.size()) {
+    acceptor.open_.push_back(this);
+  }
+  ~Connection() {
+    auto& open = acceptor.open_;
+    open[place] = open.back();
+    open[place]->place = place;
+    open.pop_back();
+  }
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  Acceptor& acceptor;
+  ConnectionLimits::Slot slot;
+  ClientHandler handler;
+  smtp::ServerSession session;
+  std::size_t place;
+};
+
+Acceptor::Acceptor(event::Loop& loop, const Services& services, SettingsPtr settings)
+    : worker_(loop, services), settings_(std::move(settings)), scope_(loop) {}
+
+Acceptor::~Acceptor() = default;
+
+Expected<void> Acceptor::listen(event::EventLoop& loop, event::UniqueFd socket) {
+  auto listener = event::Listener::start(
+      loop, std::move(socket), [this](std::unique_ptr<event::Stream> stream) { serve(std::move(stream)); });
+  if (!listener) return std::move(listener).error();
+  listeners_.push_back(std::move(*listener));
+  return {};
+}
+
+void Acceptor::serve(std::unique_ptr<event::Stream> stream) {
+  const IpAddress client = stream->peer().address;
+  const bool trusted = settings_->relay.may_relay(client);
+  if (draining_) {
+    turn_away(*stream, trusted, smtp::replies::shutting_down);
+    return;
+  }
+  auto slot = worker_.services.connections.enter(client, trusted);
+  if (!slot) {
+    turn_away(*stream, trusted, smtp::replies::too_many_connections);
+    return;
+  }
+  worker_.services.counters.connections.fetch_add(1, std::memory_order_relaxed);
+  scope_.spawn(converse(std::make_unique<Connection>(*this, std::move(stream), std::move(slot), trusted)));
+}
+
+event::Task<void> Acceptor::converse(std::unique_ptr<Connection> connection) {
+  ClientHandler& handler = connection->handler;
+  smtp::ServerSession& session = connection->session;
+  const std::string client = session.info().peer.to_string();
+  if (log::enabled(log::Level::info) && handler.may_log())
+    log::info("connect", {{"client", client}, {"trusted", handler.trusted() ? "yes" : "no"}});
+  const auto ending = co_await session.run();
+  if (!log::enabled(log::Level::info) || !handler.may_log()) co_return;
+  log::info("disconnect", {{"client", client},
+                           {"helo", session.info().helo},
+                           {"reason", name_of(ending)},
+                           {"messages", session.messages()},
+                           {"errors", session.errors()}});
+}
+
+void Acceptor::turn_away(event::Stream& stream, bool trusted, const smtp::ServerReply& reply) {
+  worker_.services.counters.turned_away.fetch_add(1, std::memory_order_relaxed);
+  const std::string line = reply.to_line();
+  stream.try_write(line);  // a fresh connection takes a line; if not, closing says enough
+  stream.close();
+  if (!log::enabled(log::Level::info)) return;
+  if (!trusted && !worker_.stranger_lines.allow(worker_.loop.now())) return;
+  const std::string client = stream.peer().to_string();
+  log::info("turned_away", {{"client", client}, {"code", reply.code}, {"reason", reply.text}});
+}
+
+// ---- the end
+// --------------------------------------------------------------------------------------------------
+
+event::Task<Expected<void>> Acceptor::all_gone() {
+  co_await scope_.join();
+  co_return Expected<void>();
+}
+
+event::Task<void> Acceptor::drain(Duration grace) {
+  draining_ = true;
+  listeners_.clear();
+  for (Connection* connection : open_) connection->session.drain();
+  const auto gone = co_await event::within(worker_.loop, grace, all_gone());
+  if (gone) co_return;
+  log::warning("sessions_cut", {{"count", open_.size()}, {"reason", "still open after the grace period"}});
+  scope_.cancel();
+}
+
+}  // namespace sealpost::intake

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Acceptor: the sessions of one listener on one worker's loop. Connections come from a listening socket
+// shared with the other workers (SO_REUSEPORT), or from a simulated network through serve().
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "event/listener.hpp"
+#include "event/stream.hpp"
+#include "event/wait.hpp"
+#include "intake/client_handler.hpp"
+#include "intake/settings.hpp"
+
+namespace sealpost::intake {
+
+class Acceptor {
+ public:
+  // What `services` refers to must outlive it.
+  Acceptor(event::Loop& loop, const Services& services, SettingsPtr settings);
+  ~Acceptor();
+  Acceptor(const Acceptor&) = delete;
+  Acceptor& operator=(const Acceptor&) = delete;
+
+  // Takes a socket made by event::listen_on() or inherited, and accepts from the loop's next turn on. May be
+  // called again for further sockets.
+  Expected<void> listen(event::EventLoop& loop, event::UniqueFd socket);
+
+  // Begins a session, or turns the client away with 421 when it would pass a cap (T-27).
+  void serve(std::unique_ptr<event::Stream> stream);
+
+  // For sessions from now on.
+  void set_settings(SettingsPtr settings) { settings_ = std::move(settings); }
+
+  // Stops listening and turns away who still comes. Sessions without a transaction get 421 at once, the
+  // others when theirs ends; what is open after `grace` is cut. Returns when no session is left (D-28).
+  event::Task<void> drain(Duration grace);
+
+  std::size_t sessions() const noexcept { return open_.size(); }
+
+ private:
+  struct Connection;
+  event::Task<void> converse(std::unique_ptr<Connection> connection);
+  void turn_away(event::Stream& stream, bool trusted, const smtp::ServerReply& reply);
+  event::Task<Expected<void>> all_gone();
+
+  Worker worker_;
+  SettingsPtr settings_;
+  std::vector<Connection*> open_;
+  bool draining_ = false;
+  event::TaskScope scope_;  // the sessions
+  std::vector<std::unique_ptr<event::Listener>> listeners_;
+};
+
+}  // namespace sealpost::intake

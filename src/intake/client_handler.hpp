@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// ClientHandler: the machine behind one server session: relay control, room for the message, and the log.
+#pragma once
+
+#include "base/log_limit.hpp"
+#include "intake/settings.hpp"
+#include "smtp/server_handler.hpp"
+
+namespace sealpost::intake {
+
+// What the sessions of one loop share.
+struct Worker {
+  Worker(event::Loop& loop_, const Services& services_) : loop(loop_), services(services_) {}
+  event::Loop& loop;
+  Services services;
+  log::LogLimit stranger_lines{"stranger", 200, 20};
+  log::LogLimit trouble_lines{"store_failed", 20, 1};
+};
+
+class ClientHandler final : public smtp::ServerHandler {
+ public:
+  ClientHandler(Worker& worker, SettingsPtr settings, bool trusted)
+      : worker_(worker), settings_(std::move(settings)), trusted_(trusted) {}
+
+  bool trusted() const noexcept override { return trusted_; }
+  std::optional<smtp::ServerReply> check_sender(const smtp::SessionInfo& session,
+                                                const smtp::MailCommand& command) override;
+  std::optional<smtp::ServerReply> check_recipient(const smtp::SessionInfo& session,
+                                                   std::string& address) override;
+  Expected<std::unique_ptr<smtp::IncomingMessage>, smtp::ServerReply> begin(const smtp::SessionInfo& session,
+                                                                            Envelope envelope) override;
+  void refused(const smtp::SessionInfo& session, smtp::Verb verb,
+               const smtp::ServerReply& reply) noexcept override;
+  void tls_failed(const smtp::SessionInfo& session, const Error& error) noexcept override;
+
+  // False for a line that a stranger has caused too often.
+  bool may_log() { return trusted_ || worker_.stranger_lines.allow(worker_.loop.now()); }
+
+ private:
+  Worker& worker_;
+  SettingsPtr settings_;
+  bool trusted_;
+};
+
+}  // namespace sealpost::intake

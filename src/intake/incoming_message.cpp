@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "intake/incoming_message.hpp"
+
+#include <algorithm>
+
+#include "base/log.hpp"
+#include "mail/header.hpp"
+#include "mail/received.hpp"
+
+namespace sealpost::intake {
+namespace {
+
+constexpr std::size_t part_octets = 256 * 1024;  // written ahead in pieces of this size
+constexpr std::size_t lease_step = 16 * 1024;
+constexpr auto memory_wait = std::chrono::seconds(60);
+
+constexpr smtp::ServerReply no_memory{452, "4.3.1", "too many messages in transit, try again later"};
+constexpr smtp::ServerReply no_space{452, "4.3.1", "not enough storage, try again later"};
+constexpr smtp::ServerReply not_stored{451, "4.3.0", "message could not be stored, try again later"};
+constexpr smtp::ServerReply mail_loop{554, "5.4.6", "too many hops, this message is in a loop"};
+
+constexpr std::uint64_t up_to_step(std::size_t octets) noexcept {
+  return (octets + lease_step - 1) / lease_step * lease_step;
+}
+
+ReceivedFacts received_facts(const smtp::SessionInfo& session, const Settings& settings,
+                             const Envelope& envelope, const MessageId& id, SystemTime now) {
+  ReceivedFacts facts;
+  facts.helo = session.helo;
+  facts.client = session.peer.address;
+  facts.hide_client = settings.hide_client;
+  facts.by = settings.server->hostname;
+  facts.with.esmtp = session.esmtp;
+  facts.id = id;
+  if (envelope.recipients.size() == 1) facts.for_address = envelope.recipients.front().address;
+  if (session.tls) {
+    facts.with.tls = true;
+    facts.tls_cipher = session.tls->cipher;
+    facts.tls_group = session.tls->group;
+  }
+  facts.when = now;
+  return facts;
+}
+
+}  // namespace
+
+SpooledMessage::SpooledMessage(Worker& worker, SettingsPtr settings, const smtp::SessionInfo& session,
+                               Envelope envelope)
+    : worker_(worker),
+      settings_(std::move(settings)),
+      session_(session),
+      id_(MessageId::make(worker.loop.wall())),
+      lease_(worker.services.bodies) {
+  envelope.arrival = worker.loop.wall();
+  envelope.received_from = session.helo + " (" + session.peer.address.to_smtp_literal() + ")";
+  message_.id = id_;
+  message_.body = received_header(received_facts(session, *settings_, envelope, id_, envelope.arrival));
+  message_.envelope = std::move(envelope);
+  own_octets_ = message_.body.size();
+}
+
+SpooledMessage::~SpooledMessage() {
+  if (wrote_ahead_ && !stored_) worker_.services.spool.discard(id_);
+}
+
+smtp::IncomingMessage::Progress SpooledMessage::refuse(const smtp::ServerReply& reply) noexcept {
+  refusal_ = reply;
+  return Progress::refused;
+}
+
+// ---- while it arrives
+// -----------------------------------------------------------------------------------------
+
+smtp::IncomingMessage::Progress SpooledMessage::appended() {
+  const std::size_t held = message_.body.size();
+  if (held >= part_octets) return Progress::settle;
+  return lease_.grow_to(up_to_step(held)) ? Progress::go_on : Progress::settle;
+}
+
+event::Task<smtp::IncomingMessage::Progress> SpooledMessage::settle() {
+  // Short of memory, what there is goes to the journal early: sessions that hold much and wait for more would
+  // wait for each other. Not before the header is whole, which is looked at in one piece.
+  const bool ahead = message_.body.size() >= part_octets || head_is_whole();
+  if (ahead) {
+    const Progress progress = co_await write_ahead();
+    if (progress == Progress::refused) co_return progress;
+  }
+  const std::uint64_t wanted = std::max<std::uint64_t>(up_to_step(message_.body.size()), lease_step);
+  if (lease_.grow_to(wanted)) co_return Progress::go_on;
+  const bool got = co_await lease_.wait_for(worker_.loop, wanted, memory_wait);
+  co_return got ? Progress::go_on : refuse(no_memory);
+}
+
+event::Task<smtp::IncomingMessage::Progress> SpooledMessage::write_ahead() {
+  if (!look_at_head()) co_return refuse(mail_loop);
+  wrote_ahead_ = true;
+  std::string part = std::exchange(message_.body, {});
+  const std::uint64_t octets = part.size();
+  auto extent = co_await worker_.services.spool.append_body(worker_.loop, id_, std::move(part));
+  lease_.clear();  // only now: until here the octets were in memory, wherever
+  if (!extent) {
+    note_trouble(extent.error());
+    co_return refuse(extent.error().code == Errc::no_space ? no_space : not_stored);
+  }
+  message_.chunks.push_back(*extent);
+  message_.chunk_octets += octets;
+  message_.body.reserve(part_octets + 2 * lease_step);
+  co_return Progress::go_on;
+}
+
+bool SpooledMessage::head_is_whole() const noexcept {
+  if (head_seen_) return true;
+  const std::string_view text = std::string_view(message_.body).substr(own_octets_);
+  return text.starts_with("\r\n") || text.find("\r\n\r\n") != std::string_view::npos;
+}
+
+// Once, while the head is in memory: false when the message has passed too many relays (T-38, RFC 5321 §6.3).
+bool SpooledMessage::look_at_head() {
+  if (std::exchange(head_seen_, true)) return true;
+  const HeadFacts head = scan_head(std::string_view(message_.body).substr(own_octets_));
+  return head.received < settings_->most_hops;
+}
+
+// ---- at its end
+// -----------------------------------------------------------------------------------------------
+
+event::Task<Expected<MessageId, smtp::ServerReply>> SpooledMessage::finish(bool eight_bit) {
+  if (!look_at_head()) co_return mail_loop;
+  // Content decides, not only what MAIL said: a next hop that offers 8BITMIME is then told (RFC 6152).
+  if (eight_bit) message_.envelope.body = BodyType::eight_bit_mime;
+  auto kept = co_await worker_.services.spool.store(worker_.loop, std::move(message_));
+  if (!kept) {
+    note_trouble(kept.error());
+    co_return kept.error().code == Errc::no_space ? no_space : not_stored;
+  }
+  stored_ = true;
+  const spool::StoredMessagePtr stored = std::move(*kept);
+  Counters& counters = worker_.services.counters;
+  counters.messages.fetch_add(1, std::memory_order_relaxed);
+  counters.recipients.fetch_add(stored->envelope.recipients.size(), std::memory_order_relaxed);
+  counters.octets.fetch_add(stored->size, std::memory_order_relaxed);
+  log_accepted(*stored);
+  worker_.services.sink.accepted(stored);
+  co_return id_;
+}
+
+void SpooledMessage::note_trouble(const Error& error) {
+  worker_.services.counters.storage_errors.fetch_add(1, std::memory_order_relaxed);
+  if (!worker_.trouble_lines.allow(worker_.loop.now())) return;
+  const std::string id = id_.to_string();
+  log::error("store_failed", {{"id", id}, {"error", name_of(error.code)}, {"reason", error.detail}});
+}
+
+void SpooledMessage::log_accepted(const spool::StoredMessage& stored) const {
+  if (!log::enabled(log::Level::info)) return;
+  const std::string id = id_.to_string();
+  const std::string client = session_.peer.address.to_string();
+  const auto& recipients = stored.envelope.recipients;
+  const std::string_view tls = session_.tls ? name_of(session_.tls->version) : std::string_view("none");
+  log::info("accepted", {{"id", id},
+                         {"client", client},
+                         {"helo", session_.helo},
+                         {"from", stored.envelope.reverse_path},
+                         {"recipients", recipients.size()},
+                         {"rcpt", recipients.front().address},
+                         {"size", stored.size},
+                         {"tls", tls}});
+}
+
+}  // namespace sealpost::intake

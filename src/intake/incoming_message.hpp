@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// SpooledMessage: one message between 354 and its 250, on its way into the spool. Short ones stay in memory
+// and are written once. Of long ones each 256 KiB goes ahead to the journal, so a session's memory does not
+// depend on what its client sends; all sessions together stay within the body budget (T-28).
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "intake/client_handler.hpp"
+#include "smtp/server_handler.hpp"
+
+namespace sealpost::intake {
+
+class SpooledMessage final : public smtp::IncomingMessage {
+ public:
+  // Puts our Received field in front (RFC 5321 §4.4).
+  SpooledMessage(Worker& worker, SettingsPtr settings, const smtp::SessionInfo& session, Envelope envelope);
+  ~SpooledMessage() override;
+
+  std::string& buffer() noexcept override { return message_.body; }
+  Progress appended() override;
+  event::Task<Progress> settle() override;
+  smtp::ServerReply refusal() const noexcept override { return refusal_; }
+  event::Task<Expected<MessageId, smtp::ServerReply>> finish(bool eight_bit) override;
+
+ private:
+  Progress refuse(const smtp::ServerReply& reply) noexcept;
+  bool head_is_whole() const noexcept;
+  bool look_at_head();
+  event::Task<Progress> write_ahead();
+  void note_trouble(const Error& error);
+  void log_accepted(const spool::StoredMessage& stored) const;
+
+  Worker& worker_;
+  SettingsPtr settings_;
+  const smtp::SessionInfo& session_;
+  spool::NewMessage message_;
+  MessageId id_;
+  BodyBudget::Lease lease_;
+  std::size_t own_octets_ = 0;  // of our Received field, before the client's first octet
+  bool head_seen_ = false;
+  bool wrote_ahead_ = false;
+  bool stored_ = false;
+  smtp::ServerReply refusal_;
+};
+
+}  // namespace sealpost::intake

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "intake/relay_control.hpp"
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "mail/address.hpp"
+
+namespace sealpost::intake {
+namespace {
+
+constexpr smtp::ServerReply relaying_denied{554, "5.7.1", "relaying denied"};
+constexpr smtp::ServerReply routed_address{553, "5.1.3", "routed address (% or ! or quoted @) not accepted"};
+constexpr smtp::ServerReply literal_address{553, "5.1.3", "address literal not accepted"};
+
+}  // namespace
+
+bool RelayControl::may_relay(const IpAddress& client) const noexcept {
+  return std::any_of(rules_.allow.begin(), rules_.allow.end(),
+                     [&](const Network& network) { return network.contains(client); });
+}
+
+// RFC 5321 §4.5.1: postmaster, without domain or at our own name, in any case.
+bool RelayControl::is_postmaster(const std::string& address) const {
+  if (!text::iequals(local_part_of(address), "postmaster")) return text::iequals(address, "postmaster");
+  const std::string domain = domain_of(address);
+  return domain.empty() || text::iequals(domain, rules_.hostname);
+}
+
+std::optional<smtp::ServerReply> RelayControl::check_recipient(bool trusted, std::string& address) const {
+  if (is_postmaster(address)) {
+    if (!rules_.postmaster.empty()) {
+      address = rules_.postmaster;
+      return std::nullopt;
+    }
+    if (!trusted) return relaying_denied;
+    address = "postmaster@" + rules_.hostname;
+    return std::nullopt;
+  }
+  if (!trusted) return relaying_denied;
+  // An old relay behind us would send these on as if they were ours: it trusts us, and whom we trust.
+  if (asks_for_relaying(address)) return routed_address;
+  if (!rules_.address_literals && address.ends_with(']')) return literal_address;
+  return std::nullopt;
+}
+
+}  // namespace sealpost::intake

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What one listener's sessions are told, and what all of intake works with. Settings are replaced whole at a
+// reload; a session keeps those it began with (T-52).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "intake/body_budget.hpp"
+#include "intake/connection_limits.hpp"
+#include "intake/relay_control.hpp"
+#include "intake/sink.hpp"
+#include "smtp/server_session.hpp"
+#include "spool/spool.hpp"
+
+namespace sealpost::intake {
+
+struct Settings {
+  explicit Settings(RelayRules rules) : relay(std::move(rules)) {}
+  std::shared_ptr<const smtp::ServerOptions> server;
+  RelayControl relay;
+  unsigned most_hops = 50;   // Received fields before a message counts as looping (T-38)
+  bool hide_client = false;  // leave the client out of our Received field (T-49)
+};
+using SettingsPtr = std::shared_ptr<const Settings>;
+
+// Since start, over all workers; for metrics and status.
+struct Counters {
+  std::atomic<std::uint64_t> connections{0}, turned_away{0}, encrypted{0};
+  std::atomic<std::uint64_t> messages{0}, recipients{0}, octets{0};
+  std::atomic<std::uint64_t> refused{0};  // commands and messages answered 4yz or 5yz
+  std::atomic<std::uint64_t> storage_errors{0};
+};
+
+// Shared by all workers; outlives them.
+struct Services {
+  Services(spool::Spool& spool_, Sink& sink_, ConnectionLimits& connections_, BodyBudget& bodies_,
+           Counters& counters_)
+      : spool(spool_), sink(sink_), connections(connections_), bodies(bodies_), counters(counters_) {}
+  spool::Spool& spool;
+  Sink& sink;
+  ConnectionLimits& connections;
+  BodyBudget& bodies;
+  Counters& counters;
+};
+
+}  // namespace sealpost::intake
