@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/command_line.hpp"
+
+#include <unistd.h>
+
+#include <iostream>
+
+#include "app/config.hpp"
+#include "cli/control_client.hpp"
+
+namespace sealpost::cli {
+
+std::string CommandLine::config_file() const {
+  constexpr const char* usual = "/etc/sealpost/sealpost.toml";
+  if (!config.empty()) return config;
+  return ::access(usual, F_OK) == 0 ? usual : "";
+}
+
+std::string CommandLine::socket_path() const {
+  if (!socket.empty()) return socket;
+  return app::load_config(config_file()).config.control_socket;
+}
+
+int ask_and_show(const CommandLine& line, const std::string& name, const Json& arguments,
+                 const std::function<void(const Json&)>& show) {
+  const auto answer = ask_relay(line.socket_path(), name, arguments);
+  if (!answer) {
+    const ControlError& error = answer.error();
+    std::cerr << "sealpost: " << error.message << '\n';
+    if (!error.hint.empty()) std::cerr << "  " << error.hint << '\n';
+    return error.exit_code;
+  }
+  if (line.json) {
+    std::cout << answer->dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
+  } else {
+    show(*answer);
+  }
+  return 0;
+}
+
+}  // namespace sealpost::cli

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The command line: one binary with subcommands, as git has. Each file *_command.cpp adds one family. A
+// command's work is a function that returns an exit code of sysexits.h; it is set while parsing and called
+// afterwards.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+namespace sealpost::cli {
+
+struct CommandLine {
+  std::string
+      config;  // --config; empty: /etc/sealpost/sealpost.toml when it exists, else the embedded defaults
+  std::string socket;  // --socket; empty: from the configuration
+  bool json = false;   // --json
+  std::function<int()> work;
+
+  // The configuration file to use (see `config`).
+  std::string config_file() const;
+  std::string socket_path() const;
+};
+
+using Json = nlohmann::json;
+
+// Asks the relay; prints the answer as JSON with --json, else through `show`. Errors go to standard error.
+int ask_and_show(const CommandLine& line, const std::string& name, const Json& arguments,
+                 const std::function<void(const Json&)>& show);
+
+void add_queue_commands(CLI::App& app, CommandLine& line);
+void add_policy_commands(CLI::App& app, CommandLine& line);
+void add_sts_commands(CLI::App& app, CommandLine& line);
+void add_report_commands(CLI::App& app, CommandLine& line);
+void add_status_command(CLI::App& app, CommandLine& line);
+void add_check_command(CLI::App& app, CommandLine& line);
+
+}  // namespace sealpost::cli
