@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "admin/policy_commands.hpp"
+
+#include "base/text.hpp"
+#include "delivery/explain.hpp"
+#include "event/ask.hpp"
+
+namespace sealpost::admin {
+namespace {
+
+std::string_view name_of(PartnerRule::OnFailure action) noexcept {
+  switch (action) {
+    case PartnerRule::OnFailure::bounce: return "bounce";
+    case PartnerRule::OnFailure::defer: return "defer";
+    case PartnerRule::OnFailure::reroute: return "reroute";
+  }
+  return "";
+}
+
+std::string_view name_of(StsState::Kind kind) noexcept {
+  switch (kind) {
+    case StsState::Kind::disabled: return "switched off";
+    case StsState::Kind::none: return "no policy";
+    case StsState::Kind::fetch_failed: return "a record is published, but no policy could be fetched";
+    case StsState::Kind::policy: return "a policy is cached";
+  }
+  return "";
+}
+
+Json to_json(const PartnerRule& rule, SystemTime now) {
+  return {{"name", rule.name},
+          {"domains", rule.domains},
+          {"tls", sealpost::name_of(level_at(rule, now))},
+          {"mode", rule.audit ? "audit" : "enforce"},
+          {"mx", rule.mx},
+          {"on_failure", name_of(rule.on_failure)},
+          {"grace", to_duration_text(rule.grace)},
+          {"owner", rule.owner},
+          {"reference", rule.reference},
+          {"file", rule.file + ":" + std::to_string(rule.line)},
+          {"hash", rule.hash}};
+}
+
+Json to_json(const policy::StsService::Entry& entry) {
+  return {{"domain", entry.domain},
+          {"mode", entry.mode},
+          {"id", entry.id},
+          {"mx", entry.mx},
+          {"fetched", to_rfc3339(entry.fetched)},
+          {"expires", to_rfc3339(entry.expires)},
+          {"next_refresh", to_rfc3339(entry.next_refresh)},
+          {"failure_streak", entry.failure_streak},
+          {"last_failure", entry.last_failure}};
+}
+
+class PolicyCommands {
+ public:
+  PolicyCommands(event::Loop& home, PolicyAccess access) : home_(home), access_(std::move(access)) {}
+
+  event::Task<Answer> list(Json) {
+    const delivery::RulesPtr rules = access_.rules();
+    Json partners = Json::array();
+    for (const PartnerRule& rule : rules->partners) partners.push_back(to_json(rule, home_.wall()));
+    const auto entries = co_await access_.context->sts.entries(home_, std::string());
+    Json answer;
+    answer["partners"] = std::move(partners);
+    answer["sts_cached"] = entries.size();
+    co_return Answer(std::move(answer));
+  }
+
+  event::Task<Answer> explain(Json arguments) {
+    const std::string address = text::printable(arguments.value("address", std::string()));
+    const auto at = address.rfind('@');
+    const std::string domain = text::lower(at == std::string::npos ? address : address.substr(at + 1));
+    if (domain.empty())
+      co_return Answer(400, "no address was given", "for example: sealpost policy explain user@example.net");
+    Envelope envelope;
+    const Recipient recipient("postmaster@" + domain);
+    const queue::LaneKey key = access_.context->dispatcher.key_for(envelope, recipient);
+    const delivery::RulesPtr rules = access_.rules();
+    auto make = [context = access_.context, rules, key] { return delivery::explain(*context, rules, key); };
+    const delivery::Explanation explanation = co_await event::ask_task(home_, *access_.scope, make);
+
+    Json answer;
+    answer["address"] = address;
+    answer["next_hop"] = explanation.next_hop;
+    answer["policy_domain"] = explanation.policy_domain;
+    answer["trace"] = explanation.trace;
+    answer["hosts"] = Json::array();
+    for (const auto& host : explanation.hosts) {
+      Json entry;
+      entry["mx"] = host.mx;
+      entry["preference"] = host.preference;
+      entry["trace"] = host.trace;
+      entry["tls_required"] = host.tls_required;
+      entry["on_failure"] = host.on_failure;
+      answer["hosts"].push_back(std::move(entry));
+    }
+    co_return Answer(std::move(answer));
+  }
+
+  event::Task<Answer> sts_show(Json arguments) {
+    const auto entries =
+        co_await access_.context->sts.entries(home_, text::lower(arguments.value("domain", std::string())));
+    Json all = Json::array();
+    for (const auto& entry : entries) all.push_back(to_json(entry));
+    co_return Answer(std::move(all));
+  }
+
+  event::Task<Answer> sts_refresh(Json arguments) {
+    const std::string domain = text::lower(arguments.value("domain", std::string()));
+    if (domain.empty()) co_return Answer(400, "no domain was given");
+    const StsState state = co_await access_.context->sts.refresh(home_, domain);
+    Json answer;
+    answer["domain"] = domain;
+    answer["state"] = name_of(state.kind);
+    if (!state.id.empty()) answer["id"] = state.id;
+    if (!state.failure_type.empty()) answer["failure"] = state.failure_type + ": " + state.failure_reason;
+    co_return Answer(std::move(answer));
+  }
+
+ private:
+  event::Loop& home_;
+  PolicyAccess access_;
+};
+
+}  // namespace
+
+void serve_policy_commands(ControlServer& server, event::Loop& home, PolicyAccess access) {
+  const auto commands = std::make_shared<PolicyCommands>(home, std::move(access));
+  server.handle("policy.list", [commands](Json arguments) { return commands->list(std::move(arguments)); });
+  server.handle("policy.explain",
+                [commands](Json arguments) { return commands->explain(std::move(arguments)); });
+  server.handle("sts.show", [commands](Json arguments) { return commands->sts_show(std::move(arguments)); });
+  server.handle("sts.refresh",
+                [commands](Json arguments) { return commands->sts_refresh(std::move(arguments)); });
+}
+
+}  // namespace sealpost::admin

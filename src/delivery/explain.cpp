@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "delivery/explain.hpp"
+
+#include "delivery/dane_lookup.hpp"
+
+namespace sealpost::delivery {
+namespace {
+
+std::string partner_line(const Plan& plan, SystemTime now) {
+  if (!plan.partner) return "partner rule: none, so TLS is opportunistic unless the domain publishes more";
+  const PartnerRule& rule = *plan.partner;
+  std::string line = "partner rule: '" + rule.name + "' (" + rule.file + ":" + std::to_string(rule.line) +
+                     "), tls = " + std::string(name_of(level_at(rule, now)));
+  if (rule.audit) line += ", audit only: observed and counted, never refused";
+  return line;
+}
+
+std::string sts_line(const Plan& plan) {
+  switch (plan.sts.kind) {
+    case StsState::Kind::disabled: return "MTA-STS: switched off, or not for this class of mail";
+    case StsState::Kind::none: return "MTA-STS: no policy";
+    case StsState::Kind::fetch_failed:
+      return "MTA-STS: record id=" + plan.sts.id + ", but no policy could be fetched (" +
+             plan.sts.failure_type + ": " + plan.sts.failure_reason + ") and none is cached";
+    case StsState::Kind::policy: {
+      std::string line = "MTA-STS: mode " + std::string(name_of(plan.sts.policy->mode)) + ", id " +
+                         plan.sts.id + ", cached until " + to_rfc3339(plan.sts.expires) + ", mx";
+      for (const std::string& pattern : plan.sts.policy->mx) line += " " + pattern;
+      if (!plan.sts.failure_type.empty())
+        line += " (last refresh failed: " + plan.sts.failure_type + ": " + plan.sts.failure_reason + ")";
+      return line;
+    }
+  }
+  return "";
+}
+
+std::string on_failure(const Plan& plan, const Requirement& requirement) {
+  if (!requirement.tls_required()) return "sent all the same, in clear if the host offers no TLS";
+  if (plan.partner && !plan.partner->audit) {
+    switch (plan.partner->on_failure) {
+      case PartnerRule::OnFailure::bounce:
+        return "next host; when none is left, retried for " + to_duration_text(plan.partner->grace) +
+               ", then bounced";
+      case PartnerRule::OnFailure::reroute: return "next host; then handed to " + plan.partner->reroute;
+      case PartnerRule::OnFailure::defer: break;
+    }
+  }
+  return "next host; when none is left, retried until the message's lifetime ends, then bounced; never sent "
+         "in clear";
+}
+
+}  // namespace
+
+event::Task<Explanation> explain(Context& context, RulesPtr rules, queue::LaneKey key) {
+  Explanation explanation;
+  explanation.recipient_domain = key.policy_domain;
+  explanation.next_hop = key.next_hop;
+  auto made = co_await make_plan(context, rules, key);
+  if (const auto* refusal = std::get_if<Refusal>(&made)) {
+    explanation.trace.push_back("no route: " + refusal->status + " " + refusal->text);
+    co_return explanation;
+  }
+  const Plan& plan = std::get<Plan>(made);
+  const SystemTime now = context.loop.wall();
+  explanation.policy_domain = plan.policy_domain;
+  if (key.next_hop != key.policy_domain)
+    explanation.trace.push_back("route: through " + key.next_hop + ", whose policies count");
+  explanation.trace.push_back(partner_line(plan, now));
+  explanation.trace.push_back(sts_line(plan));
+  explanation.trace.push_back(
+      std::string("MX records: ") +
+      (plan.mx.implicit ? "none, the domain itself is the host" : std::to_string(plan.mx.hosts.size())) +
+      (plan.mx.dnssec == dns::Dnssec::secure ? ", DNSSEC secure" : ", not signed"));
+  for (const MxHost& host : plan.mx.hosts) {
+    HostExplanation about;
+    about.mx = host.name;
+    about.preference = host.preference;
+    const HostAddresses addresses =
+        co_await resolve_host(context.resolver, host.name, plan.next_hop.port, rules->settings.routing);
+    if (addresses.endpoints.empty()) {
+      about.trace.push_back("cannot be used: " + addresses.why);
+      about.on_failure = "next host";
+      explanation.hosts.push_back(std::move(about));
+      continue;
+    }
+    DaneState dane;
+    dane.kind = DaneState::Kind::disabled;
+    if (rules->settings.dane)
+      dane = co_await find_dane(context.resolver, plan.next_hop, plan.mx, host.name, addresses);
+    const Decision decision = decide_for(plan, host, dane, now);
+    about.trace = decision.trace;
+    if (decision.skip) about.trace.push_back("this host is skipped: " + decision.skip->text);
+    about.tls_required = decision.requirement.tls_required();
+    about.on_failure = on_failure(plan, decision.requirement);
+    explanation.hosts.push_back(std::move(about));
+  }
+  co_return explanation;
+}
+
+}  // namespace sealpost::delivery
