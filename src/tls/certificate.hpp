@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Reading a peer's certificate into CertificateFacts. Nothing here judges; what could not be a host name
+// simply is not among the names (T-08). Verification is verify.hpp's.
+#pragma once
+
+#include <openssl/x509.h>
+
+#include <string>
+#include <vector>
+
+#include "sealpost/clock.hpp"
+#include "sealpost/handshake_facts.hpp"
+
+namespace sealpost::tls {
+
+// Everything but the verification results. `chain_expires` starts as the leaf's notAfter.
+CertificateFacts read_certificate(const X509& leaf);
+
+SystemTime not_before_of(const X509& certificate) noexcept;
+SystemTime not_after_of(const X509& certificate) noexcept;  // SystemTime::min() when unreadable: expired
+
+}  // namespace sealpost::tls

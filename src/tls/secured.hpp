@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a handshake gives, in either role: the encrypted stream, and what was negotiated on it.
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include "event/stream.hpp"
+#include "sealpost/handshake_facts.hpp"
+
+namespace sealpost::tls {
+
+struct Secured {
+  Secured() = default;
+  Secured(std::unique_ptr<event::Stream> stream_, HandshakeFacts facts_)
+      : stream(std::move(stream_)), facts(std::move(facts_)) {}
+  std::unique_ptr<event::Stream> stream;
+  HandshakeFacts facts;
+};
+
+}  // namespace sealpost::tls

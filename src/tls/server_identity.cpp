@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tls/server_identity.hpp"
+
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/rand.h>
+#include <sys/stat.h>
+
+#include <new>
+
+#include "tls/certificate.hpp"
+#include "tls/pem_file.hpp"
+
+namespace sealpost::tls {
+
+namespace {
+
+struct Chain {
+  X509Ptr leaf;
+  X509StackPtr others;
+};
+
+Expected<Chain> read_chain(std::string_view pem) {
+  ERR_clear_error();
+  const BioPtr in(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  Chain chain;
+  chain.others.reset(sk_X509_new_null());
+  if (!in || !chain.others) throw std::bad_alloc();
+  while (X509Ptr certificate{PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr)}) {
+    if (!chain.leaf) {
+      chain.leaf = std::move(certificate);
+    } else if (sk_X509_push(chain.others.get(), certificate.get()) > 0) {
+      certificate.release();
+    } else {
+      throw std::bad_alloc();
+    }
+  }
+  if (auto left = pem_left_over("the certificate"); !left) return std::move(left).error();
+  if (!chain.leaf)
+    return Error(Errc::invalid, "no certificate in it; PEM with the server's own first is needed");
+  return chain;
+}
+
+Expected<EvpKeyPtr> read_key(std::string_view pem) {
+  ERR_clear_error();
+  const BioPtr in(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  if (!in) throw std::bad_alloc();
+  bool asked = false;
+  // Without this OpenSSL would ask on the terminal.
+  const auto no_passphrase = [](char*, int, int, void* was_asked) {
+    *static_cast<bool*>(was_asked) = true;
+    return -1;
+  };
+  EvpKeyPtr key(PEM_read_bio_PrivateKey(in.get(), nullptr, no_passphrase, &asked));
+  if (key) return key;
+  if (asked) {
+    ERR_clear_error();
+    return Error(Errc::invalid,
+                 "the key is encrypted; store it without a passphrase, readable by sealpost only");
+  }
+  return take_error(Errc::invalid, "no private key in it");
+}
+
+Error in_file(const std::string& path, Error error) {
+  error.detail.insert(0, path + ": ");
+  return error;
+}
+
+Expected<std::shared_ptr<const ServerIdentity>> assemble(Chain chain, EvpKeyPtr key) {
+  ERR_clear_error();
+  if (X509_check_private_key(chain.leaf.get(), key.get()) != 1) {
+    ERR_clear_error();
+    return Error(Errc::invalid, "the key does not belong to the first certificate of the chain");
+  }
+  return std::make_shared<const ServerIdentity>(std::move(chain.leaf), std::move(chain.others),
+                                                std::move(key));
+}
+
+}  // namespace
+
+Expected<std::shared_ptr<const ServerIdentity>> ServerIdentity::load(const std::string& certificate,
+                                                                     const std::string& key) {
+  auto chain_pem = read_pem_file(certificate);
+  if (!chain_pem) return std::move(chain_pem).error();
+  struct stat status {};
+  if (::stat(key.c_str(), &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & S_IRWXO) != 0) {
+    return Error(Errc::invalid, key + ": open to every user of this machine; chmod o-rwx it");
+  }
+  auto key_pem = read_pem_file(key);
+  if (!key_pem) return std::move(key_pem).error();
+
+  auto chain = read_chain(*chain_pem);
+  auto private_key = read_key(*key_pem);
+  OPENSSL_cleanse(key_pem->data(), key_pem->size());
+  if (!chain) return in_file(certificate, std::move(chain).error());
+  if (!private_key) return in_file(key, std::move(private_key).error());
+  auto identity = assemble(std::move(*chain), std::move(*private_key));
+  if (!identity) return in_file(key, std::move(identity).error());
+  return identity;
+}
+
+Expected<std::shared_ptr<const ServerIdentity>> ServerIdentity::from_pem(std::string_view certificate,
+                                                                         std::string_view key) {
+  auto chain = read_chain(certificate);
+  if (!chain) return std::move(chain).error();
+  auto private_key = read_key(key);
+  if (!private_key) return std::move(private_key).error();
+  return assemble(std::move(*chain), std::move(*private_key));
+}
+
+ServerIdentity::ServerIdentity(X509Ptr leaf, X509StackPtr chain, EvpKeyPtr key)
+    : leaf_(std::move(leaf)), chain_(std::move(chain)), key_(std::move(key)) {
+  if (RAND_priv_bytes(ticket_keys_.data(), static_cast<int>(ticket_keys_.size())) != 1)
+    throw std::bad_alloc();
+}
+
+ServerIdentity::~ServerIdentity() { OPENSSL_cleanse(ticket_keys_.data(), ticket_keys_.size()); }
+
+SystemTime ServerIdentity::expires() const noexcept { return not_after_of(*leaf_); }
+
+bool ServerIdentity::install(SSL_CTX& context) const noexcept {
+  auto ticket_keys = ticket_keys_;  // the control takes a pointer to non-const, and copies
+  const bool ok = SSL_CTX_use_cert_and_key(&context, leaf_.get(), key_.get(), chain_.get(), 1) == 1 &&
+                  SSL_CTX_set_tlsext_ticket_keys(&context, ticket_keys.data(),
+                                                 static_cast<long>(ticket_keys.size())) == 1;
+  OPENSSL_cleanse(ticket_keys.data(), ticket_keys.size());
+  return ok;
+}
+
+}  // namespace sealpost::tls

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What our listeners present: certificate chain, key, and the secret that seals session tickets. Read and
+// checked as a whole before anything uses it (T-52), then shared by all threads. Loading the same files again
+// makes a new ticket secret, so a daily reload is its rotation too.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/openssl_handles.hpp"
+#include "sealpost/clock.hpp"
+#include "sealpost/expected.hpp"
+
+namespace sealpost::tls {
+
+class ServerIdentity {
+ public:
+  // Details name the file and what would be right: no PEM, a key for another certificate, an encrypted key,
+  // or a key that every user of the machine can read (T-51).
+  static Expected<std::shared_ptr<const ServerIdentity>> load(const std::string& certificate,
+                                                              const std::string& key);
+  static Expected<std::shared_ptr<const ServerIdentity>> from_pem(std::string_view certificate,
+                                                                  std::string_view key);
+
+  ServerIdentity(X509Ptr leaf, X509StackPtr chain, EvpKeyPtr key);
+  ~ServerIdentity();
+  ServerIdentity(const ServerIdentity&) = delete;
+  ServerIdentity& operator=(const ServerIdentity&) = delete;
+
+  SystemTime expires() const noexcept;  // notAfter of the leaf, for `status`
+  // False with OpenSSL's error queue filled.
+  bool install(SSL_CTX& context) const noexcept;
+
+ private:
+  X509Ptr leaf_;
+  X509StackPtr chain_;  // without the leaf
+  EvpKeyPtr key_;
+  std::array<unsigned char, 80> ticket_keys_{};
+};
+
+}  // namespace sealpost::tls

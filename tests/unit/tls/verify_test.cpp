@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// T-08: bad certificates, each through a real handshake on loopback: what is recorded, and that `openssl
+// verify` says the same. The handshake itself succeeds every time, because judging is left to others.
+#include "tls/verify.hpp"
+
+#include <doctest.h>
+#include <stdlib.h>
+
+#include <cstdio>
+#include <fstream>
+
+#include "bad_certificates.hpp"
+#include "loopback.hpp"
+#include "tls/openssl_client.hpp"
+
+using namespace sealpost;
+using namespace sealpost::test;
+
+namespace {
+
+std::vector<const Issued*> pointers(const std::vector<Issued>& issued) {
+  std::vector<const Issued*> result;
+  for (const Issued& one : issued) result.push_back(&one);
+  return result;
+}
+
+// Files for the openssl command, gone with the object.
+class Files {
+ public:
+  Files() { REQUIRE(::mkdtemp(directory_.data()) != nullptr); }
+  ~Files() {
+    for (const std::string& file : files_) std::remove(file.c_str());
+    std::remove(directory_.c_str());
+  }
+  std::string add(const std::string& name, const std::string& text) {
+    files_.push_back(directory_ + "/" + name);
+    std::ofstream(files_.back()) << text;
+    return files_.back();
+  }
+
+ private:
+  std::string directory_ = "/tmp/sealpost-verify-XXXXXX";
+  std::vector<std::string> files_;
+};
+
+struct CommandResult {
+  bool ok = false;
+  std::string output;
+};
+CommandResult openssl_verify(const Shown& shown) {
+  Files files;
+  std::string others;
+  for (const Issued& issued : shown.others) others += issued.pem();
+  const auto now = std::chrono::system_clock::to_time_t(test_now());
+  std::string command =
+      "openssl verify -purpose sslserver -auth_level 2 -no-CAfile -no-CApath -no-CAstore -attime " +
+      std::to_string(now) + " -CAfile " + files.add("root", trusted_root().pem());
+  if (!others.empty()) command += " -untrusted " + files.add("others", others);
+  command += " " + files.add("leaf", shown.leaf.pem()) + " 2>&1";
+  std::FILE* pipe = ::popen(command.c_str(), "r");
+  REQUIRE(pipe != nullptr);
+  CommandResult result;
+  char piece[4096];
+  while (const std::size_t got = std::fread(piece, 1, sizeof piece, pipe)) result.output.append(piece, got);
+  result.ok = ::pclose(pipe) == 0;
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("T-08: what is recorded about a bad certificate; the handshake goes through") {
+  event::EventLoop loop;
+  auto client = tls::OpensslClient::create(trust_in_root());
+  REQUIRE(client.has_value());
+  const auto rows = bad_certificates();
+  CHECK(rows.size() >= 40);
+  for (const BadCertificate& row : rows) {
+    CAPTURE(row.name);
+    const Shown shown = row.make();
+    const SslContextPtr peer = lax_server(shown.leaf, pointers(shown.others));
+    Ends ends = loopback(loop);
+    tls::ClientOptions options;
+    options.server_name = bad_host;
+    auto [ours, theirs] =
+        run_both(loop, (*client)->handshake(std::move(ends.client), options, std::chrono::seconds(5)),
+                 peer_shakes(std::move(ends.server), *peer));
+    REQUIRE(theirs.has_value());
+    REQUIRE(ours.has_value());
+    const auto& certificate = ours->facts.certificate;
+    REQUIRE(certificate != nullptr);
+    CHECK(certificate->webpki.token == row.token);
+    CHECK(certificate->webpki.ok() == row.token.empty());
+    CHECK(certificate->dns_names == row.names);
+    CHECK(certificate->common_name == row.common_name);
+  }
+}
+
+TEST_CASE("T-08: `openssl verify` agrees about every chain") {
+  if (std::system("openssl version >/dev/null 2>&1") != 0) {
+    MESSAGE("skipped: no openssl command");
+    return;
+  }
+  const auto store = trust_in_root();
+  for (const BadCertificate& row : bad_certificates()) {
+    CAPTURE(row.name);
+    const Shown shown = row.make();
+    std::vector<const X509*> others;
+    for (const Issued& issued : shown.others) others.push_back(issued.certificate.get());
+    const X509StackPtr presented = stack_of(others);
+    const auto ours = tls::verify_webpki(*store, *shown.leaf.certificate, presented.get(), test_now());
+    const CommandResult theirs = openssl_verify(shown);
+    CAPTURE(theirs.output);
+    CHECK(ours.result.ok() == theirs.ok);
+    const std::string error = "error " + std::to_string(ours.result.code) + " at";
+    if (!theirs.ok) CHECK(theirs.output.find(error) != std::string::npos);
+  }
+}
+
+TEST_CASE("what verification says beside its result") {
+  const auto store = trust_in_root();
+  CertificateSpec spec = server(bad_host);
+  spec.not_after = test_now() + std::chrono::days(900);
+  CertificateSpec between = authority("Between");
+  between.not_after = test_now() + std::chrono::days(30);
+  const Issued middle = issue(between, trusted_root());
+  const Issued leaf = issue(spec, middle);
+  const X509StackPtr presented = stack_of({middle.certificate.get()});
+
+  SUBCASE("the chain expires with its first certificate, not with the leaf") {
+    const auto verified = tls::verify_webpki(*store, *leaf.certificate, presented.get(), test_now());
+    CHECK(verified.result.ok());
+    CHECK(verified.result.depth == 2);
+    CHECK(verified.expires == between.not_after);
+  }
+  SUBCASE("the given time counts, not the machine's clock") {
+    const auto later = test_now() + std::chrono::days(31);
+    const auto verified = tls::verify_webpki(*store, *leaf.certificate, presented.get(), later);
+    CHECK(verified.result.token == "X509_V_ERR_CERT_HAS_EXPIRED");
+    CHECK(verified.result.depth == 1);
+  }
+}
