@@ -29,10 +29,8 @@ enum class Status : std::uint8_t {
   nxdomain,  // the name does not exist
   failed,    // SERVFAIL, REFUSED, timeout, malformed, bogus: nothing is known. `why` says which
 };
-enum class Dnssec : std::uint8_t {
-  insecure,
-  secure
-};  // secure: AD from a resolver we trust; also for absence
+// secure: AD from a resolver we trust; also for absence.
+enum class Dnssec : std::uint8_t { insecure, secure };
 
 struct Mx {
   std::uint16_t preference = 0;
@@ -52,8 +50,8 @@ struct Answer {
   std::uint32_t ttl = 0;  // seconds the whole answer was good for when it came, already capped
   SteadyTime expires{};   // when that ends; what a resolver with a cache gives is not yet expired
   std::string why;        // for failed: what to log, no remote bytes unescaped
-  std::vector<Alias>
-      aliases;  // CNAMEs followed, empty when the name is no alias; RrType::cname: the one asked for
+  // CNAMEs followed, empty when the name is no alias; asked for a CNAME: that one.
+  std::vector<Alias> aliases;
   std::string canonical;  // the name the records belong to (the asked name without aliases)
   std::vector<Mx> mx;     // at most one of these vectors is filled, by the asked type
   std::vector<IpAddress> addresses;
@@ -61,6 +59,10 @@ struct Answer {
   std::vector<TlsaRecord> tlsa;
 };
 using AnswerPtr = std::shared_ptr<const Answer>;
+
+// What TLSA discovery is to do. `defer`: every host counts as failed, for no answer about it can be believed;
+// being cut off from DNSSEC must never look like a world without it.
+enum class DaneMode : std::uint8_t { off, on, defer };
 
 class Resolver {
  public:
@@ -73,6 +75,10 @@ class Resolver {
   virtual event::Task<AnswerPtr> query_fresh(std::string name, RrType type) {
     return query(std::move(name), type);
   }
+  // The answer will be asked for soon: start looking for it. Nothing is reported.
+  virtual void prefetch(std::string_view /*name*/, RrType /*type*/) {}
+  // What the DNSSEC state of answers is worth at present (T-10); DnssecWatch finds it out.
+  virtual DaneMode dane_mode() const noexcept { return DaneMode::on; }
 };
 
 }  // namespace sealpost::dns

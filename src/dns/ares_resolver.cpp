@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dns/ares_resolver.hpp"
+
+#include <algorithm>
+#include <array>
+#include <stdexcept>
+
+#include "base/random.hpp"
+#include "dns/failed_answer.hpp"
+#include "dns/name.hpp"
+
+namespace sealpost::dns {
+
+struct AresResolver::Server {
+  Server(event::EventLoop& loop, const Endpoint& endpoint_, Duration limit)
+      : endpoint(endpoint_), channel(loop, endpoint_, limit) {}
+  Endpoint endpoint;
+  AresChannel channel;
+  SteadyTime silent_until{};
+};
+
+namespace {
+
+// RFC 5452 §4.3, §9.2: unpredictable. c-ares matches id and question, so two queries in flight with one id
+// are harmless.
+std::uint16_t random_id() {
+  std::array<std::uint8_t, 2> octets{};
+  random_bytes(octets);
+  return static_cast<std::uint16_t>(octets[0] << 8 | octets[1]);
+}
+
+// The part of an alias chain known so far, continued by what the server said about its end.
+void prepend(const ParsedAnswer& first, ParsedAnswer& rest) {
+  Answer& answer = rest.answer;
+  answer.aliases.insert(answer.aliases.begin(), first.answer.aliases.begin(), first.answer.aliases.end());
+  rest.authenticated = rest.authenticated && first.authenticated;  // secure only if every link is (D4)
+}
+
+}  // namespace
+
+AresResolver::AresResolver(event::EventLoop& loop, const ResolverSettings& settings)
+    : loop_(loop),
+      settings_(settings),
+      ad_trusted_(trusts_ad(settings.trust_ad, settings.servers)),
+      slots_(loop, settings.in_flight) {
+  if (settings_.servers.empty()) throw std::runtime_error("no DNS server to ask");
+  for (const Endpoint& server : settings_.servers) {
+    servers_.push_back(std::make_unique<Server>(loop_, server, settings_.try_limit));
+  }
+}
+
+AresResolver::~AresResolver() = default;
+
+event::Task<AnswerPtr> AresResolver::query(std::string name, RrType type) {
+  const auto normal = normal_name(name);
+  if (!normal) co_return failed_answer("not a domain name");
+  const auto slot = co_await slots_.acquire();
+  const SteadyTime end = loop_.now() + settings_.limit;
+
+  const Question question(*normal, type);
+  auto parsed = co_await ask_servers(question, end);
+  // Servers that resolve fully end the chain themselves; from others it is put together here.
+  while (parsed && parsed->incomplete) {
+    const auto target = normal_name(parsed->answer.canonical);
+    if (!target) co_return failed_answer("alias to what is no domain name");
+    const Question next(*target, type);
+    auto rest = co_await ask_servers(next, end);
+    if (!rest) co_return failed_answer(std::move(rest.error().detail));
+    prepend(*parsed, *rest);
+    if (rest->answer.aliases.size() > alias_cap) co_return failed_answer("CNAME chain loops or is too long");
+    parsed = std::move(rest);
+  }
+  if (!parsed) co_return failed_answer(std::move(parsed.error().detail));
+
+  auto answer = std::make_shared<Answer>(std::move(parsed->answer));
+  answer->dnssec = ad_trusted_ && parsed->authenticated ? Dnssec::secure : Dnssec::insecure;
+  answer->expires = loop_.now() + std::chrono::seconds(answer->ttl);
+  co_return answer;
+}
+
+// Servers known to be silent come last; one that stays silent is asked again after the others. An rcode that
+// says "I cannot" settles a server: asking it again at once would give the same.
+event::Task<Expected<ParsedAnswer>> AresResolver::ask_servers(Question question, SteadyTime end) {
+  std::vector<Server*> left = in_order();
+  std::string why = "timed out";
+  while (!left.empty() && loop_.now() < end) {
+    Server* const server = left.front();
+    left.erase(left.begin());
+    auto parsed = co_await ask(*server, question);
+    if (parsed) co_return parsed;
+    why = parsed.error().detail + " from " + server->endpoint.to_string();
+    const bool silent = parsed.error().code == Errc::timed_out;
+    server->silent_until = silent ? loop_.now() + settings_.silent_for : SteadyTime{};
+    if (silent) left.push_back(server);
+  }
+  co_return Error(Errc::unavailable, std::move(why));
+}
+
+// One server, once. What tells nothing about the name is an error here, so that the next server is asked.
+event::Task<Expected<ParsedAnswer>> AresResolver::ask(Server& server, const Question& question) {
+  auto message = co_await server.channel.ask(make_query(question, random_id()));
+  if (!message) co_return message.error();
+  auto parsed = parse_answer(*message, question);
+  if (!parsed) co_return parsed;
+  if (parsed->truncated) co_return Error(Errc::protocol, "answer truncated over TCP");
+  if (parsed->answer.status == Status::failed) co_return Error(Errc::unavailable, parsed->answer.why);
+  co_return parsed;
+}
+
+std::vector<AresResolver::Server*> AresResolver::in_order() const {
+  std::vector<Server*> order;
+  for (const auto& server : servers_) order.push_back(server.get());
+  const SteadyTime now = loop_.now();
+  std::ranges::stable_partition(order, [now](const Server* server) { return server->silent_until <= now; });
+  return order;
+}
+
+}  // namespace sealpost::dns

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The Resolver that asks servers: one AresChannel each, the next one when a server does not answer or cannot.
+// It remembers nothing but which server is silent: caching_resolver stands in front. Lives on the resolver
+// loop.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dns/ares_channel.hpp"
+#include "dns/resolver.hpp"
+#include "dns/servers.hpp"
+#include "event/semaphore.hpp"
+
+namespace sealpost::dns {
+
+struct ResolverSettings {
+  ResolverSettings() = default;
+  std::vector<Endpoint> servers;  // in the order of preference, at least one
+  TrustAd trust_ad = TrustAd::loopback;
+  Duration try_limit = std::chrono::seconds(4);    // for one server to answer, once
+  Duration limit = std::chrono::seconds(12);       // for one question, all servers and aliases together
+  Duration silent_for = std::chrono::seconds(30);  // a server that did not answer is asked last for this long
+  std::size_t in_flight = 2000;                    // questions at the servers; more wait their turn
+};
+
+class AresResolver final : public Resolver {
+ public:
+  // Throws std::runtime_error when there is no server or c-ares cannot set itself up.
+  AresResolver(event::EventLoop& loop, const ResolverSettings& settings);
+  ~AresResolver() override;
+
+  event::Task<AnswerPtr> query(std::string name, RrType type) override;
+  // Whether a set AD bit counts; when not, every answer is insecure and DANE is off.
+  bool ad_trusted() const noexcept { return ad_trusted_; }
+
+ private:
+  struct Server;
+  event::Task<Expected<ParsedAnswer>> ask_servers(Question question, SteadyTime end);
+  event::Task<Expected<ParsedAnswer>> ask(Server& server, const Question& question);
+  std::vector<Server*> in_order() const;
+
+  event::EventLoop& loop_;
+  ResolverSettings settings_;
+  bool ad_trusted_;
+  event::Semaphore slots_;
+  std::vector<std::unique_ptr<Server>> servers_;
+};
+
+}  // namespace sealpost::dns
