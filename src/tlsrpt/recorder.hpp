@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Counting TLS sessions for RFC 8460: one call per connection attempt that reached policy evaluation (§4.2), folded
-// in memory and flushed to tlsrpt.db by the housekeeping thread. Never blocks, never fails towards delivery (D-25).
+// Counting TLS sessions for RFC 8460: one call per connection attempt that reached policy evaluation (§4.2),
+// folded in memory and flushed to tlsrpt.db by the housekeeping thread. Never blocks, never fails towards
+// delivery (D-25).
 #pragma once
 
 #include <optional>
@@ -14,16 +15,17 @@
 
 namespace sealpost::tlsrpt {
 
-// One session (or one attempt that never got one: a fetch or TLSA failure, then `facts` and addresses are unset).
+// One session (or one attempt that never got one: a fetch or TLSA failure, then `facts` and addresses are
+// unset).
 struct SessionRecord {
   SessionRecord() = default;
-  std::string attempt_id;      // unique per attempt: replay-safe (D-25)
-  SystemTime when{};           // end of handshake
+  std::string attempt_id;  // unique per attempt: replay-safe (D-25)
+  SystemTime when{};       // end of handshake
   std::string recipient_domain;
   StsState sts;
   DaneState dane;
   std::optional<SessionFacts> facts;
-  Judgement judgement;         // of the published policies as they stand, operator rules included
+  Judgement judgement;  // of the published policies as they stand, operator rules included
   std::optional<Decision::Skip> skip;
   std::string mx_host, mx_helo;
   std::optional<IpAddress> sending_ip, receiving_ip;
