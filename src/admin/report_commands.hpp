@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `report list|show|preview` over the control socket.
+#pragma once
+
+#include "admin/control_server.hpp"
+#include "tlsrpt/db_recorder.hpp"
+#include "tlsrpt/report.hpp"
+
+namespace sealpost::admin {
+
+void serve_report_commands(ControlServer& server, event::Loop& home, tlsrpt::DbRecorder& recorder,
+                           tlsrpt::ReportIdentity identity);
+
+}  // namespace sealpost::admin
