@@ -91,13 +91,13 @@ void read_tls(TableReader& reader, Config& config) {
     config.minimum = *minimum == "1.3" ? TlsVersion::tls1_3 : TlsVersion::tls1_2;
 }
 
-void read_dns(TableReader& reader, DnsConfig& dns) {
+void read_dns(TableReader& reader, DnsConfig& config) {
   if (const auto servers = reader.strings("servers")) {
     for (const std::string& text : *servers) {
       if (const auto address = IpAddress::parse(text)) {
-        dns.servers.emplace_back(*address, std::uint16_t{53});
+        config.servers.emplace_back(*address, std::uint16_t{53});
       } else if (const auto endpoint = Endpoint::parse(text)) {
-        dns.servers.push_back(*endpoint);
+        config.servers.push_back(*endpoint);
       } else {
         reader.error("servers",
                      "'" + text + "' is not an address; write it as \"127.0.0.1\" or \"127.0.0.1:5353\"");
@@ -105,11 +105,12 @@ void read_dns(TableReader& reader, DnsConfig& dns) {
     }
   }
   if (const auto trust = reader.choice("trust_ad", {"loopback", "always", "never"}))
-    dns.trust_ad = *trust == "always"  ? DnsConfig::TrustAd::always
-                   : *trust == "never" ? DnsConfig::TrustAd::never
-                                       : DnsConfig::TrustAd::loopback;
-  if (const auto name = reader.string("test_signed")) dns.test_signed = *name;
-  if (const auto name = reader.string("test_broken")) dns.test_broken = *name;
+    config.trust_ad = *dns::parse_trust_ad(*trust);
+  if (const auto name = reader.string("signed_name")) config.signed_name = *name;
+  if (const auto name = reader.string("broken_name")) config.broken_name = *name;
+  if (config.signed_name.empty() != config.broken_name.empty())
+    reader.error(config.signed_name.empty() ? "broken_name" : "signed_name",
+                 "signed_name and broken_name belong together");
 }
 
 void read_timeouts(TableReader& reader, smtp::ClientLimits& limits) {

@@ -12,6 +12,7 @@
 
 #include "app/toml_reader.hpp"
 #include "delivery/context.hpp"
+#include "dns/servers.hpp"
 #include "queue/dispatcher.hpp"
 #include "queue/schedule.hpp"
 #include "sealpost/expected.hpp"
@@ -33,9 +34,8 @@ struct RouteConfig {
 
 struct DnsConfig {
   std::vector<Endpoint> servers;  // empty: /etc/resolv.conf
-  enum class TrustAd : std::uint8_t { loopback, always, never };
-  TrustAd trust_ad = TrustAd::loopback;
-  std::string test_signed, test_broken;  // names for the self-test (T-10); empty: none
+  dns::TrustAd trust_ad = dns::TrustAd::loopback;
+  std::string signed_name, broken_name;  // names for the self-test (T-10); empty: none
 };
 
 struct LimitsConfig {

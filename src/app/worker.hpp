@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A worker: one thread, one event loop, its listeners and its share of the lanes. Everything a session or a
+// delivery touches without a lock lives here.
+#pragma once
+
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "delivery/courier.hpp"
+#include "dns/resolver_proxy.hpp"
+#include "event/event_loop.hpp"
+#include "event/socket_stream.hpp"
+#include "intake/acceptor.hpp"
+#include "tls/openssl_client.hpp"
+#include "tls/openssl_server.hpp"
+
+namespace sealpost::app {
+
+// What all workers share; outlives them.
+struct Shared {
+  Shared(dns::CachingResolver& resolver_, policy::StsService& sts_, spool::Spool& spool_,
+         tlsrpt::Recorder& recorder_, delivery::HostRegistry& hosts_, delivery::NxGuard& nx_guard_,
+         delivery::Totals& totals_)
+      : resolver(resolver_),
+        sts(sts_),
+        spool(spool_),
+        recorder(recorder_),
+        hosts(hosts_),
+        nx_guard(nx_guard_),
+        totals(totals_) {}
+  dns::CachingResolver& resolver;
+  policy::StsService& sts;
+  spool::Spool& spool;
+  tlsrpt::Recorder& recorder;
+  delivery::HostRegistry& hosts;
+  delivery::NxGuard& nx_guard;
+  delivery::Totals& totals;
+};
+
+class Worker {
+ public:
+  Worker(Shared& shared, queue::ShardSettings settings, const queue::Schedule& schedule,
+         std::unique_ptr<tls::OpensslClient> tls);
+  ~Worker();
+
+  // Second step, when all shards exist. On the constructing thread, before start().
+  void connect(queue::Dispatcher& dispatcher, delivery::RulesPtr rules, const queue::Schedule& schedule);
+  void start();  // the thread
+  void stop();   // ends the loop, waits for the thread
+
+  event::EventLoop& loop() noexcept { return loop_; }
+  queue::Shard& shard() noexcept { return shard_; }
+  delivery::Context& context() noexcept { return *context_; }
+  delivery::DeliveryCourier& courier() noexcept { return *courier_; }
+  event::TaskScope& scope() noexcept { return scope_; }
+  std::vector<std::unique_ptr<intake::Acceptor>>& acceptors() noexcept { return acceptors_; }
+  std::shared_ptr<tls::OpensslServer>& tls_server() noexcept { return tls_server_; }
+
+  // Stops taking mail, lets sessions and couriers end, at most `grace` long; then closes idle connections.
+  event::Task<void> drain(Duration grace);
+
+ private:
+  Shared& shared_;
+  event::EventLoop loop_;
+  dns::ResolverProxy resolver_;
+  event::SocketConnector connector_;
+  std::unique_ptr<tls::OpensslClient> tls_;
+  std::shared_ptr<tls::OpensslServer> tls_server_;  // null without a certificate
+  std::unique_ptr<delivery::Context> context_;
+  std::unique_ptr<delivery::DeliveryCourier> courier_;
+  queue::Shard shard_;
+  std::vector<std::unique_ptr<intake::Acceptor>> acceptors_;
+  event::TaskScope scope_;
+  std::thread thread_;
+};
+
+}  // namespace sealpost::app
