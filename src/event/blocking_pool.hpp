@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Work that blocks (a synced commit, a slow file system) runs on threads of its own; its result comes back to the
-// loop that asked. In simulation it runs at once on the caller's thread.
+// Work that blocks (a synced commit, a slow file system) runs on threads of its own; its result comes back to
+// the loop that asked. In simulation it runs at once on the caller's thread.
 #pragma once
 
 #include <condition_variable>
@@ -52,8 +52,9 @@ class InlinePool final : public BlockingPool {
   }
 };
 
-// co_await run_blocking<T>(pool, loop, work): what `work` returns or throws; Errc::unavailable when the pool is full.
-// `work` owns all it touches: when the waiting task is destroyed it runs on, and its result is dropped.
+// co_await run_blocking<T>(pool, loop, work): what `work` returns or throws; Errc::unavailable when the pool
+// is full. `work` owns all it touches: when the waiting task is destroyed it runs on, and its result is
+// dropped.
 template <class T>
 Task<Expected<T>> run_blocking(BlockingPool& pool, Loop& home, std::function<Expected<T>()> work) {
   struct Result {

@@ -15,8 +15,8 @@ namespace sealpost::event {
 
 namespace {
 
-// Passes over the ready queue before sockets are looked at again: work that wakes other work is done without a
-// system call in between, and a chatty pair of coroutines cannot keep the sockets out.
+// Passes over the ready queue before sockets are looked at again: work that wakes other work is done without
+// a system call in between, and a chatty pair of coroutines cannot keep the sockets out.
 constexpr int passes_per_turn = 8;
 
 event_base* make_base() {
@@ -47,15 +47,16 @@ void EventLoop::FreeBase::operator()(event_base* base) const noexcept { event_ba
 void EventLoop::FreeEvent::operator()(::event* event) const noexcept { event_free(event); }
 
 EventLoop::EventLoop() : base_(make_base()), wake_fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
-  if (!base_ || !wake_fd_) throw std::runtime_error("cannot create an event loop: no epoll or eventfd descriptor");
+  if (!base_ || !wake_fd_)
+    throw std::runtime_error("cannot create an event loop: no epoll or eventfd descriptor");
   // Edge-triggered: every write to the eventfd is an edge, so it is never read.
-  wake_event_.reset(event_new(base_.get(), wake_fd_.get(), EV_READ | EV_ET | EV_PERSIST,
-                              [](evutil_socket_t, short, void*) noexcept {}, nullptr));
-  timer_event_.reset(event_new(base_.get(), -1, 0,
-                               [](evutil_socket_t, short, void* self) noexcept {
-                                 static_cast<EventLoop*>(self)->timer_set_.reset();
-                               },
-                               this));
+  wake_event_.reset(event_new(
+      base_.get(), wake_fd_.get(), EV_READ | EV_ET | EV_PERSIST,
+      [](evutil_socket_t, short, void*) noexcept {}, nullptr));
+  timer_event_.reset(event_new(
+      base_.get(), -1, 0,
+      [](evutil_socket_t, short, void* self) noexcept { static_cast<EventLoop*>(self)->timer_set_.reset(); },
+      this));
   if (!wake_event_ || !timer_event_ || event_add(wake_event_.get(), nullptr) != 0)
     throw std::runtime_error("cannot create an event loop: libevent refuses its first events");
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// EventLoop: Loop on libevent and the real clocks. Sockets, c-ares, libcurl and evhttp hang their events on base();
-// our own timers share one libevent timer, set to the earliest deadline only when the loop is about to wait.
+// EventLoop: Loop on libevent and the real clocks. Sockets, c-ares, libcurl and evhttp hang their events on
+// base(); our own timers share one libevent timer, set to the earliest deadline only when the loop is about
+// to wait.
 #pragma once
 
 #include <atomic>
@@ -59,7 +60,8 @@ class EventLoop final : public Loop {
   std::vector<std::function<void()>> posted_;
   bool stopping_ = false;
   bool sleeping_ = false;  // the loop must be woken through wake_fd_
-  std::vector<std::function<void()>> running_;  // own thread: posted work being run, kept for its capacity
+  // Own thread: posted work being run, kept for its capacity.
+  std::vector<std::function<void()>> running_;
 };
 
 }  // namespace sealpost::event

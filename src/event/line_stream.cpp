@@ -9,18 +9,22 @@ namespace sealpost::event {
 
 namespace {
 
-constexpr std::size_t first_buffer = 4096;      // holds a burst of pipelined commands
-constexpr std::size_t largest_buffer = 65536;   // bulk data: one read per 64 KiB
-constexpr std::size_t copied_at_most = 8192;    // send() joins less than this to what is buffered
-constexpr std::size_t kept_idle = 512;          // output capacity an idle session keeps
+constexpr std::size_t first_buffer = 4096;     // holds a burst of pipelined commands
+constexpr std::size_t largest_buffer = 65536;  // bulk data: one read per 64 KiB
+constexpr std::size_t copied_at_most = 8192;   // send() joins less than this to what is buffered
+constexpr std::size_t kept_idle = 512;         // output capacity an idle session keeps
 
 }  // namespace
 
-LineStream::LineStream(std::unique_ptr<Stream> stream) : stream_(std::move(stream)), read_size_(first_buffer) {}
+LineStream::LineStream(std::unique_ptr<Stream> stream)
+    : stream_(std::move(stream)), read_size_(first_buffer) {}
 
-// ---- input ----------------------------------------------------------------------------------------------------
+// ---- input
+// ----------------------------------------------------------------------------------------------------
 
-std::string_view LineStream::buffered() const noexcept { return {in_.get() + in_begin_, in_end_ - in_begin_}; }
+std::string_view LineStream::buffered() const noexcept {
+  return {in_.get() + in_begin_, in_end_ - in_begin_};
+}
 
 void LineStream::consume(std::size_t count) noexcept {
   assert(count <= in_end_ - in_begin_);
@@ -48,7 +52,8 @@ Task<Expected<Line>> LineStream::line(std::size_t most, Duration limit) {
   const SteadyTime end = deadline(stream_->loop().now(), limit);
   Line line;
   while (!buffered_line(line, most)) {
-    if (buffered().size() >= most) co_return Error(Errc::too_long, "line longer than " + std::to_string(most) + " octets");
+    if (buffered().size() >= most)
+      co_return Error(Errc::too_long, "line longer than " + std::to_string(most) + " octets");
     auto got = co_await fill_until(end);
     if (!got) co_return std::move(got).error();
     if (*got == 0) co_return Error(Errc::closed, "connection closed by peer");
@@ -120,7 +125,8 @@ void LineStream::make_room() {
   in_end_ = have;
 }
 
-// ---- output ---------------------------------------------------------------------------------------------------
+// ---- output
+// ---------------------------------------------------------------------------------------------------
 
 void LineStream::put(std::string_view bytes) { out_.append(bytes); }
 
@@ -165,7 +171,8 @@ Task<Expected<void>> LineStream::write_all(std::string_view bytes, Duration limi
   co_return Expected<void>();
 }
 
-// ---- the stream itself ----------------------------------------------------------------------------------------
+// ---- the stream itself
+// ----------------------------------------------------------------------------------------
 
 std::unique_ptr<Stream> LineStream::take_stream() noexcept {
   assert(quiet());

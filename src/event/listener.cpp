@@ -33,7 +33,9 @@ bool out_of_room(int number) noexcept {
 }  // namespace
 
 Expected<UniqueFd> listen_on(const Endpoint& at, const ListenOptions& options) {
-  const auto failed = [&](const char* what) { return socket_error(std::string(what) + " " + at.to_string(), errno); };
+  const auto failed = [&](const char* what) {
+    return socket_error(std::string(what) + " " + at.to_string(), errno);
+  };
   const SockAddr address(at);
   UniqueFd fd(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) return failed("socket for");
@@ -79,7 +81,8 @@ Listener::Listener(EventLoop& loop, UniqueFd socket, OnConnection on_connection)
       socket_(std::move(socket)),
       on_connection_(std::move(on_connection)) {}
 
-Expected<std::unique_ptr<Listener>> Listener::start(EventLoop& loop, UniqueFd socket, OnConnection on_connection) {
+Expected<std::unique_ptr<Listener>> Listener::start(EventLoop& loop, UniqueFd socket,
+                                                    OnConnection on_connection) {
   std::unique_ptr<Listener> listener(new Listener(loop, std::move(socket), std::move(on_connection)));
   const auto readable = [](evutil_socket_t, short, void* self) noexcept {
     static_cast<Listener*>(self)->accept_some();

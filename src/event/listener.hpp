@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Listener: accepts TCP connections on an EventLoop and hands each to its owner as a stream. Out of descriptors it
-// pauses for 100 ms instead of spinning (T-27).
+// Listener: accepts TCP connections on an EventLoop and hands each to its owner as a stream. Out of
+// descriptors it pauses for 100 ms instead of spinning (T-27).
 #pragma once
 
 #include <event2/event_struct.h>
@@ -19,22 +19,23 @@ namespace sealpost::event {
 
 struct ListenOptions {
   int backlog = 1024;
-  bool reuse_port = false;  // several listeners, one per loop, share the address; the kernel spreads connections
+  bool reuse_port = false;  // one listener per loop shares the address; the kernel spreads connections
 };
 
 // A listening socket bound to `at` (port 0: a free one). Errors name the address.
 Expected<UniqueFd> listen_on(const Endpoint& at, const ListenOptions& options = {});
-// Listening TCP sockets handed over by a service manager (LISTEN_PID, LISTEN_FDS); the variables are removed. Call
-// once, before other threads exist.
+// Listening TCP sockets handed over by a service manager (LISTEN_PID, LISTEN_FDS); the variables are removed.
+// Call once, before other threads exist.
 std::vector<UniqueFd> inherited_listeners();
 
 class Listener : private Timer {
  public:
   using OnConnection = std::function<void(std::unique_ptr<Stream>)>;
 
-  // Takes a socket made by listen_on() or inherited; accepts from the loop's next turn on. `on_connection` must not
-  // destroy the listener.
-  static Expected<std::unique_ptr<Listener>> start(EventLoop& loop, UniqueFd socket, OnConnection on_connection);
+  // Takes a socket made by listen_on() or inherited; accepts from the loop's next turn on. `on_connection`
+  // must not destroy the listener.
+  static Expected<std::unique_ptr<Listener>> start(EventLoop& loop, UniqueFd socket,
+                                                   OnConnection on_connection);
   ~Listener();
 
   Endpoint local() const;

@@ -48,8 +48,8 @@ void Loop::ready(Runnable& work) noexcept {
 
 bool Loop::run_ready() noexcept {
   if (!has_ready()) return false;
-  // Move the whole queue aside: what becomes ready while these run waits for the next pass, and what is destroyed
-  // while these run unlinks itself from here.
+  // Move the whole queue aside: what becomes ready while these run waits for the next pass, and what is
+  // destroyed while these run unlinks itself from here.
   Head batch;
   batch.next_ = head_.next_;
   batch.prev_ = head_.prev_;

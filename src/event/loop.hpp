@@ -80,7 +80,7 @@ class Loop {
 
   // Run until stop(). Everything posted before stop() has run when it returns. A stop() before run() counts.
   virtual void run() = 0;
-  virtual void stop() = 0;                          // any thread
+  virtual void stop() = 0;                            // any thread
   virtual void post(std::function<void()> work) = 0;  // any thread; runs on this loop, in order of posting
 
   // True on the thread that runs this loop (before run(): the one that made it): what post() is for can be done at once.

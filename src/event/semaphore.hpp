@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Semaphore: at most so many at once, first come first served. A waiter that is destroyed while a permit is already
-// on its way to it gives the permit back. One loop only.
+// Semaphore: at most so many at once, first come first served. A waiter that is destroyed while a permit is
+// already on its way to it gives the permit back. One loop only.
 #pragma once
 
 #include <coroutine>

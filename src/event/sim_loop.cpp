@@ -23,6 +23,15 @@ bool SimLoop::turn() {
   return ran || !posted.empty();
 }
 
+bool SimLoop::step() {
+  if (turn()) return true;
+  const auto next = next_deadline();
+  if (!next) return false;
+  now_ = std::max(now_, *next);
+  fire_timers(now_);
+  return true;
+}
+
 void SimLoop::settle() {
   fire_timers(now_);
   while (!stopping_ && turn()) {

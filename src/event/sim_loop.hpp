@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// SimLoop: Loop on virtual time, for tests and simulation. One thread; time passes only when nothing is left to do
-// at the present moment, and then jumps to the next deadline. The same inputs give the same run.
+// SimLoop: Loop on virtual time, for tests and simulation. One thread; time passes only when nothing is left
+// to do at the present moment, and then jumps to the next deadline. The same inputs give the same run.
 #pragma once
 
 #include <functional>
@@ -28,6 +28,8 @@ class SimLoop final : public Loop {
   void settle();
   // All that happens within `time`, in order; `time` later at the end. A stop() ends it early.
   void advance(Duration time);
+  // One pass over what is ready; when nothing is, time jumps to the next deadline. False: dry.
+  bool step();
   bool dry() const noexcept { return !has_ready() && posted_.empty() && !next_deadline(); }
   // The wall clock jumps, steady time does not notice (T-50).
   void shift_wall(Duration by) noexcept;

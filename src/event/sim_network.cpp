@@ -42,7 +42,8 @@ std::uint64_t SimNetwork::attempts_to(const IpAddress& address) const {
 }
 
 void SimNetwork::forget_closed() {
-  if (open_.size() % sweep_every == 0) std::erase_if(open_, [](const Open& open) { return open.wire.expired(); });
+  if (open_.size() % sweep_every == 0)
+    std::erase_if(open_, [](const Open& open) { return open.wire.expired(); });
 }
 
 Task<Expected<std::unique_ptr<Stream>>> SimNetwork::connect(Endpoint to, Duration limit) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// SimNetwork: the addresses of a simulated world. Who listens there gets streams, who connects gets what the state
-// of the host allows. Hosts fail on command: refusing, silent (packets vanish), unreachable.
+// SimNetwork: the addresses of a simulated world. Who listens there gets streams, who connects gets what the
+// state of the host allows. Hosts fail on command: refusing, silent (packets vanish), unreachable.
 #pragma once
 
 #include <cstdint>

@@ -16,13 +16,18 @@ void complete(StreamWait*& slot) noexcept {
 
 }  // namespace
 
-// ---- wire -----------------------------------------------------------------------------------------------------
+// ---- wire
+// -----------------------------------------------------------------------------------------------------
 
 SimWire::Pipe::Pipe(SimWire& wire_) noexcept
     : Timer(wire_.loop_, [](Timer& timer) noexcept { arrive(static_cast<Pipe&>(timer)); }), wire(wire_) {}
 
 SimWire::SimWire(Loop& loop, const SimLink& link, Endpoint client_at, Endpoint server_at)
-    : loop_(loop), link_(link), random_(link.seed), endpoints_{client_at, server_at}, pipes_{Pipe(*this), Pipe(*this)} {}
+    : loop_(loop),
+      link_(link),
+      random_(link.seed),
+      endpoints_{client_at, server_at},
+      pipes_{Pipe(*this), Pipe(*this)} {}
 
 void SimWire::cut() noexcept {
   cut_ = true;
@@ -106,7 +111,8 @@ void SimWire::arrive(Pipe& pipe) noexcept {
   complete(pipe.reader);
 }
 
-// ---- stream ---------------------------------------------------------------------------------------------------
+// ---- stream
+// ---------------------------------------------------------------------------------------------------
 
 SimStream::SimStream(Loop& loop, std::shared_ptr<SimWire> wire, SimWire::Side side) noexcept
     : Stream(loop), wire_(std::move(wire)), side_(side) {}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A connection in memory, for tests and simulation: two streams over one wire with latency, a window, reads in
-// random slices, and loss on command. Works on any Loop; on a SimLoop the same seed gives the same run.
+// A connection in memory, for tests and simulation: two streams over one wire with latency, a window, reads
+// in random slices, and loss on command. Works on any Loop; on a SimLoop the same seed gives the same run.
 #pragma once
 
 #include <cstddef>
@@ -17,9 +17,9 @@ namespace sealpost::event {
 
 struct SimLink {
   SimLink() = default;
-  Duration latency{};             // one way
-  std::size_t window = 65536;     // octets under way or unread before a writer must wait
-  std::size_t slice = SIZE_MAX;   // a read gives 1 to `slice` octets, drawn at random; SIZE_MAX: all there is
+  Duration latency{};            // one way
+  std::size_t window = 65536;    // octets under way or unread before a writer must wait
+  std::size_t slice = SIZE_MAX;  // a read gives 1 to `slice` octets, drawn at random; SIZE_MAX: all there is
   std::uint64_t seed = 1;
 };
 
@@ -31,8 +31,9 @@ class SimWire {
 
   void cut() noexcept;   // both ends fail with a reset now; what was under way is lost
   void hang() noexcept;  // nothing arrives any more, and nobody is told
-  void cut_after(std::uint64_t octets) noexcept { cut_at_ = carried_ + octets; }  // counted over both directions
-  std::uint64_t carried() const noexcept { return carried_; }                     // octets written so far
+  // Counted over both directions.
+  void cut_after(std::uint64_t octets) noexcept { cut_at_ = carried_ + octets; }
+  std::uint64_t carried() const noexcept { return carried_; }  // octets written so far
 
  private:
   friend class SimStream;
@@ -49,8 +50,8 @@ class SimWire {
     std::string arrived;  // unread from `taken` on
     std::size_t taken = 0;
     std::size_t octets = 0;  // written and not read
-    bool closed = false;       // writer said the end
-    bool ended = false;        // the end has arrived
+    bool closed = false;     // writer said the end
+    bool ended = false;      // the end has arrived
     bool reader_gone = false;
     StreamWait* reader = nullptr;
     StreamWait* writer = nullptr;

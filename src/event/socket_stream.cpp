@@ -40,8 +40,8 @@ IoResult SocketStream::try_read(std::span<char> into) noexcept {
   if (got < 0) return failure(Interest::read);
   if (got == 0) return {IoState::closed, 0, Interest::read};
   const auto bytes = static_cast<std::size_t>(got);
-  // A short read has emptied the socket: what comes later is a new edge. Not so near the end: FIN may have come
-  // together with these bytes.
+  // A short read has emptied the socket: what comes later is a new edge. Not so near the end: FIN may have
+  // come together with these bytes.
   if (bytes < into.size() && !ending_) read_.ready = false;
   return {IoState::done, bytes, Interest::read};
 }
@@ -101,7 +101,8 @@ void SocketStream::wake(Direction& direction) noexcept {
   if (StreamWait* waiter = std::exchange(direction.waiter, nullptr)) waiter->complete();
 }
 
-// ---- connecting -----------------------------------------------------------------------------------------------
+// ---- connecting
+// -----------------------------------------------------------------------------------------------
 
 namespace {
 

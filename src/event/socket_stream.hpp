@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// TCP on an EventLoop: the connected stream, and what opens one. One persistent edge-triggered event watches a
-// socket for its whole life, so waiting costs no system call; readiness is remembered in two flags that are cleared
-// by EAGAIN or a short transfer.
+// TCP on an EventLoop: the connected stream, and what opens one. One persistent edge-triggered event watches
+// a socket for its whole life, so waiting costs no system call; readiness is remembered in two flags that are
+// cleared by EAGAIN or a short transfer.
 #pragma once
 
 #include <event2/event_struct.h>

@@ -48,7 +48,9 @@ struct Promise : PromiseBase {
   std::optional<T> result;
   Task<T> get_return_object() noexcept;
   template <class U>
-  void return_value(U&& value) { result.emplace(std::forward<U>(value)); }
+  void return_value(U&& value) {
+    result.emplace(std::forward<U>(value));
+  }
   T take() {
     if (failure) std::rethrow_exception(failure);
     return std::move(*result);

@@ -8,7 +8,8 @@
 
 namespace sealpost::event {
 
-// ---- Sleep ----------------------------------------------------------------------------------------------------
+// ---- Sleep
+// ----------------------------------------------------------------------------------------------------
 
 Sleep::Sleep(Loop& loop, SteadyTime until) noexcept
     : Waiter(loop),
@@ -24,10 +25,11 @@ void Sleep::await_suspend(std::coroutine_handle<> handle) {
   }
 }
 
-// ---- TaskScope ------------------------------------------------------------------------------------------------
+// ---- TaskScope
+// ------------------------------------------------------------------------------------------------
 
-// The promise of the small coroutine that awaits one spawned task. It is queued twice on the loop: to start, and
-// once finished to be reaped, so that no frame dies inside its own call chain.
+// The promise of the small coroutine that awaits one spawned task. It is queued twice on the loop: to start,
+// and once finished to be reaped, so that no frame dies inside its own call chain.
 struct TaskScope::Root final : Runnable {
   struct Frame {
     using promise_type = Root;
@@ -156,7 +158,8 @@ Task<void> TaskScope::join() {
   while (roots_) co_await wait;
 }
 
-// ---- Signal ---------------------------------------------------------------------------------------------------
+// ---- Signal
+// ---------------------------------------------------------------------------------------------------
 
 Signal::~Signal() {
   for (Wait* wait = waiters_; wait; wait = waiters_) wait->leave();

@@ -95,8 +95,10 @@ class TaskScope {
 
   void spawn(Task<void> task);
   std::size_t size() const noexcept { return size_; }  // unfinished
-  void cancel();      // destroys what is unfinished; not from inside one of its own tasks
-  Task<void> join();  // until all tasks are finished and reaped; at most one joiner, which must not outlive the scope
+  // Destroys what is unfinished; not from inside one of its own tasks.
+  void cancel();
+  // Until all tasks are finished and reaped; at most one joiner, which must not outlive the scope.
+  Task<void> join();
   Loop& loop() const noexcept { return loop_; }
 
  private:
@@ -165,13 +167,15 @@ class OneShot {
   class Sender {
    public:
     explicit Sender(std::shared_ptr<State> state) : state_(std::move(state)) {}
-    void send(T value) const {  // any thread
+    // From any thread.
+    void send(T value) const {
       auto boxed = std::make_shared<T>(std::move(value));  // std::function wants what it holds copyable
       state_->loop.post([state = state_, boxed = std::move(boxed)] {
         if (state->owner) state->owner->deliver(std::move(*boxed));
       });
     }
-    void send_here(T value) const {  // the loop's own thread: no post
+    // On the loop's own thread: no post.
+    void send_here(T value) const {
       if (state_->owner) state_->owner->deliver(std::move(value));
     }
 
