@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// DATA as a session handles it: smuggling, sizes, pace, and what a refusal leaves behind.
+#include <doctest.h>
+
+#include "server_fixture.hpp"
+
+using namespace sealpost;
+using namespace sealpost::test;
+using Ending = smtp::ServerSession::Ending;
+
+namespace {
+
+const std::string opening =
+    "EHLO client.example.net\r\nMAIL FROM:<a@example.net>\r\nRCPT TO:<b@example.org>\r\nDATA\r\n";
+const std::string smuggled =
+    "MAIL FROM:<ceo@example.net>\r\nRCPT TO:<victim@example.org>\r\nDATA\r\nsmuggled\r\n.\r\n";
+
+}  // namespace
+
+TEST_CASE("T-21 SMTP-01 around a smuggled MAIL: one message or none, never two") {
+  constexpr std::string_view alphabet("\r\n.\0a", 5);
+  std::vector<std::string> middles{""};
+  for (std::size_t from = 0, length = 0; length < 5; ++length) {
+    const std::size_t to = middles.size();
+    for (; from < to; ++from)
+      for (const char c : alphabet) middles.push_back(middles[from] + c);
+  }
+  std::size_t two = 0;
+  for (const std::string& middle : middles) {
+    for (const std::string_view before : {"", "text", "text\r\n"}) {
+      const std::string data = std::string(before) + middle;
+      // Behind the one true end, and only there, a second message is the client's own.
+      const bool ended = ("\r\n" + data).find("\r\n.\r\n") != std::string::npos;
+      SessionFixture fixture;
+      fixture.talk(opening + data + smuggled + "QUIT\r\n", 1 + middle.size() * 3);
+      const std::size_t count = fixture.handler.received.size();
+      CAPTURE(data);
+      if (ended) {
+        ++two;
+        REQUIRE(count <= 2);
+      } else {
+        REQUIRE(count <= 1);
+        if (count == 1) REQUIRE(fixture.handler.received[0].envelope.reverse_path == "a@example.net");
+      }
+      REQUIRE(fixture.handler.begun == fixture.handler.dropped + count);
+    }
+  }
+  CHECK(two > 0);
+}
+
+TEST_CASE("T-21 a bare CR or LF in the data is refused and the connection closed") {
+  for (const std::string_view end : {"\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r\n.\r", "\r.\r\n"}) {
+    CAPTURE(end);
+    SessionFixture fixture;
+    const std::string heard = fixture.talk(opening + "text" + std::string(end) + smuggled);
+    CHECK(codes(heard) == "220 250 250 250 354 550");
+    CHECK(heard.find("550 5.5.2 ") != std::string::npos);
+    CHECK(*fixture.ending == Ending::lost_step);
+    CHECK(fixture.handler.received.empty());
+    CHECK(fixture.handler.dropped == 1);
+  }
+}
+
+TEST_CASE("SMTP-02 dots, long lines and 8-bit octets arrive as they were meant") {
+  SessionFixture fixture;
+  const std::string text =
+      "Subject: \xc3\xa9\r\n\r\n.dot\r\n" + std::string(998, 'x') + "\r\n" + std::string(5000, 'y') + "\r\n";
+  std::string stuffed = text;
+  stuffed.insert(stuffed.find("\r\n.dot") + 2, ".");
+  CHECK(codes(fixture.talk(opening + stuffed + ".\r\nQUIT\r\n", 11)) == "220 250 250 250 354 250 221");
+  REQUIRE(fixture.handler.received.size() == 1);
+  CHECK(fixture.handler.received[0].body == text);
+  CHECK(fixture.handler.received[0].eight_bit);
+}
+
+TEST_CASE("a message with a NUL octet is refused, and the session goes on") {
+  SessionFixture fixture;
+  CHECK(codes(fixture.talk(opening + std::string("a\0b\r\n.\r\nNOOP\r\n", 14))) ==
+        "220 250 250 250 354 550 250");
+  CHECK(fixture.handler.received.empty());
+  CHECK(fixture.handler.dropped == 1);
+}
+
+TEST_CASE("T-29 the real size counts, whatever SIZE said") {
+  SessionFixture fixture;
+  fixture.options->limits.message_size = 10'000;
+  const std::string mail =
+      "EHLO c\r\nMAIL FROM:<a@example.net> SIZE=1\r\nRCPT TO:<b@example.org>\r\nDATA\r\n";
+  SUBCASE("at the limit") {
+    CHECK(codes(fixture.talk(mail + std::string(9998, 'x') + "\r\n.\r\n")) == "220 250 250 250 354 250");
+  }
+  SUBCASE("dot-stuffing and the final dot do not count (RFC 1870 §5)") {
+    CHECK(codes(fixture.talk(mail + "." + std::string(9997, '.') + "x\r\n.\r\n")) ==
+          "220 250 250 250 354 250");
+  }
+  SUBCASE("one octet over: told at the end, and the session goes on") {
+    CHECK(codes(fixture.talk(mail + std::string(9999, 'x') + "\r\n.\r\nNOOP\r\n", 700)) ==
+          "220 250 250 250 354 552 250");
+    CHECK(fixture.handler.received.empty());
+    CHECK(fixture.handler.dropped == 1);
+  }
+  SUBCASE("far over: not read to its end") {
+    std::string flood;
+    for (int i = 0; i < 400'000; ++i) flood += "0123456789012345678901234567890123456789\r\n";
+    CHECK(codes(fixture.talk(mail + flood)) == "220 250 250 250 354 552");
+    CHECK(*fixture.ending == Ending::abuse);
+    CHECK(!fixture.script.input.empty());
+  }
+}
+
+TEST_CASE("T-24 whatever fails after DATA leaves the session without a transaction") {
+  const std::string rest = "x\r\n.\r\nRCPT TO:<c@example.org>\r\nDATA\r\nMAIL FROM:<d@example.net>\r\n";
+  SessionFixture stored_badly;
+  stored_badly.handler.store_error = smtp::ServerReply{451, "4.3.0", "disk"};
+  CHECK(codes(stored_badly.talk(opening + rest)) == "220 250 250 250 354 451 503 503 250");
+  SessionFixture not_begun;
+  not_begun.handler.begin_error = smtp::ServerReply{451, "4.3.0", "no"};
+  CHECK(codes(not_begun.talk(opening + "RCPT TO:<c@example.org>\r\nMAIL FROM:<d@example.net>\r\n")) ==
+        "220 250 250 250 451 503 250");
+  SessionFixture settled_badly;
+  settled_badly.handler.part = 10;
+  settled_badly.handler.settle_error = smtp::ServerReply{452, "4.3.1", "no room"};
+  CHECK(codes(settled_badly.talk(opening + std::string(5000, 'y') + rest, 100)) ==
+        "220 250 250 250 354 452 503 503 250");
+  CHECK(settled_badly.handler.dropped == 1);
+}
+
+TEST_CASE("a long body goes on in parts, in order") {
+  SessionFixture fixture;
+  fixture.handler.part = 3000;
+  std::string body;
+  for (int i = 0; i < 5000; ++i) body += std::to_string(i) + "\r\n";
+  CHECK(codes(fixture.talk(opening + body + ".\r\n")) == "220 250 250 250 354 250");
+  REQUIRE(fixture.handler.received.size() == 1);
+  CHECK(fixture.handler.received[0].body == body);
+}
+
+TEST_CASE("D-01 no 250 before the message is kept, and nothing is read meanwhile") {
+  SessionFixture fixture;
+  event::Signal kept(fixture.loop);
+  fixture.handler.hold = &kept;
+  fixture.open();
+  CHECK(codes(fixture.say(opening)) == "250 250 250 354");
+  CHECK(fixture.say("x\r\n.\r\nNOOP\r\n").empty());
+  fixture.loop.advance(std::chrono::seconds(30));
+  CHECK(fixture.script.take().empty());
+  CHECK(fixture.handler.received.empty());
+  kept.notify();
+  fixture.loop.settle();
+  CHECK(codes(fixture.script.take()) == "250 250");
+  CHECK(fixture.handler.received.size() == 1);
+}
+
+TEST_CASE("D-09 a client that hangs up before its 250 has still given its message") {
+  SessionFixture fixture;
+  event::Signal kept(fixture.loop);
+  fixture.handler.hold = &kept;
+  fixture.open();
+  fixture.say(opening + "x\r\n.\r\n");
+  fixture.script.hang_up();
+  fixture.loop.settle();
+  kept.notify();
+  fixture.loop.settle();
+  CHECK(fixture.handler.received.size() == 1);
+  CHECK(*fixture.ending == Ending::closed);
+}
+
+TEST_CASE("T-26 silence in the data ends it after five minutes") {
+  SessionFixture fixture;
+  fixture.open();
+  fixture.say(opening);
+  fixture.loop.advance(std::chrono::seconds(299));
+  CHECK(!fixture.ending);
+  fixture.loop.advance(std::chrono::seconds(2));
+  REQUIRE(fixture.ending);
+  CHECK(*fixture.ending == Ending::timed_out);
+  CHECK(codes(fixture.script.take()) == "421");
+  CHECK(fixture.handler.dropped == 1);
+}
+
+TEST_CASE("T-26 data that drips ends it; data that only comes slowly does not") {
+  SessionFixture dripping;
+  dripping.open();
+  dripping.say(opening);
+  int seconds = 0;
+  for (; seconds < 3600 && !dripping.ending; seconds += 10) {
+    dripping.say("x");
+    dripping.loop.advance(std::chrono::seconds(10));
+  }
+  CHECK(seconds <= 140);  // two minutes of grace
+  SessionFixture slow;
+  slow.open();
+  slow.say(opening);
+  for (seconds = 0; seconds < 3600 && !slow.ending; seconds += 10) {
+    slow.say(std::string(6000, 'x') + "\r\n");
+    slow.loop.advance(std::chrono::seconds(10));
+  }
+  CHECK(!slow.ending);
+}
