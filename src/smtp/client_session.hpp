@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The client side of one SMTP connection (RFC 5321, 3207, 2920, 1870, 6152): greeting, EHLO, STARTTLS, EHLO, then
-// transactions. What a reply means for the mail is decided in src/delivery; here it is only carried back. A session
-// that lost step (timeout, I/O error, bad syntax, 421) sends nothing more: broken() is true and it must be dropped.
+// The client side of one SMTP connection (RFC 5321, 3207, 2920, 1870, 6152): greeting, EHLO, STARTTLS, EHLO,
+// then transactions. What a reply means for the mail is decided in src/delivery; here it is only carried
+// back. A session that lost step (timeout, I/O error, bad syntax, 421) sends nothing more: broken() is true
+// and it must be dropped.
 #pragma once
 
 #include <cstdint>
@@ -13,20 +14,48 @@
 
 #include "event/line_stream.hpp"
 #include "sealpost/handshake_facts.hpp"
+#include "smtp/extensions.hpp"
 #include "smtp/reply.hpp"
+#include "smtp/reply_parser.hpp"
 #include "spool/spool.hpp"
 #include "tls/tls_client.hpp"
 
 namespace sealpost::smtp {
 
-enum class Stage : std::uint8_t { connect, greeting, ehlo, starttls, handshake, mail, rcpt, data, body, final_dot, rset, quit };
-std::string_view name_of(Stage stage) noexcept;
+enum class Stage : std::uint8_t {
+  connect,
+  greeting,
+  ehlo,
+  starttls,
+  handshake,
+  mail,
+  rcpt,
+  data,
+  body,
+  final_dot,
+  rset,
+  quit,
+};
+std::string_view name_of(Stage stage) noexcept;  // "final dot", for people
 
-struct ClientLimits {  // RFC 5321 §4.5.3.2; [delivery] timeouts
+// How long each step may take (RFC 5321 §4.5.3.2; [delivery] timeouts). Every limit is its own: octets that
+// drip in do not extend it, and it does not run while another step is under way.
+struct ClientLimits {
+  using Minutes = std::chrono::minutes;
   Duration connect = std::chrono::seconds(30);
-  Duration greeting = std::chrono::minutes(5), ehlo = std::chrono::minutes(5), starttls = std::chrono::minutes(2);
-  Duration mail = std::chrono::minutes(5), rcpt = std::chrono::minutes(5), data = std::chrono::minutes(2);
-  Duration body = std::chrono::minutes(3), final_dot = std::chrono::minutes(10), quit = std::chrono::seconds(5);
+  Duration greeting = Minutes(5);
+  Duration ehlo = Minutes(5);
+  Duration starttls = Minutes(2);  // the reply, and once more the handshake
+  Duration mail = Minutes(5);
+  Duration rcpt = Minutes(5);
+  Duration data = Minutes(2);
+  Duration body = Minutes(3);  // each block
+  Duration final_dot = Minutes(10);
+  Duration quit = std::chrono::seconds(5);
+  // Against tarpits (T-26): all replies to one envelope together, beyond mail + rcpt + data, per recipient;
+  // and the octets a second at which a peer must take the body, on the average of a block.
+  Duration per_recipient = Minutes(1);
+  std::uint32_t minimum_rate = 500;
 };
 
 // A failure of the session: error and stage. Replies travel as values, except where a reply ends the session.
@@ -42,14 +71,6 @@ class SessionError {
 template <class T>
 using SessionResult = Expected<T, SessionError>;
 
-struct Extensions {
-  bool esmtp = false, starttls = false, pipelining = false, size = false, eight_bit_mime = false, dsn = false;
-  bool smtputf8 = false, chunking = false, requiretls = false, enhanced_status = false;
-  std::uint64_t size_limit = 0;         // 0: none stated
-  std::optional<std::uint32_t> mail_max, rcpt_max, rcpt_domain_max;  // LIMITS (RFC 9422)
-  std::string server_name;              // first word of the EHLO reply, printable, for receiving-mx-helo
-};
-
 struct Transaction {
   Transaction() = default;
   spool::StoredMessagePtr message;
@@ -60,8 +81,10 @@ struct TransactionResult {
   TransactionResult() = default;
   std::optional<Reply> mail;               // set when MAIL was refused: holds for all
   std::vector<std::optional<Reply>> rcpt;  // per recipient of the transaction
-  std::optional<Reply> final;              // reply to DATA (when refused) or to the final dot
-  // The session failed on the way. At Stage::final_dot delivery may have happened (D-15).
+  // Reply to DATA (when refused) or to the final dot; there also a 421, which says that nothing was taken.
+  std::optional<Reply> final;
+  // The session failed on the way. At Stage::final_dot delivery may have happened (D-15); at Stage::body with
+  // a session that is not broken, the body could not be read and nothing was said.
   std::optional<SessionError> failure;
 };
 
@@ -71,9 +94,9 @@ class ClientSession {
 
   // Greeting and EHLO (HELO only when `allow_helo`, M24).
   event::Task<SessionResult<Extensions>> open(bool allow_helo);
-  // STARTTLS and the handshake, then EHLO again; what was known before is forgotten (T-04). The facts say how far it
-  // got; a SessionError means that the connection is gone. Refused (454, 5yz) is a fact, not an error, and the
-  // session goes on in clear if the caller wants it to.
+  // STARTTLS and the handshake, then EHLO again; what was known before is forgotten (T-04). The facts say how
+  // far it got; a SessionError means that the connection is gone. Refused (454, 5yz) is a fact, not an error,
+  // and the session goes on in clear if the caller wants it to.
   event::Task<SessionResult<SessionFacts>> start_tls(tls::Client& client, tls::ClientOptions options);
   event::Task<TransactionResult> transact(Transaction transaction, std::unique_ptr<spool::BodyReader> body);
   event::Task<void> quit();  // QUIT, short wait for 221, close
@@ -84,16 +107,32 @@ class ClientSession {
   bool broken() const noexcept { return broken_; }
   // True when the peer has closed or spoken while idle: do not reuse.
   bool stale() noexcept;
-  Endpoint peer() const;
-  Endpoint local() const;
+  Endpoint peer() const { return peer_; }
+  Endpoint local() const { return local_; }
 
  private:
+  class Exchange;  // one transaction (client_transaction.cpp)
+
+  event::Loop& loop() noexcept { return loop_; }
+  event::Task<SessionResult<Reply>> reply(Stage stage, Duration limit);
+  // Sends what has been put, then waits for its reply.
+  event::Task<SessionResult<Reply>> ask(Stage stage, Duration limit);
+  event::Task<SessionResult<Extensions>> hello(bool allow_helo);
+  SessionError fail(Stage stage, Error error);
+  SessionError refuse(Stage stage, Reply reply);
+  SessionError protocol_error(Stage stage, const Reply& reply);
+
+  event::Loop& loop_;
   event::LineStream stream_;
+  Endpoint peer_;  // kept: they are asked for after the connection is gone
+  Endpoint local_;
   std::string own_name_;
-  const ClientLimits& limits_;
+  ClientLimits limits_;  // a copy: a pooled session outlives the configuration it began under
+  ReplyParser parser_;
   Extensions extensions_;
   SessionFacts facts_;
   bool broken_ = false;
+  bool transaction_open_ = false;  // the peer may hold an envelope of ours: RSET comes first
 };
 
 }  // namespace sealpost::smtp

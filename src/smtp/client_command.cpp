@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "smtp/client_command.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "mail/xtext.hpp"
+
+namespace sealpost::smtp {
+
+namespace {
+
+void append_number(std::string& out, std::uint64_t value) {
+  std::array<char, 20> digits{};
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+  out.append(digits.data(), end);
+}
+
+void append_notify(std::string& out, std::uint8_t notify) {
+  out += " NOTIFY=";
+  if (notify & notify_never) {
+    out += "NEVER";
+    return;
+  }
+  const char* between = "";
+  const auto add = [&](Notify bit, const char* name) {
+    if (!(notify & bit)) return;
+    out.append(between).append(name);
+    between = ",";
+  };
+  add(notify_success, "SUCCESS");
+  add(notify_failure, "FAILURE");
+  add(notify_delay, "DELAY");
+}
+
+}  // namespace
+
+void append_mail(std::string& out, const Envelope& envelope, std::uint64_t size,
+                 const Extensions& extensions) {
+  out.append("MAIL FROM:<").append(envelope.reverse_path).append(">");
+  if (extensions.size) {
+    out += " SIZE=";
+    append_number(out, size);
+  }
+  // To a host without 8BITMIME the octets go as they are: recoding would break signatures (X5).
+  if (envelope.body == BodyType::eight_bit_mime && extensions.eight_bit_mime) out += " BODY=8BITMIME";
+  if (envelope.flags.requiretls && extensions.requiretls) out += " REQUIRETLS";
+  if (extensions.dsn) {
+    if (envelope.ret == 1) out += " RET=FULL";
+    if (envelope.ret == 2) out += " RET=HDRS";
+    if (!envelope.envid.empty()) out.append(" ENVID=").append(to_xtext(envelope.envid));
+  }
+  out += "\r\n";
+}
+
+void append_rcpt(std::string& out, const Recipient& recipient, const Extensions& extensions) {
+  out.append("RCPT TO:<").append(recipient.address).append(">");
+  if (extensions.dsn) {
+    if (recipient.notify != 0) append_notify(out, recipient.notify);
+    if (!recipient.original.empty()) out.append(" ORCPT=").append(recipient.original);
+  }
+  out += "\r\n";
+}
+
+bool fits_in_command(std::string_view text) noexcept {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c != 0x7f; });
+}
+
+}  // namespace sealpost::smtp

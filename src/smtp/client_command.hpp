@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The commands of a transaction as text: MAIL and RCPT with the parameters that the peer's extensions allow.
+// Pure.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "mail/envelope.hpp"
+#include "smtp/extensions.hpp"
+
+namespace sealpost::smtp {
+
+// Each appends one line with its end. SIZE (RFC 1870), BODY (6152), REQUIRETLS (8689), RET and ENVID (3461).
+void append_mail(std::string& out, const Envelope& envelope, std::uint64_t size,
+                 const Extensions& extensions);
+// NOTIFY and ORCPT (RFC 3461 §5.2.1: passed on unchanged, none added).
+void append_rcpt(std::string& out, const Recipient& recipient, const Extensions& extensions);
+
+// False for text that could end a command line early or smuggle a second one (T-22, T-23). Addresses were
+// checked when they came in and when they were read back; this is the last look before the wire.
+bool fits_in_command(std::string_view text) noexcept;
+
+}  // namespace sealpost::smtp

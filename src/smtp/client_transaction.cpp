@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One transaction of a client session (RFC 5321 §3.3): MAIL, RCPT, DATA, the body, the final dot. With
+// PIPELINING (RFC 2920) the whole envelope is one write, and a small body with its final dot another.
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "event/wait.hpp"
+#include "smtp/client_command.hpp"
+#include "smtp/client_session.hpp"
+#include "smtp/dot_stuffing.hpp"
+
+namespace sealpost::smtp {
+
+namespace {
+
+constexpr std::size_t largest_group = 100;  // commands in one write: replies to more might fill both windows
+constexpr std::size_t written_directly = 16384;  // octets of a body that are worth not copying
+constexpr std::size_t copied_tail = 4096;        // the end of those is copied, to go out with what follows
+constexpr std::size_t flushed_at = 65536;
+
+}  // namespace
+
+// The replies come in the order of the commands (RFC 2920 §3.1); they are told apart by counting, never by
+// their text.
+class ClientSession::Exchange {
+ public:
+  Exchange(ClientSession& session, const Transaction& transaction, TransactionResult& result)
+      : session_(session),
+        envelope_(transaction.message->envelope),
+        size_(transaction.message->size),
+        recipients_(transaction.recipients),
+        result_(result),
+        reset_(session.transaction_open_ ? 1 : 0),
+        total_(reset_ + 1 + recipients_.size() + 1) {
+    const ClientLimits& limits = session_.limits_;
+    const auto count = static_cast<Duration::rep>(recipients_.size());
+    end_ = event::deadline(session_.loop_.now(),
+                           limits.mail + limits.rcpt + limits.data + count * limits.per_recipient);
+  }
+
+  bool addresses_fit() const noexcept {
+    return fits_in_command(envelope_.reverse_path) &&
+           std::all_of(recipients_.begin(), recipients_.end(), [this](std::uint32_t index) {
+             return index < envelope_.recipients.size() &&
+                    fits_in_command(envelope_.recipients[index].address) &&
+                    fits_in_command(envelope_.recipients[index].original);
+           });
+  }
+
+  // RSET when needed, then MAIL, RCPT and DATA. True: the peer waits for message data.
+  event::Task<bool> envelope();
+  event::Task<void> body(std::unique_ptr<spool::BodyReader> reader, std::string_view first);
+  // The peer waits for data nobody is to get: an empty message (RFC 2920 §3.1).
+  event::Task<void> empty_body();
+
+  bool wanted() const noexcept { return !result_.mail && accepted_ > 0; }
+
+ private:
+  Stage stage_of(std::size_t step) const noexcept {
+    if (step < reset_) return Stage::rset;
+    if (step == reset_) return Stage::mail;
+    return step + 1 == total_ ? Stage::data : Stage::rcpt;
+  }
+  Duration limit_of(Stage stage) const noexcept {
+    const ClientLimits& limits = session_.limits_;
+    const Duration own = stage == Stage::rcpt   ? limits.rcpt
+                         : stage == Stage::data ? limits.data
+                                                : limits.mail;
+    return std::min(own, end_ - session_.loop_.now());
+  }
+  void put(std::size_t step);
+  std::size_t put_group(std::size_t from);
+  bool goes_on_with(std::size_t step) const noexcept;
+  void take(Stage stage, std::size_t step, Reply reply);
+  void failed(SessionError error) { result_.failure.emplace(std::move(error)); }
+  event::Task<SessionResult<void>> push(std::string_view bytes);
+  event::Task<SessionResult<void>> push_piece(std::string_view piece);
+  event::Task<void> final_reply();
+
+  ClientSession& session_;
+  const Envelope& envelope_;
+  std::uint64_t size_;
+  const std::vector<std::uint32_t>& recipients_;
+  TransactionResult& result_;
+  std::size_t reset_;
+  std::size_t total_;  // commands: [RSET] MAIL RCPT... DATA
+  SteadyTime end_;
+  std::size_t accepted_ = 0;
+  bool data_expected_ = false;
+  std::string line_;
+  DotStuffer stuffer_;
+};
+
+event::Task<TransactionResult> ClientSession::transact(Transaction transaction,
+                                                       std::unique_ptr<spool::BodyReader> body) {
+  TransactionResult result;
+  result.rcpt.resize(transaction.recipients.size());
+  if (broken_) {
+    result.failure.emplace(Stage::mail, Error(Errc::closed, "the session is over"));
+    co_return result;
+  }
+  Exchange exchange(*this, transaction, result);
+  if (!exchange.addresses_fit()) {
+    result.failure.emplace(Stage::mail,
+                           Error(Errc::invalid, "an address of the envelope has control characters"));
+    co_return result;
+  }
+  // Before anything is said: a body that cannot be read is no matter between us and the peer.
+  auto first = co_await body->next();
+  if (!first) {
+    result.failure.emplace(Stage::body, std::move(first).error());
+    co_return result;
+  }
+  const bool data = co_await exchange.envelope();
+  if (!data) co_return result;
+  if (exchange.wanted()) {
+    co_await exchange.body(std::move(body), *first);
+  } else {
+    co_await exchange.empty_body();
+  }
+  co_return result;
+}
+
+void ClientSession::Exchange::put(std::size_t step) {
+  line_.clear();
+  switch (stage_of(step)) {
+    case Stage::rset: line_ = "RSET\r\n"; break;
+    case Stage::mail: append_mail(line_, envelope_, size_, session_.extensions_); break;
+    case Stage::rcpt:
+      append_rcpt(line_, envelope_.recipients[recipients_[step - reset_ - 1]], session_.extensions_);
+      break;
+    default: line_ = "DATA\r\n"; break;
+  }
+  session_.stream_.put(line_);
+}
+
+// Puts what may go out together (RFC 2920 §3.1: DATA may end a group). Returns the step after it.
+std::size_t ClientSession::Exchange::put_group(std::size_t from) {
+  const std::size_t size = session_.extensions_.pipelining ? largest_group : 1;
+  const std::size_t end = std::min(total_, from + size);
+  for (std::size_t step = from; step < end; ++step) put(step);
+  return end;
+}
+
+// Is there still a reason to say what comes next?
+bool ClientSession::Exchange::goes_on_with(std::size_t step) const noexcept {
+  return !result_.mail && (stage_of(step) != Stage::data || accepted_ > 0);
+}
+
+event::Task<bool> ClientSession::Exchange::envelope() {
+  std::size_t said = 0;
+  for (std::size_t step = 0; step < total_; ++step) {
+    const Stage stage = stage_of(step);
+    if (step == said) {
+      if (!goes_on_with(step)) co_return false;
+      said = put_group(step);
+      auto answer = co_await session_.ask(stage, limit_of(stage));
+      if (!answer) {
+        failed(std::move(answer).error());
+        co_return false;
+      }
+      take(stage, step, std::move(*answer));
+    } else {
+      auto answer = co_await session_.reply(stage, limit_of(stage));
+      if (!answer) {
+        failed(std::move(answer).error());
+        co_return false;
+      }
+      take(stage, step, std::move(*answer));
+    }
+    if (result_.failure) co_return false;
+  }
+  co_return data_expected_;
+}
+
+void ClientSession::Exchange::take(Stage stage, std::size_t step, Reply reply) {
+  // Only DATA is answered by 3yz, and by no 2yz: such a peer is not where we are.
+  if (reply.intermediate() != (stage == Stage::data) && (reply.intermediate() || reply.positive())) {
+    return failed(session_.protocol_error(stage, reply));
+  }
+  switch (stage) {
+    case Stage::rset:
+      if (!reply.positive()) return failed(session_.fail(stage, Error(Errc::protocol, reply.to_string())));
+      session_.transaction_open_ = false;
+      break;
+    case Stage::mail:
+      if (reply.positive()) {
+        session_.transaction_open_ = true;
+      } else {
+        result_.mail = std::move(reply);
+      }
+      break;
+    case Stage::rcpt:
+      if (result_.mail) break;  // 503, and nobody's own answer
+      if (reply.positive()) ++accepted_;
+      result_.rcpt[step - reset_ - 1] = std::move(reply);
+      break;
+    default:
+      data_expected_ = reply.intermediate();
+      if (!data_expected_ && wanted()) result_.final = std::move(reply);
+      break;
+  }
+}
+
+event::Task<void> ClientSession::Exchange::empty_body() {
+  session_.stream_.put(".\r\n");
+  auto answer = co_await session_.ask(Stage::data, session_.limits_.final_dot);
+  session_.transaction_open_ = false;
+  if (!answer) failed(std::move(answer).error());
+}
+
+event::Task<void> ClientSession::Exchange::body(std::unique_ptr<spool::BodyReader> reader,
+                                                std::string_view first) {
+  // A peer that speaks between 354 and the final dot has its word taken for the answer to the message.
+  if (!session_.stream_.buffered().empty()) {
+    failed(session_.fail(Stage::data, Error(Errc::protocol, "peer spoke before it had the message")));
+    co_return;
+  }
+  std::string_view piece = first;
+  while (!piece.empty()) {
+    auto pushed = co_await push_piece(piece);
+    if (!pushed) {
+      failed(std::move(pushed).error());
+      co_return;
+    }
+    auto next = co_await reader->next();
+    if (!next) {  // half a message must not look like a whole one: no dot, no more words
+      failed(session_.fail(Stage::body, std::move(next).error()));
+      co_return;
+    }
+    piece = *next;
+  }
+  session_.stream_.put(stuffer_.finish());
+  auto pushed = co_await push(std::string_view());
+  if (!pushed) {  // the dot has not left us whole
+    failed(std::move(pushed).error());
+    co_return;
+  }
+  co_await final_reply();
+}
+
+event::Task<SessionResult<void>> ClientSession::Exchange::push_piece(std::string_view piece) {
+  while (!piece.empty()) {
+    const DotStuffer::Run run = stuffer_.next(piece);
+    std::string_view verbatim = piece.substr(0, run.verbatim);
+    if (verbatim.size() >= written_directly) {
+      auto pushed = co_await push(verbatim.substr(0, verbatim.size() - copied_tail));
+      if (!pushed) co_return pushed;
+      verbatim.remove_prefix(verbatim.size() - copied_tail);
+    }
+    session_.stream_.put(verbatim);
+    session_.stream_.put(run.insert);
+    piece.remove_prefix(run.verbatim + run.skip);
+    if (session_.stream_.pending() >= flushed_at) {
+      auto pushed = co_await push(std::string_view());
+      if (!pushed) co_return pushed;
+    }
+  }
+  co_return SessionResult<void>();
+}
+
+// Writes what has been put, then `bytes` from where they are. The limit of a block grows with its size, so
+// that a large message may be slow, but no slower than the minimum rate (T-26).
+event::Task<SessionResult<void>> ClientSession::Exchange::push(std::string_view bytes) {
+  const ClientLimits& limits = session_.limits_;
+  const std::size_t octets = session_.stream_.pending() + bytes.size();
+  const Duration whole =
+      limits.body + std::chrono::seconds(octets / std::max<std::uint32_t>(limits.minimum_rate, 1));
+  auto sending = session_.stream_.send(bytes, limits.body);
+  auto sent = co_await event::within(session_.loop_, whole, std::move(sending));
+  if (sent) co_return SessionResult<void>();
+  SessionError lost = session_.fail(Stage::body, std::move(sent).error());
+  if (lost.error.code == Errc::timed_out) co_return lost;
+  // A peer that hangs up in the middle has often said why ("552 too big").
+  auto last_word = co_await session_.reply(Stage::body, limits.quit);
+  if (last_word && !last_word->positive() && !last_word->intermediate()) {
+    co_return SessionError(Stage::body, std::move(*last_word));
+  }
+  if (!last_word && last_word.error().reply) co_return std::move(last_word).error();
+  co_return lost;
+}
+
+event::Task<void> ClientSession::Exchange::final_reply() {
+  auto answer = co_await session_.reply(Stage::final_dot, session_.limits_.final_dot);
+  session_.transaction_open_ = false;
+  if (!answer && answer.error().reply) {  // 421: not taken, and the session is over
+    result_.final = std::move(answer.error().reply);
+    co_return;
+  }
+  if (!answer) {
+    failed(std::move(answer).error());
+    co_return;
+  }
+  if (answer->intermediate()) {
+    failed(session_.protocol_error(Stage::final_dot, *answer));
+    co_return;
+  }
+  result_.final = std::move(*answer);
+}
+
+}  // namespace sealpost::smtp
