@@ -82,11 +82,17 @@ event::Task<DialResult> Dialer::dial(const Plan& plan, std::uint64_t size) {
   std::stable_sort(order.begin(), order.end(), [&](const MxHost& a, const MxHost& b) {
     return context_.hosts.avoid(a.name, now) < context_.hosts.avoid(b.name, now);
   });
+  const RoutingSettings& routing = plan.rules->settings.routing;
   for (const MxHost& host : order) {
+    const bool loops =
+        co_await leads_to_us(context_.resolver, plan.mx, host.preference, plan.next_hop.port, routing);
+    if (loops) continue;
     ++walk.hosts;
     auto connection = co_await try_host(plan, host, walk);
     if (connection) co_return DialResult(std::move(connection));
   }
+  if (walk.hosts == 0)
+    co_return DialResult(Refusal("5.4.6", "mail for " + plan.next_hop.domain + " loops back to this relay"));
   Refusal refusal = walk.by_policy ? walk.policy : walk.last;
   if (walk.too_big > 0 && walk.too_big == walk.hosts) {
     refusal = Refusal("5.3.4", "message of " + std::to_string(size) +
