@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What happened between us and one MX host up to the point where MAIL could be sent: recorded facts, no opinion.
-// Verification never aborts a handshake; judge() (verdict.hpp) reads these facts afterwards, so that testing
-// mode, reports and several policies at once work. A value: kept with resumable TLS sessions and in evidence.
+// What happened between us and one MX host up to the point where MAIL could be sent: recorded facts, no
+// opinion. Verification never aborts a handshake; judge() (verdict.hpp) reads these facts afterwards, so that
+// testing mode, reports and several policies at once work. A value: kept with resumable TLS sessions and in
+// evidence.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +16,13 @@
 
 namespace sealpost {
 
-enum class TlsVersion : std::uint16_t { none = 0, tls1_0 = 0x0301, tls1_1 = 0x0302, tls1_2 = 0x0303, tls1_3 = 0x0304 };
+enum class TlsVersion : std::uint16_t {
+  none = 0,
+  tls1_0 = 0x0301,
+  tls1_1 = 0x0302,
+  tls1_2 = 0x0303,
+  tls1_3 = 0x0304
+};
 std::string_view name_of(TlsVersion version) noexcept;  // "TLSv1.3"
 
 // Result of verifying the chain against one kind of anchor, names left out. `code` is an X509_V_ERR_* number,
@@ -27,26 +34,27 @@ struct ChainResult {
   bool ok() const noexcept { return code == 0; }
 };
 
-// The presented certificate and what verification said, fixed at the full handshake. Shared by sessions resumed
-// from it: a resumed handshake carries no certificate to check, so `leaf_expires`/`chain_expires` are compared
-// with the clock again.
+// The presented certificate and what verification said, fixed at the full handshake. Shared by sessions
+// resumed from it: a resumed handshake carries no certificate to check, so `chain_expires` is compared with
+// the clock again.
 struct CertificateFacts {
-  std::string subject;                 // one line, escaped
+  std::string subject;  // one line, escaped
   std::string issuer;
-  std::vector<std::string> dns_names;  // SAN DNS-IDs of the leaf, lower case; those with NUL or non-LDH are left out
-  std::string common_name;             // only for DANE-TA name checks (RFC 7672 §3.2.3); empty when unusable
+  std::vector<std::string>
+      dns_names;            // SAN DNS-IDs of the leaf, lower case; those with NUL or non-LDH are left out
+  std::string common_name;  // only for DANE-TA name checks (RFC 7672 §3.2.3); empty when unusable
   SystemTime not_before{};
-  SystemTime leaf_expires{};           // notAfter of the leaf
-  SystemTime chain_expires{};          // earliest notAfter of the verified chain
-  std::string certificate_sha256;      // lower-case hex
-  std::string spki_sha256;             // lower-case hex, leaf
-  ChainResult webpki;                  // against [tls] trust: purpose serverAuth, dates, constraints; no names
+  SystemTime leaf_expires{};       // notAfter of the leaf
+  SystemTime chain_expires{};      // earliest notAfter of the verified chains (WebPKI, DANE usage 2)
+  std::string certificate_sha256;  // lower-case hex
+  std::string spki_sha256;         // lower-case hex, leaf
+  ChainResult webpki;              // against [tls] trust: purpose serverAuth, dates, constraints; no names
   // Against the TLSA records given to the handshake, when there were usable ones.
   struct Dane {
-    ChainResult chain;                 // ok: some record matched and its rules hold (names left out)
-    std::uint8_t matched_usage = 0;    // 2 or 3 when ok
-    std::string records_digest;        // identifies the TLSA RRset that was checked
-    bool expired = false;              // usage 2: failed because of dates
+    ChainResult chain;               // ok: some record matched and its rules hold (names left out)
+    std::uint8_t matched_usage = 0;  // 2 or 3 when ok
+    std::string records_digest;      // tlsa_digest() of the records that were checked
+    bool expired = false;            // usage 2: failed because of dates
   };
   std::optional<Dane> dane;
 };
@@ -60,20 +68,20 @@ struct HandshakeFacts {
 };
 
 enum class StartTls : std::uint8_t {
-  not_offered,        // EHLO (or HELO) without STARTTLS
-  refused,            // offered, answered 4yz or 5yz
-  handshake_failed,   // 220, then an alert, a loss, a timeout or injected bytes
+  not_offered,       // EHLO (or HELO) without STARTTLS
+  refused,           // offered, answered 4yz or 5yz
+  handshake_failed,  // 220, then an alert, a loss, a timeout or injected bytes
   established,
-  not_tried,          // the requirement and configuration left it out
+  not_tried,  // the requirement and configuration left it out
 };
 
 struct SessionFacts {
-  std::string mx_host;        // as in the MX RDATA, lower case
+  std::string mx_host;  // as in the MX RDATA, lower case
   bool mx_from_dnssec = false;
   StartTls starttls = StartTls::not_tried;
-  std::string starttls_reply; // for refused: "454 4.7.0 ..." printable
-  std::string handshake_error;  // for handshake_failed: reason token, printable
-  HandshakeFacts tls;         // when established
+  std::string starttls_reply;      // for refused: "454 4.7.0 ..." printable
+  std::string handshake_error;     // for handshake_failed: reason token, printable
+  HandshakeFacts tls;              // when established
   bool offers_requiretls = false;  // EHLO after STARTTLS (RFC 8689)
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Partner rules: what the operator demands of mail to named domains, whatever those domains publish. The value
-// only; reading TOML is src/app/partner_file, choosing the rule for a domain is find_partner().
+// Partner rules: what the operator demands of mail to named domains, whatever those domains publish. The
+// value only; reading TOML is src/app/partner_file, choosing the rule for a domain is find_partner().
 #pragma once
 
 #include <chrono>
@@ -27,31 +27,37 @@ struct PartnerException {  // break-glass: until then `level` rules instead
 
 struct PartnerRule {
   std::string name;
-  std::vector<std::string> domains;  // "noord.example", "*.noord.example" (any depth below, not the domain itself)
+  std::vector<std::string>
+      domains;  // "noord.example", "*.noord.example" (any depth below, not the domain itself)
   PartnerLevel level = PartnerLevel::opportunistic;
-  std::vector<std::string> mx;       // patterns as in MTA-STS; empty: any
+  std::vector<std::string> mx;  // patterns as in MTA-STS; empty: any
   enum class Names : std::uint8_t { mx, domain, literal };
   Names names = Names::domain;
   std::vector<std::string> literal_names;
-  std::vector<std::string> pins;     // SPKI SHA-256, lower-case hex
+  std::vector<std::string> pins;  // SPKI SHA-256, lower-case hex; asked for from level verify on when given
   TlsVersion minimum = TlsVersion::none;
-  bool audit = false;                // observe and count, never refuse
+  bool audit = false;  // observe and count, never refuse
   enum class OnFailure : std::uint8_t { bounce, defer, reroute };
   OnFailure on_failure = OnFailure::bounce;
-  std::string reroute;               // host:port, for reroute
+  std::string reroute;  // host:port, for reroute
   std::chrono::seconds grace{std::chrono::minutes(15)};
   std::optional<SystemTime> starts, ends, review_by;
   std::string owner, reference;
   std::vector<PartnerException> exceptions;
-  std::string file;                  // where it was written, for messages
+  std::string file;  // where it was written, for messages
   unsigned line = 0;
-  std::string hash;                  // SHA-256 of the rule's meaning, hex: what evidence and probe results name
+  std::string hash;  // SHA-256 of the rule's meaning, hex: what evidence and probe results name
 };
 
 // The rule in force for `domain` (lower-case A-labels) at `now`: an exact domain beats a pattern, the longer
 // pattern beats the shorter; rules not yet started or ended are passed over. Null: none.
-const PartnerRule* find_partner(const std::vector<PartnerRule>& rules, std::string_view domain, SystemTime now) noexcept;
+const PartnerRule* find_partner(const std::vector<PartnerRule>& rules, std::string_view domain,
+                                SystemTime now) noexcept;
+// The exception in force at `now`; of several the weakest, since each was approved. Null: none.
+const PartnerException* exception_at(const PartnerRule& rule, SystemTime now) noexcept;
 // The level at `now`, exceptions considered.
 PartnerLevel level_at(const PartnerRule& rule, SystemTime now) noexcept;
+// Does "noord.example" or "*.noord.example" (any depth below, not the domain itself) cover the domain?
+bool covers(std::string_view pattern, std::string_view domain) noexcept;
 
 }  // namespace sealpost

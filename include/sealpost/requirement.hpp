@@ -27,25 +27,42 @@ std::string_view name_of(Source source) noexcept;  // "partner", "mta-sts", ...
 
 enum class Force : std::uint8_t { enforce, observe };  // observe: testing / audit: report, never refuse
 
+// Why a demand does not hold.
+struct DemandFailure {
+  std::string result_type;  // RFC 8460 §4.3, e.g. "certificate-host-mismatch"
+  std::string reason_code;  // failure-reason-code, e.g. "X509_V_ERR_HOSTNAME_MISMATCH"
+  std::string status;       // enhanced code: class 4 while another try may help, 5 when only another host can
+  std::string text;         // for log and DSN: one line, names source, host and reason
+  bool report_only =
+      false;  // counts as a failure, refuses nothing (only unusable TLSA records: RFC 7672 §2.2)
+};
+
 // One source's demand: each set axis must hold. Unset axes ask nothing.
 struct Demand {
   Source source = Source::opportunistic;
   Force force = Force::enforce;
-  std::string origin;      // partner rule name, STS policy id, TLSA base domain: who to ask why
-  std::string version;     // what identifies the rule's text: rule hash, STS id, TLSA digest
+  std::string origin;   // partner rule name, STS policy id, TLSA base domain: who to ask why
+  std::string version;  // what identifies the rule's text: rule hash, STS id, TLSA digest
+  std::string note;     // partner: the exception in force, with its reason and who approved it
 
-  bool starttls = false;                 // no clear text
+  bool starttls = false;                 // no clear text; every axis below but mx_patterns implies it
   bool webpki = false;                   // chain to [tls] trust, unexpired
   bool match_mx_name = false;            // a SAN names the MX host
   std::vector<std::string> match_names;  // or one of these (partner `names`), "*."-free reference names
-  bool match_domain = false;             // or the policy domain or a host directly under it (partner names = domain)
+  bool match_domain = false;  // or the policy domain or a host directly under it (partner names = domain)
   std::vector<std::string> mx_patterns;  // the MX host must match one (exact or "*.suffix", one label)
   std::vector<TlsaRecord> tlsa;          // usable records, one must match
   std::vector<std::string> tlsa_names;   // names for usage 2
-  bool tlsa_unusable = false;            // secure RRset without a usable record: counts as a failure, TLS still needed
   std::vector<std::string> pins;         // SPKI SHA-256, lower-case hex, one must match
   TlsVersion minimum = TlsVersion::none;
-  bool requiretls_offer = false;         // the host must offer REQUIRETLS inside TLS, MX name authenticated
+  bool requiretls_offer = false;  // the host must offer REQUIRETLS inside TLS
+  // What is known not to hold before any host was contacted: no TLSA records where they are mandatory, a
+  // failed lookup.
+  std::vector<DemandFailure> unmet;
+
+  bool enforced() const noexcept { return force == Force::enforce; }
+  bool needs_tls() const noexcept;
+  bool needs_authentication() const noexcept;
 };
 
 struct Requirement {
@@ -68,58 +85,64 @@ struct StsState {
     policy,        // an unexpired policy rules
   };
   Kind kind = Kind::none;
-  std::string id;              // of the policy that rules, or of the record whose fetch failed
+  std::string id;  // of the policy that rules, or of the record whose fetch failed
   std::optional<MtaStsPolicy> policy;
   SystemTime expires{};
-  std::string failure_type;    // fetch_failed: TLS-RPT result type; also set when a refresh fails behind a cached policy
+  std::string failure_type;    // fetch_failed: TLS-RPT result type; also set when a refresh fails behind a
+                               // cached policy
   std::string failure_reason;  // token for failure-reason-code
 };
 
 // What is known about DANE for one MX host (RFC 7672 §2.2, outcomes a-d).
 struct DaneState {
   enum class Kind : std::uint8_t {
-    disabled,    // by configuration, untrusted resolver, or the message's class
-    none,        // absent or insecure: nothing asked
-    usable,      // secure RRset with at least one usable record
-    unusable,    // secure RRset, none usable
-    failed,      // lookup failed: the host must be skipped
+    disabled,  // by configuration, untrusted resolver, or the message's class
+    none,      // absent or insecure: nothing asked
+    usable,    // secure RRset with at least one usable record
+    unusable,  // secure RRset, none usable
+    failed,    // lookup failed: the host must be skipped
   };
   Kind kind = Kind::none;
   std::string base_domain;
   std::vector<TlsaRecord> usable;
-  std::vector<TlsaRecord> all;        // for reports
-  std::vector<std::string> names;     // reference names for usage 2
-  bool mx_secure = false;             // the MX RRset (or its secure absence) was secure
-  std::string failure_reason;         // for failed
+  std::vector<TlsaRecord> all;     // for reports
+  std::vector<std::string> names;  // reference names for usage 2
+  bool mx_secure = false;          // the MX RRset (or its secure absence) was secure
+  std::string failure_reason;      // for failed
 };
 
 struct MessageFlags {
-  bool requiretls = false;       // RFC 8689 §4.1
-  bool tls_required_no = false;  // honoured header, or one of our own TLS reports: cancels DANE and STS, nothing else
+  bool requiretls = false;  // RFC 8689 §4.1
+  bool tls_required_no =
+      false;  // honoured header, or one of our own TLS reports: cancels DANE and STS, nothing else
   bool operator==(const MessageFlags&) const = default;
 };
 
 struct DecisionFacts {
-  std::string policy_domain;                 // lower-case A-labels
+  std::string policy_domain;  // lower-case A-labels
   std::string mx_host;
-  bool mx_secure = false;
-  std::optional<PartnerRule> partner;        // the one rule in force (find_partner()), none for everyone else
+  bool mx_secure = false;              // the MX RRset, or its absence, is authenticated by DNSSEC
+  std::optional<PartnerRule> partner;  // the one rule in force (find_partner()), none for everyone else
   StsState sts;
   DaneState dane;
   MessageFlags flags;
   TlsVersion default_minimum = TlsVersion::tls1_2;  // [tls] minimum, for enforcing demands
   bool dane_satisfies_sts = false;
+  bool null_reverse_path = false;  // a notification: REQUIRETLS need not be offered on (RFC 8689 §5)
+  bool explain = true;             // write the trace
   SystemTime now{};
 };
 
 struct Decision {
   Requirement requirement;
-  // Set: this host must not be contacted at all (DANE lookup failed; dane-only without usable records;
-  // MX not in an enforced pattern). The text is a reason for people, the type for TLS-RPT.
+  // Set: this host must not be contacted at all (DANE lookup failed; dane-only without usable records; MX not
+  // in an enforced pattern). It is the first enforcing demand's unmet need; the others are in the requirement
+  // all the same.
   struct Skip {
     Source source = Source::opportunistic;
-    std::string result_type;
+    std::string result_type;  // as in DemandFailure
     std::string reason_code;
+    std::string status;
     std::string text;
   };
   std::optional<Skip> skip;

@@ -126,7 +126,7 @@ event::Task<std::unique_ptr<Connection>> Dialer::try_host(const Plan& plan, cons
   if (attempt.decision.skip) {
     const auto& skip = *attempt.decision.skip;
     count(attempt, nullptr, Judgement(), nullptr);
-    Refusal refusal("4.7.5", skip.text);
+    Refusal refusal(skip.status, skip.text);
     refusal.by_policy = true;
     refusal.by_partner = skip.source == Source::partner;
     refusal.sts_involved = skip.source == Source::mta_sts;
