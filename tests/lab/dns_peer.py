@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A resolver that lies, on 127.0.0.2 of the relay's namespace, in front of unbound on 127.0.0.1.
+
+It passes everything on until rules.json in its directory says otherwise: a list of tables, of which
+the first that matches a question is obeyed. `type` and `name` (a regular expression) choose
+questions; `do` is one of
+
+    pass       hand on as it is
+    strip-ad   clear AD in the answer
+    set-ad     set AD in the answer
+    no-edns    take EDNS, and with it DO, out of the question
+    truncate   answer over UDP with TC and nothing else
+    silent     no answer
+    servfail, refused, notimp, formerr, nxdomain   that rcode, empty
+    wrong-id   the right answer under another id
+    garbage    octets that are no DNS message
+"""
+
+import asyncio
+import json
+import re
+import struct
+import sys
+from pathlib import Path
+
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rdatatype
+
+UPSTREAM = ("127.0.0.1", 53)
+OWN = ("127.0.0.2", 53)
+RCODES = {
+    "servfail": dns.rcode.SERVFAIL, "refused": dns.rcode.REFUSED, "notimp": dns.rcode.NOTIMP,
+    "formerr": dns.rcode.FORMERR, "nxdomain": dns.rcode.NXDOMAIN,
+}  # fmt: skip
+DEEDS = {"pass", "strip-ad", "set-ad", "no-edns", "truncate", "silent", "wrong-id", "garbage", *RCODES}
+
+
+class Rules:
+    def __init__(self, path: Path):
+        self.path = path
+
+    def deed(self, question) -> str:
+        """Read afresh for every question: what a test wrote is true from the next question on."""
+        try:
+            rules = json.loads(self.path.read_text())
+        except FileNotFoundError:
+            return "pass"
+        name = question.name.to_text().rstrip(".")
+        for rule in rules:
+            if rule.get("type") not in (None, dns.rdatatype.to_text(question.rdtype)):
+                continue
+            if re.search(rule.get("name", ""), name):
+                return rule["do"]
+        return "pass"
+
+
+async def ask_upstream(query: bytes, over_tcp: bool) -> bytes:
+    if over_tcp:
+        reader, writer = await asyncio.open_connection(*UPSTREAM)
+        try:
+            writer.write(struct.pack("!H", len(query)) + query)
+            (size,) = struct.unpack("!H", await reader.readexactly(2))
+            return await reader.readexactly(size)
+        finally:
+            writer.close()
+    loop = asyncio.get_running_loop()
+    answered = loop.create_future()
+    transport, _ = await loop.create_datagram_endpoint(lambda: OneAnswer(answered), remote_addr=UPSTREAM)
+    try:
+        transport.sendto(query)
+        return await answered
+    finally:
+        transport.close()
+
+
+class OneAnswer(asyncio.DatagramProtocol):
+    def __init__(self, answered: asyncio.Future):
+        self.answered = answered
+
+    def datagram_received(self, data, _address):
+        if not self.answered.done():
+            self.answered.set_result(data)
+
+    def error_received(self, error):
+        if not self.answered.done():
+            self.answered.set_exception(error)
+
+
+async def answer(rules: Rules, query: bytes, over_tcp: bool) -> bytes | None:
+    message = dns.message.from_wire(query)
+    deed = rules.deed(message.question[0])
+    if deed == "silent":
+        return None
+    if deed == "garbage":
+        return query[:2] + b"\xff" * 40
+    if deed in RCODES or deed == "truncate" and not over_tcp:
+        response = dns.message.make_response(message, recursion_available=True)
+        response.set_rcode(RCODES.get(deed, dns.rcode.NOERROR))
+        if deed == "truncate":
+            response.flags |= dns.flags.TC
+        return response.to_wire()
+    if deed == "no-edns":
+        message.use_edns(False)
+        message.flags &= ~dns.flags.AD
+        query = message.to_wire()
+    response = bytearray(await asyncio.wait_for(ask_upstream(query, over_tcp), 30))
+    if deed == "strip-ad":
+        response[3] &= ~0x20
+    elif deed == "set-ad":
+        response[3] |= 0x20
+    elif deed == "wrong-id":
+        response[0] ^= 0xFF
+    return bytes(response)
+
+
+class Udp(asyncio.DatagramProtocol):
+    def __init__(self, rules: Rules):
+        self.rules = rules
+        self.tasks: set = set()
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def datagram_received(self, data, address):
+        task = asyncio.ensure_future(self.reply(data, address))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def reply(self, data, address):
+        response = await answer(self.rules, data, over_tcp=False)
+        if response:
+            self.transport.sendto(response, address)
+
+
+async def tcp(rules: Rules, reader, writer):
+    try:
+        while True:
+            (size,) = struct.unpack("!H", await reader.readexactly(2))
+            response = await answer(rules, await reader.readexactly(size), over_tcp=True)
+            if response:
+                writer.write(struct.pack("!H", len(response)) + response)
+                await writer.drain()
+    except (asyncio.IncompleteReadError, OSError):
+        pass
+    finally:
+        writer.close()
+
+
+async def main(directory: Path):
+    rules = Rules(directory / "rules.json")
+    loop = asyncio.get_running_loop()
+    await loop.create_datagram_endpoint(lambda: Udp(rules), local_addr=OWN)
+    server = await asyncio.start_server(lambda r, w: tcp(rules, r, w), *OWN)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1])))

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Our own two: the scripted SMTP and HTTPS peer in the world, the lying resolver beside unbound."""
+
+import dataclasses
+import json
+
+from .. import addresses
+from . import UNKNOWN_RECIPIENT, Server
+
+PYTHON = "/usr/bin/python3"
+
+
+class Peer(Server):
+    name = "peer"
+
+    def files(self):
+        smtp = {}
+        for host in self.lab.table.hosts("script"):
+            settings = dataclasses.asdict(host)
+            settings["certificate_file"] = str(self.lab.certificate_file(host))
+            for address in [*host.v4, *host.v6]:
+                smtp[address] = settings
+        https = {}
+        for domain in self.lab.table.domains.values():
+            if domain.sts and domain.sts.host == "script":
+                pem = self.directory / f"{domain.policy_host}.pem"
+                https[domain.policy_host] = {
+                    "certificate_file": str(pem),
+                    "script": domain.sts.script,
+                    "body": domain.policy_text(),
+                }
+        settings = {"smtp": smtp, "https": https, "https_addresses": addresses.SCRIPTED_POLICY_HOST}
+        settings |= {"mail": str(self.lab.mail), "unknown": UNKNOWN_RECIPIENT}
+        files = {self.directory / "peer.json": json.dumps(settings, indent=1)}
+        for domain in self.lab.table.domains.values():
+            if domain.sts and domain.sts.host == "script":
+                pem = self.lab.certificate(domain.sts.certificate, domain.policy_host, domain.fqdn)
+                files[self.directory / f"{domain.policy_host}.pem"] = pem
+        return files
+
+    def command(self):
+        return [PYTHON, "-m", "lab.peer", str(self.directory)]
+
+    def listens(self):
+        return self.everywhere("script") | {(a, 443) for a in addresses.SCRIPTED_POLICY_HOST}
+
+
+class DnsPeer(Server):
+    """127.0.0.2 in the relay's namespace passes everything to unbound, until told to misbehave."""
+
+    name = "dns_peer"
+    namespace = "relay"
+
+    def command(self):
+        return [PYTHON, "-m", "lab.dns_peer", str(self.directory)]
+
+    def listens(self):
+        return {("127.0.0.2", 53)}
