@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Spool: where accepted mail is kept. Every change is a group of journal records that become durable together;
-// a call returns when its group has been synced (D-01..D-07) and never blocks a loop (D-06). docs/spool-format.md
-// describes the files. Behind it: JournalSpool (journal_spool.hpp) on a thread of its own, or, in simulation, the
-// same code on a virtual disk.
+// Spool: where accepted mail is kept. Every change is a group of journal records that become durable
+// together; a call returns when its group has been synced (D-01..D-07) and never blocks a loop (D-06).
+// docs/spool-format.md describes the files. Behind it: JournalSpool (journal_spool.hpp) on a thread of its
+// own, or, in simulation, the same code on a virtual disk.
 #pragma once
 
 #include <cstddef>
@@ -23,7 +23,8 @@
 
 namespace sealpost::spool {
 
-// Most octets in one call: an inline body, or one part of a longer one. Recipients and replies have bounds too.
+// Most octets in one call: an inline body, or one part of a longer one. Recipients and replies have bounds
+// too.
 constexpr std::size_t max_part = 4u << 20;
 constexpr std::size_t max_recipients = 10'000;
 constexpr std::size_t max_reply = 512;
@@ -32,18 +33,18 @@ struct NewMessage {
   NewMessage() = default;
   MessageId id;
   Envelope envelope;
-  std::string body;               // inline part; the octets that follow `chunks`
-  std::vector<Extent> chunks;     // parts already written with append_body(), in order
-  std::uint64_t chunk_octets = 0; // their sum
+  std::string body;                // inline part; the octets that follow `chunks`
+  std::vector<Extent> chunks;      // parts already written with append_body(), in order
+  std::uint64_t chunk_octets = 0;  // their sum
 };
 
 struct RecipientOutcome {
   RecipientOutcome() = default;
   RecipientOutcome(std::uint32_t recipient_, RecipientState state_, std::string reply_)
       : recipient(recipient_), state(state_), reply(std::move(reply_)) {}
-  std::uint32_t recipient = 0;    // index into the envelope
+  std::uint32_t recipient = 0;                     // index into the envelope
   RecipientState state = RecipientState::pending;  // pending: deferred
-  std::string reply;              // last word about it, printable; cut at max_reply octets
+  std::string reply;                               // last word about it, printable; cut at max_reply octets
 };
 
 // The end of one attempt, or an operator's word (removed, held), for some recipients of one message.
@@ -52,15 +53,16 @@ struct Outcome {
   MessageId id;
   std::vector<RecipientOutcome> recipients;
   SystemTime when{};
-  SystemTime next_attempt{};      // of those deferred
-  bool delay_notice_sent = false; // this group carries a delay notice for them
+  SystemTime next_attempt{};       // of those deferred
+  bool delay_notice_sent = false;  // this group carries a delay notice for them
 };
 
 class BodyReader {
  public:
   virtual ~BodyReader() = default;
-  // The next piece, at most 256 KiB, empty at the end; valid until the next call. The last octets of a damaged body
-  // are never handed out: Errc::io instead. Errc::unavailable: cannot be read now, which says nothing about damage.
+  // The next piece, at most 256 KiB, empty at the end; valid until the next call. The last octets of a
+  // damaged body are never handed out: Errc::io instead. Errc::unavailable: cannot be read now, which says
+  // nothing about damage.
   virtual event::Task<Expected<std::string_view>> next() = 0;
 };
 
@@ -68,31 +70,33 @@ class Spool {
  public:
   virtual ~Spool() = default;
 
-  // Room for a message of `size` octets (0: unknown)? Errc::no_space when below the floor of D-08, Errc::unavailable
-  // when the journal is unhealthy (D-07). Cheap, any thread.
+  // Room for a message of `size` octets (0: unknown)? Errc::no_space when below the floor of D-08,
+  // Errc::unavailable when the journal is unhealthy (D-07). Cheap, any thread.
   virtual Expected<void> room_for(std::uint64_t size) const = 0;
 
   // Writes a part of a long body ahead of its message; durable only together with the message.
   virtual event::Task<Expected<Extent>> append_body(event::Loop& home, MessageId id, std::string bytes) = 0;
-  // Forgets the parts of a message that will never be stored; nothing happens when it was, or has none. Whoever
-  // appends parts calls it from the destructor that ends an unfinished transaction. Any thread.
+  // Forgets the parts of a message that will never be stored; nothing happens when it was, or has none.
+  // Whoever appends parts calls it from the destructor that ends an unfinished transaction. Any thread.
   virtual void discard(MessageId id) noexcept = 0;
 
-  // Durable when it succeeds. On an error nothing is kept: answer 451, or 452 for Errc::no_space. Errc::timed_out
-  // when the disk did not answer within 60 s (D-06); then, and when the task is destroyed before it has finished,
-  // the message is withdrawn as soon as the disk answers: a refused message is never delivered.
+  // Durable when it succeeds. On an error nothing is kept: answer 451, or 452 for Errc::no_space.
+  // Errc::timed_out when the disk did not answer within 60 s (D-06); then, and when the task is destroyed
+  // before it has finished, the message is withdrawn as soon as the disk answers: a refused message is never
+  // delivered.
   virtual event::Task<Expected<StoredMessagePtr>> store(event::Loop& home, NewMessage message) = 0;
 
   // An attempt (the second and later ones) for these recipients is about to begin (D-12).
   virtual event::Task<Expected<void>> begin_attempt(event::Loop& home, MessageId id,
                                                     std::vector<std::uint32_t> recipients) = 0;
-  // The outcome, and the DSNs it caused, in one group (D-17). Returns the DSNs it stored: one whose id is there
-  // already is not stored again. Errc::not_found: the message is finished. Do not cancel it: the group is kept, and
-  // DSNs nobody took over wait for the next start.
-  virtual event::Task<Expected<std::vector<StoredMessagePtr>>> finish_attempt(event::Loop& home, Outcome outcome,
-                                                                              std::vector<NewMessage> dsns) = 0;
+  // The outcome, and the DSNs it caused, in one group (D-17). Returns the DSNs it stored: one whose id is
+  // there already is not stored again. Errc::not_found: the message is finished. Do not cancel it: the group
+  // is kept, and DSNs nobody took over wait for the next start.
+  virtual event::Task<Expected<std::vector<StoredMessagePtr>>> finish_attempt(
+      event::Loop& home, Outcome outcome, std::vector<NewMessage> dsns) = 0;
   // Operator's hold and release of a whole message.
-  virtual event::Task<Expected<void>> hold(event::Loop& home, MessageId id, bool held, std::string reason) = 0;
+  virtual event::Task<Expected<void>> hold(event::Loop& home, MessageId id, bool held,
+                                           std::string reason) = 0;
 
   // The reader must not outlive the spool.
   virtual std::unique_ptr<BodyReader> open(event::Loop& home, StoredMessagePtr message) = 0;

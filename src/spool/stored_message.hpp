@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A message in the spool as the rest of the relay sees it: what was accepted, how far each recipient was when it
-// was stored or recovered, and where its body is now.
+// A message in the spool as the rest of the relay sees it: what was accepted, how far each recipient was when
+// it was stored or recovered, and where its body is now.
 #pragma once
 
 #include <cstdint>
@@ -22,28 +22,30 @@ struct Extent {
   std::uint64_t segment = 0;
   std::uint32_t offset = 0;  // of the first body octet in the segment file
   std::uint32_t length = 0;
-  std::uint32_t crc = 0;     // CRC-32C of these octets
+  std::uint32_t crc = 0;  // CRC-32C of these octets
   bool operator==(const Extent&) const = default;
 };
 
 enum class RecipientState : std::uint8_t { pending, delivered, failed, removed, held };
 constexpr bool is_final(RecipientState state) noexcept {  // nothing is ever sent to it again (D-16)
-  return state == RecipientState::delivered || state == RecipientState::failed || state == RecipientState::removed;
+  return state == RecipientState::delivered || state == RecipientState::failed ||
+         state == RecipientState::removed;
 }
 
 // How far one recipient is (D-11).
 struct RecipientProgress {
   RecipientState state = RecipientState::pending;
-  bool attempting = false;         // an attempt was begun and has no outcome
+  bool attempting = false;  // an attempt was begun and has no outcome
   bool delay_notice_sent = false;
-  std::uint8_t interrupted = 0;    // attempts in a row that ended with the relay itself, the open one included (D-12)
-  std::uint16_t attempts = 0;      // begun
-  SystemTime next_attempt{};       // when the schedule wanted the next one; the epoch when it never said
+  std::uint8_t interrupted =
+      0;  // attempts in a row that ended with the relay itself, the open one included (D-12)
+  std::uint16_t attempts = 0;  // begun
+  SystemTime next_attempt{};   // when the schedule wanted the next one; the epoch when it never said
   bool operator==(const RecipientProgress&) const = default;
 };
 
-// Where a body is now. The spool changes it (a body in memory is let go, a record is copied forward), so it is
-// looked at through Spool::open() and never kept.
+// Where a body is now. The spool changes it (a body in memory is let go, a record is copied forward), so it
+// is looked at through Spool::open() and never kept.
 class BodyPlace {
  public:
   struct View {
@@ -77,12 +79,12 @@ struct StoredMessage {
   MessageId id;
   Envelope envelope;
   std::uint64_t size = 0;  // octets of the body as it will be sent, dot-stuffing not counted
-  // One per recipient, as of store() or recovery; the queue owns the running state. After store() every recipient
-  // is in its first attempt: the queue begins that at once.
+  // One per recipient, as of store() or recovery; the queue owns the running state. After store() every
+  // recipient is in its first attempt: the queue begins that at once.
   std::vector<RecipientProgress> progress;
-  bool held = false;        // recovery: held by an operator, or because its record is damaged or not understood
+  bool held = false;  // recovery: held by an operator, or because its record is damaged or not understood
   std::string hold_reason;
-  std::string last_reply;   // recovery: last word of an outcome, for people
+  std::string last_reply;  // recovery: last word of an outcome, for people
   mutable BodyPlace body;
 };
 using StoredMessagePtr = std::shared_ptr<const StoredMessage>;

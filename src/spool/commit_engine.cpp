@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "spool/commit_engine.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.hpp"
+
+namespace sealpost::spool {
+namespace {
+constexpr std::uint64_t copied_when_busy = 256u << 10;  // per batch, so that mail does not wait for it
+constexpr std::uint64_t copied_when_idle = 1u << 20;
+}  // namespace
+
+RequestPtr make_withdrawal(const MessageId& id) {
+  auto request = std::make_shared<Request>(Request::Kind::withdraw, nullptr);
+  request->id = id;
+  request->group.push_back(make_record(id, WithdrawRecord()));
+  return request;
+}
+
+CommitEngine::CommitEngine(Disk& disk, event::BlockingPool& pool, SegmentFiles& files,
+                           const SpoolOptions& options, EngineCounters& counters, std::function<void()> wake)
+    : disk_(disk),
+      files_(files),
+      options_(options),
+      counters_(counters),
+      writer_(disk, pool, files, options, std::move(wake)),
+      relocator_(files, state_, options) {}
+
+Expected<std::vector<StoredMessagePtr>> CommitEngine::start(SystemTime wall) {
+  auto recovered = recover(disk_, options_.segment_size, files_, state_);
+  if (!recovered) return recovered.error();
+  auto started = writer_.start(*recovered, wall);
+  if (!started) return started.error();
+  free_segments();
+  count();
+  const auto messages = state_.recovered();
+  log::info("journal_recovered", {{"messages", messages.size()},
+                                  {"records", recovered->records},
+                                  {"segments", files_.count()},
+                                  {"damaged", recovered->damaged},
+                                  {"torn_octets", recovered->torn}});
+  return std::vector<StoredMessagePtr>(messages.begin(), messages.end());
+}
+
+bool CommitEngine::commit(std::deque<RequestPtr>& waiting, std::vector<RequestPtr>& done, SteadyTime now,
+                          SystemTime wall) {
+  writer_.tend(now);
+  batch_.clear();
+  taken_.clear();
+  const std::size_t answered_before = done.size();
+  std::uint64_t octets = copy_forward(waiting.empty() ? copied_when_idle : copied_when_busy, wall);
+  std::deque<RequestPtr> later;
+  while (!waiting.empty() && taken_.size() < options_.most_in_batch &&
+         octets < options_.most_octets_in_batch) {
+    RequestPtr& request = waiting.front();
+    const Admission admission = admit(*request, wall);
+    if (admission == Admission::full) break;
+    if (admission == Admission::taken) {
+      octets += request->octets();
+      taken_.push_back(std::move(request));
+    } else if (admission == Admission::answered) {
+      done.push_back(std::move(request));
+    } else {
+      later.push_back(std::move(request));
+    }
+    waiting.pop_front();
+  }
+  waiting.insert(waiting.begin(), std::make_move_iterator(later.begin()),
+                 std::make_move_iterator(later.end()));
+  const bool moved = !taken_.empty() || done.size() > answered_before;
+  Expected<void> written;
+  if (!batch_.empty()) {
+    written = writer_.commit(batch_, wall);
+    counters_.syncs.fetch_add(1, std::memory_order_relaxed);
+  }
+  if (written)
+    succeed(waiting, done);
+  else
+    fail(written.error(), waiting, done);
+  count();
+  return moved;
+}
+
+CommitEngine::Admission CommitEngine::admit(Request& request, SystemTime wall) {
+  // Nobody waits for it any more, and it is not written yet: nothing to withdraw.
+  if (request.kind == Request::Kind::store && request.fate.load() == Request::Fate::abandoned)
+    return Admission::answered;
+  if (!check(request)) return Admission::answered;
+  if (request.group.empty()) return Admission::taken;
+  const std::size_t octets = request.octets();
+  if (octets > writer_.most_in_group()) {
+    request.error.emplace(Errc::too_long, "longer than a segment of the journal");
+    return Admission::answered;
+  }
+  if (!request.may_use_reserve()) {
+    const auto room = writer_.room_for_mail(octets, batch_);
+    if (room == JournalWriter::Room::soon) return Admission::later;
+    if (room == JournalWriter::Room::no) {
+      request.error.emplace(Errc::no_space, "the journal is full");
+      return Admission::answered;
+    }
+  }
+  if (!batch_.empty() && !batch_.fits(octets)) return Admission::full;
+  if (batch_.empty()) {
+    auto begun = writer_.begin(batch_, octets, wall);
+    if (!begun) {
+      request.error = begun.error();
+      return Admission::answered;
+    }
+  }
+  add(request);
+  return Admission::taken;
+}
+
+// Against what is alive. False: answered, request.error says so unless there is simply nothing to do.
+bool CommitEngine::check(Request& request) {
+  const LiveMessage* live = state_.find(request.id);
+  switch (request.kind) {
+    case Request::Kind::store: {
+      const auto& record = std::get<MessageRecord>(request.group.front().record);
+      if (live != nullptr)
+        request.error.emplace(Errc::exists, "a message with this id is in the spool");
+      else if (!state_.has_parts(request.id, record.chunks))
+        request.error.emplace(Errc::invalid, "the body names a part that was not written");
+      return !request.error;
+    }
+    case Request::Kind::outcome:
+      if (live != nullptr) {
+        // A notification that is there already came with a commit whose answer got lost (D-17).
+        std::erase_if(request.group, [&](const NewRecord& record) {
+          return record.message != nullptr && state_.find(record.id) != nullptr;
+        });
+      }
+      [[fallthrough]];
+    case Request::Kind::attempt:
+    case Request::Kind::hold:
+      if (live == nullptr) request.error.emplace(Errc::not_found, "no such message in the spool");
+      return live != nullptr;
+    case Request::Kind::withdraw: return live != nullptr;
+    case Request::Kind::part:
+    case Request::Kind::discard:
+    case Request::Kind::clean_stop:
+    case Request::Kind::relocate: return true;
+  }
+  return true;
+}
+
+void CommitEngine::add(Request& request) {
+  const std::size_t last = request.group.size() - 1;
+  for (std::size_t i = 0; i <= last; ++i) {
+    NewRecord& record = request.group[i];
+    RecordHeader header;
+    header.type = static_cast<std::uint8_t>(type_of(record.record));
+    header.flags = static_cast<std::uint8_t>((i < last ? record_flag::more_follows : 0) |
+                                             (i > 0 ? record_flag::continues : 0));
+    header.head_crc = record.head_crc;
+    header.blob_crc = record.blob_crc;
+    header.id = record.id;
+    record.place =
+        batch_.add(header, record.head, record.blob ? std::string_view(*record.blob) : std::string_view());
+  }
+}
+
+// At the front of the batch: see Relocator::next.
+std::uint64_t CommitEngine::copy_forward(std::uint64_t most, SystemTime wall) {
+  std::uint64_t copied = 0;
+  while (copied < most && freeing_ && writer_.healthy()) {
+    RequestPtr request = relocator_.next(writer_.current());
+    if (!request) break;
+    if (admit(*request, wall) != Admission::taken) break;  // it will come again
+    relocator_.placed(*request);
+    copied += request->octets();
+    taken_.push_back(std::move(request));
+  }
+  return copied;
+}
+
+void CommitEngine::succeed(std::deque<RequestPtr>& waiting, std::vector<RequestPtr>& done) {
+  for (RequestPtr& request : taken_) {
+    apply(*request);
+    if (request->kind == Request::Kind::store &&
+        request->fate.exchange(Request::Fate::committed) == Request::Fate::abandoned)
+      waiting.push_front(make_withdrawal(request->id));  // D-06: refused meanwhile
+    done.push_back(std::move(request));
+  }
+  counters_.groups.fetch_add(taken_.size(), std::memory_order_relaxed);
+  counters_.octets.fetch_add(batch_.end() - batch_.start(), std::memory_order_relaxed);
+  free_segments();
+}
+
+// D-07. New mail of the batch is refused; what has happened already is written again, in the new segment.
+void CommitEngine::fail(const Error& error, std::deque<RequestPtr>& waiting, std::vector<RequestPtr>& done) {
+  counters_.failures.fetch_add(1, std::memory_order_relaxed);
+  relocator_.failed();
+  for (auto at = taken_.rbegin(); at != taken_.rend(); ++at) {
+    RequestPtr& request = *at;
+    if (request->kind == Request::Kind::relocate) continue;
+    if (request->may_use_reserve() && !request->retried && writer_.healthy()) {
+      request->retried = true;
+      waiting.push_front(std::move(request));
+    } else {
+      request->error = error;
+      done.push_back(std::move(request));
+    }
+  }
+}
+
+void CommitEngine::apply(Request& request) {
+  if (request.kind == Request::Kind::discard) state_.discard_parts(request.id);
+  for (NewRecord& record : request.group) {
+    JournalEntry entry;
+    entry.id = record.id;
+    entry.octets = static_cast<std::uint32_t>(record.octets());
+    entry.record = std::move(record.record);
+    entry.blob = record.place;
+    entry.message = record.message;
+    if (state_.apply(std::move(entry)) == JournalState::Effect::appeared && record.message) {
+      counters_.messages.fetch_add(1, std::memory_order_relaxed);
+      request.appeared.push_back(std::move(record.message));
+    }
+    record.blob.reset();
+  }
+}
+
+void CommitEngine::free_segments() {
+  while (freeing_ && files_.oldest() != writer_.current() && state_.is_free(files_.oldest()))
+    freeing_ = writer_.free_oldest();
+}
+
+void CommitEngine::count() {
+  counters_.segments.store(files_.count(), std::memory_order_relaxed);
+  counters_.live_messages.store(state_.live_messages(), std::memory_order_relaxed);
+  counters_.healthy.store(writer_.healthy(), std::memory_order_relaxed);
+}
+
+}  // namespace sealpost::spool

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// CommitEngine: turns waiting requests into one batch, makes it durable, folds it and answers. Runs on the
+// spool's thread only; knows no loops and no locks.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <vector>
+
+#include "event/blocking_pool.hpp"
+#include "sealpost/expected.hpp"
+#include "spool/batch.hpp"
+#include "spool/disk.hpp"
+#include "spool/journal_state.hpp"
+#include "spool/journal_writer.hpp"
+#include "spool/options.hpp"
+#include "spool/relocator.hpp"
+#include "spool/request.hpp"
+#include "spool/segment_files.hpp"
+
+namespace sealpost::spool {
+
+// Written by the engine, read by anyone.
+struct EngineCounters {
+  std::atomic<std::uint64_t> messages{0}, groups{0}, syncs{0}, octets{0}, failures{0}, segments{0},
+      live_messages{0};
+  std::atomic<bool> healthy{true};
+};
+
+class CommitEngine {
+ public:
+  CommitEngine(Disk& disk, event::BlockingPool& pool, SegmentFiles& files, const SpoolOptions& options,
+               EngineCounters& counters, std::function<void()> wake);
+
+  // Recovers and opens a segment. What was found, for the queue.
+  Expected<std::vector<StoredMessagePtr>> start(SystemTime wall);
+
+  // One batch from the front of `waiting`; what has its answer goes to `done`. False: nothing could be done
+  // now (no work, or mail that waits for a spare; `wake` will be called).
+  bool commit(std::deque<RequestPtr>& waiting, std::vector<RequestPtr>& done, SteadyTime now,
+              SystemTime wall);
+
+ private:
+  enum class Admission : std::uint8_t { taken, answered, later, full };
+  Admission admit(Request& request, SystemTime wall);
+  bool check(Request& request);
+  void add(Request& request);
+  std::uint64_t copy_forward(std::uint64_t octets, SystemTime wall);
+  void succeed(std::deque<RequestPtr>& waiting, std::vector<RequestPtr>& done);
+  void fail(const Error& error, std::deque<RequestPtr>& waiting, std::vector<RequestPtr>& done);
+  void apply(Request& request);
+  void free_segments();
+  void count();
+
+  Disk& disk_;
+  SegmentFiles& files_;
+  const SpoolOptions& options_;
+  EngineCounters& counters_;
+  JournalState state_;
+  JournalWriter writer_;
+  Relocator relocator_;
+  Batch batch_;
+  std::vector<RequestPtr> taken_;
+  bool freeing_ = true;
+};
+
+RequestPtr make_withdrawal(const MessageId& id);
+
+}  // namespace sealpost::spool

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "spool/journal_spool.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "spool/body_reader.hpp"
+#include "spool/record_codec.hpp"
+
+namespace sealpost::spool {
+namespace {
+
+Error closed_error() { return Error(Errc::unavailable, "the spool is closed"); }
+
+Expected<void> check_message(const NewMessage& message) {
+  if (message.body.size() > max_part)
+    return Error(Errc::too_long, "body to be written in parts: see append_body()");
+  return check_bounds(message.envelope);
+}
+
+}  // namespace
+
+// D-06: whoever stops waiting has not answered 250, so what the disk took nevertheless is withdrawn.
+class JournalSpool::StoreGuard {
+ public:
+  StoreGuard(JournalSpool& spool, RequestPtr request) noexcept
+      : spool_(spool), request_(std::move(request)) {}
+  StoreGuard(const StoreGuard&) = delete;
+  StoreGuard& operator=(const StoreGuard&) = delete;
+  ~StoreGuard() {
+    if (taken_ || request_->fate.exchange(Request::Fate::abandoned) != Request::Fate::committed) return;
+    spool_.submit(make_withdrawal(request_->id));
+  }
+  void taken() noexcept { taken_ = true; }
+
+ private:
+  JournalSpool& spool_;
+  RequestPtr request_;
+  bool taken_ = false;
+};
+
+JournalSpool::JournalSpool(Disk& disk, Driver& driver, event::BlockingPool& pool, const SpoolOptions& options)
+    : disk_(disk),
+      driver_(driver),
+      pool_(pool),
+      options_(options),
+      files_(std::make_shared<SegmentFiles>(disk)),
+      engine_(disk, pool, *files_, options_, counters_, [&driver] { driver.wake(); }),
+      window_(options.window),
+      fresh_octets_(std::make_shared<std::atomic<std::uint64_t>>(0)) {}
+
+Expected<std::unique_ptr<JournalSpool>> JournalSpool::open(Disk& disk, Driver& driver,
+                                                           event::BlockingPool& pool,
+                                                           const SpoolOptions& options) {
+  std::unique_ptr<JournalSpool> spool(new JournalSpool(disk, driver, pool, options));
+  auto recovered = spool->engine_.start(driver.wall());
+  if (!recovered) return recovered.error();
+  spool->recovered_ = std::move(*recovered);
+  driver.start([raw = spool.get()](SteadyTime now) { return raw->turn(now); });
+  return spool;
+}
+
+JournalSpool::~JournalSpool() { driver_.stop(); }
+
+void JournalSpool::close() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(closed_, true)) return;
+  }
+  driver_.stop();
+  take_inbox();  // from here on this thread is the only one
+  auto stop = std::make_shared<Request>(Request::Kind::clean_stop, nullptr);
+  stop->group.push_back(make_record(MessageId(), CleanStopRecord()));
+  waiting_.push_back(std::move(stop));
+  while (!waiting_.empty() && engine_.commit(waiting_, done_, driver_.now(), driver_.wall())) continue;
+  for (RequestPtr& request : waiting_) {
+    request->error = closed_error();
+    done_.push_back(std::move(request));
+  }
+  waiting_.clear();
+  answer();
+}
+
+std::optional<SteadyTime> JournalSpool::turn(SteadyTime now) {
+  take_inbox();
+  if (!waiting_.empty()) {
+    const SteadyTime due = window_.due(now, waiting_.size());
+    if (due > now) {
+      const std::lock_guard lock(mutex_);
+      wake_at_ = window_.enough() - waiting_.size();  // due() answers now when there are enough
+      if (inbox_.size() < wake_at_) return due;
+    }
+    take_inbox();
+  }
+  const std::size_t before = waiting_.size();
+  const bool moved = engine_.commit(waiting_, done_, now, driver_.wall());
+  if (moved && before > 0) window_.committed(now, done_.size());
+  answer();
+  if (!moved) return std::nullopt;
+  return now;
+}
+
+void JournalSpool::take_inbox() {
+  const std::lock_guard lock(mutex_);
+  wake_at_ = 1;
+  waiting_.insert(waiting_.end(), std::make_move_iterator(inbox_.begin()),
+                  std::make_move_iterator(inbox_.end()));
+  inbox_.clear();
+}
+
+bool JournalSpool::submit(RequestPtr request) {
+  bool wakes = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (closed_) return false;
+    inbox_.push_back(std::move(request));
+    wakes = inbox_.size() == wake_at_;
+  }
+  if (wakes) driver_.wake();
+  return true;
+}
+
+// One post per loop, whatever the number of sessions on it that wait.
+void JournalSpool::answer() {
+  std::vector<std::pair<event::Loop*, std::vector<RequestPtr>>> by_loop;
+  for (RequestPtr& request : done_) {
+    if (request->home == nullptr) continue;
+    auto at = std::find_if(by_loop.begin(), by_loop.end(),
+                           [&](const auto& one) { return one.first == request->home; });
+    if (at == by_loop.end()) at = by_loop.emplace(by_loop.end(), request->home, std::vector<RequestPtr>());
+    at->second.push_back(std::move(request));
+  }
+  done_.clear();
+  for (auto& [loop, requests] : by_loop) {
+    loop->post([answered = std::move(requests)] {
+      for (const RequestPtr& request : answered)
+        if (request->wait != nullptr) request->wait->answer();
+    });
+  }
+}
+
+Expected<void> JournalSpool::room_for(std::uint64_t size) const {
+  if (!counters_.healthy.load(std::memory_order_relaxed))
+    return Error(Errc::unavailable, "the journal is unhealthy; check the disk and restart");
+  Space space;
+  if (const int failed = disk_.space(space); failed != 0)
+    return Error(Errc::unavailable, disk_error(failed, "cannot tell the free space").detail);
+  const std::uint64_t needed =
+      std::max({2 * size, space.total / 100 * options_.floor_percent, options_.floor});  // D-08
+  if (space.free < needed)
+    return Error(Errc::no_space, std::to_string(space.free >> 20) + " MiB free, " +
+                                     std::to_string(needed >> 20) + " MiB needed");
+  if (space.inodes != 0 && space.free_inodes < options_.floor_inodes)
+    return Error(Errc::no_space, std::to_string(space.free_inodes) + " free inodes");
+  return {};
+}
+
+// The body stays in memory until the first attempts are over, as long as all such bodies keep under their
+// limit.
+std::shared_ptr<const std::string> JournalSpool::keep(std::string body) {
+  const std::uint64_t size = body.size();
+  fresh_octets_->fetch_add(size, std::memory_order_relaxed);
+  return std::shared_ptr<const std::string>(new std::string(std::move(body)),
+                                            [octets = fresh_octets_, size](const std::string* kept) {
+                                              delete kept;
+                                              octets->fetch_sub(size, std::memory_order_relaxed);
+                                            });
+}
+
+NewRecord JournalSpool::message_record(NewMessage message) {
+  auto stored = std::make_shared<StoredMessage>();
+  stored->id = message.id;
+  MessageRecord record;
+  record.envelope = std::move(message.envelope);
+  record.chunks = std::move(message.chunks);
+  const bool whole = record.chunks.empty();
+  std::shared_ptr<const std::string> body;
+  if (!message.body.empty() || whole) body = keep(std::move(message.body));
+  BodyPlace::View view;
+  if (whole && fresh_octets_->load(std::memory_order_relaxed) <= options_.fresh_limit) view.fresh = body;
+  stored->body.set(std::move(view));
+  NewRecord made = make_record(stored->id, std::move(record), std::move(body));
+  stored->envelope = std::move(std::get<MessageRecord>(made.record).envelope);
+  made.message = std::move(stored);
+  return made;
+}
+
+event::Task<Expected<Extent>> JournalSpool::append_body(event::Loop& home, MessageId id, std::string bytes) {
+  if (bytes.empty() || bytes.size() > max_part)
+    co_return Error(Errc::invalid, "a part of 1 octet to 4 MiB is wanted");
+  auto request = std::make_shared<Request>(Request::Kind::part, &home);
+  request->id = id;
+  auto blob = std::make_shared<const std::string>(std::move(bytes));
+  request->group.push_back(make_record(id, BodyPartRecord(), std::move(blob)));
+  CommitWait wait(home, request, options_.commit_limit);
+  const bool open = submit(request);
+  if (!open) co_return closed_error();
+  co_await wait;
+  if (!wait.answered()) co_return Error(Errc::timed_out, "the disk does not answer");
+  if (request->error) co_return *request->error;
+  co_return request->group.front().place;
+}
+
+void JournalSpool::discard(MessageId id) noexcept {
+  auto request = std::make_shared<Request>(Request::Kind::discard, nullptr);
+  request->id = id;
+  submit(std::move(request));
+}
+
+event::Task<Expected<StoredMessagePtr>> JournalSpool::store(event::Loop& home, NewMessage message) {
+  auto checked = check_message(message);
+  if (!checked) co_return checked.error();
+  auto request = std::make_shared<Request>(Request::Kind::store, &home);
+  request->id = message.id;
+  request->group.push_back(message_record(std::move(message)));
+  StoreGuard guard(*this, request);
+  CommitWait wait(home, request, options_.commit_limit);
+  const bool open = submit(request);
+  if (!open) co_return closed_error();
+  co_await wait;
+  if (!wait.answered()) co_return Error(Errc::timed_out, "the disk does not answer");
+  guard.taken();
+  if (request->error) co_return *request->error;
+  if (request->appeared.empty()) co_return Error(Errc::exists, "a message with this id is in the spool");
+  co_return request->appeared.front();
+}
+
+event::Task<Expected<void>> JournalSpool::begin_attempt(event::Loop& home, MessageId id,
+                                                        std::vector<std::uint32_t> recipients) {
+  auto request = std::make_shared<Request>(Request::Kind::attempt, &home);
+  request->id = id;
+  AttemptRecord record;
+  record.recipients = std::move(recipients);
+  request->group.push_back(make_record(id, std::move(record)));
+  CommitWait wait(home, request, std::nullopt);
+  const bool open = submit(request);
+  if (!open) co_return closed_error();
+  co_await wait;
+  if (request->error) co_return *request->error;
+  co_return Expected<void>();
+}
+
+event::Task<Expected<std::vector<StoredMessagePtr>>> JournalSpool::finish_attempt(
+    event::Loop& home, Outcome outcome, std::vector<NewMessage> dsns) {
+  auto request = std::make_shared<Request>(Request::Kind::outcome, &home);
+  request->id = outcome.id;
+  for (NewMessage& dsn : dsns) {
+    auto checked = check_message(dsn);
+    if (!checked) co_return checked.error();
+    request->group.push_back(message_record(std::move(dsn)));
+  }
+  OutcomeRecord record;
+  record.outcome = std::move(outcome);
+  request->group.push_back(make_record(request->id, std::move(record)));
+  CommitWait wait(home, request, std::nullopt);
+  const bool open = submit(request);
+  if (!open) co_return closed_error();
+  co_await wait;
+  if (request->error) co_return *request->error;
+  co_return std::move(request->appeared);
+}
+
+event::Task<Expected<void>> JournalSpool::hold(event::Loop& home, MessageId id, bool held,
+                                               std::string reason) {
+  auto request = std::make_shared<Request>(Request::Kind::hold, &home);
+  request->id = id;
+  Record record;
+  if (held) {
+    HoldRecord with_reason;
+    with_reason.reason = std::move(reason);
+    record = std::move(with_reason);
+  } else {
+    record = ReleaseRecord();
+  }
+  request->group.push_back(make_record(id, std::move(record)));
+  CommitWait wait(home, request, std::nullopt);
+  const bool open = submit(request);
+  if (!open) co_return closed_error();
+  co_await wait;
+  if (request->error) co_return *request->error;
+  co_return Expected<void>();
+}
+
+std::unique_ptr<BodyReader> JournalSpool::open(event::Loop& home, StoredMessagePtr message) {
+  return std::make_unique<JournalBodyReader>(home, pool_, files_, std::move(message));
+}
+
+std::vector<StoredMessagePtr> JournalSpool::take_recovered() { return std::move(recovered_); }
+
+Spool::Counters JournalSpool::counters() const {
+  Counters all;
+  all.messages = counters_.messages.load(std::memory_order_relaxed);
+  all.groups = counters_.groups.load(std::memory_order_relaxed);
+  all.syncs = counters_.syncs.load(std::memory_order_relaxed);
+  all.octets = counters_.octets.load(std::memory_order_relaxed);
+  all.failures = counters_.failures.load(std::memory_order_relaxed);
+  all.segments = counters_.segments.load(std::memory_order_relaxed);
+  all.live_messages = counters_.live_messages.load(std::memory_order_relaxed);
+  return all;
+}
+
+}  // namespace sealpost::spool

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "spool/journal_state.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <tuple>
+#include <utility>
+
+namespace sealpost::spool {
+namespace {
+
+template <class Int>
+void count_up(Int& value) noexcept {
+  if (value < std::numeric_limits<Int>::max()) ++value;
+}
+
+std::shared_ptr<StoredMessage> make_message(const MessageId& id, Envelope envelope) {
+  auto message = std::make_shared<StoredMessage>();
+  message->id = id;
+  message->envelope = std::move(envelope);
+  return message;
+}
+
+// A message that has just been accepted is in its first attempt.
+RecipientProgress first_attempt() noexcept {
+  RecipientProgress progress;
+  progress.attempting = true;
+  progress.attempts = 1;
+  return progress;
+}
+
+}  // namespace
+
+JournalState::Effect JournalState::apply(JournalEntry entry) {
+  if (auto* message = std::get_if<MessageRecord>(&entry.record)) return apply_message(entry, *message);
+  if (auto* relocate = std::get_if<RelocateRecord>(&entry.record)) return apply_relocate(entry, *relocate);
+  if (std::holds_alternative<BodyPartRecord>(entry.record)) {
+    if (!entry.blob_intact) return Effect::none;  // its message will miss it and be held
+    parts_[entry.id].push_back(Part{entry.blob, entry.octets});
+    use(entry.blob.segment, entry.octets);
+    return Effect::changed;
+  }
+  if (std::holds_alternative<CleanStopRecord>(entry.record)) {
+    clean_stop();
+    return Effect::changed;
+  }
+  const auto at = live_.find(entry.id);
+  if (at == live_.end()) return Effect::none;
+  LiveMessage& live = at->second;
+  if (const auto* attempt = std::get_if<AttemptRecord>(&entry.record)) return apply_attempt(live, *attempt);
+  if (const auto* outcome = std::get_if<OutcomeRecord>(&entry.record)) return apply_outcome(at, *outcome);
+  if (auto* held = std::get_if<HoldRecord>(&entry.record)) {
+    hold(entry.id, std::move(held->reason));
+    return Effect::changed;
+  }
+  if (std::holds_alternative<ReleaseRecord>(entry.record)) return apply_release(live);
+  if (std::holds_alternative<WithdrawRecord>(entry.record)) return erase(at);
+  const auto type = std::get<UnknownRecord>(entry.record).type;
+  hold(entry.id,
+       "its journal has a record of type " + std::to_string(type) + ", which this release does not know");
+  return Effect::changed;  // D-11
+}
+
+JournalState::Effect JournalState::apply_message(JournalEntry& entry, MessageRecord& record) {
+  const auto [at, is_new] = live_.try_emplace(entry.id);
+  if (!is_new) return Effect::none;
+  LiveMessage& live = at->second;
+  live.message =
+      entry.message ? std::move(entry.message) : make_message(entry.id, std::move(record.envelope));
+  live.progress.assign(live.message->envelope.recipients.size(), first_attempt());
+  live.message->progress = live.progress;
+  if (!place_body(entry, record, *live.message, live)) hold(entry.id, "a part of its body is damaged");
+  return Effect::appeared;
+}
+
+// Supersedes what earlier records said. The object that the queue shares stays the same one.
+JournalState::Effect JournalState::apply_relocate(JournalEntry& entry, RelocateRecord& record) {
+  const auto [at, is_new] = live_.try_emplace(entry.id);
+  LiveMessage& live = at->second;
+  if (!live.message) live.message = make_message(entry.id, std::move(record.message.envelope));
+  live.progress = std::move(record.progress);
+  live.progress.resize(live.message->envelope.recipients.size());
+  live.held = record.held;
+  live.hold_reason = std::move(record.hold_reason);
+  live.last_reply = std::move(record.last_reply);
+  unpin(live);
+  if (!place_body(entry, record.message, *live.message, live))
+    hold(entry.id, "a part of its body is damaged");
+  return is_new ? Effect::appeared : Effect::changed;
+}
+
+// Where the body lies, from the parts the record names and its own blob. False when some of it is missing.
+bool JournalState::place_body(JournalEntry& entry, const MessageRecord& record, StoredMessage& message,
+                              LiveMessage& live) {
+  const bool whole = entry.blob_intact && has_parts(entry.id, record.chunks);
+  std::vector<Extent> extents = record.chunks;
+  if (entry.blob.length > 0) extents.push_back(entry.blob);
+  message.size = 0;
+  for (const Extent& extent : extents) message.size += extent.length;
+  message.body.move_to(std::move(extents));
+  if (const auto parts = parts_.find(entry.id); parts != parts_.end()) {
+    for (const Part& part : parts->second) {
+      pin(live, part.extent.segment, part.octets);
+      unuse(part.extent.segment, part.octets);
+    }
+    parts_.erase(parts);
+  }
+  pin(live, entry.blob.segment, entry.octets);
+  return whole;
+}
+
+JournalState::Effect JournalState::apply_attempt(LiveMessage& live, const AttemptRecord& record) {
+  for (const std::uint32_t index : record.recipients) {
+    if (index >= live.progress.size() || is_final(live.progress[index].state)) continue;
+    RecipientProgress& progress = live.progress[index];
+    if (progress.attempting) count_up(progress.interrupted);  // the one before has no outcome (D-12)
+    progress.attempting = true;
+    count_up(progress.attempts);
+  }
+  return Effect::changed;
+}
+
+JournalState::Effect JournalState::apply_outcome(Live::iterator at, const OutcomeRecord& record) {
+  LiveMessage& live = at->second;
+  const Outcome& outcome = record.outcome;
+  for (const RecipientOutcome& recipient : outcome.recipients) {
+    if (recipient.recipient >= live.progress.size()) continue;
+    RecipientProgress& progress = live.progress[recipient.recipient];
+    if (is_final(progress.state)) continue;  // D-16
+    progress.state = recipient.state;
+    progress.attempting = false;
+    progress.interrupted = 0;
+    if (!recipient.reply.empty()) live.last_reply = recipient.reply;
+    if (recipient.state != RecipientState::pending) continue;
+    progress.next_attempt = outcome.next_attempt;
+    if (outcome.delay_notice_sent) progress.delay_notice_sent = true;
+  }
+  const bool done = std::all_of(live.progress.begin(), live.progress.end(),
+                                [](const RecipientProgress& progress) { return is_final(progress.state); });
+  if (done) return erase(at);
+  live.message->body.drop_fresh();  // what waits for another attempt is read from the journal
+  return Effect::changed;
+}
+
+JournalState::Effect JournalState::apply_release(LiveMessage& live) {
+  live.held = false;
+  live.hold_reason.clear();
+  for (RecipientProgress& progress : live.progress)
+    if (progress.state == RecipientState::held) progress.state = RecipientState::pending;
+  return Effect::changed;
+}
+
+void JournalState::clean_stop() {
+  for (auto& [id, live] : live_)
+    for (RecipientProgress& progress : live.progress) progress.attempting = false;
+}
+
+JournalState::Effect JournalState::erase(Live::iterator at) {
+  unpin(at->second);
+  live_.erase(at);
+  return Effect::finished;
+}
+
+void JournalState::hold(const MessageId& id, std::string reason) {
+  const auto at = live_.find(id);
+  if (at == live_.end()) return;
+  at->second.held = true;
+  at->second.hold_reason = std::move(reason);
+}
+
+void JournalState::discard_parts(const MessageId& id) {
+  const auto at = parts_.find(id);
+  if (at == parts_.end()) return;
+  for (const Part& part : at->second) unuse(part.extent.segment, part.octets);
+  parts_.erase(at);
+}
+
+void JournalState::discard_all_parts() {
+  while (!parts_.empty()) discard_parts(MessageId(parts_.begin()->first));
+}
+
+const LiveMessage* JournalState::find(const MessageId& id) const {
+  const auto at = live_.find(id);
+  return at == live_.end() ? nullptr : &at->second;
+}
+
+bool JournalState::has_parts(const MessageId& id, const std::vector<Extent>& chunks) const {
+  if (chunks.empty()) return true;
+  const auto at = parts_.find(id);
+  if (at == parts_.end()) return false;
+  return std::all_of(chunks.begin(), chunks.end(), [&](const Extent& chunk) {
+    return std::any_of(at->second.begin(), at->second.end(),
+                       [&](const Part& part) { return part.extent == chunk; });
+  });
+}
+
+bool JournalState::is_free(std::uint64_t segment) const { return !uses_.contains(segment); }
+
+std::vector<MessageId> JournalState::messages_in(std::uint64_t segment) const {
+  std::vector<MessageId> found;
+  for (const auto& [id, live] : live_)
+    if (std::any_of(live.pins.begin(), live.pins.end(),
+                    [&](const Pin& pin) { return pin.segment == segment; }))
+      found.push_back(id);
+  std::sort(found.begin(), found.end());  // simulation must not depend on the order of a hash table
+  return found;
+}
+
+std::vector<std::shared_ptr<StoredMessage>> JournalState::recovered() const {
+  std::vector<std::shared_ptr<StoredMessage>> all;
+  all.reserve(live_.size());
+  for (const auto& [id, live] : live_) {
+    StoredMessage& message = *live.message;
+    message.progress = live.progress;
+    for (RecipientProgress& progress : message.progress)
+      if (progress.attempting) count_up(progress.interrupted);
+    message.held = live.held;
+    message.hold_reason = live.hold_reason;
+    message.last_reply = live.last_reply;
+    all.push_back(live.message);
+  }
+  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) {
+    return std::tie(a->envelope.arrival, a->id) < std::tie(b->envelope.arrival, b->id);
+  });
+  return all;
+}
+
+void JournalState::pin(LiveMessage& live, std::uint64_t segment, std::uint32_t octets) {
+  live.pins.push_back(Pin{segment, octets});
+  use(segment, octets);
+}
+
+void JournalState::unpin(LiveMessage& live) {
+  for (const Pin& pin : live.pins) unuse(pin.segment, pin.octets);
+  live.pins.clear();
+}
+
+void JournalState::use(std::uint64_t segment, std::uint32_t octets) {
+  ++uses_[segment];
+  live_octets_ += octets;
+}
+
+void JournalState::unuse(std::uint64_t segment, std::uint32_t octets) {
+  const auto at = uses_.find(segment);
+  if (--at->second == 0) uses_.erase(at);
+  live_octets_ -= octets;
+}
+
+}  // namespace sealpost::spool

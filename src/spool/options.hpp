@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Options of the journal. The defaults are what `sealpost run` uses; tests make segments small.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "sealpost/clock.hpp"
+#include "spool/commit_window.hpp"
+
+namespace sealpost::spool {
+
+struct SpoolOptions {
+  std::uint32_t segment_size = 64u << 20;
+  std::uint64_t node = 0;                    // in every segment header: whose journal it is
+  std::uint64_t fresh_limit = 256ull << 20;  // octets of bodies kept in memory, all messages together (T-28)
+  std::uint64_t floor = 64ull << 20;         // D-08: refuse mail below max(2 x size, percent, floor)
+  unsigned floor_percent = 5;
+  std::uint64_t floor_inodes = 128;
+  Duration commit_limit = std::chrono::seconds(60);  // D-06
+  CommitWindow::Limits window;
+  std::size_t most_in_batch = 256;
+  std::size_t most_octets_in_batch = 8u << 20;
+};
+
+}  // namespace sealpost::spool

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The spool directory on a real file system: private to us (T-51), on a local disk, and used by one process
+// at a time (D-21). Files in it are opened without following links and are ours alone, or not opened at all.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "sealpost/expected.hpp"
+#include "spool/disk.hpp"
+
+namespace sealpost::spool {
+
+// Makes the directory (not its parents) when it is missing, checks it, and locks it for the life of the
+// object. Errc::refused: not ours, open to others, a link, or on a network file system; Errc::exists: another
+// process has it. detail says what to do.
+Expected<std::unique_ptr<Disk>> open_posix_disk(const std::string& directory);
+
+}  // namespace sealpost::spool

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a journal says, as values: one struct per record type. record_codec turns them into octets and back,
+// journal_state folds them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "spool/spool.hpp"
+#include "spool/stored_message.hpp"
+
+namespace sealpost::spool {
+
+// The number on disk. Never reuse one; a reader that does not know one holds the message it names (D-11).
+enum class RecordType : std::uint8_t {
+  body_part = 1,
+  message = 2,
+  attempt = 3,
+  outcome = 4,
+  hold = 5,
+  release = 6,
+  relocate = 7,
+  withdraw = 8,
+  clean_stop = 9,
+};
+
+// The octets of its blob are body octets, to be referred to by the message record that follows.
+struct BodyPartRecord {};
+// Envelope, the extents of parts written before, and the last octets of the body as blob.
+struct MessageRecord {
+  Envelope envelope;
+  std::vector<Extent> chunks;
+};
+// The recipients whose attempt begins.
+struct AttemptRecord {
+  std::vector<std::uint32_t> recipients;
+};
+struct OutcomeRecord {
+  Outcome outcome;  // its id is that of the record
+};
+struct HoldRecord {
+  std::string reason;
+};
+struct ReleaseRecord {};
+// A live message written again, with all that records before this one said of it: supersedes them.
+struct RelocateRecord {
+  MessageRecord message;
+  std::vector<RecipientProgress> progress;
+  bool held = false;
+  std::string hold_reason;
+  std::string last_reply;
+};
+// Refused after all (D-06).
+struct WithdrawRecord {};
+// An orderly stop: attempts without outcome up to here were not cut off by a crash (D-12, D-28).
+struct CleanStopRecord {};
+struct UnknownRecord {
+  std::uint8_t type = 0;
+};
+
+using Record = std::variant<BodyPartRecord, MessageRecord, AttemptRecord, OutcomeRecord, HoldRecord,
+                            ReleaseRecord, RelocateRecord, WithdrawRecord, CleanStopRecord, UnknownRecord>;
+
+}  // namespace sealpost::spool

@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "spool/record_codec.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "spool/bytes.hpp"
+#include "spool/crc32c.hpp"
+
+namespace sealpost::spool {
+namespace {
+
+constexpr std::string_view magic = "SEALPOST";
+constexpr std::size_t header_fields = 60;  // of a segment header, its checksum not included
+constexpr std::size_t crc_size = 4;
+
+constexpr std::uint8_t flag_requiretls = 1;
+constexpr std::uint8_t flag_tls_required_no = 2;
+constexpr std::uint8_t progress_attempting = 1;
+constexpr std::uint8_t progress_delay_notice = 2;
+
+template <std::unsigned_integral Int>
+char* store(char* at, Int value) noexcept {
+  for (unsigned i = 0; i < sizeof(Int); ++i) *at++ = static_cast<char>((value >> (8 * i)) & 0xFFu);
+  return at;
+}
+
+std::uint32_t get32(std::string_view octets, std::size_t at) noexcept {
+  return ByteReader(octets.substr(at, 4)).get<std::uint32_t>();
+}
+
+// What parsed once has no control character (T-23); what does not hold that any more must not reach a
+// command.
+bool plain(std::string_view text) noexcept {
+  return std::none_of(text.begin(), text.end(), [](char c) {
+    const auto octet = static_cast<unsigned char>(c);
+    return octet < 0x20 || octet == 0x7F;
+  });
+}
+
+void put_envelope(std::string& out, const Envelope& envelope) {
+  put_time(out, envelope.arrival);
+  put(out, static_cast<std::uint8_t>(envelope.body));
+  put(out, static_cast<std::uint8_t>(envelope.message_class));
+  put(out, static_cast<std::uint8_t>((envelope.flags.requiretls ? flag_requiretls : 0) |
+                                     (envelope.flags.tls_required_no ? flag_tls_required_no : 0)));
+  put(out, envelope.ret);
+  put_text(out, envelope.reverse_path, max_text);
+  put_text(out, envelope.envid, max_text);
+  put_text(out, envelope.received_from, max_text);
+  put(out, static_cast<std::uint32_t>(envelope.recipients.size()));
+  for (const Recipient& recipient : envelope.recipients) {
+    put(out, recipient.notify);
+    put_text(out, recipient.address, max_text);
+    put_text(out, recipient.original, max_text);
+  }
+}
+
+std::string plain_text(ByteReader& in) {
+  const std::string_view text = in.text(max_text);
+  if (!plain(text)) in.fail();
+  return std::string(text);
+}
+
+Envelope get_envelope(ByteReader& in) {
+  Envelope envelope;
+  envelope.arrival = in.time();
+  const auto body = in.get<std::uint8_t>();
+  const auto message_class = in.get<std::uint8_t>();
+  const auto flags = in.get<std::uint8_t>();
+  envelope.ret = in.get<std::uint8_t>();
+  if (body > static_cast<std::uint8_t>(BodyType::eight_bit_mime) ||
+      message_class > static_cast<std::uint8_t>(MessageClass::report) || envelope.ret > 2 ||
+      flags > (flag_requiretls | flag_tls_required_no))
+    in.fail();
+  envelope.body = static_cast<BodyType>(body);
+  envelope.message_class = static_cast<MessageClass>(message_class);
+  envelope.flags.requiretls = (flags & flag_requiretls) != 0;
+  envelope.flags.tls_required_no = (flags & flag_tls_required_no) != 0;
+  envelope.reverse_path = plain_text(in);
+  envelope.envid = std::string(in.text(max_text));  // decoded xtext: any octet
+  envelope.received_from = plain_text(in);
+  const std::uint32_t count = in.count(5, max_recipients);
+  if (count == 0) in.fail();
+  envelope.recipients.reserve(count);
+  for (std::uint32_t i = 0; i < count && !in.failed(); ++i) {
+    Recipient& recipient = envelope.recipients.emplace_back();
+    recipient.notify = in.get<std::uint8_t>();
+    recipient.address = plain_text(in);
+    recipient.original = plain_text(in);
+    if (recipient.address.empty()) in.fail();
+  }
+  return envelope;
+}
+
+void put_message(std::string& out, const MessageRecord& record) {
+  put_envelope(out, record.envelope);
+  put(out, static_cast<std::uint32_t>(record.chunks.size()));
+  for (const Extent& chunk : record.chunks) {
+    put(out, chunk.segment);
+    put(out, chunk.offset);
+    put(out, chunk.length);
+    put(out, chunk.crc);
+  }
+}
+
+MessageRecord get_message(ByteReader& in) {
+  MessageRecord record;
+  record.envelope = get_envelope(in);
+  const std::uint32_t chunks = in.count(20, max_head / 20);
+  record.chunks.reserve(chunks);
+  for (std::uint32_t i = 0; i < chunks; ++i) {
+    Extent& chunk = record.chunks.emplace_back();
+    chunk.segment = in.get<std::uint64_t>();
+    chunk.offset = in.get<std::uint32_t>();
+    chunk.length = in.get<std::uint32_t>();
+    chunk.crc = in.get<std::uint32_t>();
+  }
+  return record;
+}
+
+void put_outcome(std::string& out, const Outcome& outcome) {
+  put_time(out, outcome.when);
+  put_time(out, outcome.next_attempt);
+  put(out, static_cast<std::uint8_t>(outcome.delay_notice_sent ? 1 : 0));
+  put(out, static_cast<std::uint32_t>(outcome.recipients.size()));
+  for (const RecipientOutcome& recipient : outcome.recipients) {
+    put(out, recipient.recipient);
+    put(out, static_cast<std::uint8_t>(recipient.state));
+    put_text(out, recipient.reply, max_reply);
+  }
+}
+
+RecipientState get_state(ByteReader& in) {
+  const auto state = in.get<std::uint8_t>();
+  if (state > static_cast<std::uint8_t>(RecipientState::held)) in.fail();
+  return static_cast<RecipientState>(state);
+}
+
+Outcome get_outcome(ByteReader& in) {
+  Outcome outcome;
+  outcome.when = in.time();
+  outcome.next_attempt = in.time();
+  outcome.delay_notice_sent = in.get<std::uint8_t>() != 0;
+  const std::uint32_t count = in.count(7, max_recipients);
+  outcome.recipients.reserve(count);
+  for (std::uint32_t i = 0; i < count && !in.failed(); ++i) {
+    RecipientOutcome& recipient = outcome.recipients.emplace_back();
+    recipient.recipient = in.get<std::uint32_t>();
+    recipient.state = get_state(in);
+    recipient.reply = std::string(in.text(max_reply));
+  }
+  return outcome;
+}
+
+void put_relocate(std::string& out, const RelocateRecord& record) {
+  put_message(out, record.message);
+  put(out, static_cast<std::uint8_t>(record.held ? 1 : 0));
+  put_text(out, record.hold_reason, max_text);
+  put_text(out, record.last_reply, max_reply);
+  for (const RecipientProgress& progress : record.progress) {  // as many as the envelope has recipients
+    put(out, static_cast<std::uint8_t>(progress.state));
+    put(out, static_cast<std::uint8_t>((progress.attempting ? progress_attempting : 0) |
+                                       (progress.delay_notice_sent ? progress_delay_notice : 0)));
+    put(out, progress.interrupted);
+    put(out, progress.attempts);
+    put_time(out, progress.next_attempt);
+  }
+}
+
+RelocateRecord get_relocate(ByteReader& in) {
+  RelocateRecord record;
+  record.message = get_message(in);
+  record.held = in.get<std::uint8_t>() != 0;
+  record.hold_reason = std::string(in.text(max_text));
+  record.last_reply = std::string(in.text(max_reply));
+  const std::size_t count = record.message.envelope.recipients.size();
+  record.progress.reserve(count);
+  for (std::size_t i = 0; i < count && !in.failed(); ++i) {
+    RecipientProgress& progress = record.progress.emplace_back();
+    progress.state = get_state(in);
+    const auto flags = in.get<std::uint8_t>();
+    progress.attempting = (flags & progress_attempting) != 0;
+    progress.delay_notice_sent = (flags & progress_delay_notice) != 0;
+    progress.interrupted = in.get<std::uint8_t>();
+    progress.attempts = in.get<std::uint16_t>();
+    progress.next_attempt = in.time();
+  }
+  return record;
+}
+
+AttemptRecord get_attempt(ByteReader& in) {
+  AttemptRecord record;
+  const std::uint32_t count = in.count(4, max_recipients);
+  record.recipients.reserve(count);
+  for (std::uint32_t i = 0; i < count; ++i) record.recipients.push_back(in.get<std::uint32_t>());
+  return record;
+}
+
+struct HeadWriter {
+  std::string& out;
+  void operator()(const BodyPartRecord&) const {}
+  void operator()(const MessageRecord& record) const { put_message(out, record); }
+  void operator()(const AttemptRecord& record) const {
+    put(out, static_cast<std::uint32_t>(record.recipients.size()));
+    for (const std::uint32_t recipient : record.recipients) put(out, recipient);
+  }
+  void operator()(const OutcomeRecord& record) const { put_outcome(out, record.outcome); }
+  void operator()(const HoldRecord& record) const { put_text(out, record.reason, max_text); }
+  void operator()(const ReleaseRecord&) const {}
+  void operator()(const RelocateRecord& record) const { put_relocate(out, record); }
+  void operator()(const WithdrawRecord&) const {}
+  void operator()(const CleanStopRecord&) const {}
+  void operator()(const UnknownRecord&) const {}
+};
+
+Record get_record(RecordType type, ByteReader& in) {
+  switch (type) {
+    case RecordType::body_part: return BodyPartRecord();
+    case RecordType::message: return get_message(in);
+    case RecordType::attempt: return get_attempt(in);
+    case RecordType::outcome: return OutcomeRecord{get_outcome(in)};
+    case RecordType::hold: return HoldRecord{std::string(in.text(max_text))};
+    case RecordType::release: return ReleaseRecord();
+    case RecordType::relocate: return get_relocate(in);
+    case RecordType::withdraw: return WithdrawRecord();
+    case RecordType::clean_stop: return CleanStopRecord();
+  }
+  in = ByteReader({});  // its head is not ours to judge
+  return UnknownRecord{static_cast<std::uint8_t>(type)};
+}
+
+}  // namespace
+
+std::string encode_segment_header(const SegmentHeader& header) {
+  std::string out;
+  out.reserve(segment_header_size);
+  out.append(magic);
+  put(out, header.version);
+  put(out, static_cast<std::uint32_t>(segment_header_size));
+  put(out, header.sequence);
+  put(out, header.salt);
+  put(out, header.node);
+  put(out, header.size);
+  put(out, header.previous_end);
+  put_time(out, header.created);
+  out.resize(header_fields, '\0');
+  put(out, crc32c(0, out));
+  out.resize(segment_header_size, '\0');
+  return out;
+}
+
+Expected<SegmentHeader> decode_segment_header(std::string_view octets) {
+  if (octets.size() < header_fields + crc_size) return Error(Errc::invalid, "shorter than a segment header");
+  if (octets.substr(0, magic.size()) != magic)
+    return Error(Errc::invalid, "not a segment: the magic is missing");
+  ByteReader in(octets.substr(magic.size(), header_fields - magic.size()));
+  SegmentHeader header;
+  header.version = in.get<std::uint32_t>();
+  // Looked at before the checksum, whose place a newer version may have moved: refusing to start is the safe
+  // side.
+  if (header.version > format_version)
+    return Error(Errc::unavailable, "format version " + std::to_string(header.version) +
+                                        ", this release knows up to " + std::to_string(format_version));
+  if (crc32c(0, octets.substr(0, header_fields)) != get32(octets, header_fields))
+    return Error(Errc::invalid, "the checksum of the segment header is wrong");
+  const auto header_size = in.get<std::uint32_t>();
+  header.sequence = in.get<std::uint64_t>();
+  header.salt = in.get<std::uint64_t>();
+  header.node = in.get<std::uint64_t>();
+  header.size = in.get<std::uint32_t>();
+  header.previous_end = in.get<std::uint32_t>();
+  header.created = in.time();
+  if (header.version == 0 || header_size != segment_header_size || header.size < segment_header_size)
+    return Error(Errc::invalid, "the segment header contradicts itself");
+  return header;
+}
+
+std::uint32_t seed_of(const SegmentHeader& header) noexcept {
+  char octets[16];
+  store(store(octets, header.sequence), header.salt);
+  return crc32c(0, std::string_view(octets, sizeof octets));
+}
+
+void append_record_header(std::string& out, const RecordHeader& header, std::uint32_t seed) {
+  std::array<char, record_header_size> octets{};
+  char* at = octets.data() + crc_size;
+  at = store(at, header.head_length);
+  at = store(at, header.blob_length);
+  at = store(at, header.head_crc);
+  at = store(at, header.blob_crc);
+  at = store(at, header.batch);
+  at = store(at, header.type);
+  at = store(at, header.flags);
+  at += 2;  // zero
+  const auto& id = header.id.bytes();
+  std::copy(id.begin(), id.end(), reinterpret_cast<unsigned char*>(at));
+  const std::string_view all(octets.data(), octets.size());
+  store(octets.data(), crc32c(seed, all.substr(crc_size)));
+  out.append(all);
+}
+
+bool decode_record_header(std::string_view octets, std::uint32_t seed, RecordHeader& header) noexcept {
+  if (octets.size() < record_header_size) return false;
+  ByteReader in(octets.substr(0, record_header_size));
+  const auto crc = in.get<std::uint32_t>();
+  header.head_length = in.get<std::uint32_t>();
+  header.blob_length = in.get<std::uint32_t>();
+  if (header.head_length > max_head || header.blob_length > max_part || footprint(header) > octets.size())
+    return false;
+  if (crc32c(seed, octets.substr(crc_size, record_header_size - crc_size)) != crc) return false;
+  header.head_crc = in.get<std::uint32_t>();
+  header.blob_crc = in.get<std::uint32_t>();
+  header.batch = in.get<std::uint32_t>();
+  header.type = in.get<std::uint8_t>();
+  header.flags = in.get<std::uint8_t>();
+  in.get<std::uint16_t>();
+  const std::string_view id = in.take(16);
+  std::array<std::uint8_t, 16> bytes{};
+  std::copy(id.begin(), id.end(), reinterpret_cast<char*>(bytes.data()));
+  header.id = MessageId(bytes);
+  return header.type != 0;
+}
+
+RecordType type_of(const Record& record) noexcept {
+  if (const auto* unknown = std::get_if<UnknownRecord>(&record))
+    return static_cast<RecordType>(unknown->type);
+  return static_cast<RecordType>(record.index() +
+                                 1);  // the variant lists the types in order of their numbers
+}
+
+std::string encode_head(const Record& record) {
+  std::string out;
+  std::visit(HeadWriter{out}, record);
+  return out;
+}
+
+Expected<Record> decode_head(std::uint8_t type, std::string_view head) {
+  ByteReader in(head);
+  Record record = get_record(static_cast<RecordType>(type), in);
+  if (!in.done())
+    return Error(Errc::invalid, "a record of type " + std::to_string(type) + " breaks its format");
+  return record;
+}
+
+Expected<void> check_bounds(const Envelope& envelope) {
+  const auto too_long = [](std::string_view what) {
+    return Error(Errc::too_long, std::string(what) + " longer than the spool keeps");
+  };
+  if (envelope.reverse_path.size() > max_text) return too_long("reverse-path");
+  if (envelope.envid.size() > max_text) return too_long("ENVID");
+  if (envelope.received_from.size() > max_text) return too_long("client name");
+  if (envelope.recipients.empty()) return Error(Errc::invalid, "a message without recipients");
+  if (envelope.recipients.size() > max_recipients) return too_long("list of recipients");
+  for (const Recipient& recipient : envelope.recipients)
+    if (recipient.address.size() > max_text || recipient.original.size() > max_text)
+      return too_long("recipient");
+  return {};
+}
+
+}  // namespace sealpost::spool

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The files of the journal: their names, which exist, which are open for reading, and the steps by which a
+// spare file becomes a segment and a segment becomes a spare again. Each step leaves a directory that a
+// restart understands wherever it is cut off (D-02, D-18).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "sealpost/expected.hpp"
+#include "spool/disk.hpp"
+#include "spool/record_codec.hpp"
+
+namespace sealpost::spool {
+
+inline const std::string journal_directory = "journal";
+inline const std::string corrupt_directory = "corrupt";
+
+std::string segment_name(std::uint64_t sequence);  // "00000000000000000042.seg"
+std::optional<std::uint64_t> parse_segment_name(std::string_view name);
+std::string spare_name(std::uint64_t number);  // "spare-7"
+std::optional<std::uint64_t> parse_spare_name(std::string_view name);
+
+// A file ready to become a segment: its blocks are allocated and written, so that a sync of records in it has
+// no metadata to write. On failure nothing is left behind. Any thread.
+Expected<void> make_spare(Disk& disk, const std::string& name, std::uint32_t size);
+
+class SegmentFiles {
+ public:
+  explicit SegmentFiles(Disk& disk) noexcept : disk_(disk) {}
+
+  // Readers, any thread. find(): when it is open already and nobody has to wait. open() may wait;
+  // Errc::not_found when the segment is gone (its messages have moved or are finished).
+  std::shared_ptr<JournalFile> find(std::uint64_t sequence) const;
+  Expected<std::shared_ptr<JournalFile>> open(std::uint64_t sequence);
+
+  // The spool's own work. add(): a segment that recovery found.
+  void add(std::uint64_t sequence);
+  // Durable when it returns: header written and synced, then the name, then the directory.
+  Expected<void> activate(const std::string& spare, std::shared_ptr<JournalFile> file,
+                          const SegmentHeader& header);
+  // Nothing needs the oldest segment any more. Gives the name of the spare it became, "" when it was removed:
+  // somebody still reads it, or no spare is wanted. An error leaves it unknown which; nothing more must be
+  // freed then.
+  Expected<std::string> release_oldest(bool wants_spare);
+
+  std::uint64_t oldest() const;
+  std::size_t count() const;
+  std::string new_spare_name();
+  void reserve_spare_number(std::uint64_t number);  // names seen at recovery
+
+ private:
+  static constexpr std::size_t most_open = 64;
+  void close_some();
+
+  Disk& disk_;
+  mutable std::mutex mutex_;
+  std::set<std::uint64_t> known_;
+  std::map<std::uint64_t, std::shared_ptr<JournalFile>> open_;
+  std::uint64_t next_spare_ = 1;
+};
+
+}  // namespace sealpost::spool
