@@ -20,3 +20,28 @@ def lab():
         pytest.exit(f"no functional test can run: {error}", 3)
     with lab:
         yield lab
+
+
+@pytest.fixture
+def relay(lab, tmp_path):
+    """`relay(partners=[...], delivery={...})` starts a relay with these settings; it ends with the test."""
+    from relay import Relay
+
+    started = []
+
+    def start(**settings):
+        one = Relay(lab, tmp_path / f"relay{len(started)}", **settings)
+        started.append(one)
+        return one.start()
+
+    yield start
+    for one in started:
+        one.kill()
+
+
+def pytest_runtest_setup(item):
+    """A test of the relay needs one; where there is none, say so in the tally rather than fail fifty times."""
+    from relay import BINARY
+
+    if {"relay", "stage"} & set(item.fixturenames) and not BINARY.exists():
+        pytest.skip(f"{BINARY} is not built")
