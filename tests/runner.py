@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builds, runs every suite and tallies single test cases. Started by tests/run, which installs first.
+
+Suites, but for `functional`, are those of meson.build: each test is a program. A doctest program's own
+summary tells how many cases it had; a script may end in a line like ours; any other is one case.
+"""
+
+import argparse
+import concurrent.futures
+import dataclasses
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build"
+LOGS = BUILD / "test-logs"
+SKIPPED_BY_EXIT = 77  # as meson and automake have it
+
+KINDS = {
+    "release": ["--buildtype=release"],
+    "debug": ["--buildtype=debug"],
+    "asan": ["--buildtype=debugoptimized", "-Db_sanitize=address,undefined", "-Db_lundef=false"],
+}
+# Which build each suite is run from. Sanitizers where memory is the question, speed where traffic is.
+SUITES = {"checks": "release", "unit": "asan", "fuzz": "asan", "sim": "release", "functional": "release"}
+
+
+@dataclasses.dataclass
+class Tally:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    trouble: list[str] = dataclasses.field(default_factory=list)
+
+    def add(self, other: "Tally"):
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+        self.trouble += other.trouble
+
+    def __str__(self):
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+
+
+class Progress:
+    def __init__(self):
+        self.began = time.monotonic()
+
+    def say(self, text: str):
+        minutes, seconds = divmod(int(time.monotonic() - self.began), 60)
+        print(f"[{minutes:2}:{seconds:02}] {text}", flush=True)
+
+
+class Broken(Exception):
+    """A step without which nothing further makes sense."""
+
+
+def run_logged(name: str, command: list, timeout: float | None = None, **options) -> tuple[int, str, Path]:
+    """Run with output to a log; the exit status (negative for a signal), the text and the log's path."""
+    LOGS.mkdir(parents=True, exist_ok=True)
+    log = LOGS / f"{name.replace('/', '-')}.log"
+    with open(log, "wb") as file:
+        process = subprocess.Popen(
+            [str(c) for c in command], stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
+            start_new_session=True, **options,
+        )  # fmt: skip
+        try:
+            status = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            end_session(process)
+            status = -signal.SIGKILL
+            file.write(f"\nended after {timeout} s\n".encode())
+        except BaseException:  # Ctrl-C: leave no test running
+            end_session(process)
+            raise
+    return status, log.read_text(errors="replace"), log
+
+
+def end_session(process: subprocess.Popen):
+    """First politely, so that a test takes its own world down; then all of its process group."""
+    for number in (signal.SIGINT, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+            process.wait(20)
+        except (ProcessLookupError, subprocess.TimeoutExpired):
+            continue
+
+
+def build(kind: str, progress: Progress):
+    directory = BUILD / kind
+    progress.say(f"building build/{kind}")
+    if not (directory / "build.ninja").exists():
+        shutil.rmtree(directory, ignore_errors=True)
+        status, text, log = run_logged(f"setup-{kind}", ["meson", "setup", directory, *KINDS[kind]], cwd=ROOT)
+        if status != 0:
+            raise Broken(f"meson setup build/{kind} failed, see {log.relative_to(ROOT)}: {last_line(text)}")
+    compile_with_progress(kind, directory, progress)
+
+
+def compile_with_progress(kind: str, directory: Path, progress: Progress):
+    LOGS.mkdir(parents=True, exist_ok=True)
+    log = LOGS / f"build-{kind}.log"
+    shown = 0.0
+    with open(log, "w") as file:
+        process = subprocess.Popen(
+            ["ninja", "-C", str(directory)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, errors="replace",
+        )  # fmt: skip
+        for line in process.stdout:
+            file.write(line)
+            step = re.match(r"\[(\d+)/(\d+)\]", line)
+            if step and time.monotonic() - shown > 30:
+                shown = time.monotonic()
+                progress.say(f"  build/{kind}: {step[1]} of {step[2]}")
+    if process.wait() != 0:
+        errors = [line for line in log.read_text().splitlines() if ": error:" in line or "FAILED" in line]
+        raise Broken(f"build/{kind} failed, see {log.relative_to(ROOT)}: {' | '.join(errors[:3])}")
+
+
+def last_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[-1] if lines else "no output"
+
+
+def meson_tests(kind: str, suite: str) -> list[dict]:
+    listed = subprocess.run(
+        ["meson", "introspect", "--tests", BUILD / kind], capture_output=True, text=True, check=True
+    )
+    return [t for t in json.loads(listed.stdout) if suite in {s.rpartition(":")[2] for s in t["suite"]}]
+
+
+def count_cases(name: str, status: int, text: str, log: Path) -> Tally:
+    """Single cases where the program counts them; a program that dies counts as a failure whatever it said."""
+    where = f"{name}: see {log.relative_to(ROOT)}"
+    doctest = re.findall(r"test cases:\s*(\d+) \|\s*(\d+) passed \|\s*(\d+) failed \|\s*(\d+) skipped", text)
+    own = re.findall(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", text, re.MULTILINE)
+    if doctest:
+        _, passed, failed, skipped = map(int, doctest[-1])
+    elif own:
+        passed, failed, skipped = map(int, own[-1])
+    elif status == SKIPPED_BY_EXIT:
+        return Tally(skipped=1)
+    else:
+        passed, failed, skipped = int(status == 0), int(status != 0), 0
+    if status != 0 and failed == 0:
+        failed = 1
+    tally = Tally(passed, failed, skipped)
+    if failed:
+        reasons = [line for line in text.splitlines() if "ERROR:" in line or "TEST CASE:" in line]
+        tally.trouble.append(f"{where} {' | '.join(reasons[:2]) or f'(exit {status})'}")
+    return tally
+
+
+def run_meson_test(kind: str, suite: str, test: dict) -> tuple[str, Tally]:
+    name = f"{suite}/{test['name']}"
+    timeout = test["timeout"] * (4 if kind == "asan" else 1) or None
+    status, text, log = run_logged(
+        name, test["cmd"], timeout, cwd=test["workdir"] or BUILD / kind, env={**os.environ, **test["env"]}
+    )
+    return name, count_cases(name, status, text, log)
+
+
+def run_meson_suite(suite: str, progress: Progress) -> Tally:
+    kind = SUITES[suite]
+    total = Tally()
+    tests = meson_tests(kind, suite)
+    alone = [t for t in tests if not t["is_parallel"]]
+    together = [t for t in tests if t["is_parallel"]]
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for name, tally in pool.map(lambda t: run_meson_test(kind, suite, t), together):
+            progress.say(f"  {name}: {tally}")
+            total.add(tally)
+    for test in alone:
+        name, tally = run_meson_test(kind, suite, test)
+        progress.say(f"  {name}: {tally}")
+        total.add(tally)
+    return total
+
+
+def run_functional(progress: Progress) -> Tally:
+    report = LOGS / "functional.xml"
+    report.unlink(missing_ok=True)
+    environment = {**os.environ, "SEALPOST_BINARY": str(BUILD / "release" / "sealpost"), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junit-xml={report}", ROOT / "tests" / "functional"]
+    status, text, log = run_logged("functional", command, 20 * 60, cwd=ROOT, env=environment)
+    if not report.exists():
+        return Tally(failed=1, trouble=[f"functional: pytest ended with {status}, see {log.relative_to(ROOT)}: {last_line(text)}"])
+    total = Tally()
+    by_file: dict[str, Tally] = {}
+    for case in xml.etree.ElementTree.parse(report).iter("testcase"):
+        tally = by_file.setdefault(case.get("classname", ""), Tally())
+        name = f"functional: {case.get('classname')}::{case.get('name')}"
+        if case.find("failure") is not None or case.find("error") is not None:
+            tally.add(Tally(failed=1, trouble=[f"{name}: see {log.relative_to(ROOT)}"]))
+        elif (skip := case.find("skipped")) is not None:
+            tally.add(Tally(skipped=1))
+            progress.say(f"  skipped {name}: {skip.get('message')}")
+        else:
+            tally.add(Tally(passed=1))
+    for name, tally in by_file.items():
+        progress.say(f"  {name}: {tally}")
+        total.add(tally)
+    return total
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="tests/run", description="Build and run the tests.")
+    parser.add_argument("--only", action="append", choices=sorted(SUITES), help="this suite; may be given again")
+    return parser.parse_args()
+
+
+def run_suites(wanted: list[str], progress: Progress) -> Tally:
+    total = Tally()
+    for kind in dict.fromkeys(SUITES[s] for s in wanted):
+        build(kind, progress)
+        for suite in [s for s in wanted if SUITES[s] == kind]:
+            progress.say(f"suite {suite}")
+            tally = run_functional(progress) if suite == "functional" else run_meson_suite(suite, progress)
+            progress.say(f"suite {suite}: {tally}")
+            total.add(tally)
+    return total
+
+
+def main() -> int:
+    wanted = arguments().only or list(SUITES)
+    progress = Progress()
+    try:
+        total = run_suites(wanted, progress)
+    except Broken as error:
+        total = Tally(failed=1, trouble=[str(error)])
+    except KeyboardInterrupt:
+        total = Tally(failed=1, trouble=["interrupted"])
+    for line in total.trouble:
+        print(f"FAILED {line}")
+    print(total)
+    return 1 if total.failed or not total.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
