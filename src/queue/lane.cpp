@@ -36,6 +36,7 @@ void Lane::add(JobPtr job, SystemTime now) {
 }
 
 void Lane::wake_due(SystemTime now) {
+  if (blocked_until_ <= now) blocked_until_ = SystemTime{};  // the back-off is over; how often it failed is kept
   bool woke = false;
   while (!waiting_.empty() && waiting_.begin()->first <= now) {
     auto node = waiting_.extract(waiting_.begin());
@@ -132,12 +133,12 @@ void Lane::trouble(SystemTime until, std::string reason) {
 
 void Lane::succeeded() {
   failures_ = 0;
-  if (concurrency_ < shard_.settings_.most_concurrency) ++concurrency_;
-  if (blocked_until_ != SystemTime{}) {
-    blocked_until_ = SystemTime{};
-    blocked_reason_.clear();
-    shard_.changed(*this);
-  }
+  const bool grows = concurrency_ < shard_.settings_.most_concurrency;
+  if (grows) ++concurrency_;
+  const bool was_blocked = blocked_until_ != SystemTime{};
+  blocked_until_ = SystemTime{};
+  blocked_reason_.clear();
+  if (was_blocked || (grows && !due_.empty())) shard_.changed(*this);
 }
 
 std::vector<JobPtr> Lane::pull(const std::function<bool(const Job&)>& match) {

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "queue/shard.hpp"
+
+#include <doctest.h>
+
+#include <map>
+#include <memory>
+
+#include "event/sim_loop.hpp"
+#include "queue/dispatcher.hpp"
+
+using namespace sealpost;
+using namespace sealpost::queue;
+using namespace std::chrono_literals;
+
+namespace {
+
+spool::StoredMessagePtr message_to(std::vector<std::string> recipients, SystemTime now) {
+  auto message = std::make_shared<spool::StoredMessage>();
+  message->id = MessageId::make(now);
+  message->envelope.reverse_path = "sender@here.example";
+  message->envelope.arrival = now;
+  for (auto& address : recipients) {
+    message->envelope.recipients.emplace_back(std::move(address));
+    message->progress.emplace_back();
+  }
+  return message;
+}
+
+// Delivers by script: how long a job takes, and what becomes of it.
+class ScriptedCourier final : public Courier {
+ public:
+  explicit ScriptedCourier(event::Loop& loop) : loop_(loop) {}
+  event::Task<void> serve(Lane& lane) override {
+    ++running;
+    most_running = std::max(most_running, running);
+    auto& here = per_lane[lane.key().next_hop];
+    here = std::max(here, lane.couriers());
+    for (JobPtr job = lane.take(); job; job = lane.take()) {
+      order.push_back(lane.key().next_hop);
+      times.push_back(loop_.wall());
+      co_await event::sleep_for(loop_, takes);
+      if (defer_for > 0s) {
+        job->next_attempt = loop_.wall() + defer_for;
+        job->reason = "later";
+        lane.defer(std::move(job));
+      } else if (trouble_for > 0s) {
+        job->next_attempt = loop_.wall() + trouble_for;
+        lane.trouble(loop_.wall() + trouble_for, "connection refused");
+        lane.defer(std::move(job));
+        break;
+      } else {
+        lane.succeeded();
+        lane.finish(std::move(job));
+        ++finished;
+      }
+    }
+    --running;
+  }
+  event::Loop& loop_;
+  std::chrono::seconds takes{1}, defer_for{0}, trouble_for{0};
+  std::size_t running = 0, most_running = 0, finished = 0;
+  std::vector<std::string> order;
+  std::vector<SystemTime> times;
+  std::map<std::string, std::uint32_t> per_lane;
+};
+
+struct World {
+  explicit World(ShardSettings settings = {})
+      : shard(loop, settings, schedule), dispatcher({&shard}, {}, schedule) {
+    shard.start(courier);
+  }
+  void accept(const std::string& recipient) { dispatcher.accepted(message_to({recipient}, loop.wall())); }
+  event::SimLoop loop;
+  Schedule schedule{ScheduleSettings{}};
+  ScriptedCourier courier{loop};
+  Shard shard;
+  Dispatcher dispatcher;
+};
+
+}  // namespace
+
+TEST_CASE("accepted mail is served at once, and an empty lane is forgotten") {
+  World world;
+  world.accept("a@x.example");
+  world.accept("b@x.example");
+  world.accept("c@y.example");
+  CHECK(world.shard.lanes() == 2);
+  CHECK(world.shard.jobs() == 3);
+  world.loop.advance(10s);
+  CHECK(world.courier.finished == 3);
+  CHECK(world.shard.jobs() == 0);
+  CHECK(world.shard.lanes() == 0);
+}
+
+TEST_CASE("recipients of one message are grouped by next hop") {
+  World world;
+  world.dispatcher.accepted(message_to({"a@x.example", "b@X.EXAMPLE", "c@y.example"}, world.loop.wall()));
+  CHECK(world.shard.lanes() == 2);
+  CHECK(world.shard.jobs() == 2);
+}
+
+TEST_CASE("T-42 one domain's backlog does not hold up another") {
+  ShardSettings settings;
+  settings.couriers = 10;
+  settings.most_concurrency = 8;
+  settings.quantum = 5;
+  World world(settings);
+  for (int i = 0; i < 2000; ++i) world.accept("u@flood.example");
+  world.loop.advance(5s);
+  const SystemTime before = world.loop.wall();
+  world.accept("one@quiet.example");
+  world.loop.advance(30s);
+  const auto quiet = std::find(world.courier.order.begin(), world.courier.order.end(), "quiet.example");
+  REQUIRE(quiet != world.courier.order.end());
+  const auto when = world.courier.times[static_cast<std::size_t>(quiet - world.courier.order.begin())];
+  CHECK(when - before <= 10s);
+  CHECK(world.courier.most_running <= 10);
+  CHECK(world.courier.per_lane["flood.example"] <= 8);
+}
+
+TEST_CASE("concurrency starts small and grows with success") {
+  ShardSettings settings;
+  settings.initial_concurrency = 2;
+  settings.most_concurrency = 6;
+  World world(settings);
+  for (int i = 0; i < 200; ++i) world.accept("u@x.example");
+  world.loop.settle();
+  CHECK(world.courier.running == 2);
+  world.loop.advance(20s);
+  CHECK(world.courier.most_running == 6);
+}
+
+TEST_CASE("a deferred job comes back when its time has come, not before") {
+  World world;
+  world.courier.defer_for = 300s;
+  world.accept("a@x.example");
+  world.loop.advance(200s);
+  CHECK(world.courier.order.size() == 1);
+  world.loop.advance(150s);
+  CHECK(world.courier.order.size() == 2);
+  std::vector<QueueEntry> entries;
+  world.shard.list(entries, 10);
+  REQUIRE(entries.size() == 1);
+  CHECK(entries[0].reason == "later");
+  CHECK(entries[0].attempts == 2);
+}
+
+TEST_CASE("connection trouble makes the whole lane wait, other lanes not") {
+  World world;
+  world.courier.trouble_for = 600s;
+  for (int i = 0; i < 50; ++i) world.accept("a@down.example");
+  world.loop.advance(100s);
+  const std::size_t tried = world.courier.order.size();
+  CHECK(tried <= 5);  // those that were already connected
+  world.courier.trouble_for = 0s;
+  world.accept("b@up.example");
+  world.loop.advance(100s);
+  CHECK(world.courier.finished == 1);
+  world.loop.advance(600s);
+  CHECK(world.courier.finished == 51);
+}
+
+TEST_CASE("an operator's retry passes the back-off once") {
+  World world;
+  world.courier.trouble_for = 3600s;
+  world.accept("a@down.example");
+  world.loop.advance(10s);
+  CHECK(world.courier.order.size() == 1);
+  world.courier.trouble_for = 0s;
+  CHECK(world.shard.retry([](const Lane&, const Job&) { return true; }) == 1);
+  world.loop.advance(10s);
+  CHECK(world.courier.finished == 1);
+}
+
+TEST_CASE("held mail is not tried until it is released") {
+  World world;
+  world.courier.defer_for = 60s;
+  const auto message = message_to({"a@x.example"}, world.loop.wall());
+  world.dispatcher.accepted(message);
+  world.loop.advance(10s);
+  world.shard.set_held(message->id, true, "held: looking at it");
+  world.courier.defer_for = 0s;
+  world.loop.advance(1000s);
+  CHECK(world.courier.finished == 0);
+  const auto why = world.shard.why(message->id);
+  REQUIRE(why.size() == 1);
+  CHECK(why[0].find("is held until released") != std::string::npos);
+  world.shard.set_held(message->id, false, "");
+  world.loop.advance(10s);
+  CHECK(world.courier.finished == 1);
+}
+
+TEST_CASE("removal takes what waits and leaves what is in flight") {
+  World world;
+  world.courier.takes = 100s;
+  const auto message = message_to({"a@x.example"}, world.loop.wall());
+  world.dispatcher.accepted(message);
+  world.loop.advance(1s);
+  bool busy = false;
+  CHECK(world.shard.extract(message->id, busy).empty());
+  CHECK(busy);
+  world.courier.defer_for = 3600s;
+  world.loop.advance(200s);
+  busy = false;
+  CHECK(world.shard.extract(message->id, busy).size() == 1);
+  CHECK_FALSE(busy);
+  CHECK(world.shard.jobs() == 0);
+}
+
+TEST_CASE("D-20 recovered mail comes back on schedule and overdue mail does not stampede") {
+  World world;
+  std::vector<spool::StoredMessagePtr> found;
+  for (int i = 0; i < 1000; ++i) {
+    auto message = std::make_shared<spool::StoredMessage>();
+    message->id = MessageId::make(world.loop.wall());
+    message->envelope.recipients.emplace_back("u" + std::to_string(i) + "@d" + std::to_string(i) +
+                                              ".example");
+    message->progress.emplace_back();
+    message->progress[0].attempts = 2;
+    message->progress[0].next_attempt = i < 900 ? world.loop.wall() - 1h : world.loop.wall() + 1h;
+    found.push_back(std::move(message));
+  }
+  world.dispatcher.recovered(found);
+  world.loop.advance(1s);
+  CHECK(world.courier.order.size() < 450);
+  world.loop.advance(60s);
+  CHECK(world.courier.finished == 900);
+  world.loop.advance(3600s);
+  CHECK(world.courier.finished == 1000);
+}
+
+TEST_CASE("D-16 recipients that are final are never queued again") {
+  World world;
+  const auto message = message_to({"a@x.example", "b@x.example"}, world.loop.wall());
+  const_cast<spool::StoredMessage&>(*message).progress[0].state = spool::RecipientState::delivered;
+  world.dispatcher.recovered({message});
+  std::vector<QueueEntry> entries;
+  world.shard.list(entries, 10);
+  REQUIRE(entries.size() == 1);
+  CHECK(entries[0].recipient == "b@x.example");
+}
+
+TEST_CASE("routes: exact beats a pattern, the nearer pattern the wider, '*' the rest") {
+  RouteTable routes;
+  routes.add("*", "out.example:587");
+  routes.add("*.corp.example", "[inside.example]:25");
+  routes.add("mail.corp.example", "direct.example");
+  CHECK(routes.relay_for("mail.corp.example") == "direct.example");
+  CHECK(routes.relay_for("x.y.corp.example") == "[inside.example]:25");
+  CHECK(routes.relay_for("corp.example") == "out.example:587");
+  CHECK(RouteTable().relay_for("a.example").empty());
+}
+
+TEST_CASE("draining gives out no more work and ends when couriers have") {
+  World world;
+  for (int i = 0; i < 100; ++i) world.accept("u@x.example");
+  world.loop.settle();
+  world.shard.drain();
+  world.loop.advance(60s);
+  CHECK(world.courier.running == 0);
+  CHECK(world.courier.finished >= 1);
+  CHECK(world.courier.finished < 100);
+  CHECK(world.shard.jobs() == 100 - world.courier.finished);
+}
