@@ -29,7 +29,8 @@ class ClientHandler final : public smtp::ServerHandler {
   std::optional<smtp::ServerReply> check_recipient(const smtp::SessionInfo& session,
                                                    std::string& address) override;
   Expected<std::unique_ptr<smtp::IncomingMessage>, smtp::ServerReply> begin(const smtp::SessionInfo& session,
-                                                                            Envelope envelope) override;
+                                                                            Envelope envelope,
+                                                                            std::uint64_t size) override;
   void refused(const smtp::SessionInfo& session, smtp::Verb verb,
                const smtp::ServerReply& reply) noexcept override;
   void tls_failed(const smtp::SessionInfo& session, const Error& error) noexcept override;

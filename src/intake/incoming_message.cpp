@@ -10,7 +10,8 @@
 namespace sealpost::intake {
 namespace {
 
-constexpr std::size_t part_octets = 256 * 1024;  // written ahead in pieces of this size
+constexpr std::size_t part_octets = 256 * 1024;             // written ahead in pieces of this size
+constexpr std::size_t part_room = part_octets + 64 * 1024;  // a part, and the read that passes its size
 constexpr std::size_t lease_step = 16 * 1024;
 constexpr auto memory_wait = std::chrono::seconds(60);
 
@@ -45,7 +46,7 @@ ReceivedFacts received_facts(const smtp::SessionInfo& session, const Settings& s
 }  // namespace
 
 SpooledMessage::SpooledMessage(Worker& worker, SettingsPtr settings, const smtp::SessionInfo& session,
-                               Envelope envelope)
+                               Envelope envelope, std::uint64_t size_hint)
     : worker_(worker),
       settings_(std::move(settings)),
       session_(session),
@@ -57,6 +58,8 @@ SpooledMessage::SpooledMessage(Worker& worker, SettingsPtr settings, const smtp:
   message_.body = received_header(received_facts(session, *settings_, envelope, id_, envelope.arrival));
   message_.envelope = std::move(envelope);
   own_octets_ = message_.body.size();
+  // Room at once instead of by doubling; what a client only claims stays untouched, so it takes no memory.
+  message_.body.reserve(own_octets_ + std::min<std::uint64_t>(size_hint, part_room));
 }
 
 SpooledMessage::~SpooledMessage() {
@@ -104,7 +107,7 @@ event::Task<smtp::IncomingMessage::Progress> SpooledMessage::write_ahead() {
   }
   message_.chunks.push_back(*extent);
   message_.chunk_octets += octets;
-  message_.body.reserve(part_octets + 2 * lease_step);
+  message_.body.reserve(part_room);
   co_return Progress::go_on;
 }
 

@@ -16,7 +16,8 @@ namespace sealpost::intake {
 class SpooledMessage final : public smtp::IncomingMessage {
  public:
   // Puts our Received field in front (RFC 5321 §4.4).
-  SpooledMessage(Worker& worker, SettingsPtr settings, const smtp::SessionInfo& session, Envelope envelope);
+  SpooledMessage(Worker& worker, SettingsPtr settings, const smtp::SessionInfo& session, Envelope envelope,
+                 std::uint64_t size_hint);
   ~SpooledMessage() override;
 
   std::string& buffer() noexcept override { return message_.body; }

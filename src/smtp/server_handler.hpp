@@ -57,11 +57,13 @@ class ServerHandler {
   // One of the networks that may relay: its mistakes in recipients are no sign of abuse.
   virtual bool trusted() const noexcept = 0;
 
-  // Empty: accepted. check_recipient() may put another address in place of the one given (<postmaster>).
+  // Empty: accepted. check_recipient() may put another address in place of the one given (<postmaster>). `size` is
+  // what MAIL said, 0 when nothing: a hint.
   virtual std::optional<ServerReply> check_sender(const SessionInfo& session, const MailCommand& command) = 0;
   virtual std::optional<ServerReply> check_recipient(const SessionInfo& session, std::string& address) = 0;
   virtual Expected<std::unique_ptr<IncomingMessage>, ServerReply> begin(const SessionInfo& session,
-                                                                        Envelope envelope) = 0;
+                                                                        Envelope envelope,
+                                                                        std::uint64_t size) = 0;
 
   // Told of every 4yz and 5yz that answers a command, and of failed handshakes; for log and counters.
   virtual void refused(const SessionInfo& session, Verb verb, const ServerReply& reply) noexcept = 0;

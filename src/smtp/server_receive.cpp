@@ -36,7 +36,7 @@ event::Task<void> ServerSession::receive() {
     ~Receiving() { flag_ = false; }
     bool& flag_;
   };
-  auto begun = handler_.begin(info_, std::move(*envelope_));
+  auto begun = handler_.begin(info_, std::move(*envelope_), declared_size_);
   move_to(
       step(phase_, Verb::data).on_success);  // the transaction is over, whatever becomes of the data (T-24)
   const Receiving receiving(receiving_);

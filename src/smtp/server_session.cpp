@@ -241,6 +241,7 @@ bool ServerSession::mail(std::string_view argument) {
   envelope_->flags.requiretls = (command->seen & parameter::requiretls) != 0;
   envelope_->envid = std::move(command->envid);
   envelope_->ret = command->ret;
+  declared_size_ = command->size;
   transaction_end_ = stream_.stream().loop().now() + options_->limits.transaction;
   return accept(replies::sender_ok);
 }

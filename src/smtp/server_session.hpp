@@ -119,6 +119,7 @@ class ServerSession {
   SteadyTime session_end_;
   SteadyTime transaction_end_ = SteadyTime::max();
   std::uint64_t messages_ = 0;
+  std::uint64_t declared_size_ = 0;  // of the open transaction
   std::uint32_t errors_ = 0;
   std::uint32_t idle_commands_ = 0;  // since the last message
   Phase phase_ = Phase::hello;

@@ -45,7 +45,8 @@ class FakeHandler final : public smtp::ServerHandler {
     return std::nullopt;
   }
   Expected<std::unique_ptr<smtp::IncomingMessage>, smtp::ServerReply> begin(const smtp::SessionInfo&,
-                                                                            Envelope envelope) override {
+                                                                            Envelope envelope,
+                                                                            std::uint64_t) override {
     if (begin_error) return *begin_error;
     ++begun;
     return std::unique_ptr<smtp::IncomingMessage>(std::make_unique<Message>(*this, std::move(envelope)));
