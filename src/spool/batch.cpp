@@ -22,7 +22,10 @@ Extent Batch::add(RecordHeader header, std::string_view head, std::string_view b
   const std::size_t octets = footprint(header);
   const std::size_t unpadded = record_header_size + head.size() + blob.size();
   const std::size_t own_before = own_.size();
-  append_record_header(own_, header, seed_);
+  last_ = header;
+  last_at_ = own_before;
+  own_.resize(own_before + record_header_size);
+  store_record_header(own_.data() + own_before, header, seed_);
   own_.append(head);
   if (blob.size() > copied_blob) {
     own(own_.size() - own_before);
@@ -48,6 +51,12 @@ void Batch::own(std::size_t length) {
 }
 
 Expected<void> Batch::write(JournalFile& file) {
+  last_.flags |= record_flag::ends_batch;
+  store_record_header(own_.data() + last_at_, last_, seed_);
+  const std::size_t filling = to_page_end(end_) - end_;
+  own_.append(filling, '\0');
+  own(filling);
+  end_ += static_cast<std::uint32_t>(filling);
   vectors_.clear();
   std::size_t own_at = 0;
   for (const Piece& piece : pieces_) {

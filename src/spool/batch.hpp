@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Batch: what one write and one sync make durable. Places records behind each other in a segment and writes
-// them without copying bodies.
+// them without copying bodies. A batch fills whole pages of its own: a write that fails or is torn never touches
+// what was acknowledged before it, no page is written twice, and the system never reads one in order to change it.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +19,7 @@ namespace sealpost::spool {
 
 class Batch {
  public:
-  // Empties it, for a batch that begins at `start` of the segment. Keeps its memory.
+  // Empties it, for a batch that begins at `start` of the segment, on a page. Keeps its memory.
   void begin(const SegmentHeader& segment, std::uint32_t start);
 
   void clear() noexcept { end_ = start_; }
@@ -30,6 +31,7 @@ class Batch {
   bool empty() const noexcept { return end_ == start_; }
   std::uint32_t start() const noexcept { return start_; }
   std::uint32_t end() const noexcept { return end_; }
+  // Ends the batch: marks its last record and fills its last page.
   Expected<void> write(JournalFile& file);
 
  private:
@@ -44,6 +46,8 @@ class Batch {
   std::uint32_t size_ = 0;
   std::uint32_t start_ = 0;
   std::uint32_t end_ = 0;
+  RecordHeader last_;  // the last record's, and where in own_ it is
+  std::size_t last_at_ = 0;
   std::string own_;  // headers, heads, small blobs and padding
   std::vector<Piece> pieces_;
   std::vector<iovec> vectors_;

@@ -17,7 +17,7 @@ class CommitWindow {
   struct Limits {
     Duration longest = std::chrono::milliseconds(3);
     Duration step = std::chrono::microseconds(300);  // nothing came for so long: nobody else will
-    std::size_t enough = 32;                         // requests worth a sync: a message takes two
+    std::size_t enough = 64;                         // requests worth a sync: a message takes two
     double busy = 3;                                 // mean batch from which on gathering pays
   };
   CommitWindow() = default;

@@ -60,6 +60,7 @@ bool JournalWriter::add_spare(const std::string& name) {
                  {{"file", name}, {"why", disk_error(opened.error, "open").detail}});
     return false;
   }
+  opened.file->forget_cache();
   spares_.push_back(Spare{name, std::move(opened.file)});
   return true;
 }

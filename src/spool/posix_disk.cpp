@@ -53,6 +53,7 @@ class PosixFile final : public JournalFile {
     return -error;
   }
   int sync_data() noexcept override { return static_cast<int>(result_of(::fdatasync(descriptor_.get()))); }
+  void forget_cache() noexcept override { ::posix_fadvise(descriptor_.get(), 0, 0, POSIX_FADV_DONTNEED); }
   int close() noexcept override { return static_cast<int>(result_of(::close(descriptor_.release()))); }
 
  private:

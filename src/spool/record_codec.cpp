@@ -282,9 +282,9 @@ std::uint32_t seed_of(const SegmentHeader& header) noexcept {
   return crc32c(0, std::string_view(octets, sizeof octets));
 }
 
-void append_record_header(std::string& out, const RecordHeader& header, std::uint32_t seed) {
-  std::array<char, record_header_size> octets{};
-  char* at = octets.data() + crc_size;
+void store_record_header(char* into, const RecordHeader& header, std::uint32_t seed) noexcept {
+  std::fill_n(into, record_header_size, '\0');
+  char* at = into + crc_size;
   at = store(at, header.head_length);
   at = store(at, header.blob_length);
   at = store(at, header.head_crc);
@@ -295,9 +295,7 @@ void append_record_header(std::string& out, const RecordHeader& header, std::uin
   at += 2;  // zero
   const auto& id = header.id.bytes();
   std::copy(id.begin(), id.end(), reinterpret_cast<unsigned char*>(at));
-  const std::string_view all(octets.data(), octets.size());
-  store(octets.data(), crc32c(seed, all.substr(crc_size)));
-  out.append(all);
+  store(into, crc32c(seed, std::string_view(into + crc_size, record_header_size - crc_size)));
 }
 
 bool decode_record_header(std::string_view octets, std::uint32_t seed, RecordHeader& header) noexcept {

@@ -17,6 +17,7 @@
 namespace sealpost::spool {
 
 constexpr std::uint32_t format_version = 1;
+constexpr std::size_t page_size = 4096;            // batches begin on pages: see Batch
 constexpr std::size_t segment_header_size = 4096;  // records begin here
 constexpr std::size_t record_header_size = 48;
 constexpr std::size_t max_head = 16u << 20;
@@ -42,6 +43,7 @@ std::uint32_t seed_of(const SegmentHeader& header) noexcept;
 namespace record_flag {
 constexpr std::uint8_t more_follows = 1;  // the group goes on with the next record
 constexpr std::uint8_t continues = 2;     // not the first record of its group
+constexpr std::uint8_t ends_batch = 4;    // the next record begins on the next page
 }  // namespace record_flag
 
 struct RecordHeader {
@@ -56,13 +58,16 @@ struct RecordHeader {
   std::uint32_t batch = 0;  // where in the file the batch of this record begins: all before it is durable
   MessageId id;
 };
+constexpr std::size_t to_page_end(std::size_t octets) noexcept {
+  return (octets + page_size - 1) / page_size * page_size;
+}
 constexpr std::size_t padded(std::size_t octets) noexcept { return (octets + 7) & ~std::size_t{7}; }
 inline std::size_t footprint(const RecordHeader& header) noexcept {
   return padded(record_header_size + std::size_t{header.head_length} + header.blob_length);
 }
-// Appends the header; head, blob and zeros up to footprint() follow. The checksum of the header covers those
+// Writes record_header_size octets; head, blob and zeros up to footprint() follow. The checksum of the header covers those
 // of head and blob, and is seeded: what an earlier use of the file left behind never passes for a record.
-void append_record_header(std::string& out, const RecordHeader& header, std::uint32_t seed);
+void store_record_header(char* into, const RecordHeader& header, std::uint32_t seed) noexcept;
 // The record header at the start of `octets` when its checksum holds and the whole record fits. Cheap on
 // purpose: a search for the next record after damage tries it everywhere, over octets that strangers wrote.
 bool decode_record_header(std::string_view octets, std::uint32_t seed, RecordHeader& header) noexcept;

@@ -181,7 +181,7 @@ class Recovery {
     std::size_t first = 0;
     while (first < records.size()) {
       std::size_t end = first + 1;
-      while (end < records.size() && records[end].offset == records[end - 1].end &&
+      while (end < records.size() && records[end].offset == records[end - 1].next &&
              (records[end - 1].header.flags & record_flag::more_follows) != 0)
         ++end;
       replay_group(sequence, octets, std::span(records).subspan(first, end - first));

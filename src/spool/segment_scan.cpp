@@ -32,6 +32,8 @@ ScannedRecord check(std::string_view octets, std::size_t at, const RecordHeader&
   record.header = header;
   record.offset = static_cast<std::uint32_t>(at);
   record.end = static_cast<std::uint32_t>(at + footprint(header));
+  const bool ends_batch = (header.flags & record_flag::ends_batch) != 0;
+  record.next = ends_batch ? static_cast<std::uint32_t>(to_page_end(record.end)) : record.end;
   const std::string_view head = octets.substr(at + record_header_size, header.head_length);
   const std::string_view blob =
       octets.substr(at + record_header_size + header.head_length, header.blob_length);
@@ -49,7 +51,7 @@ std::vector<ScannedRecord> find_all(std::string_view octets, std::uint32_t seed)
       at = next_record(octets, at + 8, seed, header);
     if (at >= octets.size()) break;
     found.push_back(check(octets, at, header));
-    at = found.back().end;
+    at = found.back().next;
   }
   return found;
 }
@@ -78,17 +80,17 @@ SegmentScan scan_segment(std::string_view octets, std::uint32_t seed, std::uint3
     if (torn) break;  // D-03: from here on nothing was ever acknowledged
     if (record.offset != at) scan.gaps.push_back(Gap{at, record.offset});
     scan.records.push_back(record);
-    at = record.end;
+    at = record.next;
     if ((record.header.flags & record_flag::more_follows) == 0) {
       whole = scan.records.size();
-      scan.end = record.end;
+      scan.end = record.next;
     }
   }
   scan.records.resize(whole);  // the rest is a group that never ended
   if (at < trusted) scan.gaps.push_back(Gap{at, trusted});
   scan.end = std::max(scan.end, trusted);
   for (const ScannedRecord& record : found)
-    if (record.offset >= scan.end) scan.abandoned += record.end - record.offset;
+    if (record.offset >= scan.end) scan.abandoned += record.next - record.offset;
   return scan;
 }
 

@@ -19,6 +19,7 @@ struct ScannedRecord {
   std::uint32_t end = 0;     // footprint included
   bool head_intact = true;
   bool blob_intact = true;
+  std::uint32_t next = 0;  // where the next record is due
   bool intact() const noexcept { return head_intact && blob_intact; }
 };
 

@@ -66,6 +66,7 @@ class SimDisk::File final : public JournalFile {
     inode_->unsynced.clear();
     return error;
   }
+  void forget_cache() noexcept override {}
   int close() noexcept override {
     const std::lock_guard lock(disk_.mutex_);
     return begin();
