@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The sealpost binary: parse the command line, run the subcommand.
+#include <fcntl.h>
+#include <sysexits.h>
+
+#include <exception>
+#include <iostream>
+
+#include "app/relay.hpp"
+#include "base/log.hpp"
+#include "base/version.hpp"
+#include "cli/command_line.hpp"
+
+namespace {
+
+using namespace sealpost;
+
+int set_up_log(const app::LogConfig& log) {
+  int fd = 2;
+  if (!log.file.empty()) {
+    fd = ::open(log.file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
+    if (fd < 0) {
+      std::cerr << "sealpost: log file " << log.file << " cannot be opened\n";
+      return EX_CANTCREAT;
+    }
+  }
+  const auto level = log.level == "debug"     ? log::Level::debug
+                     : log.level == "warning" ? log::Level::warning
+                     : log.level == "error"   ? log::Level::error
+                                              : log::Level::info;
+  log::configure(fd, log.format == "json" ? log::Format::json : log::Format::text, level);
+  return EX_OK;
+}
+
+int run(const cli::CommandLine& line) {
+  app::LoadResult loaded = app::load_config(line.config_file());
+  for (const auto& finding : loaded.findings) std::cerr << finding.to_string() << '\n';
+  if (!loaded.ok()) {
+    std::cerr << "sealpost: nothing was started\n";
+    return EX_CONFIG;
+  }
+  if (!line.socket.empty()) loaded.config.control_socket = line.socket;
+  if (const int failed = set_up_log(loaded.config.log); failed != EX_OK) return failed;
+  auto relay = app::Relay::create(std::move(loaded.config));
+  if (!relay) {
+    log::flush();
+    std::cerr << "sealpost: cannot start: " << relay.error().detail << '\n';
+    return relay.error().code == Errc::invalid ? EX_CONFIG : EX_UNAVAILABLE;
+  }
+  return (*relay)->run();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    CLI::App app(
+        "An outbound SMTP relay that enforces and proves transport security.\n\n"
+        "Without a configuration file 'sealpost run' listens on 127.0.0.1:2525 and [::1]:2525 and keeps its\n"
+        "data in ./sealpost-data. The other commands ask the running relay over its control socket.",
+        "sealpost");
+    cli::CommandLine line;
+    app.set_version_flag("--version", "sealpost " + std::string(version()));
+    app.add_option(
+        "--config", line.config,
+        "Configuration file; default: /etc/sealpost/sealpost.toml when it exists, else embedded defaults");
+    app.add_option("--socket", line.socket, "Control socket; default: from the configuration");
+    app.add_flag("--json", line.json, "Print JSON instead of tables");
+    app.require_subcommand(1);
+    app.fallthrough();
+    app.add_subcommand("run", "Run the relay in the foreground; SIGTERM ends it in order, SIGHUP reloads")
+        ->callback([&line] { line.work = [&line] { return run(line); }; });
+    cli::add_check_command(app, line);
+    cli::add_queue_commands(app, line);
+    cli::add_policy_commands(app, line);
+    cli::add_sts_commands(app, line);
+    cli::add_report_commands(app, line);
+    cli::add_status_command(app, line);
+    try {
+      app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+      return app.exit(error) == 0 ? EX_OK : EX_USAGE;
+    }
+    return line.work();
+  } catch (const std::exception& error) {
+    sealpost::log::flush();
+    std::cerr << "sealpost: " << error.what() << '\n';
+    return EX_SOFTWARE;
+  }
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The running relay: builds every part in order, wires them, starts the threads, and takes all of it down again. The
+// one place that knows everyone.
+#pragma once
+
+#include <csignal>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "admin/control_server.hpp"
+#include "app/config.hpp"
+#include "app/worker.hpp"
+#include "dns/ares_resolver.hpp"
+#include "dns/caching_resolver.hpp"
+#include "dns/dnssec_watch.hpp"
+#include "event/blocking_pool.hpp"
+#include "event/event_loop.hpp"
+#include "policy/sts_service.hpp"
+#include "spool/journal_spool.hpp"
+#include "tls/server_identity.hpp"
+#include "tls/trust_store.hpp"
+#include "tlsrpt/db_recorder.hpp"
+
+namespace sealpost::app {
+
+class Relay {
+ public:
+  // Opens everything and replays the journal, but takes no mail yet. An error says what, where and what to do; then
+  // nothing has been started.
+  static Expected<std::unique_ptr<Relay>> create(Config config);
+  ~Relay();
+
+  // Serves until SIGTERM or SIGINT; SIGHUP reloads. On the calling thread. The process's exit code.
+  int run();
+
+ private:
+  explicit Relay(Config config);
+  Expected<void> open_parts();
+  Expected<void> open_workers();
+  Expected<void> bind_listeners();
+  void serve_control();
+
+  event::Task<void> begin_mail();  // probation (D-12), recovered mail, then the listeners
+  event::Task<void> try_alone(spool::StoredMessagePtr message);
+  event::Task<void> watch_dnssec();
+  event::Task<void> reload();
+  event::Task<void> shut_down();
+  event::Task<admin::Answer> status();
+
+  intake::SettingsPtr intake_settings(const Config& config, const ListenerConfig& listener,
+                                      Worker& worker) const;
+  delivery::RulesPtr rules_from(const Config& config) const;
+  class QueueSink;
+  class Signals;
+
+  Config config_;
+  delivery::RulesPtr rules_;
+  const SystemTime started_;
+  event::EventLoop main_;           // control, signals
+  event::EventLoop resolver_loop_;  // DNS and MTA-STS
+  std::thread resolver_thread_;
+
+  std::shared_ptr<const tls::TrustStore> trust_;
+  std::shared_ptr<const tls::ServerIdentity> identity_;  // null: STARTTLS is not offered
+  std::unique_ptr<dns::AresResolver> ares_;
+  std::unique_ptr<dns::CachingResolver> resolver_;
+  std::unique_ptr<dns::DnssecWatch> dnssec_;
+  std::unique_ptr<event::ThreadPool> pool_;
+  std::unique_ptr<spool::Disk> disk_;
+  std::unique_ptr<spool::Driver> driver_;
+  std::unique_ptr<spool::JournalSpool> spool_;
+  std::unique_ptr<policy::StsService> sts_;
+  std::unique_ptr<tlsrpt::DbRecorder> recorder_;
+
+  delivery::HostRegistry hosts_;
+  delivery::NxGuard nx_guard_;
+  delivery::Totals totals_;
+  queue::Schedule schedule_;
+  std::unique_ptr<Shared> shared_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::unique_ptr<queue::Dispatcher> dispatcher_;
+  std::unique_ptr<QueueSink> sink_;
+  intake::ConnectionLimits connections_;
+  intake::BodyBudget bodies_;
+  intake::Counters intake_counters_;
+  std::vector<std::vector<event::UniqueFd>> sockets_;  // per listener, one per worker; until begin_mail()
+  std::unique_ptr<event::TaskScope> resolver_scope_;
+  std::unique_ptr<admin::ControlServer> control_;
+  std::unique_ptr<Signals> signals_;
+  bool taking_mail_ = false;
+  bool stopping_ = false;
+  event::TaskScope scope_;
+};
+
+}  // namespace sealpost::app
