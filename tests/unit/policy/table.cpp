@@ -47,6 +47,12 @@ const std::string& Row::operator[](std::string_view column) const {
   return found->second;
 }
 
+const std::string& Row::get(std::string_view column) const {
+  static const std::string empty;
+  const auto found = cells_.find(column);
+  return found == cells_.end() ? empty : found->second;
+}
+
 std::vector<Row> read_table(std::string_view file) {
   std::ifstream in(std::string(POLICY_TABLES) + "/" + std::string(file));
   if (!in) throw std::runtime_error("cannot read table " + std::string(file));

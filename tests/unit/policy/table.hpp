@@ -16,6 +16,7 @@ class Row {
   Row(std::string place, std::map<std::string, std::string, std::less<>> cells)
       : place_(std::move(place)), cells_(std::move(cells)) {}
   const std::string& operator[](std::string_view column) const;  // throws for a column that is not there
+  const std::string& get(std::string_view column) const;         // empty when the table has no such column
   const std::string& place() const noexcept { return place_; }   // "sts_record.tsv:12", for messages
 
  private:

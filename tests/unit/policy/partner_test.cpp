@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sealpost/partner.hpp"
+
+#include <doctest.h>
+
+#include "scenario.hpp"
+#include "sealpost/verdict.hpp"
+
+using namespace sealpost;
+using namespace std::chrono_literals;
+using test::scenario_now;
+
+namespace {
+
+PartnerRule rule(const char* name, std::vector<std::string> domains) {
+  PartnerRule made;
+  made.name = name;
+  made.domains = std::move(domains);
+  return made;
+}
+
+std::string found(const std::vector<PartnerRule>& rules, std::string_view domain) {
+  const PartnerRule* partner = find_partner(rules, domain, scenario_now);
+  return partner != nullptr ? partner->name : "";
+}
+
+}  // namespace
+
+TEST_CASE("domain patterns of partner rules") {
+  struct Row {
+    const char *pattern, *domain;
+    bool covered;
+  };
+  const Row rows[] = {
+      {"noord.test", "noord.test", true},
+      {"noord.test", "NOORD.test", true},
+      {"noord.test", "a.noord.test", false},
+      {"*.noord.test", "a.noord.test", true},
+      {"*.noord.test", "a.b.noord.test", true},
+      {"*.noord.test", "noord.test", false},
+      {"*.noord.test", "xnoord.test", false},
+      {"*.noord.test", ".noord.test", false},
+      {"*.noord.test", "", false},
+      {"noord.test", "", false},
+      {"*.test", "noord.test", true},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.pattern);
+    CAPTURE(row.domain);
+    CHECK(covers(row.pattern, row.domain) == row.covered);
+  }
+}
+
+TEST_CASE("the more specific rule wins, and only rules in force count") {
+  std::vector<PartnerRule> rules = {rule("wide", {"*.test"}), rule("narrow", {"*.noord.test"}),
+                                    rule("exact", {"a.noord.test", "zuid.test"})};
+  CHECK(found(rules, "a.noord.test") == "exact");
+  CHECK(found(rules, "b.noord.test") == "narrow");
+  CHECK(found(rules, "noord.test") == "wide");
+  CHECK(found(rules, "zuid.test") == "exact");
+  CHECK(found(rules, "noord.example").empty());
+  rules[2].starts = scenario_now + 1s;
+  CHECK(found(rules, "a.noord.test") == "narrow");
+  rules[2].starts = scenario_now;
+  CHECK(found(rules, "a.noord.test") == "exact");
+  rules[2].ends = scenario_now;
+  CHECK(found(rules, "a.noord.test") == "narrow");
+  rules[2].ends = scenario_now + 1s;
+  CHECK(found(rules, "a.noord.test") == "exact");
+}
+
+TEST_CASE("exceptions end by themselves") {
+  PartnerRule partner = rule("p", {"b.test"});
+  partner.level = PartnerLevel::verify;
+  CHECK(level_at(partner, scenario_now) == PartnerLevel::verify);
+  partner.exceptions.push_back({scenario_now + 10s, PartnerLevel::encrypt, "renewal", "ciso"});
+  CHECK(level_at(partner, scenario_now) == PartnerLevel::encrypt);
+  CHECK(level_at(partner, scenario_now + 9s) == PartnerLevel::encrypt);
+  CHECK(level_at(partner, scenario_now + 10s) == PartnerLevel::verify);
+  partner.exceptions.push_back({scenario_now + 5s, PartnerLevel::opportunistic, "outage", "ciso"});
+  CHECK(exception_at(partner, scenario_now)->reason == "outage");
+  CHECK(exception_at(partner, scenario_now + 6s)->reason == "renewal");
+  CHECK(exception_at(partner, scenario_now + 10s) == nullptr);
+}
+
+TEST_CASE("T-08 certificate names (RFC 9525 §6.3)") {
+  struct Row {
+    const char *name, *reference;
+    bool host, domain;  // names the host; names the domain or a host directly under it
+  };
+  const Row rows[] = {
+      {"b.test", "b.test", true, true},
+      {"B.Test", "b.test", true, true},
+      {"a.b.test", "b.test", false, true},
+      {"*.b.test", "b.test", false, true},
+      {"*.b.test", "a.b.test", true, true},
+      {"*.b.test", "x.a.b.test", false, false},
+      {"a.b.test", "x.a.b.test", false, false},
+      {"x.a.b.test", "b.test", false, false},
+      {"*.test", "b.test", false, false},
+      {"*.co.test", "b.co.test", true, true},
+      {"*", "test", false, false},
+      {"*.", "b.", false, false},
+      {"b.test.", "b.test", false, false},
+      {"m*.b.test", "mx.b.test", false, false},
+      {"m*.b.test", "b.test", false, false},
+      {"*x.b.test", "mx.b.test", false, false},
+      {"mx.*.test", "mx.b.test", false, false},
+      {"*.*.test", "mx.b.test", false, false},
+      {"xn--*.b.test", "xn--a.b.test", false, false},
+      {"*.b.test", "xn--bcher-kva.b.test", true, true},
+      {"", "b.test", false, false},
+      {"b.test", "", false, false},
+      {"192.0.2.1", "192.0.2.1", false, false},
+      {"*.0.2.1", "192.0.2.1", false, false},
+      {"notb.test", "b.test", false, false},
+      {"b.test", "*.test", false, false},
+      {"*.b.test", "*.b.test", false, false},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.name);
+    CAPTURE(row.reference);
+    CHECK(names_match({row.name}, row.reference) == row.host);
+    CHECK(names_match({"other.example", row.name}, row.reference) == row.host);
+    CHECK(names_domain({row.name}, row.reference) == row.domain);
+  }
+  CHECK_FALSE(names_match({}, "b.test"));
+}
+
+TEST_CASE("an exception is in the trace and in the demand, with its reason and who approved it") {
+  DecisionFacts facts;
+  facts.policy_domain = "b.test";
+  facts.mx_host = "mx1.b.test";
+  facts.now = scenario_now;
+  facts.partner = rule("Noord", {"b.test"});
+  facts.partner->level = PartnerLevel::verify;
+  facts.partner->hash = "h";
+  facts.partner->exceptions.push_back(
+      {scenario_now + 1h, PartnerLevel::encrypt, "ticket 4711", "ciso@a.test"});
+  const Decision decision = decide(facts);
+  REQUIRE_FALSE(decision.requirement.demands.empty());
+  const Demand& demand = decision.requirement.demands.front();
+  CHECK(demand.origin == "Noord");
+  CHECK(demand.version == "h");
+  CHECK(demand.note ==
+        "exception until " + to_rfc3339(scenario_now + 1h) + ": ticket 4711 (approved by ciso@a.test)");
+  CHECK(decision.requirement.tls_required());
+  CHECK_FALSE(decision.requirement.authentication_required());
+  facts.explain = false;
+  CHECK(decide(facts).trace.empty());
+}
+
+TEST_CASE("words of a refusal name rule, host and reason") {
+  DecisionFacts facts;
+  facts.policy_domain = "noord.example";
+  facts.mx_host = "mx1.noord.example";
+  facts.now = scenario_now;
+  facts.partner = rule("Zorgverzekeraar Noord", {"noord.example"});
+  facts.partner->level = PartnerLevel::encrypt;
+  SessionFacts session;
+  session.mx_host = facts.mx_host;
+  session.starttls = StartTls::not_offered;
+  const Judgement judgement = judge(decide(facts).requirement, session, scenario_now);
+  REQUIRE(judgement.decisive() != nullptr);
+  CHECK(judgement.decisive()->failures.front().text ==
+        "TLS required by partner rule 'Zorgverzekeraar Noord', not offered by mx1.noord.example");
+
+  session.starttls = StartTls::refused;
+  session.starttls_reply = "454 4.7.0 no\r\nSTATUS: 2.0.0";
+  const auto refused = judge(decide(facts).requirement, session, scenario_now);
+  CHECK(refused.decisive()->failures.front().text.find('\n') == std::string::npos);
+}
+
+TEST_CASE("the TLSA digest knows records, not their order") {
+  const TlsaRecord a(3, 1, 1, std::vector<std::uint8_t>(32, 1)), b(3, 1, 1, std::vector<std::uint8_t>(32, 2));
+  CHECK(tlsa_digest(std::vector{a, b}) == tlsa_digest(std::vector{b, a}));
+  CHECK(tlsa_digest(std::vector{a}) != tlsa_digest(std::vector{b}));
+  CHECK(tlsa_digest(std::vector{a}) != tlsa_digest(std::vector{a, a}));
+  CHECK(to_text(TlsaRecord(3, 1, 1, {0x0a, 0xff})) == "3 1 1 0AFF");
+}
