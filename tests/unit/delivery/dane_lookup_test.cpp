@@ -145,7 +145,7 @@ TEST_CASE("DANE-06: an MX host that is an alias (D10)") {
       {"alias insecure: none", false, Dnssec::insecure, {"mx.test", "end.test"}, Kind::none, "", 0},
   };
   for (const Row& row : rows) {
-    CAPTURE(row.what);
+    CAPTURE(std::string(row.what));
     World world;
     world.alias("mx.test", row.first_link);
     for (const auto& name : row.with_records) world.tlsa(name);
