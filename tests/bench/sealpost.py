@@ -38,6 +38,7 @@ class Sealpost:
         self.program = program
         data = self.directory / "data"
         data.mkdir(parents=True)
+        data.chmod(0o700)
         self.configuration = self.directory / "sealpost.toml"
         self.configuration.write_text(
             CONFIGURATION.format(data=data, directory=self.directory, port=PORT, network=SINK_NETWORK))
