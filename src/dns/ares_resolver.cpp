@@ -111,7 +111,9 @@ std::vector<AresResolver::Server*> AresResolver::in_order() const {
   std::vector<Server*> order;
   for (const auto& server : servers_) order.push_back(server.get());
   const SteadyTime now = loop_.now();
-  std::ranges::stable_partition(order, [now](const Server* server) { return server->silent_until <= now; });
+  // Not std::ranges::stable_partition: clang 14 cannot compile what libstdc++ 12 returns from it.
+  std::stable_partition(order.begin(), order.end(),
+                        [now](const Server* server) { return server->silent_until <= now; });
   return order;
 }
 

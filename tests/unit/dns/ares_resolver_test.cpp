@@ -28,9 +28,9 @@ ResolverSettings settings_for(std::initializer_list<const ScriptedServer*> serve
 }
 
 AnswerPtr ask(const ResolverSettings& settings, std::string name, RrType type) {
-  event::EventLoop loop;
+  sealpost::event::EventLoop loop;
   AresResolver resolver(loop, settings);
-  return event::run_until_done(loop, resolver.query(std::move(name), type));
+  return sealpost::event::run_until_done(loop, resolver.query(std::move(name), type));
 }
 
 Message mx_answer(unsigned flags = Message::response) {
@@ -129,10 +129,10 @@ TEST_CASE("the next server is asked when one cannot, is silent, talks nonsense o
 TEST_CASE("a silent server is asked last for a while") {
   ScriptedServer silent([](const Query&) -> Reply { return std::nullopt; });
   ScriptedServer good([](const Query&) -> Reply { return mx_answer(); });
-  event::EventLoop loop;
+  sealpost::event::EventLoop loop;
   AresResolver resolver(loop, settings_for({&silent, &good}));
   for (int i = 0; i < 3; ++i) {
-    const auto answer = event::run_until_done(loop, resolver.query("b.test", RrType::mx));
+    const auto answer = sealpost::event::run_until_done(loop, resolver.query("b.test", RrType::mx));
     CHECK(answer->status == Status::found);
   }
   CHECK(silent.queries().size() == 1);
@@ -198,20 +198,22 @@ TEST_CASE("T-56: queries given up at any moment, and a resolver destroyed with q
     std::this_thread::sleep_for(2ms);
     return mx_answer();
   });
-  event::EventLoop loop;
-  auto stop_after = [&](Duration time) -> event::Task<void> { co_await event::sleep_for(loop, time); };
+  sealpost::event::EventLoop loop;
+  auto stop_after = [&](Duration time) -> sealpost::event::Task<void> {
+    co_await sealpost::event::sleep_for(loop, time);
+  };
   for (int i = 0; i < 8; ++i) {
     AresResolver resolver(loop, settings_for({&server}));
-    event::TaskScope scope(loop);
-    auto give_up = [&]() -> event::Task<void> {
+    sealpost::event::TaskScope scope(loop);
+    auto give_up = [&]() -> sealpost::event::Task<void> {
       auto answer = co_await resolver.query("b.test", RrType::mx);
       CHECK(answer->status == Status::found);
     };
     for (int n = 0; n < 50; ++n) scope.spawn(give_up());
-    event::run_until_done(loop, stop_after(std::chrono::microseconds(700 * i)));
+    sealpost::event::run_until_done(loop, stop_after(std::chrono::microseconds(700 * i)));
     if (i % 2 == 0) {
       scope.cancel();
-      event::run_until_done(loop, stop_after(10ms));  // late answers find nobody
+      sealpost::event::run_until_done(loop, stop_after(10ms));  // late answers find nobody
     }
   }
 }

@@ -19,18 +19,18 @@ using namespace std::chrono_literals;
 namespace {
 
 struct World {
-  event::SimLoop loop;
+  sealpost::event::SimLoop loop;
   TableResolver table{loop};
   CachingResolver resolver{loop, table};
   AnswerPtr ask(std::string name, RrType type) {
-    return event::run_until_done(loop, resolver.query(std::move(name), type));
+    return sealpost::event::run_until_done(loop, resolver.query(std::move(name), type));
   }
   AnswerPtr ask_fresh(std::string name, RrType type) {
-    return event::run_until_done(loop, resolver.query_fresh(std::move(name), type));
+    return sealpost::event::run_until_done(loop, resolver.query_fresh(std::move(name), type));
   }
 };
 
-event::Task<void> keep(Resolver& resolver, std::string name, std::vector<AnswerPtr>& into) {
+sealpost::event::Task<void> keep(Resolver& resolver, std::string name, std::vector<AnswerPtr>& into) {
   auto answer = co_await resolver.query(std::move(name), RrType::a);
   into.push_back(std::move(answer));
 }
@@ -73,7 +73,7 @@ TEST_CASE("T-40: one query in flight per question, however many ask; those who l
   world.table.address("h.test", {"192.0.2.1"});
   world.table.delay(1s);
   std::vector<AnswerPtr> answers;
-  event::TaskScope scope(world.loop), leaving(world.loop);
+  sealpost::event::TaskScope scope(world.loop), leaving(world.loop);
   leaving.spawn(keep(world.resolver, "h.test", answers));
   for (int i = 0; i < 100; ++i) scope.spawn(keep(world.resolver, "h.test", answers));
   world.loop.advance(500ms);
@@ -85,14 +85,14 @@ TEST_CASE("T-40: one query in flight per question, however many ask; those who l
 }
 
 TEST_CASE("T-40: questions in flight are bounded") {
-  event::SimLoop loop;
+  sealpost::event::SimLoop loop;
   TableResolver table(loop);
   table.delay(1s);
   CacheSettings settings;
   settings.most_in_flight = 2;
   CachingResolver resolver(loop, table, settings);
   std::vector<AnswerPtr> answers;
-  event::TaskScope scope(loop);
+  sealpost::event::TaskScope scope(loop);
   for (int i = 0; i < 3; ++i) scope.spawn(keep(resolver, "n" + std::to_string(i) + ".test", answers));
   loop.settle();
   REQUIRE(answers.size() == 1);
@@ -128,42 +128,42 @@ TEST_CASE("a worker's proxy answers from its own memory without leaving its loop
   World world;
   world.table.address("h.test", {"192.0.2.1"});
   ResolverProxy proxy(world.loop, world.resolver);
-  const auto first = event::run_until_done(world.loop, proxy.query("h.test", RrType::a));
+  const auto first = sealpost::event::run_until_done(world.loop, proxy.query("h.test", RrType::a));
   CHECK(first->addresses.size() == 1);
   const auto hits = world.resolver.counters().hits;
-  const auto second = event::run_until_done(world.loop, proxy.query("h.test", RrType::a));
+  const auto second = sealpost::event::run_until_done(world.loop, proxy.query("h.test", RrType::a));
   CHECK(second == first);
   CHECK(world.resolver.counters().hits == hits);
   world.loop.advance(301s);
-  event::run_until_done(world.loop, proxy.query("h.test", RrType::a));
+  sealpost::event::run_until_done(world.loop, proxy.query("h.test", RrType::a));
   CHECK(world.table.asked.size() == 2);
 }
 
 TEST_CASE("workers on other threads ask through proxies; those who give up leave no trace") {
-  event::EventLoop shared_loop;
+  sealpost::event::EventLoop shared_loop;
   TableResolver table(shared_loop);
   for (int i = 0; i < 50; ++i) table.address("h" + std::to_string(i) + ".test", {"192.0.2.1"});
   table.delay(1ms);
   CachingResolver resolver(shared_loop, table);
   std::thread server([&] { shared_loop.run(); });
-  std::array<event::EventLoop, 3> homes;
+  std::array<sealpost::event::EventLoop, 3> homes;
   std::array<std::size_t, 3> found{};
   std::vector<std::thread> workers;
   for (std::size_t w = 0; w < homes.size(); ++w) {
     workers.emplace_back([&, w] {
       ResolverProxy proxy(homes[w], resolver);
       std::vector<AnswerPtr> answers;
-      event::TaskScope scope(homes[w]), leaving(homes[w]);
+      sealpost::event::TaskScope scope(homes[w]), leaving(homes[w]);
       for (int i = 0; i < 500; ++i) {
         scope.spawn(keep(proxy, "h" + std::to_string(i % 50) + ".test", answers));
         leaving.spawn(keep(proxy, "x" + std::to_string(i) + ".test", answers));
       }
-      auto wait = [&]() -> event::Task<void> {
-        co_await event::yield(homes[w]);
+      auto wait = [&]() -> sealpost::event::Task<void> {
+        co_await sealpost::event::yield(homes[w]);
         leaving.cancel();
         co_await scope.join();
       };
-      event::run_until_done(homes[w], wait());
+      sealpost::event::run_until_done(homes[w], wait());
       for (const auto& answer : answers) found[w] += answer->status == Status::found ? 1u : 0u;
     });
   }

@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+"""The checks find what they are for: each fault is planted in a small tree of its own."""
+import pathlib
+import shutil
+import sys
+import tempfile
+import unittest
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(HERE))
+import coroutines  # noqa: E402
+import formatting  # noqa: E402
+import includes  # noqa: E402
+import rules  # noqa: E402
+
+TABLE = """
+| `src/base` | | openssl | bottom |
+| `src/event` | base | | loop |
+| `src/dns` | base event | c-ares | names |
+"""
+
+
+class Tree(unittest.TestCase):
+    def setUp(self):
+        self.root = pathlib.Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.root)
+        self.write("docs/architecture.md", TABLE)
+        for folder in ("src/base", "src/event", "src/dns", "include/sealpost", "tests/unit"):
+            (self.root / folder).mkdir(parents=True)
+        shutil.copy(ROOT / ".clang-format", self.root)
+
+    def write(self, name, text):
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def problems(self, check):
+        return check.check(self.root)[1]
+
+    def finds(self, check, *parts):
+        problems = self.problems(check)
+        self.assertTrue(any(all(part in problem for part in parts) for problem in problems), problems)
+
+
+class Includes(Tree):
+    def test_accepts_what_the_table_allows(self):
+        self.write("src/dns/a.cpp", '#include <ares.h>\n#include "dns/a.hpp"\n#include "event/loop.hpp"\n')
+        self.write("include/sealpost/a.hpp", '#include <string>\n#include "sealpost/b.hpp"\n')
+        self.assertEqual(self.problems(includes), [])
+
+    def test_upwards(self):
+        self.write("src/base/a.hpp", '// first\n#include "event/loop.hpp"\n')
+        self.finds(includes, "src/base/a.hpp:2", "base may not use event")
+
+    def test_library(self):
+        self.write("src/event/a.cpp", "#include <openssl/ssl.h>\n")
+        self.finds(includes, "src/event/a.cpp:1", "may not use openssl")
+
+    def test_public_header(self):
+        self.write("include/sealpost/a.hpp", '#include "base/text.hpp"\n#include <event2/event.h>\n')
+        self.finds(includes, "include/sealpost/a.hpp:1", "base")
+        self.finds(includes, "include/sealpost/a.hpp:2", "libevent")
+
+    def test_relative_path(self):
+        self.write("src/base/a.cpp", '#include "a.hpp"\n')
+        self.finds(includes, "src/base/a.cpp:1", "base/a.hpp")
+
+    def test_table(self):
+        self.write("docs/architecture.md", TABLE.replace("| base | |", "| dns | |"))
+        self.finds(includes, "event may use dns")
+        self.write("docs/architecture.md", TABLE.replace("openssl", "opensl"))
+        self.finds(includes, "no library is called opensl")
+        (self.root / "src/queue").mkdir()
+        self.finds(includes, "src/queue has no row")
+
+
+class Formatting(Tree):
+    def test_finds_and_fixes(self):
+        self.write("src/base/a.cpp", "int  a;\n")
+        self.finds(formatting, "src/base/a.cpp:1")
+        formatting.fix(self.root)
+        self.assertEqual(self.problems(formatting), [])
+        self.assertEqual((self.root / "src/base/a.cpp").read_text(), "int a;\n")
+
+
+class Rules(Tree):
+    def test_code_without_test(self):
+        self.write("src/base/a.cpp", "// never so (T-01), nor so (D-03..D-05)\n")
+        self.write("tests/unit/a_test.cpp", '"T-01: it is not so"\n"D-04"\n')
+        problems = self.problems(rules)
+        self.assertEqual([problem.split(": ")[1].split()[0] for problem in problems], ["D-03", "D-05"])
+        self.assertIn("test  tests/unit/a_test.cpp:1", rules.listing(self.root))
+
+
+class Coroutines(Tree):
+    def setUp(self):
+        super().setUp()
+        shutil.copytree(HERE / "coroutines", self.root / "tests/checks/coroutines")
+        for folder in ("src/event", "include/sealpost"):
+            shutil.copytree(ROOT / folder, self.root / folder, dirs_exist_ok=True)
+        for path in (self.root / "src/event").glob("*.cpp"):
+            path.unlink()
+        self.bad = (self.root / coroutines.BAD).read_text()
+
+    def test_fault_in_the_tree(self):
+        fault = self.bad.replace("// expect", "//")
+        self.write("src/dns/a.cpp", fault)
+        wanted = self.bad.count("// expect")
+        problems = self.problems(coroutines)
+        self.assertEqual(len(problems), wanted, problems)
+        self.assertEqual(len(self.problems(coroutines)), wanted)  # from the cache
+        self.write("src/dns/a.cpp", (self.root / coroutines.GOOD).read_text())
+        self.assertEqual(self.problems(coroutines), [])
+        self.write("src/dns/a.cpp", '#include "event/wait.hpp"\nint broken = co_await;\n')
+        self.finds(coroutines, "src/dns/a.cpp", "could not read it")
+
+    def test_rules_that_miss_something(self):
+        self.write(coroutines.BAD, self.bad.replace("if (co_await flag(loop)) co_return;", "co_await flag(loop);"))
+        self.finds(coroutines, "do not find 'condition'")
+
+    def test_rules_that_are_broken(self):
+        path = self.root / coroutines.RULES
+        path.write_text(path.read_text() + "m nonsense()\n")
+        with self.assertRaisesRegex(RuntimeError, "could not read it"):
+            self.problems(coroutines)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=1)
