@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// TLS as a server: identity files (T-51, T-52), protocol floors, unknown server names (RFC 8461 §7.1), ALPN (T-06),
+// tickets, and replacing the certificate under connections that go on.
+#include "tls/openssl_server.hpp"
+
+#include <doctest.h>
+#include <openssl/pem.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include <cstdio>
+#include <fstream>
+
+#include "bad_certificates.hpp"
+#include "loopback.hpp"
+#include "tls/certificate.hpp"
+#include "tls/openssl_client.hpp"
+
+using namespace sealpost;
+using namespace sealpost::test;
+
+namespace {
+
+constexpr Duration patience = std::chrono::seconds(5);
+
+std::shared_ptr<const tls::ServerIdentity> identity_of(const Issued& issued) {
+  auto identity = tls::ServerIdentity::from_pem(issued.pem(), issued.key_pem());
+  REQUIRE(identity);
+  return *identity;
+}
+
+struct Fixture {
+  explicit Fixture(tls::ServerOptions options = {}) {
+    auto made = tls::OpensslServer::create(identity_of(leaf), options);
+    REQUIRE(made);
+    server = std::move(*made);
+  }
+  struct Both {
+    Expected<tls::Secured> ours;
+    Expected<tls::Secured> theirs;
+  };
+  Both shake(SSL_CTX& client, std::string name = {}, std::string alpn = {}) {
+    Ends ends = loopback(loop);
+    auto [theirs, ours] = run_both(
+        loop, peer_shakes(std::move(ends.client), client, patience, std::move(name), std::move(alpn)),
+        server->accept(std::move(ends.server), patience));
+    return {std::move(ours), std::move(theirs)};
+  }
+  Issued leaf = issue(test::server("relay.example.test"), trusted_root());
+  event::EventLoop loop;
+  std::unique_ptr<tls::OpensslServer> server;
+};
+
+class Directory {
+ public:
+  Directory() { REQUIRE(::mkdtemp(path_.data()) != nullptr); }
+  ~Directory() {
+    for (const std::string& file : files_) std::remove(file.c_str());
+    std::remove(path_.c_str());
+  }
+  std::string write(const std::string& name, const std::string& text, mode_t mode = 0600) {
+    files_.push_back(path_ + "/" + name);
+    std::ofstream(files_.back()) << text;
+    REQUIRE(::chmod(files_.back().c_str(), mode) == 0);
+    return files_.back();
+  }
+
+ private:
+  std::string path_ = "/tmp/sealpost-identity-XXXXXX";
+  std::vector<std::string> files_;
+};
+
+std::string encrypted_pem(const Issued& issued) {
+  const BioPtr out(BIO_new(BIO_s_mem()));
+  unsigned char word[] = "secret";
+  REQUIRE(PEM_write_bio_PrivateKey(out.get(), issued.key.get(), EVP_aes_128_cbc(), word, 6, nullptr,
+                                   nullptr) == 1);
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(out.get(), &data);
+  return std::string(data, static_cast<std::size_t>(size));
+}
+
+std::string wire_list(const std::vector<std::string>& protocols) {
+  std::string wire;
+  for (const std::string& name : protocols) wire += static_cast<char>(name.size()) + name;
+  return wire;
+}
+
+}  // namespace
+
+TEST_CASE("a handshake and its facts, for the Received header") {
+  Fixture f;
+  const SslContextPtr client = lax_client();
+  const auto both = f.shake(*client, "whatever.example");
+  REQUIRE(both.ours);
+  CHECK(both.ours->facts.version == TlsVersion::tls1_3);
+  CHECK(both.ours->facts.cipher == "TLS_AES_256_GCM_SHA384");
+  CHECK(both.ours->facts.group == "X25519");
+  CHECK_FALSE(both.ours->facts.certificate);
+}
+
+TEST_CASE("T15: versions and suites by strength") {
+  struct Row {
+    int version;
+    const char* ciphers;
+    bool relay;
+    bool submission;
+  };
+  for (const Row& row :
+       std::vector<Row>{{TLS1_VERSION, "ALL:@SECLEVEL=0", false, false},
+                        {TLS1_1_VERSION, "ALL:@SECLEVEL=0", false, false},
+                        {TLS1_2_VERSION, "ALL:@SECLEVEL=0", true, true},
+                        {TLS1_3_VERSION, "ALL", true, true},
+                        {TLS1_2_VERSION, "AECDH-AES256-SHA:@SECLEVEL=0", false, false},
+                        {TLS1_2_VERSION, "ECDHE-ECDSA-NULL-SHA:@SECLEVEL=0", false, false}}) {
+    CAPTURE(row.ciphers);
+    for (const bool strong : {false, true}) {
+      tls::ServerOptions options;
+      if (strong) options.strength = tls::Strength::strong;
+      Fixture f(options);
+      PeerOptions peer;
+      peer.oldest = peer.newest = row.version;
+      peer.ciphers = row.ciphers;
+      const SslContextPtr client = lax_client(peer);
+      CHECK(f.shake(*client).ours.has_value() == (strong ? row.submission : row.relay));
+    }
+  }
+  tls::ServerOptions options;
+  options.minimum = TlsVersion::tls1_3;
+  Fixture f(options);
+  PeerOptions peer;
+  peer.newest = TLS1_2_VERSION;
+  const SslContextPtr client = lax_client(peer);
+  CHECK_FALSE(f.shake(*client).ours);
+}
+
+TEST_CASE("T-06: a list of protocols without a mail protocol gets no handshake") {
+  struct Row {
+    std::vector<std::string> list;
+    bool works;
+  };
+  for (const Row& row : std::vector<Row>{{{}, true},
+                                         {{"h2"}, false},
+                                         {{"http/1.1"}, false},
+                                         {{"h2", "http/1.1", "imap", "ftp"}, false},
+                                         {{"smtp"}, true},
+                                         {{"h2", "smtp"}, true},
+                                         {{"submission"}, true},
+                                         {{"SMTP"}, false},
+                                         {{"smtpx", "smt"}, false}}) {
+    Fixture f;
+    const SslContextPtr client = lax_client();
+    const auto both = f.shake(*client, {}, wire_list(row.list));
+    CHECK(both.ours.has_value() == row.works);
+    if (!row.works) CHECK(both.theirs.error().detail == "tlsv1-alert-no-application-protocol");
+  }
+}
+
+TEST_CASE("a client that says no TLS, or nothing, is given up in time") {
+  Fixture f;
+  Ends ends = loopback(f.loop);
+  ends.client->try_write("GET / HTTP/1.1\r\n\r\n");
+  const auto wrong = event::run_until_done(f.loop, f.server->accept(std::move(ends.server), patience));
+  REQUIRE_FALSE(wrong);
+  CHECK(wrong.error().code == Errc::tls);
+  CHECK(wrong.error().detail == "http-request");
+  Ends silent = loopback(f.loop);
+  const auto late = event::run_until_done(
+      f.loop, f.server->accept(std::move(silent.server), std::chrono::milliseconds(30)));
+  REQUIRE_FALSE(late);
+  CHECK(late.error().code == Errc::timed_out);
+}
+
+TEST_CASE("tickets: sessions resume, on every thread's server with the same identity") {
+  Fixture f;
+  auto second = tls::OpensslServer::create(identity_of(f.leaf), {});
+  REQUIRE(second);
+  auto client = tls::OpensslClient::create(trust_in_root());
+  REQUIRE(client);
+  tls::ClientOptions options;
+  options.session_key = "k";
+  const auto visit = [&](tls::Server& server) {
+    Ends ends = loopback(f.loop);
+    auto [theirs, ours] = run_both(f.loop, (*client)->handshake(std::move(ends.client), options, patience),
+                                   server.accept(std::move(ends.server), patience));
+    REQUIRE(ours);
+    REQUIRE(event::run_until_done(f.loop, send_text(*ours->stream, "220 hi\r\n")));
+    REQUIRE(event::run_until_done(f.loop, read_text(*theirs->stream, 8)));
+    CHECK(ours->facts.resumed == theirs->facts.resumed);
+    return ours->facts.resumed;
+  };
+  CHECK_FALSE(visit(*f.server));
+  CHECK(visit(*f.server));
+  CHECK_FALSE(visit(**second));  // loaded apart: another ticket secret
+  const auto shared = identity_of(f.leaf);
+  REQUIRE(f.server->replace(shared));
+  REQUIRE((*second)->replace(shared));
+  CHECK_FALSE(visit(*f.server));
+  CHECK(visit(**second));
+}
+
+TEST_CASE("T-52: a new certificate serves new handshakes, old connections go on, a bad one changes nothing") {
+  Fixture f;
+  auto client = tls::OpensslClient::create(trust_in_root());
+  REQUIRE(client);
+  const auto names = [&](const tls::Secured& secured) {
+    return secured.facts.certificate->dns_names.front();
+  };
+  const auto visit = [&] {
+    Ends ends = loopback(f.loop);
+    return run_both(f.loop, (*client)->handshake(std::move(ends.client), tls::ClientOptions(), patience),
+                    f.server->accept(std::move(ends.server), patience));
+  };
+  auto [old_theirs, old_ours] = visit();
+  REQUIRE(old_theirs);
+  CHECK(names(*old_theirs) == "relay.example.test");
+
+  for (int round = 0; round < 50; ++round) {
+    const std::string name = "relay" + std::to_string(round) + ".example.test";
+    const Issued next = issue(test::server(name), trusted_root());
+    REQUIRE(f.server->replace(identity_of(next)));
+    // Half of the reloads are broken: they never become an identity.
+    CertificateSpec other = test::server("other.example.test");
+    other.key = KeyKind::rsa_2048;
+    CHECK_FALSE(tls::ServerIdentity::from_pem(next.pem(), issue(other, trusted_root()).key_pem()));
+    auto [theirs, ours] = visit();
+    REQUIRE(theirs);
+    CHECK(names(*theirs) == name);
+  }
+  // Too weak to be installed at all.
+  CertificateSpec weak = test::server("weak.example.test");
+  weak.key = KeyKind::rsa_1024;
+  tls::ServerOptions strong;
+  strong.strength = tls::Strength::strong;
+  Fixture strict(strong);
+  CHECK_FALSE(strict.server->replace(identity_of(issue(weak, trusted_root()))));
+  const SslContextPtr lax = lax_client();
+  CHECK(strict.shake(*lax).ours);
+
+  REQUIRE(event::run_until_done(f.loop, send_text(*old_ours->stream, "still here")));
+  CHECK(*event::run_until_done(f.loop, read_text(*old_theirs->stream, 10)) == "still here");
+}
+
+TEST_CASE("T-51, T-52: identity files are checked whole; errors name the file and the remedy") {
+  Directory files;
+  const Issued leaf = issue(test::server("relay.example.test"), trusted_root());
+  CertificateSpec other_spec = test::server("other.example.test");
+  other_spec.key = KeyKind::rsa_2048;
+  const Issued other = issue(other_spec, trusted_root());
+  const std::string certificate = files.write("cert.pem", leaf.pem() + trusted_root().pem());
+  const std::string key = files.write("key.pem", leaf.key_pem());
+
+  const auto good = tls::ServerIdentity::load(certificate, key);
+  REQUIRE(good);
+  CHECK((*good)->expires() == test_now() + std::chrono::days(365));
+
+  const auto fails_with = [](const std::string& with, const std::string& its_key) {
+    const auto identity = tls::ServerIdentity::load(with, its_key);
+    REQUIRE_FALSE(identity);
+    return identity.error().detail;
+  };
+  CHECK(fails_with("/nonexistent.pem", key) == "/nonexistent.pem: No such file or directory");
+  CHECK(fails_with(certificate, "/nonexistent.pem") == "/nonexistent.pem: No such file or directory");
+  const std::string empty = files.write("empty.pem", "");
+  CHECK(fails_with(empty, key) ==
+        empty + ": no certificate in it; PEM with the server's own first is needed");
+  CHECK(fails_with(certificate, empty).starts_with(empty + ": no private key in it"));
+  CHECK(fails_with(key, key).starts_with(key + ": no certificate in it"));
+  const std::string wrong = files.write("other.pem", other.key_pem());
+  CHECK(fails_with(certificate, wrong) ==
+        wrong + ": the key does not belong to the first certificate of the chain");
+  const std::string open = files.write("open.pem", leaf.key_pem(), 0644);
+  CHECK(fails_with(certificate, open) == open + ": open to every user of this machine; chmod o-rwx it");
+  const std::string group = files.write("group.pem", leaf.key_pem(), 0640);
+  CHECK(tls::ServerIdentity::load(certificate, group));
+  const std::string locked = files.write("locked.pem", encrypted_pem(leaf));
+  CHECK(fails_with(certificate, locked) ==
+        locked + ": the key is encrypted; store it without a passphrase, readable by sealpost only");
+}
