@@ -83,7 +83,8 @@ TEST_CASE("SMTP-08 MAIL: paths (RFC 5321 §4.1.2)") {
   const std::string domain255 = label + "." + label + "." + label + "." + std::string(63, 'd');
   const struct {
     std::string argument;
-    std::string_view reply, path;
+    std::string_view reply;
+    std::string path;
   } rows[] = {
       {"FROM:<>", "ok", ""},
       {"from:<a@b.example>", "ok", "a@b.example"},
