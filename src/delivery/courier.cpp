@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 constexpr auto plan_age = 30s;     // then policies and hosts are looked at again, mostly from caches
 constexpr auto hold_open = 500ms;  // a connection stays with its lane this long before others may have it
 constexpr std::size_t most_at_once = 10'000;
-constexpr auto no_place_pause = 1s;
+constexpr auto no_place_pause = 200ms;
 
 std::vector<RecipientFate> same_fate(const queue::Job& job, const Refusal& refusal) {
   std::vector<RecipientFate> fates;
@@ -86,6 +86,10 @@ event::Task<void> DeliveryCourier::serve(queue::Lane& lane) {
     if (!connection) {
       auto dialled = co_await dialer_.dial(*plan, job->message->size);
       if (auto* refusal = std::get_if<Refusal>(&dialled)) {
+        if (refusal->no_place) {
+          lane.put_back(std::move(job), context_.loop.wall() + no_place_pause, refusal->text);
+          break;
+        }
         co_await refuse_lane(lane, std::move(job), &*plan, std::move(*refusal));
         break;
       }
@@ -180,7 +184,6 @@ event::Task<void> DeliveryCourier::refuse_lane(queue::Lane& lane, queue::JobPtr 
       until = now + schedule_.gap(lane.failures() + 1, context_.random());
       if (refusal.by_partner && plan->partner)
         until = std::min(until, now + std::max(plan->partner->grace, std::chrono::seconds(1)));
-      if (refusal.status == "4.4.5") until = now + no_place_pause;
       lane.trouble(until, refusal.text);
     }
   }

@@ -77,8 +77,8 @@ event::Task<DialResult> Dialer::dial(const Plan& plan, std::uint64_t size) {
   Walk walk(size);
   std::vector<MxHost> order = plan.mx.hosts;
   const SteadyTime now = context_.loop.now();
-  // Preference decides (RFC 5321 §5.1); only among equals do hosts that were unreachable a moment ago come
-  // last, and a whole preference that is avoided is still tried, after the rest, when nothing else is left.
+  // Preference decides (RFC 5321 §5.1). A host that could not be reached within the last minute counts as tried: it
+  // comes after the others, so that a dead first MX does not cost every message its connect timeout.
   std::stable_sort(order.begin(), order.end(), [&](const MxHost& a, const MxHost& b) {
     return context_.hosts.avoid(a.name, now) < context_.hosts.avoid(b.name, now);
   });
@@ -101,9 +101,7 @@ event::Task<DialResult> Dialer::dial(const Plan& plan, std::uint64_t size) {
   } else if (walk.closed_for_good < walk.hosts && refusal.permanent()) {
     refusal.status.front() = '4';
   }
-  if (walk.no_place && !walk.by_policy)
-    refusal.text = "as many connections are open to the hosts of " + plan.next_hop.domain +
-                   " as the configuration allows";
+  refusal.no_place = walk.no_place && !walk.by_policy;
   co_return DialResult(std::move(refusal));
 }
 

@@ -47,6 +47,7 @@ struct Refusal {
   bool by_partner = false;    // the operator's own rule decided: grace and on_failure apply
   bool sts_involved = false;  // MTA-STS decided: recheck before anything permanent (S38)
   bool remote = false;        // text is a remote reply
+  bool no_place = false;  // as many connections as configured are open: not an attempt, wait for one
   std::string remote_mta;
   bool permanent() const noexcept { return !status.empty() && status.front() == '5'; }
 };

@@ -36,7 +36,8 @@ void Lane::add(JobPtr job, SystemTime now) {
 }
 
 void Lane::wake_due(SystemTime now) {
-  if (blocked_until_ <= now) blocked_until_ = SystemTime{};  // the back-off is over; how often it failed is kept
+  if (blocked_until_ <= now)
+    blocked_until_ = SystemTime{};  // the back-off is over; how often it failed is kept
   bool woke = false;
   while (!waiting_.empty() && waiting_.begin()->first <= now) {
     auto node = waiting_.extract(waiting_.begin());
@@ -123,8 +124,19 @@ void Lane::defer(JobPtr job) {
   shard_.changed(*this);
 }
 
+void Lane::put_back(JobPtr job, SystemTime until, std::string reason) {
+  no_longer_in_flight(in_flight_, *job);
+  --taken_;
+  --job->attempts;
+  job->next_attempt = SystemTime{};
+  due_.push_front(std::move(job));
+  blocked_until_ = std::max(blocked_until_, until);
+  blocked_reason_ = std::move(reason);
+  shard_.changed(*this);
+}
+
 void Lane::trouble(SystemTime until, std::string reason) {
-  ++failures_;
+  if (!blocked(shard_.now())) ++failures_;  // couriers that fail together are one failure
   blocked_until_ = std::max(blocked_until_, until);
   blocked_reason_ = std::move(reason);
   concurrency_ = std::max<std::uint32_t>(1, concurrency_ / 2);

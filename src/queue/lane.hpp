@@ -69,6 +69,8 @@ class Lane {
   event::Task<bool> wait_for_work(Duration limit);
   void finish(JobPtr job);  // all its recipients are final
   void defer(JobPtr job);   // next_attempt and reason are set
+  // Not tried after all, for want of a free connection: first in line again when the lane goes on.
+  void put_back(JobPtr job, SystemTime until, std::string reason);
   // The connection, not the message, made trouble: back off for the whole lane, shrink concurrency.
   void trouble(SystemTime until, std::string reason);
   void succeeded();  // a transaction worked: back-off ends, concurrency may grow

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tlsrpt/store.hpp"
+
+#include <doctest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "tlsrpt/report.hpp"
+
+using namespace sealpost;
+using namespace sealpost::tlsrpt;
+
+namespace {
+
+struct TempDir {
+  TempDir() {
+    char name[] = "/tmp/tlsrpt-test-XXXXXX";
+    path = mkdtemp(name);
+  }
+  ~TempDir() { std::filesystem::remove_all(path); }
+  std::string path;
+};
+
+CountedEntry entry(const std::string& domain, bool success, const std::string& failure = {}) {
+  CountedEntry counted;
+  counted.key.day = "2026-03-01";
+  counted.key.domain = domain;
+  counted.key.type = "sts";
+  counted.key.policy_domain = domain;
+  counted.key.policy_string = {"version: STSv1", "mode: enforce"};
+  counted.key.mx_hosts = {"mx." + domain};
+  counted.success = success;
+  if (!failure.empty()) {
+    FailureDetail detail;
+    detail.result_type = failure;
+    detail.mx_host = "mx." + domain;
+    counted.failures.push_back(detail);
+  }
+  return counted;
+}
+
+}  // namespace
+
+TEST_CASE("counts add up across batches and openings") {
+  const TempDir dir;
+  for (int i = 0; i < 3; ++i) {
+    auto store = Store::open(dir.path + "/tlsrpt.db");
+    REQUIRE(store);
+    REQUIRE(store->add({entry("b.example", true), entry("b.example", false, "certificate-expired")}));
+  }
+  auto store = Store::open(dir.path + "/tlsrpt.db");
+  const auto policies = store->policies("2026-03-01", "b.example");
+  REQUIRE(policies);
+  REQUIRE(policies->size() == 1);
+  CHECK(policies->front().success == 3);
+  CHECK(policies->front().failure == 3);
+  REQUIRE(policies->front().details.size() == 1);
+  CHECK(policies->front().details[0].count == 3);
+  const auto days = store->days("", "", 10);
+  REQUIRE(days);
+  REQUIRE(days->size() == 1);
+  CHECK(days->front().failure == 3);
+}
+
+TEST_CASE("R7 a detail without a session of its own leaves the summary alone") {
+  const TempDir dir;
+  auto store = Store::open(dir.path + "/tlsrpt.db");
+  auto counted = entry("b.example", false, "dnssec-invalid");
+  counted.session = false;
+  REQUIRE(store->add({counted}));
+  const auto policies = store->policies("2026-03-01", "b.example");
+  CHECK(policies->front().failure == 0);
+  CHECK(policies->front().details[0].count == 1);
+}
+
+TEST_CASE("T-54 quotes and hostile text are data") {
+  const TempDir dir;
+  auto store = Store::open(dir.path + "/tlsrpt.db");
+  auto counted = entry("b'; DROP TABLE policy; --", false, "x'\"\\");
+  counted.failures[0].mx_helo = std::string("a\0b", 3);
+  REQUIRE(store->add({counted}));
+  CHECK(store->days("", "", 10)->size() == 1);
+}
+
+TEST_CASE("D-23 a damaged database is put aside and begun anew") {
+  const TempDir dir;
+  const std::string path = dir.path + "/tlsrpt.db";
+  std::ofstream(path) << std::string(8192, 'x');
+  auto store = Store::open(path);
+  REQUIRE(store);
+  CHECK(store->add({entry("b.example", true)}));
+  CHECK(std::filesystem::exists(path + ".damaged"));
+}
+
+TEST_CASE("D-26 a newer schema is refused and left untouched") {
+  const TempDir dir;
+  const std::string path = dir.path + "/tlsrpt.db";
+  { auto store = Store::open(path); }
+  sqlite3* raw = nullptr;
+  sqlite3_open(path.c_str(), &raw);
+  sqlite3_exec(raw, "PRAGMA user_version=99", nullptr, nullptr, nullptr);
+  sqlite3_close(raw);
+  const auto store = Store::open(path);
+  REQUIRE_FALSE(store);
+  CHECK(store.error().code == Errc::invalid);
+  CHECK_FALSE(std::filesystem::exists(path + ".damaged"));
+}
+
+TEST_CASE("RPT-02 the report has the members of RFC 8460 and none that is unknown") {
+  const TempDir dir;
+  auto store = Store::open(dir.path + "/tlsrpt.db");
+  REQUIRE(store->add({entry("b.example", true), entry("b.example", false, "certificate-expired")}));
+  const auto policies = store->policies("2026-03-01", "b.example");
+  ReportIdentity identity;
+  identity.organization = "Example Org";
+  identity.contact = "tls@example.net";
+  const auto report = build_report(identity, "2026-03-01", "b.example", *policies);
+  CHECK(report["organization-name"] == "Example Org");
+  CHECK(report["date-range"]["start-datetime"] == "2026-03-01T00:00:00Z");
+  CHECK(report["date-range"]["end-datetime"] == "2026-03-01T23:59:59Z");
+  CHECK(report["contact-info"] == "tls@example.net");
+  REQUIRE(report["policies"].is_array());
+  const auto& policy = report["policies"][0];
+  CHECK(policy["policy"]["policy-type"] == "sts");
+  CHECK(policy["policy"]["mx-host"].is_array());
+  CHECK(policy["summary"]["total-successful-session-count"] == 1);
+  CHECK(policy["summary"]["total-failure-session-count"] == 1);
+  const auto& detail = policy["failure-details"][0];
+  CHECK(detail["failed-session-count"] == 1);
+  CHECK_FALSE(detail.contains("sending-mta-ip"));
+  CHECK_FALSE(detail.contains("failure-reason-code"));
+  CHECK(report.dump().find("null") == std::string::npos);
+}
