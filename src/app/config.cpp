@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "app/partner_file.hpp"
 #include "base/text.hpp"
 
 namespace sealpost::app {
@@ -299,6 +300,12 @@ LoadResult load_config(const std::string& path) {
     if (!table) return result;
     TableReader root(*table, path, "", result.findings);
     read_root(root, result.config);
+  }
+  if (!result.config.policy_directory.empty()) {
+    const auto now = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
+    PartnerFiles partners = read_partner_directory(result.config.policy_directory, now);
+    result.config.partners = std::move(partners.rules);
+    result.findings.insert(result.findings.end(), partners.findings.begin(), partners.findings.end());
   }
   complete(result.config);
   return result;

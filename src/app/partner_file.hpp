@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Partner files: the operator's rules as a compliance officer writes them (policies/README.md, docs/partners.md). Read
+// and checked whole; one error anywhere and none of them is used. Choosing and applying rules is sealpost/partner.hpp
+// and decide().
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "app/toml_reader.hpp"
+#include "sealpost/partner.hpp"
+
+namespace sealpost::app {
+
+struct PartnerFiles {
+  std::vector<PartnerRule> rules;  // in the order of files and of rules within them
+  Findings findings;
+};
+
+// Every *.toml in the directory, by name, with the conflict check over all of them. `now` is for warnings: reviews that
+// are due, exceptions that have ended.
+PartnerFiles read_partner_directory(const std::string& directory, SystemTime now);
+PartnerFiles read_partner_file(const std::string& path, SystemTime now);
+
+// Findings about rules together: two equally specific ones for one domain, a name used twice, a rule on trial that
+// shadows one in force.
+void check_together(const std::vector<PartnerRule>& rules, Findings& findings);
+
+// SHA-256 of what a rule demands: equal for rules that decide alike, whatever their name, file, owner, or order of lists.
+std::string meaning_hash(const PartnerRule& rule);
+
+}  // namespace sealpost::app
