@@ -112,7 +112,7 @@ def handshake(lab, address, port, name, smtp_first=True):
     try:
         if smtp_first:
             with lab.entered():
-                client = smtplib.SMTP(address, port, timeout=10)
+                client = smtplib.SMTP(address, port, "relay.test", timeout=10)
             client._host = name  # smtplib verifies the name it was told to connect to
             with client:
                 client.starttls(context=context)

@@ -127,7 +127,7 @@ class Servers:
         settings = self.plan[name]
         command = settings["command"]
         if settings["namespace"] == "relay":
-            command = ["nsenter", f"--target={self.relay_pid}", "--net", "--mount", *command]
+            command = namespaces.command_in(self.relay_pid, command)
         log = open(self.directory / "log" / f"{name}.out", "ab")
         self.running[name] = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory,

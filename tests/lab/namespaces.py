@@ -75,10 +75,12 @@ def entered(pid: int):
 
 
 def command_in(pid: int, command: list) -> list[str]:
-    """The same process, moved into the network and mount namespaces of `pid`, then turned into `command`."""
-    here = os.getcwd()
+    """The same process, moved into the network and mount namespaces of `pid`, then turned into `command`.
+
+    It dies with its parent. The root must be named: entering a mount namespace leaves a chroot.
+    """
     return [
-        "/usr/bin/nsenter", f"--target={pid}", "--net", "--mount", f"--wd={here}",
+        "/usr/bin/nsenter", f"--target={pid}", "--net", "--mount", "--root", f"--wdns={os.getcwd()}",
         "/usr/bin/setpriv", "--pdeathsig", "KILL", *map(str, command),
     ]  # fmt: skip
 
