@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A whole server session: whatever a client says, in whatever slices, it ends; it answers the same; it accepts the
+// same messages; every message that was begun is kept or dropped; and no reply holds what the client said.
+// Input: one octet for the slices, the rest is what the client says before it hangs up.
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+
+#include "../unit/smtp/server_fixture.hpp"
+
+namespace {
+
+using namespace sealpost;
+using namespace sealpost::test;
+
+void require(bool holds) {
+  if (!holds) std::abort();
+}
+
+struct Heard {
+  std::string replies;
+  std::vector<Received> messages;
+  std::optional<smtp::ServerSession::Ending> ending;
+};
+
+Heard talk(const std::string& said, std::size_t slice) {
+  SessionFixture fixture;
+  fixture.options->limits.message_size = 4096;
+  fixture.options->limits.recipients = 3;
+  fixture.options->offer_dsn = true;
+  fixture.handler.part = 512;
+  Heard heard;
+  heard.replies = fixture.talk(said, slice);
+  require(fixture.ending.has_value() && fixture.script.closed);
+  require(fixture.handler.begun == fixture.handler.dropped + fixture.handler.received.size());
+  heard.messages = std::move(fixture.handler.received);
+  heard.ending = fixture.ending;
+  return heard;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size == 0) return 0;
+  const std::string said(data + 1, data + size);
+  const Heard whole = talk(said, SIZE_MAX);
+  const Heard sliced = talk(said, 1 + data[0] % 40);
+  require(whole.replies == sliced.replies && whole.ending == sliced.ending);
+  require(whole.messages.size() == sliced.messages.size());
+  for (std::size_t i = 0; i < whole.messages.size(); ++i) {
+    const Received& message = whole.messages[i];
+    require(message.body == sliced.messages[i].body);
+    require(message.body.size() <= 4096);
+    require(!message.envelope.recipients.empty() && message.envelope.recipients.size() <= 3);
+    require(message.body.find('\0') == std::string::npos);
+    // Only CRLF ends a line in what is passed on (T-21, T-22).
+    for (std::size_t at = 0; at < message.body.size(); ++at) {
+      const char c = message.body[at];
+      if (c == '\n') require(at > 0 && message.body[at - 1] == '\r');
+      if (c == '\r') require(at + 1 < message.body.size() && message.body[at + 1] == '\n');
+    }
+  }
+  // Replies are whole lines of printable ASCII.
+  require(whole.replies.ends_with("\r\n"));
+  for (const char c : whole.replies) require((c >= ' ' && c < 127) || c == '\r' || c == '\n');
+  return 0;
+}
