@@ -43,7 +43,7 @@ TEST_CASE("D-28 drain: 421 to those who wait and those who come, the others fini
   idle.take();
   fixture.say(busy, hello + envelope);
   fixture.say(stuck, hello + "MAIL FROM:<>\r\n");
-  event::TaskScope scope(fixture.loop);
+  sealpost::event::TaskScope scope(fixture.loop);
   scope.spawn(fixture.acceptor().drain(std::chrono::seconds(30)));
   fixture.loop.settle();
   CHECK(idle.take().starts_with("421 4.3.2 "));
@@ -95,11 +95,11 @@ TEST_CASE("sessions end in any order, and the list of them stays true") {
 
 namespace {
 
-event::Task<std::string> send_one(event::EventLoop& loop, Endpoint to) {
-  event::SocketConnector connector(loop);
+sealpost::event::Task<std::string> send_one(sealpost::event::EventLoop& loop, Endpoint to) {
+  sealpost::event::SocketConnector connector(loop);
   auto stream = co_await connector.connect(to, std::chrono::seconds(5));
   if (!stream) co_return "no connection: " + stream.error().detail;
-  event::LineStream lines(std::move(*stream));
+  sealpost::event::LineStream lines(std::move(*stream));
   lines.put(hello + envelope);
   auto flushed = co_await lines.flush(std::chrono::seconds(5));
   if (!flushed) co_return "not sent";
@@ -120,7 +120,7 @@ event::Task<std::string> send_one(event::EventLoop& loop, Endpoint to) {
 }  // namespace
 
 TEST_CASE("acceptor: over real sockets, two workers on one port") {
-  event::EventLoop loop;
+  sealpost::event::EventLoop loop;
   FakeSpool spool;
   NotingSink sink;
   intake::ConnectionLimits limits{intake::ConnectionCaps()};
@@ -135,22 +135,22 @@ TEST_CASE("acceptor: over real sockets, two workers on one port") {
   settings->server = options;
   intake::Acceptor one(loop, services, settings), two(loop, services, settings);
 
-  event::ListenOptions shared;
+  sealpost::event::ListenOptions shared;
   shared.reuse_port = true;
-  auto first = event::listen_on(*Endpoint::parse("127.0.0.1:0"), shared);
+  auto first = sealpost::event::listen_on(*Endpoint::parse("127.0.0.1:0"), shared);
   REQUIRE(first);
   sockaddr_storage bound{};
   socklen_t size = sizeof bound;
   REQUIRE(::getsockname(first->get(), reinterpret_cast<sockaddr*>(&bound), &size) == 0);
   const auto port = ntohs(reinterpret_cast<sockaddr_in*>(&bound)->sin_port);
   const Endpoint at(IpAddress::v4({127, 0, 0, 1}), port);
-  auto second = event::listen_on(at, shared);
+  auto second = sealpost::event::listen_on(at, shared);
   REQUIRE(second);
   REQUIRE(one.listen(loop, std::move(*first)));
   REQUIRE(two.listen(loop, std::move(*second)));
 
   for (int i = 0; i < 20; ++i)
-    CHECK(event::run_until_done(loop, send_one(loop, at)) ==
+    CHECK(sealpost::event::run_until_done(loop, send_one(loop, at)) ==
           "220 250-250-250-250-250-250 250 250 354 250 221 ");
   CHECK(spool.stored.size() == 20);
   CHECK(sink.messages.size() == 20);

@@ -17,7 +17,7 @@ using namespace sealpost::intake;
 namespace {
 IpAddress at(std::string_view text) { return *IpAddress::parse(text); }
 
-event::Task<void> note(event::Task<bool> task, std::optional<bool>& result) {
+sealpost::event::Task<void> note(sealpost::event::Task<bool> task, std::optional<bool>& result) {
   const bool got = co_await task;
   result = got;
 }
@@ -52,7 +52,7 @@ TEST_CASE("T-27 connection caps: in all, per client, per stranger; an IPv6 clien
 }
 
 TEST_CASE("T-28 body budget: taken at once, or waited for and given in time") {
-  event::SimLoop loop;
+  sealpost::event::SimLoop loop;
   BodyBudget budget(100);
   std::optional<BodyBudget::Lease> first(std::in_place, budget);
   BodyBudget::Lease second(budget);
@@ -62,7 +62,7 @@ TEST_CASE("T-28 body budget: taken at once, or waited for and given in time") {
   CHECK(!second.grow_to(30));
   CHECK(second.grow_to(20));
   std::optional<bool> got;
-  event::TaskScope scope(loop);
+  sealpost::event::TaskScope scope(loop);
   scope.spawn(note(second.wait_for(loop, 40, std::chrono::seconds(10)), got));
   loop.advance(std::chrono::seconds(5));
   CHECK(!got);
@@ -82,13 +82,13 @@ TEST_CASE("T-28 body budget: taken at once, or waited for and given in time") {
 }
 
 TEST_CASE("T-28 body budget: a waiter that is destroyed is forgotten") {
-  event::SimLoop loop;
+  sealpost::event::SimLoop loop;
   BodyBudget budget(10);
   BodyBudget::Lease holder(budget), waiter(budget);
   holder.grow_to(10);
   std::optional<bool> got;
   {
-    event::TaskScope scope(loop);
+    sealpost::event::TaskScope scope(loop);
     scope.spawn(note(waiter.wait_for(loop, 5, std::chrono::seconds(10)), got));
     loop.settle();
   }
@@ -99,17 +99,17 @@ TEST_CASE("T-28 body budget: a waiter that is destroyed is forgotten") {
 }
 
 namespace {
-event::Task<void> borrow(event::Loop& loop, BodyBudget& budget, int rounds, int& done) {
+sealpost::event::Task<void> borrow(sealpost::event::Loop& loop, BodyBudget& budget, int rounds, int& done) {
   for (int i = 0; i < rounds; ++i) {
     BodyBudget::Lease lease(budget);
     const bool got = co_await lease.wait_for(loop, 3, std::chrono::seconds(30));
     if (got) ++done;
-    co_await event::yield(loop);
+    co_await sealpost::event::yield(loop);
   }
 }
 
-event::Task<void> several(event::Loop& loop, BodyBudget& budget, int& done) {
-  event::TaskScope scope(loop);
+sealpost::event::Task<void> several(sealpost::event::Loop& loop, BodyBudget& budget, int& done) {
+  sealpost::event::TaskScope scope(loop);
   for (int i = 0; i < 8; ++i) scope.spawn(borrow(loop, budget, 200, done));
   co_await scope.join();
 }
@@ -119,9 +119,9 @@ TEST_CASE("T-28 body budget: threads wake each other, and nothing is lost or giv
   BodyBudget budget(7);
   int done[2] = {0, 0};
   // The loops outlive everyone who may still post to them.
-  event::EventLoop loops[2];
-  std::thread other([&] { event::run_until_done(loops[1], several(loops[1], budget, done[1])); });
-  event::run_until_done(loops[0], several(loops[0], budget, done[0]));
+  sealpost::event::EventLoop loops[2];
+  std::thread other([&] { sealpost::event::run_until_done(loops[1], several(loops[1], budget, done[1])); });
+  sealpost::event::run_until_done(loops[0], several(loops[0], budget, done[0]));
   other.join();
   CHECK(done[0] == 1600);
   CHECK(done[1] == 1600);
