@@ -38,7 +38,8 @@ def play_all(stage: Stage) -> list[int]:
         try:
             scene.play(stage)
         except (SceneFailed, RelayError, LabError, OSError) as error:
-            tell("FAILED", str(error))
+            if not isinstance(error, SceneFailed):  # a scene has told its own
+                tell("FAILED", str(error))
             failed.append(scene.number)
             if stage.relay.process is None or stage.relay.process.poll() is not None:
                 stage.relay.start()

@@ -88,6 +88,7 @@ class Relay:
         }  # fmt: skip
         for path in (self.data, self.policies):
             path.mkdir(parents=True, exist_ok=True)
+        self.data.chmod(0o700)  # the relay insists
         self.settings = merged(base, settings)
         self.config.write_text(to_toml(self.settings))
         self.write_partners(partners or [])
@@ -148,7 +149,7 @@ class Relay:
     def last_words(self) -> str:
         for file in (self.directory / "sealpost.out", self.log):
             if file.exists() and (text := file.read_text(errors="replace").strip()):
-                return " | ".join(text.splitlines()[-3:])
+                return " | ".join(line[:300] for line in text.splitlines()[-3:])
         return "it wrote nothing"
 
     # Mail in

@@ -132,6 +132,13 @@ def test_every_kind_of_certificate_can_be_served_and_is_as_valid_as_it_says(lab,
     assert (error is None) == KINDS[kind].valid, error
 
 
+@pytest.mark.parametrize("domain", ["sts-enforce", "partner-verify", "opensmtpd", "greylist"])
+def test_every_server_has_the_same_certificate_on_both_addresses(lab, domain):
+    host = lab.table.domains[domain].hosts[0]
+    for address in (host.v4[0], host.v6[0]):
+        assert handshake(lab, address, 25, host.name) is None
+
+
 @pytest.mark.parametrize("peer", ["postfix", "exim", "opensmtpd"])
 def test_a_real_server_changes_its_certificate_while_running(lab, peer):
     host = None

@@ -21,16 +21,16 @@ log_file_path = {directory}/log/%s
 log_selector = +tls_cipher +tls_peerdn +received_recipients
 pid_file_path = {directory}/pid
 smtp_banner = $primary_hostname ESMTP Exim
-smtp_active_hostname = ${{readfile{{{sites}/$received_ip_address/name}}{{}}}}
+smtp_active_hostname = ${{readfile{{{site}/name}}{{}}}}
 host_lookup =
 rfc1413_query_timeout = 0s
 message_size_limit = 50M
 smtp_accept_max = 200
 smtp_accept_queue_per_connection = 0
 recipients_max = 1000
-tls_advertise_hosts = ${{if exists{{{sites}/$received_ip_address/tls.pem}}{{*}}{{}}}}
-tls_certificate = {sites}/$received_ip_address/tls.pem
-tls_privatekey = {sites}/$received_ip_address/tls.pem
+tls_advertise_hosts = ${{if exists{{{site}/tls.pem}}{{*}}{{}}}}
+tls_certificate = {site}/tls.pem
+tls_privatekey = {site}/tls.pem
 acl_smtp_rcpt = rcpt
 acl_smtp_data = data
 queue_only = false
@@ -88,7 +88,7 @@ class Exim(Server):
         interfaces = [a for h in hosts for a in [*h.v4, *h.v6]]
         text = CONFIGURATION.format(
             directory=self.directory, mail=self.lab.mail, uid=USERS["vmail"],
-            sites=self.sites, interfaces=" ; ".join(interfaces or ["127.0.0.1"]), unknown=UNKNOWN_RECIPIENT,
+            site=f"{self.sites}/${{tr{{$received_ip_address}}{{:}}{{_}}}}", interfaces=" ; ".join(interfaces or ["127.0.0.1"]), unknown=UNKNOWN_RECIPIENT,
         )  # fmt: skip
         names = [d.fqdn for d in self.lab.table.domains.values()]
         files: dict[Path, str | bytes | None] = {
@@ -101,10 +101,9 @@ class Exim(Server):
         }
         for host in hosts:
             for address in [*host.v4, *host.v6]:
-                files[self.sites / address / "name"] = host.name
-                files[self.sites / address / "tls.pem"] = (
-                    self.lab.certificate_file(host).read_bytes() if host.starttls else None
-                )
+                site = self.sites / address.replace(":", "_")  # Exim takes a colon for the end of a file name
+                files[site / "name"] = host.name
+                files[site / "tls.pem"] = self.lab.certificate_file(host).read_bytes() if host.starttls else None
         return files
 
     def command(self):
