@@ -133,7 +133,7 @@ void Settler::settle(queue::Lane& lane, queue::JobPtr job, AttemptEnd end, const
   outcome.id = kept.message->id;
   outcome.when = now;
   kept.ambiguous = kept.ambiguous || end.ambiguous;
-  std::vector<std::uint32_t> pending;
+  std::vector<std::uint32_t> pending = kept.recipients;  // whoever has no final fate stays
   for (const RecipientFate& fate : end.fates) {
     auto state = spool::RecipientState::pending;
     DsnRecipient told;
@@ -162,12 +162,12 @@ void Settler::settle(queue::Lane& lane, queue::JobPtr job, AttemptEnd end, const
       case Fate::deferred:
       case Fate::again:
         context_.totals.deferred.fetch_add(1, std::memory_order_relaxed);
-        pending.push_back(fate.recipient);
         told.will_retry_until = schedule_.expires_at(envelope.arrival, report);
         kept.reason = fate.diagnostic;
         settlement.delayed.push_back(std::move(told));
         break;
     }
+    if (state != spool::RecipientState::pending) std::erase(pending, fate.recipient);
     outcome.recipients.emplace_back(fate.recipient, state, text::printable(fate.diagnostic));
   }
   const bool notice = !pending.empty() && !kept.delay_notice_sent && !report &&

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the settler makes of each fate, against a real journal on a simulated disk.
+#include "delivery/settle.hpp"
+
+#include <doctest.h>
+
+#include <deque>
+
+#include "../dns/table_resolver.hpp"
+#include "event/run.hpp"
+#include "event/sim_loop.hpp"
+#include "policy/sts_off.hpp"
+#include "spool/journal_spool.hpp"
+#include "spool/sim_disk.hpp"
+
+using namespace sealpost;
+using namespace sealpost::delivery;
+using namespace std::chrono_literals;
+
+namespace {
+
+class NoTls final : public tls::Client {
+  event::Task<Expected<tls::Secured>> handshake(std::unique_ptr<event::Stream>, tls::ClientOptions,
+                                                Duration) override {
+    co_return Error(Errc::tls, "none here");
+  }
+};
+class NoConnector final : public event::Connector {
+  event::Task<Expected<std::unique_ptr<event::Stream>>> connect(Endpoint, Duration) override {
+    co_return Error(Errc::refused, "none here");
+  }
+};
+class NoRecorder final : public tlsrpt::Recorder {
+  void count(tlsrpt::SessionRecord) noexcept override {}
+};
+
+// Gives every job the next planned end.
+class Script final : public queue::Courier {
+ public:
+  explicit Script(Settler& settler) : settler_(settler) { settings_.hostname = "relay.test"; }
+  event::Task<void> serve(queue::Lane& lane) override {
+    for (queue::JobPtr job = lane.take(); job; job = lane.take()) {
+      REQUIRE_FALSE(ends.empty());
+      AttemptEnd end = ends.front();
+      if (ends.size() > 1) ends.pop_front();
+      ++attempts;
+      settler_.settle(lane, std::move(job), std::move(end), settings_);
+      co_await settler_.room();
+    }
+  }
+  std::deque<AttemptEnd> ends;
+  std::size_t attempts = 0;
+
+ private:
+  Settler& settler_;
+  Settings settings_;
+};
+
+queue::ScheduleSettings schedule_settings() {
+  queue::ScheduleSettings settings;
+  settings.retry = {5min, 10min};
+  settings.lifetime = 2h;
+  settings.delay_notice = 30min;
+  return settings;
+}
+
+struct World {
+  World() { open(); }
+
+  void open() {
+    driver = spool::make_loop_driver(loop, 1ms);
+    spool::SpoolOptions options;
+    options.segment_size = 1 << 20;
+    options.floor = 0;
+    options.floor_percent = 0;
+    auto opened = spool::JournalSpool::open(disk, *driver, pool, options);
+    REQUIRE(opened);
+    journal = std::move(*opened);
+    shard = std::make_unique<queue::Shard>(loop, queue::ShardSettings(), schedule);
+    dispatcher = std::make_unique<queue::Dispatcher>(std::vector<queue::Shard*>{shard.get()},
+                                                     queue::RouteTable(), schedule);
+    context = std::make_unique<Context>(Context{loop, resolver, sts, tls, connector, *journal, recorder,
+                                                *dispatcher, hosts, guard, totals, [] { return 512U; }});
+    settler = std::make_unique<Settler>(*context, schedule);
+    script = std::make_unique<Script>(*settler);
+    shard->start(*script);
+  }
+
+  MessageId accept(std::string from, std::vector<std::string> to, MessageClass kind = MessageClass::normal) {
+    spool::NewMessage message;
+    message.id = MessageId::make(loop.wall());
+    message.envelope.reverse_path = std::move(from);
+    message.envelope.arrival = loop.wall();
+    message.envelope.message_class = kind;
+    for (auto& address : to) message.envelope.recipients.emplace_back(std::move(address));
+    message.body = "Message-ID: <1@here.example>\r\nSubject: x\r\n\r\nbody\r\n";
+    const MessageId id = message.id;
+    auto stored = event::run_until_done(loop, journal->store(loop, std::move(message)));
+    REQUIRE(stored);
+    dispatcher->accepted(*stored);
+    return id;
+  }
+  std::vector<queue::QueueEntry> queued() const {
+    std::vector<queue::QueueEntry> entries;
+    shard->list(entries, 1000);
+    return entries;
+  }
+  // The process dies now; the disk keeps what was synced.
+  std::vector<spool::StoredMessagePtr> crash() {
+    script.reset();
+    shard.reset();
+    settler.reset();
+    journal.reset();
+    driver.reset();
+    disk.crash(spool::SimDisk::Loss::all);
+    open();
+    return journal->take_recovered();
+  }
+
+  event::SimLoop loop;
+  spool::SimDisk disk{1};
+  event::InlinePool pool;
+  std::unique_ptr<spool::Driver> driver;
+  std::unique_ptr<spool::JournalSpool> journal;
+  dns::test::TableResolver resolver{loop};
+  policy::StsOff sts;
+  NoTls tls;
+  NoConnector connector;
+  NoRecorder recorder;
+  HostRegistry hosts{100};
+  NxGuard guard;
+  Totals totals;
+  queue::Schedule schedule{schedule_settings()};
+  std::unique_ptr<queue::Dispatcher> dispatcher;
+  std::unique_ptr<Context> context;
+  std::unique_ptr<Settler> settler;
+  std::unique_ptr<Script> script;
+  std::unique_ptr<queue::Shard> shard;
+};
+
+RecipientFate fate_of(std::uint32_t recipient, Fate fate, std::string status, std::string words,
+                      bool remote = true) {
+  RecipientFate result;
+  result.recipient = recipient;
+  result.fate = fate;
+  result.status = std::move(status);
+  result.diagnostic = std::move(words);
+  result.remote = remote;
+  return result;
+}
+
+AttemptEnd end_with(RecipientFate fate) {
+  AttemptEnd end;
+  end.remote_mta = "mx.b.example";
+  end.fates.push_back(std::move(fate));
+  return end;
+}
+
+}  // namespace
+
+TEST_CASE("D-16 delivered mail is gone from queue and journal") {
+  World world;
+  world.script->ends.push_back(end_with(fate_of(0, Fate::delivered, "2.0.0", "250 ok")));
+  world.accept("a@here.example", {"u@b.example"});
+  world.loop.advance(10s);
+  CHECK(world.queued().empty());
+  CHECK(world.crash().empty());
+}
+
+TEST_CASE("D-17 a refusal is recorded with its notification, which is queued to the sender") {
+  World world;
+  world.script->ends.push_back(end_with(fate_of(0, Fate::failed, "5.1.1", "550 5.1.1 no such user")));
+  AttemptEnd wait = end_with(fate_of(0, Fate::deferred, "4.4.1", "connect refused", false));
+  world.script->ends.push_back(wait);
+  world.accept("a@here.example", {"u@b.example"});
+  world.loop.advance(10s);
+  const auto entries = world.queued();
+  REQUIRE(entries.size() == 1);
+  CHECK(entries[0].sender.empty());
+  CHECK(entries[0].recipient == "a@here.example");
+  const auto recovered = world.crash();
+  REQUIRE(recovered.size() == 1);
+  CHECK(recovered[0]->envelope.message_class == MessageClass::dsn);
+  CHECK(recovered[0]->envelope.reverse_path.empty());
+}
+
+TEST_CASE("T-36 a notification that cannot be delivered is held, and makes no other") {
+  World world;
+  world.script->ends.push_back(end_with(fate_of(0, Fate::failed, "5.1.1", "550 5.1.1 no such user")));
+  world.accept("", {"u@b.example"}, MessageClass::dsn);
+  world.loop.advance(10s);
+  auto entries = world.queued();
+  REQUIRE(entries.size() == 1);
+  CHECK(entries[0].state == "held");
+  world.loop.advance(10h);
+  CHECK(world.script->attempts == 1);
+  const auto recovered = world.crash();
+  REQUIRE(recovered.size() == 1);
+  world.dispatcher->recovered(recovered);
+  entries = world.queued();
+  REQUIRE(entries.size() == 1);
+  CHECK(entries[0].state == "held");
+}
+
+TEST_CASE("T-36 other mail from the null sender that fails makes no notification") {
+  World world;
+  world.script->ends.push_back(end_with(fate_of(0, Fate::failed, "5.1.1", "550 5.1.1 no such user")));
+  world.accept("", {"u@b.example"});
+  world.loop.advance(10s);
+  CHECK(world.queued().empty());
+}
+
+TEST_CASE("T-16 what is deferred is tried until its lifetime ends, told once on the way, then returned") {
+  World world;
+  world.script->ends.push_back(
+      end_with(fate_of(0, Fate::deferred, "4.7.5", "certificate of mx.b.example not valid: expired", false)));
+  world.accept("a@here.example", {"u@b.example"});
+  world.loop.advance(29min);
+  CHECK(world.queued().size() == 1);
+  CHECK(world.totals.dsns == 0);
+  world.loop.advance(21min);
+  CHECK(world.totals.dsns == 1);  // the delay notice
+  world.loop.advance(60min);
+  CHECK(world.totals.dsns == 1);
+  CHECK(world.totals.bounced == 0);
+  world.loop.advance(30min);
+  CHECK(world.totals.bounced == 1);
+  CHECK(world.totals.dsns == 2);
+}
+
+TEST_CASE("S38 a policy that changed just now gets one more attempt before the mail is returned") {
+  World world;
+  AttemptEnd end = end_with(fate_of(0, Fate::deferred, "4.7.5", "not valid", false));
+  end.expiry_blocked = true;
+  world.script->ends.push_back(end);
+  world.accept("a@here.example", {"u@b.example"});
+  world.loop.advance(4h);
+  CHECK(world.totals.bounced == 0);
+}
+
+TEST_CASE("a partner rule bounces after its grace, not before, and names itself") {
+  World world;
+  AttemptEnd end =
+      end_with(fate_of(0, Fate::deferred, "4.7.4", "TLS required, not offered by mx.b.example", false));
+  end.policy_refused = end.partner_refused = true;
+  end.partner.emplace();
+  end.partner->name = "Noord";
+  end.partner->on_failure = PartnerRule::OnFailure::bounce;
+  end.partner->grace = 15min;
+  world.script->ends.push_back(end);
+  world.accept("a@here.example", {"u@b.example"});
+  world.loop.advance(14min);
+  CHECK(world.totals.bounced == 0);
+  world.loop.advance(3min);
+  CHECK(world.totals.bounced == 1);
+  CHECK(world.totals.dsns == 1);
+}
+
+TEST_CASE("a partner rule that says defer waits as long as the lifetime lasts") {
+  World world;
+  AttemptEnd end = end_with(fate_of(0, Fate::deferred, "4.7.4", "TLS required", false));
+  end.policy_refused = end.partner_refused = true;
+  end.partner.emplace();
+  end.partner->on_failure = PartnerRule::OnFailure::defer;
+  end.partner->grace = 1min;
+  world.script->ends.push_back(end);
+  world.accept("a@here.example", {"u@b.example"});
+  world.loop.advance(1h);
+  CHECK(world.totals.bounced == 0);
+}
+
+TEST_CASE("D-15 after a lost final reply at least 15 minutes pass") {
+  World world;
+  AttemptEnd lost = end_with(fate_of(0, Fate::deferred, "4.4.2", "connection lost at final_dot", false));
+  lost.ambiguous = true;
+  world.script->ends.push_back(lost);
+  world.accept("a@here.example", {"u@b.example"});
+  world.loop.advance(14min);
+  CHECK(world.script->attempts == 1);
+  world.loop.advance(2min);
+  CHECK(world.script->attempts == 2);
+}
+
+TEST_CASE("one recipient's outcome is its own") {
+  World world;
+  AttemptEnd mixed = end_with(fate_of(0, Fate::delivered, "2.0.0", "250 ok"));
+  mixed.fates.push_back(fate_of(1, Fate::deferred, "4.2.2", "452 full"));
+  mixed.fates.push_back(fate_of(2, Fate::failed, "5.1.1", "550 no"));
+  world.script->ends.push_back(mixed);
+  world.script->ends.push_back(end_with(fate_of(0, Fate::deferred, "4.4.1", "later", false)));
+  const MessageId id = world.accept("a@here.example", {"x@b.example", "y@b.example", "z@b.example"});
+  world.loop.advance(10s);
+  std::vector<queue::QueueEntry> left;
+  world.shard->find(id, left);
+  REQUIRE(left.size() == 1);
+  CHECK(left[0].recipient == "y@b.example");
+  for (const auto& message : world.crash()) {
+    if (message->id != id) continue;
+    CHECK(message->progress[0].state == spool::RecipientState::delivered);
+    CHECK(message->progress[1].state == spool::RecipientState::pending);
+    CHECK(message->progress[2].state == spool::RecipientState::failed);
+  }
+}
+
+TEST_CASE("D-13 an outcome the journal cannot take is kept until it can, and nothing is sent again") {
+  World world;
+  world.script->ends.push_back(end_with(fate_of(0, Fate::delivered, "2.0.0", "250 ok")));
+  spool::NewMessage message;
+  world.loop.settle();
+  const MessageId id = world.accept("a@here.example", {"u@b.example"});
+  static_cast<void>(id);
+  world.disk.break_syncs(true);
+  world.loop.advance(1min);
+  CHECK(world.script->attempts == 1);
+  world.disk.break_syncs(false);
+  world.loop.advance(2h);
+  CHECK(world.script->attempts == 1);
+}
