@@ -7,7 +7,6 @@
 
 #include "app/partner_warnings.hpp"
 #include "base/text.hpp"
-#include "delivery/mx_lookup.hpp"
 #include "mail/address.hpp"
 
 namespace sealpost::app {
@@ -120,6 +119,15 @@ void read_pins(TableReader& reader, PartnerRule& rule) {
   }
 }
 
+// "gateway.example:25"; never looked up by MX, so the port says where.
+bool is_gateway(std::string_view text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == text.npos) return false;
+  const std::string_view host = text.substr(0, colon);
+  const auto port = text::parse_u64(text.substr(colon + 1));
+  return port && *port > 0 && *port < 65536 && (is_domain_name(host) || parse_address_literal(host));
+}
+
 void read_on_failure(TableReader& reader, PartnerRule& rule) {
   constexpr std::string_view reroute = "reroute:";
   const auto word = reader.string("on_failure");
@@ -131,7 +139,7 @@ void read_on_failure(TableReader& reader, PartnerRule& rule) {
   } else if (word->starts_with(reroute)) {
     rule.on_failure = PartnerRule::OnFailure::reroute;
     rule.reroute = word->substr(reroute.size());
-    if (rule.reroute.find(':') == std::string::npos || !delivery::NextHop::parse(rule.reroute))
+    if (!is_gateway(rule.reroute))
       reader.error("on_failure", "the gateway must be host:port, as in \"reroute:gateway.example:25\"");
     else
       reader.warning(
@@ -209,8 +217,8 @@ PartnerRule read_rule(TableReader& reader, SystemTime now) {
   return rule;
 }
 
-void read_into(const std::string& path, SystemTime now, PartnerFiles& into) {
-  const auto table = parse_toml_file(path, into.findings);
+void read_into(const std::optional<toml::table>& table, const std::string& path, SystemTime now,
+               PartnerFiles& into) {
   if (!table) return;
   TableReader root(*table, path, "", into.findings);
   const std::size_t before = into.rules.size();
@@ -224,7 +232,14 @@ void read_into(const std::string& path, SystemTime now, PartnerFiles& into) {
 
 PartnerFiles read_partner_file(const std::string& path, SystemTime now) {
   PartnerFiles files;
-  read_into(path, now, files);
+  read_into(parse_toml_file(path, files.findings), path, now, files);
+  check_together(files.rules, files.findings);
+  return files;
+}
+
+PartnerFiles read_partner_text(std::string_view text, const std::string& name, SystemTime now) {
+  PartnerFiles files;
+  read_into(parse_toml_text(text, name, files.findings), name, now, files);
   check_together(files.rules, files.findings);
   return files;
 }
@@ -244,7 +259,7 @@ PartnerFiles read_partner_directory(const std::string& directory, SystemTime now
     return files;
   }
   std::sort(paths.begin(), paths.end());
-  for (const std::string& path : paths) read_into(path, now, files);
+  for (const std::string& path : paths) read_into(parse_toml_file(path, files.findings), path, now, files);
   check_together(files.rules, files.findings);
   return files;
 }

@@ -22,6 +22,8 @@ struct PartnerFiles {
 // are due, exceptions that have ended.
 PartnerFiles read_partner_directory(const std::string& directory, SystemTime now);
 PartnerFiles read_partner_file(const std::string& path, SystemTime now);
+// The same from memory; `name` stands for the file in findings.
+PartnerFiles read_partner_text(std::string_view text, const std::string& name, SystemTime now);
 
 // Findings about rules together: two equally specific ones for one domain, a name used twice, a rule on trial that
 // shadows one in force.

@@ -46,6 +46,20 @@ SystemTime midnight(const toml::date& date) {
   return SystemTime(std::chrono::sys_days(day));
 }
 
+template <class Parse>
+std::optional<toml::table> parse(const std::string& name, Findings& findings, Parse work) {
+  try {
+    return work();
+  } catch (const toml::parse_error& error) {
+    Finding finding;
+    finding.file = name;
+    finding.line = static_cast<unsigned>(error.source().begin.line);
+    finding.message = std::string(error.description());
+    findings.push_back(std::move(finding));
+    return std::nullopt;
+  }
+}
+
 }  // namespace
 
 std::string Finding::to_string() const {
@@ -62,16 +76,12 @@ bool has_errors(const Findings& findings) noexcept {
 }
 
 std::optional<toml::table> parse_toml_file(const std::string& path, Findings& findings) {
-  try {
-    return toml::parse_file(path);
-  } catch (const toml::parse_error& error) {
-    Finding finding;
-    finding.file = path;
-    finding.line = static_cast<unsigned>(error.source().begin.line);
-    finding.message = std::string(error.description());
-    findings.push_back(std::move(finding));
-    return std::nullopt;
-  }
+  return parse(path, findings, [&] { return toml::parse_file(path); });
+}
+
+std::optional<toml::table> parse_toml_text(std::string_view text, const std::string& name,
+                                           Findings& findings) {
+  return parse(name, findings, [&] { return toml::parse(text, std::string_view(name)); });
 }
 
 TableReader::TableReader(const toml::table& table, std::string file, std::string prefix, Findings& findings)

@@ -36,6 +36,8 @@ bool has_errors(const Findings& findings) noexcept;
 
 // The parsed file, or nothing and a finding with the place of the syntax error.
 std::optional<toml::table> parse_toml_file(const std::string& path, Findings& findings);
+std::optional<toml::table> parse_toml_text(std::string_view text, const std::string& name,
+                                           Findings& findings);
 
 class TableReader {
  public:

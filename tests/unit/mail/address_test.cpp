@@ -185,7 +185,7 @@ TEST_CASE("SMTPUTF8 addresses keep the local part, the domain becomes A-labels (
   }
 }
 
-TEST_CASE("parts of an address") {
+TEST_CASE("T-54 parts of an address that was read back") {
   struct Row {
     const char *address, *local, *domain;
   };
