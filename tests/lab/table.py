@@ -243,11 +243,13 @@ class Table:
         host.v4 = [a for a in literal if ":" not in a]
         host.v6 = [a for a in literal if ":" in a]
 
-    def change(self, name: str, **changes):
-        """Merge `changes` into one domain, or add it; None removes a key. Nothing changes on error."""
+    def change(self, *entries: dict):
+        """Merge each entry into the domain it names, or add it; None removes a key. Nothing changes on error."""
         before = self.raw
         self.raw = dict(before)
-        self.raw[name] = deep_merge(before.get(name, {"name": name}), changes)
+        for entry in entries:
+            name = entry.get("name", "")
+            self.raw[name] = deep_merge(self.raw.get(name, {}), entry)
         try:
             self.derive()
         except TableError:

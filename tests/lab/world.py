@@ -250,7 +250,11 @@ class Lab:
 
     def change(self, name: str, **changes):
         """Merge `changes` into the domain (None removes a key), or add a new domain; true on return."""
-        self.table.change(name, **changes)
+        self.change_all({"name": name, **changes})
+
+    def change_all(self, *entries: dict):
+        """The same for many domains at once, each entry with its `name`."""
+        self.table.change(*entries)
         self.apply()
 
     def remove(self, name: str):
