@@ -41,6 +41,12 @@ std::string policy_text(const Judgement& judgement) {
   return text.empty() ? "none" : text;
 }
 
+// 500 and 502 are what a server says that has never heard of EHLO (RFC 5321 §4.2.4).
+bool refused_ehlo(const smtp::SessionError& error) {
+  return error.stage == smtp::Stage::ehlo && error.reply &&
+         (error.reply->code == 500 || error.reply->code == 502);
+}
+
 }  // namespace
 
 // What the walk over the hosts has met so far.
@@ -213,7 +219,9 @@ event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endp
   auto session =
       std::make_unique<smtp::ClientSession>(std::move(*stream), settings.hostname, settings.limits);
   auto greeted = co_await session->open(!requirement.tls_required());
-  if (!greeted) {
+  // A host that knows no EHLO offers no STARTTLS: judged and counted as such, not as an unreachable one.
+  const bool knows_no_ehlo = !greeted && requirement.tls_required() && refused_ehlo(greeted.error());
+  if (!greeted && !knows_no_ehlo) {
     if (greeted.error().reply && greeted.error().reply->code == 521)
       ++walk.closed_for_good;
     else
