@@ -22,9 +22,11 @@
 namespace sealpost::app {
 
 struct ListenerConfig {
-  ListenerConfig() = default;
+  ListenerConfig();
   Endpoint address;
-  std::vector<Network> allow;  // who may relay
+  std::vector<Network> allow;     // who may relay
+  bool address_literals = false;  // take mail to user@[192.0.2.1]
+  bool hide_client = false;       // leave the client out of our Received field (T-49)
 };
 
 struct RouteConfig {
@@ -41,9 +43,16 @@ struct DnsConfig {
 struct LimitsConfig {
   std::uint64_t message_size = 50u << 20;
   std::uint32_t recipients = 1000;
-  std::uint32_t sessions = 20'000;
-  std::uint32_t sessions_per_address = 500;
-  std::uint64_t body_memory = 256u << 20;
+  std::uint32_t hops = 50;                      // Received fields before a message counts as looping (T-38)
+  std::uint32_t sessions = 20'000;              // inbound, in all
+  std::uint32_t sessions_per_address = 12'000;  // of one client that may relay: never all of them
+  std::uint32_t sessions_per_stranger = 10;     // of one client that may not
+  std::uint32_t errors = 20;                    // refused commands before a session ends
+  std::uint32_t minimum_rate = 512;             // octets a second of message data
+  std::chrono::seconds command{300};            // for the next command
+  std::chrono::seconds transaction{1800};       // MAIL to DATA
+  std::chrono::seconds data_block{300};         // silence in message data
+  std::uint64_t body_memory = 256u << 20;       // bodies in transit, all sessions together
 };
 
 struct TlsRptConfig {
@@ -69,6 +78,8 @@ struct Config {
   Config();
   std::string source;  // the file, or "(embedded defaults)"
   std::string hostname;
+  std::string
+      postmaster;  // where mail to <postmaster> goes; empty: to postmaster@hostname, not from strangers
   std::string data_dir;
   std::vector<ListenerConfig> listeners;
   std::string certificate, key, trust;
@@ -98,5 +109,12 @@ struct LoadResult {
 
 // `path` empty: the embedded defaults (listeners on 127.0.0.1:2525 and [::1]:2525, data in ./sealpost-data).
 LoadResult load_config(const std::string& path);
+
+// What takes longer than reading: certificate and key belong together, trust holds certificates. For `check`; a start
+// meets the same errors when it opens them.
+Findings check_materials(const Config& config);
+
+// Every key that is understood, tables included: "delivery.timeouts.mail". What docs/configuration.md must list.
+std::vector<std::string> known_keys();
 
 }  // namespace sealpost::app

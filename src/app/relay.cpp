@@ -12,6 +12,7 @@
 #include "admin/policy_commands.hpp"
 #include "admin/queue_commands.hpp"
 #include "admin/report_commands.hpp"
+#include "app/intake_setup.hpp"
 #include "base/log.hpp"
 #include "base/version.hpp"
 #include "dns/servers.hpp"
@@ -30,11 +31,13 @@ constexpr auto alone_limit = 5min;
 constexpr auto dnssec_test_every = 5min;
 constexpr rlim_t wanted_descriptors = 65'536;
 
-void raise_descriptor_limit() {
+// As many as are wanted, or as the system gives: that number.
+rlim_t raise_descriptor_limit() {
   rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = std::min(std::max(limit.rlim_cur, wanted_descriptors), limit.rlim_max);
-  ::setrlimit(RLIMIT_NOFILE, &limit);
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1024;
+  rlimit raised = limit;
+  raised.rlim_cur = std::min(std::max(limit.rlim_cur, wanted_descriptors), limit.rlim_max);
+  return ::setrlimit(RLIMIT_NOFILE, &raised) == 0 ? raised.rlim_cur : limit.rlim_cur;
 }
 
 Expected<void> make_directory(const std::string& path) {
@@ -58,6 +61,12 @@ unsigned worker_count(const Config& config) {
 event::Task<bool> drained(Worker& worker, Duration grace) {
   co_await worker.drain(grace);
   co_return true;
+}
+
+// Drains a worker on its own loop, seen from the main one.
+event::Task<void> drain_there(event::Loop& main, Worker& worker) {
+  auto make = [&worker] { return drained(worker, drain_grace); };
+  co_await event::ask_task(main, worker.scope(), make);
 }
 
 }  // namespace
@@ -106,12 +115,7 @@ Relay::Relay(Config config)
       started_(main_.wall()),
       hosts_(config_.connections_per_host),
       schedule_(config_.schedule),
-      connections_([this] {
-        intake::ConnectionCaps caps;
-        caps.total = config_.limits.sessions;
-        caps.client = config_.limits.sessions_per_address;
-        return caps;
-      }()),
+      connections_(connection_caps(config_.limits, raise_descriptor_limit())),
       bodies_(config_.limits.body_memory),
       scope_(main_) {}
 
@@ -141,7 +145,6 @@ delivery::RulesPtr Relay::rules_from(const Config& config) const {
 }
 
 Expected<void> Relay::open_parts() {
-  raise_descriptor_limit();
   std::signal(SIGPIPE, SIG_IGN);
   if (auto made = make_directory(config_.data_dir); !made) return made;
   rules_ = rules_from(config_);
@@ -211,21 +214,6 @@ Expected<void> Relay::open_workers() {
   return {};
 }
 
-intake::SettingsPtr Relay::intake_settings(const Config& config, const ListenerConfig& listener,
-                                           Worker& worker) const {
-  intake::RelayRules rules;
-  rules.allow = listener.allow;
-  rules.hostname = config.hostname;
-  auto settings = std::make_shared<intake::Settings>(std::move(rules));
-  auto server = std::make_shared<smtp::ServerOptions>();
-  server->hostname = config.hostname;
-  server->limits.message_size = config.limits.message_size;
-  server->limits.recipients = config.limits.recipients;
-  server->tls = worker.tls_server();
-  settings->server = std::move(server);
-  return settings;
-}
-
 Expected<void> Relay::bind_listeners() {
   const intake::Services services(*spool_, *sink_, connections_, bodies_, intake_counters_);
   for (const ListenerConfig& listener : config_.listeners) {
@@ -237,7 +225,7 @@ Expected<void> Relay::bind_listeners() {
       if (!socket) return socket.error();
       sockets.push_back(std::move(*socket));
       worker->acceptors().push_back(std::make_unique<intake::Acceptor>(
-          worker->loop(), services, intake_settings(config_, listener, *worker)));
+          worker->loop(), services, intake_settings(config_, listener, worker->tls_server())));
     }
     sockets_.push_back(std::move(sockets));
   }
@@ -392,6 +380,7 @@ event::Task<void> Relay::reload() {
   config.delivery.routing.own_addresses = config_.delivery.routing.own_addresses;
   config_.partners = config.partners;
   config_.delivery = config.delivery;
+  connections_.set_caps(connection_caps(config.limits, raise_descriptor_limit()));
   rules_ = rules_from(config);
   const bool same_listeners =
       config.listeners.size() == config_.listeners.size() &&
@@ -408,7 +397,8 @@ event::Task<void> Relay::reload() {
       }
       if (same_listeners) {
         for (std::size_t l = 0; l < worker.acceptors().size(); ++l)
-          worker.acceptors()[l]->set_settings(intake_settings(config, config.listeners[l], worker));
+          worker.acceptors()[l]->set_settings(
+              intake_settings(config, config.listeners[l], worker.tls_server()));
       }
       return true;
     };
@@ -420,9 +410,10 @@ event::Task<void> Relay::reload() {
 
 event::Task<void> Relay::shut_down() {
   log::info("stopping", {{"why", "a signal"}, {"grace_s", std::chrono::seconds(drain_grace).count()}});
-  for (auto& worker : workers_) {
-    auto make = [&worker = *worker] { return drained(worker, drain_grace); };
-    co_await event::ask_task(main_, worker->scope(), make);
+  {
+    event::TaskScope draining(main_);  // all at once: the grace is one for everyone
+    for (auto& worker : workers_) draining.spawn(drain_there(main_, *worker));
+    co_await draining.join();
   }
   spool_->close();
   main_.stop();

@@ -49,8 +49,6 @@ class Relay {
   event::Task<void> shut_down();
   event::Task<admin::Answer> status();
 
-  intake::SettingsPtr intake_settings(const Config& config, const ListenerConfig& listener,
-                                      Worker& worker) const;
   delivery::RulesPtr rules_from(const Config& config) const;
   class QueueSink;
   class Signals;

@@ -84,13 +84,24 @@ std::optional<toml::table> parse_toml_text(std::string_view text, const std::str
   return parse(name, findings, [&] { return toml::parse(text, std::string_view(name)); });
 }
 
-TableReader::TableReader(const toml::table& table, std::string file, std::string prefix, Findings& findings)
-    : table_(table), file_(std::move(file)), prefix_(std::move(prefix)), findings_(findings) {}
+TableReader::TableReader(const toml::table& table, std::string file, std::string prefix, Findings& findings,
+                         std::vector<std::string>* listing)
+    : table_(table),
+      file_(std::move(file)),
+      prefix_(std::move(prefix)),
+      findings_(findings),
+      listing_(listing) {}
+
+std::string TableReader::path_of(std::string_view key) const {
+  if (prefix_.empty()) return std::string(key);
+  return key.empty() ? prefix_ : prefix_ + "." + std::string(key);
+}
 
 unsigned TableReader::line() const noexcept { return line_of(table_); }
 
 const toml::node* TableReader::find(std::string_view key) {
-  asked_.emplace(key);
+  const bool is_new = asked_.emplace(key).second;
+  if (listing_ && is_new) listing_->push_back(path_of(key));
   return table_.get(key);
 }
 
@@ -102,7 +113,7 @@ void TableReader::add(Finding::Kind kind, std::string_view key, std::string mess
   finding.file = file_;
   const toml::node* node = table_.get(key);
   finding.line = node != nullptr ? line_of(*node) : line();
-  finding.key = prefix_.empty() ? std::string(key) : key.empty() ? prefix_ : prefix_ + "." + std::string(key);
+  finding.key = path_of(key);
   finding.message = std::move(message);
   findings_.push_back(std::move(finding));
 }
@@ -226,20 +237,30 @@ std::optional<std::string> TableReader::choice(std::string_view key,
   return std::nullopt;
 }
 
-void TableReader::table(std::string_view key, const std::function<void(TableReader&)>& read) {
-  const toml::node* node = find(key);
-  if (node == nullptr) return;
-  const toml::table* inner = node->as_table();
-  if (inner == nullptr) return wrong_type(key, "a table", *node);
-  TableReader reader(*inner, file_, prefix_.empty() ? std::string(key) : prefix_ + "." + std::string(key),
-                     findings_);
+void TableReader::read_table(const toml::table& table, std::string_view key,
+                             const std::function<void(TableReader&)>& read) {
+  TableReader reader(table, file_, path_of(key), findings_, listing_);
   read(reader);
   reader.finish();
 }
 
+void TableReader::table(std::string_view key, const std::function<void(TableReader&)>& read) {
+  const toml::node* node = find(key);
+  if (node == nullptr) {
+    if (listing_) read_table(toml::table(), key, read);
+    return;
+  }
+  const toml::table* inner = node->as_table();
+  if (inner == nullptr) return wrong_type(key, "a table", *node);
+  read_table(*inner, key, read);
+}
+
 void TableReader::each_table(std::string_view key, const std::function<void(TableReader&)>& read) {
   const toml::node* node = find(key);
-  if (node == nullptr) return;
+  if (node == nullptr) {
+    if (listing_) read_table(toml::table(), key, read);
+    return;
+  }
   const toml::array* array = node->as_array();
   if (array == nullptr)
     return wrong_type(key, "an array of tables, written as [[" + std::string(key) + "]]", *node);
@@ -247,10 +268,7 @@ void TableReader::each_table(std::string_view key, const std::function<void(Tabl
     const toml::table* inner = entry.as_table();
     if (inner == nullptr)
       return wrong_type(key, "an array of tables, written as [[" + std::string(key) + "]]", entry);
-    TableReader reader(*inner, file_, prefix_.empty() ? std::string(key) : prefix_ + "." + std::string(key),
-                       findings_);
-    read(reader);
-    reader.finish();
+    read_table(*inner, key, read);
   }
 }
 

@@ -41,7 +41,10 @@ std::optional<toml::table> parse_toml_text(std::string_view text, const std::str
 
 class TableReader {
  public:
-  TableReader(const toml::table& table, std::string file, std::string prefix, Findings& findings);
+  // With `listing` every key that is asked for goes there, and tables that are absent are read as if they were
+  // there, empty: what a program knows, for its documentation.
+  TableReader(const toml::table& table, std::string file, std::string prefix, Findings& findings,
+              std::vector<std::string>* listing = nullptr);
   TableReader(const TableReader&) = delete;
   TableReader& operator=(const TableReader&) = delete;
 
@@ -70,6 +73,9 @@ class TableReader {
 
  private:
   const toml::node* find(std::string_view key);
+  std::string path_of(std::string_view key) const;
+  void read_table(const toml::table& table, std::string_view key,
+                  const std::function<void(TableReader&)>& read);
   void add(Finding::Kind kind, std::string_view key, std::string message);
   void wrong_type(std::string_view key, std::string_view wanted, const toml::node& got);
 
@@ -77,6 +83,7 @@ class TableReader {
   std::string file_;
   std::string prefix_;
   Findings& findings_;
+  std::vector<std::string>* listing_;
   std::set<std::string, std::less<>> asked_;
 };
 

@@ -31,7 +31,9 @@ void show_tree(const Json& value, const std::string& indent) {
 
 int check(const CommandLine& line) {
   const std::string file = line.config_file();
-  const app::LoadResult result = app::load_config(file);
+  app::LoadResult result = app::load_config(file);
+  const app::Findings materials = app::check_materials(result.config);
+  result.findings.insert(result.findings.end(), materials.begin(), materials.end());
   if (line.json) {
     Json findings = Json::array();
     for (const auto& finding : result.findings) {

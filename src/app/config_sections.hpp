@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The sections of the configuration file, one reader each. Inner header of config.cpp.
+#pragma once
+
+#include "app/config.hpp"
+#include "app/toml_reader.hpp"
+
+namespace sealpost::app {
+
+// Taking mail in: config_intake.cpp.
+void read_listener(TableReader& reader, Config& config);
+void read_tls(TableReader& reader, Config& config);
+void read_limits(TableReader& reader, LimitsConfig& limits);
+
+// Sending it out: config_delivery.cpp.
+void read_dns(TableReader& reader, DnsConfig& config);
+void read_delivery(TableReader& reader, Config& config);
+void read_route(TableReader& reader, Config& config);
+
+}  // namespace sealpost::app

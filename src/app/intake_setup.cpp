@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/intake_setup.hpp"
+
+#include <algorithm>
+
+namespace sealpost::app {
+
+intake::SettingsPtr intake_settings(const Config& config, const ListenerConfig& listener,
+                                    std::shared_ptr<tls::Server> tls) {
+  intake::RelayRules rules;
+  rules.allow = listener.allow;
+  rules.hostname = config.hostname;
+  rules.postmaster = config.postmaster;
+  rules.address_literals = listener.address_literals;
+
+  const LimitsConfig& limits = config.limits;
+  auto server = std::make_shared<smtp::ServerOptions>();
+  server->hostname = config.hostname;
+  server->tls = std::move(tls);
+  server->limits.message_size = limits.message_size;
+  server->limits.recipients = limits.recipients;
+  server->limits.errors = limits.errors;
+  server->limits.minimum_rate = limits.minimum_rate;
+  server->limits.command = limits.command;
+  server->limits.transaction = limits.transaction;
+  server->limits.data_block = limits.data_block;
+
+  auto settings = std::make_shared<intake::Settings>(std::move(rules));
+  settings->server = std::move(server);
+  settings->most_hops = limits.hops;
+  settings->hide_client = listener.hide_client;
+  return settings;
+}
+
+intake::ConnectionCaps connection_caps(const LimitsConfig& limits, std::uint64_t descriptors) {
+  intake::ConnectionCaps caps;
+  caps.total = static_cast<std::uint32_t>(std::min<std::uint64_t>(limits.sessions, descriptors / 2));
+  caps.client = limits.sessions_per_address;
+  caps.stranger = limits.sessions_per_stranger;
+  return caps;
+}
+
+}  // namespace sealpost::app

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From the configuration to what intake works with.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "app/config.hpp"
+#include "intake/settings.hpp"
+
+namespace sealpost::app {
+
+intake::SettingsPtr intake_settings(const Config& config, const ListenerConfig& listener,
+                                    std::shared_ptr<tls::Server> tls);
+
+// At most half of the process's descriptors go to inbound sessions: the rest is for deliveries, DNS, the spool and
+// the databases, so that a flood from outside cannot stop what is under way (T-27).
+intake::ConnectionCaps connection_caps(const LimitsConfig& limits, std::uint64_t descriptors);
+
+}  // namespace sealpost::app
