@@ -162,17 +162,25 @@ class Recovery {
 
   void damaged_octets(std::uint64_t sequence, std::string_view octets, const Gap& gap) {
     ++result_.damaged;
-    const std::string name =
-        corrupt_directory + "/" + std::to_string(sequence) + "-" + std::to_string(gap.from);
-    log::error("journal_damaged",
-               {{"segment", sequence}, {"from", gap.from}, {"to", gap.to}, {"copied_to", name}});
-    if (gap.from >= octets.size()) return;  // the file ends before it: nothing to keep
+    log::error("journal_damaged", {{"segment", sequence}, {"from", gap.from}, {"to", gap.to}});
+    keep_copy(sequence, octets, gap);
+  }
+
+  // Into corrupt/, before the segment is used again for something else.
+  void keep_copy(std::uint64_t sequence, std::string_view octets, const Gap& gap) {
+    if (gap.from >= octets.size()) return;  // the file ends before it
+    const std::string name = corrupt_directory + "/" + std::to_string(sequence) + "-" + std::to_string(gap.from);
     auto opened = disk_.open(name, Disk::Access::create);
     if (opened.error == -EEXIST) return;  // an earlier start has kept it
-    if (!opened.file) return;             // said above; the octets are still in the segment
-    auto kept = write_all(*opened.file, 0, octets.substr(gap.from, gap.to - gap.from));
-    if (!kept || opened.file->sync_data() != 0) log::error("journal_damage_not_copied", {{"to", name}});
-    disk_.sync_directory(corrupt_directory);
+    Expected<void> kept;
+    if (!opened.file) kept = disk_error(opened.error, "create");
+    if (kept) kept = write_all(*opened.file, 0, octets.substr(gap.from, gap.to - gap.from));
+    if (kept && opened.file->sync_data() != 0) kept = Error(Errc::io, "sync");
+    if (kept && disk_.sync_directory(corrupt_directory) != 0) kept = Error(Errc::io, "sync the directory");
+    if (kept)
+      log::error("journal_damage_copied", {{"to", name}});
+    else
+      log::error("journal_damage_not_copied", {{"to", name}, {"why", kept.error().detail}});
   }
 
   // Groups are atomic: with a record missing or damaged, none of it counts (D-17).
@@ -199,10 +207,7 @@ class Recovery {
       for (const ScannedRecord& record : group) replay_record(sequence, octets, record);
       return;
     }
-    ++result_.damaged;
-    log::error("journal_group_damaged", {{"segment", sequence},
-                                         {"offset", group.front().offset},
-                                         {"id", group.front().header.id.to_string()}});
+    for (const ScannedRecord& record : group) report_damage(sequence, octets, record);
   }
 
   void replay_record(std::uint64_t sequence, std::string_view octets, const ScannedRecord& record) {
@@ -210,8 +215,8 @@ class Recovery {
     const RecordHeader& header = record.header;
     const std::size_t head_at = record.offset + record_header_size;
     auto decoded = decode_head(header.type, octets.substr(head_at, header.head_length));
-    if (!record.head_intact || !decoded) return damaged_record(sequence, record);
-    if (!record.blob_intact) report_damage(sequence, record);
+    if (!record.head_intact || !decoded) return damaged_record(sequence, octets, record);
+    if (!record.blob_intact) report_damage(sequence, octets, record);
     JournalEntry entry;
     entry.id = header.id;
     entry.record = std::move(*decoded);
@@ -223,17 +228,18 @@ class Recovery {
   }
 
   // Its message is known and may be alive: nothing is to be sent on half of what was said about it (D-11).
-  void damaged_record(std::uint64_t sequence, const ScannedRecord& record) {
-    report_damage(sequence, record);
+  void damaged_record(std::uint64_t sequence, std::string_view octets, const ScannedRecord& record) {
+    report_damage(sequence, octets, record);
     state_.hold(record.header.id, "a record of its journal is damaged");
   }
 
-  void report_damage(std::uint64_t sequence, const ScannedRecord& record) {
+  void report_damage(std::uint64_t sequence, std::string_view octets, const ScannedRecord& record) {
     ++result_.damaged;
     log::error("journal_record_damaged", {{"segment", sequence},
                                           {"offset", record.offset},
                                           {"id", record.header.id.to_string()},
                                           {"type", record.header.type}});
+    keep_copy(sequence, octets, Gap{record.offset, record.end});
   }
 
   // After a crash of the process alone, what was read may be in memory only. From here on we rely on it.
