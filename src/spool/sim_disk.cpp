@@ -148,8 +148,9 @@ void SimDisk::crash(Loss loss) {
   calls_ = 0;
   stop_at_ = 0;
   faults_.clear();
+  if (loss == Loss::kill) return;  // what was not synced still is not
   for (const NameChange& change : unsynced_names_)
-    if (loss == Loss::kill || (loss == Loss::some && random_() % 2 == 0)) apply(durable_, change);
+    if (loss == Loss::some && random_() % 2 == 0) apply(durable_, change);
   unsynced_names_.clear();
   seen_ = durable_;
   for (const auto& [name, inode] : durable_) settle(*inode, loss);
@@ -157,7 +158,7 @@ void SimDisk::crash(Loss loss) {
 
 void SimDisk::settle(Inode& inode, Loss loss) {
   for (const Write& write : inode.unsynced) {
-    const auto fate = loss == Loss::kill ? 0 : loss == Loss::all ? 1 : random_() % 3;
+    const auto fate = loss == Loss::all ? 1 : random_() % 3;
     if (fate == 0) put_octets(inode.durable, write.offset, write.octets);
     if (fate != 2) continue;
     for (std::size_t at = 0; at < write.octets.size();) {  // torn: each sector by itself

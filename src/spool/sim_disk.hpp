@@ -30,8 +30,8 @@ class SimDisk final : public Disk {
   void stop_at(std::uint64_t number);
   std::uint64_t calls() const;
 
-  // What a restart finds. kill: the process is gone, the system lives: everything written is there.
-  // Afterwards calls work again and are counted from 0; files that were open stay dead.
+  // What a restart finds. kill: the process is gone, the system lives: everything written is there, though not
+  // safer than before. Afterwards calls work again and are counted from 0; files that were open stay dead.
   enum class Loss : std::uint8_t { kill, all, some };
   void crash(Loss loss);
 
