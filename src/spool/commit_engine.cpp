@@ -10,6 +10,12 @@ namespace sealpost::spool {
 namespace {
 constexpr std::uint64_t copied_when_busy = 256u << 10;  // per batch, so that mail does not wait for it
 constexpr std::uint64_t copied_when_idle = 1u << 20;
+
+JournalWriter::Claim claim_of(const Request& request) noexcept {
+  if (request.kind == Request::Kind::relocate) return JournalWriter::Claim::relocation;
+  return request.is_fact() ? JournalWriter::Claim::fact : JournalWriter::Claim::mail;
+}
+
 }  // namespace
 
 RequestPtr make_withdrawal(const MessageId& id) {
@@ -94,13 +100,11 @@ CommitEngine::Admission CommitEngine::admit(Request& request, SystemTime wall) {
     request.error.emplace(Errc::too_long, "longer than a segment of the journal");
     return Admission::answered;
   }
-  if (!request.may_use_reserve()) {
-    const auto room = writer_.room_for_mail(octets, batch_);
-    if (room == JournalWriter::Room::soon) return Admission::later;
-    if (room == JournalWriter::Room::no) {
-      request.error.emplace(Errc::no_space, "the journal is full");
-      return Admission::answered;
-    }
+  const auto room = writer_.room_for(claim_of(request), octets, batch_);
+  if (room == JournalWriter::Room::soon) return Admission::later;
+  if (room == JournalWriter::Room::no) {
+    request.error.emplace(Errc::no_space, "the journal is full");
+    return Admission::answered;
   }
   if (!batch_.empty() && !batch_.fits(octets)) return Admission::full;
   if (batch_.empty()) {
@@ -139,8 +143,10 @@ bool CommitEngine::check(Request& request) {
       if (live == nullptr) request.error.emplace(Errc::not_found, "no such message in the spool");
       return live != nullptr;
     case Request::Kind::withdraw: return live != nullptr;
-    case Request::Kind::part:
     case Request::Kind::discard:
+      state_.discard_parts(request.id);  // those of this batch go when it is applied
+      return true;
+    case Request::Kind::part:
     case Request::Kind::clean_stop:
     case Request::Kind::relocate: return true;
   }
@@ -197,7 +203,7 @@ void CommitEngine::fail(const Error& error, std::deque<RequestPtr>& waiting, std
   for (auto at = taken_.rbegin(); at != taken_.rend(); ++at) {
     RequestPtr& request = *at;
     if (request->kind == Request::Kind::relocate) continue;
-    if (request->may_use_reserve() && !request->retried && writer_.healthy()) {
+    if (request->is_fact() && !request->retried && writer_.healthy()) {
       request->retried = true;
       waiting.push_front(std::move(request));
     } else {

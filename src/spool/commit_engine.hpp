@@ -43,6 +43,9 @@ class CommitEngine {
   bool commit(std::deque<RequestPtr>& waiting, std::vector<RequestPtr>& done, SteadyTime now,
               SystemTime wall);
 
+  // No segment to go on in: what is left must last.
+  bool full() const noexcept { return writer_.full(); }
+
  private:
   enum class Admission : std::uint8_t { taken, answered, later, full };
   Admission admit(Request& request, SystemTime wall);

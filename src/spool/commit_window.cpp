@@ -5,7 +5,8 @@
 
 namespace sealpost::spool {
 
-SteadyTime CommitWindow::due(SteadyTime now, std::size_t waiting) noexcept {
+SteadyTime CommitWindow::due(SteadyTime now, std::size_t waiting, bool full) noexcept {
+  if (full && waiting < limits_.enough) return std::max(now, last_began_ + limits_.longest_when_full);
   const SteadyTime latest = last_began_ + limits_.longest;
   if (waiting >= limits_.enough || mean_batch_ < limits_.busy || now >= latest) return now;
   const bool asked_before = asked_ > last_began_;

@@ -18,14 +18,16 @@ class CommitWindow {
     Duration longest = std::chrono::milliseconds(3);
     Duration step = std::chrono::microseconds(300);  // nothing came for so long: nobody else will
     std::size_t enough = 64;                         // requests worth a sync: a message takes two
-    double busy = 3;                                 // mean batch from which on gathering pays
+    Duration longest_when_full = std::chrono::milliseconds(20);
+    double busy = 3;  // mean batch from which on gathering pays
   };
   CommitWindow() = default;
   explicit CommitWindow(const Limits& limits) noexcept : limits_(limits) {}
 
   // With `waiting` requests at hand (at least one): `now`, or when to ask again unless `enough` have come
   // before.
-  SteadyTime due(SteadyTime now, std::size_t waiting) noexcept;
+  // When the journal is nearly full every commit costs a page that is dear, so then it always gathers.
+  SteadyTime due(SteadyTime now, std::size_t waiting, bool full = false) noexcept;
   void committed(SteadyTime began, std::size_t requests) noexcept;
   std::size_t enough() const noexcept { return limits_.enough; }
 

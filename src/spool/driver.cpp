@@ -74,7 +74,10 @@ class LoopDriver final : public Driver, private event::Timer {
         latency_(latency) {}
   ~LoopDriver() override { stop(); }
 
-  void start(Turn turn) override { turn_ = std::move(turn); }
+  void start(Turn turn) override {
+    turn_ = std::move(turn);
+    wake();
+  }
   void wake() override {
     if (!stopped_) arm_by(now() + latency_);
   }

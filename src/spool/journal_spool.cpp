@@ -84,7 +84,7 @@ void JournalSpool::close() {
 std::optional<SteadyTime> JournalSpool::turn(SteadyTime now) {
   take_inbox();
   if (!waiting_.empty()) {
-    const SteadyTime due = window_.due(now, waiting_.size());
+    const SteadyTime due = window_.due(now, waiting_.size(), engine_.full());
     if (due > now) {
       const std::lock_guard lock(mutex_);
       wake_at_ = window_.enough() - waiting_.size();  // due() answers now when there are enough

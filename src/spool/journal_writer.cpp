@@ -41,28 +41,50 @@ JournalWriter::~JournalWriter() {
 }
 
 Expected<void> JournalWriter::start(const Recovered& recovered, SystemTime wall) {
-  for (const std::string& name : recovered.spares) add_spare(name);
+  for (const std::string& name : recovered.spares) static_cast<void>(add_spare(name));  // it has said why not
   if (spares_.empty()) {
-    const std::string name = files_.new_spare_name();
-    auto made = make_spare(disk_, name, options_.segment_size);
+    auto made = make_spare_now();
+    if (!made && made.error().code == Errc::no_space && go_on_in(recovered)) return {};
     if (!made) return made.error();
-    if (!add_spare(name)) return Error(Errc::io, "cannot open " + name);
   }
   header_.sequence = recovered.next_sequence - 1;
   end_ = recovered.previous_end;
   return roll(wall);
 }
 
-bool JournalWriter::add_spare(const std::string& name) {
+// Safe although another process wrote the file: batches say where they begin, so that nothing its last batch may have
+// left behind the end is taken for a successor of what we write.
+Expected<void> JournalWriter::go_on_in(const Recovered& recovered) {
+  if (recovered.last.sequence == 0) return Error(Errc::not_found, "no segment");
+  const std::string name = segment_name(recovered.last.sequence);
   auto opened = disk_.open(journal_directory + "/" + name, Disk::Access::write);
-  if (!opened.file) {  // it stays on disk for the next start
-    log::warning("journal_spare_unusable",
-                 {{"file", name}, {"why", disk_error(opened.error, "open").detail}});
-    return false;
+  if (!opened.file) return disk_error(opened.error, "open " + name);
+  header_ = recovered.last;
+  file_ = std::move(opened.file);
+  end_ = static_cast<std::uint32_t>(to_page_end(recovered.previous_end));
+  log::warning("journal_full", {{"segment", header_.sequence},
+                                {"why", "no room for a new segment: mail is refused until there is"}});
+  return {};
+}
+
+Expected<void> JournalWriter::make_spare_now() {
+  const std::string name = files_.new_spare_name();
+  auto made = make_spare(disk_, name, options_.segment_size);
+  if (!made) return made;
+  return add_spare(name);
+}
+
+Expected<void> JournalWriter::add_spare(const std::string& name) {
+  auto opened = disk_.open(journal_directory + "/" + name, Disk::Access::write);
+  if (!opened.file) {
+    const Error error = disk_error(opened.error, "open " + name);
+    log::warning("journal_spare_unusable", {{"file", name}, {"why", error.detail}});
+    disk_.remove(journal_directory + "/" + name);
+    return error;
   }
   opened.file->forget_cache();
   spares_.push_back(Spare{name, std::move(opened.file)});
-  return true;
+  return {};
 }
 
 Expected<void> JournalWriter::roll(SystemTime wall) {
@@ -118,11 +140,7 @@ Expected<void> JournalWriter::commit(Batch& batch, SystemTime wall) {
 // In a new segment, whose header says how far the failed one can be trusted.
 void JournalWriter::go_on_after_failure(SystemTime wall) {
   Expected<void> ready;
-  if (spares_.empty()) {
-    const std::string name = files_.new_spare_name();
-    ready = make_spare(disk_, name, options_.segment_size);
-    if (ready) add_spare(name);
-  }
+  if (spares_.empty()) ready = make_spare_now();
   if (ready) ready = roll(wall);
   if (ready || !healthy_) return;
   healthy_ = false;
@@ -130,13 +148,16 @@ void JournalWriter::go_on_after_failure(SystemTime wall) {
              {{"why", ready.error().detail}, {"remedy", "check the disk, then restart"}});
 }
 
-JournalWriter::Room JournalWriter::room_for_mail(std::size_t octets, const Batch& batch) const {
+JournalWriter::Room JournalWriter::room_for(Claim claim, std::size_t octets, const Batch& batch) const {
   const std::uint32_t used = batch.empty() ? end_ : batch.end();
   const std::size_t usable = most_in_group();
+  std::size_t reserve = 0;
+  if (claim == Claim::mail) reserve = usable;
+  if (claim == Claim::relocation) reserve = usable / 2;
   std::size_t room = header_.size - used;
   if (octets > room) room = 0;  // the rest of this segment is of no use to it
   room += spares_.size() * usable;
-  if (room >= octets + usable / 2) return Room::yes;
+  if (room >= octets + reserve) return Room::yes;
   return making_ ? Room::soon : Room::no;
 }
 
@@ -168,7 +189,7 @@ bool JournalWriter::free_oldest() {
     log::error("journal_segment_not_freed", {{"why", released.error().detail}});
     return false;
   }
-  if (!released->empty()) add_spare(*released);
+  if (!released->empty()) static_cast<void>(add_spare(*released));
   return true;
 }
 

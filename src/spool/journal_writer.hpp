@@ -30,7 +30,8 @@ class JournalWriter {
                 std::function<void()> wake);
   ~JournalWriter();
 
-  // After recovery: takes the spares over, makes one if there is none, opens a segment. An error is why not.
+  // After recovery: takes the spares over, makes one if there is none, opens a segment. On a full disk it goes on
+  // in the last one, so that delivery can free some (D-08). An error is why neither was possible.
   Expected<void> start(const Recovered& recovered, SystemTime wall);
 
   // Begins a batch. When `octets` do not fit behind the last one it rolls first; on Errc::no_space there is
@@ -40,9 +41,15 @@ class JournalWriter {
   // when that fails too it is unhealthy (D-07).
   Expected<void> commit(Batch& batch, SystemTime wall);
 
+  // What may be taken, behind what `batch` holds: all requests leave a reserve to those that matter more (D-08).
+  enum class Claim : std::uint8_t {
+    mail,        // new
+    relocation,  // frees more than it takes
+    fact,        // has happened: an outcome, an attempt
+  };
   enum class Room : std::uint8_t { yes, soon, no };  // soon: a spare is being made
-  // May new mail of this size, behind what `batch` holds, be taken without touching the reserve?
-  Room room_for_mail(std::size_t octets, const Batch& batch) const;
+  Room room_for(Claim claim, std::size_t octets, const Batch& batch) const;
+  bool full() const noexcept { return spares_.empty() && !making_; }
   std::size_t most_in_group() const noexcept { return options_.segment_size - segment_header_size; }
 
   bool healthy() const noexcept { return healthy_; }
@@ -59,7 +66,9 @@ class JournalWriter {
   };
   struct Mailbox;  // shared with the pool's work, which may outlast us
   static constexpr std::size_t wanted_spares = 2;
-  bool add_spare(const std::string& name);
+  Expected<void> add_spare(const std::string& name);
+  Expected<void> make_spare_now();
+  Expected<void> go_on_in(const Recovered& recovered);
   Expected<void> roll(SystemTime wall);
   void go_on_after_failure(SystemTime wall);
 

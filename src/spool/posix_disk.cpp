@@ -139,18 +139,6 @@ class PosixDisk final : public Disk {
   event::UniqueFd root_;
 };
 
-// Where a sync does not mean what we need it to mean, or two machines could both believe they hold the lock
-// (D-21).
-bool is_remote(std::int64_t type) noexcept {
-  constexpr std::array<std::int64_t, 12> remote{
-      NFS_SUPER_MAGIC,  SMB_SUPER_MAGIC,  SMB2_SUPER_MAGIC,        CIFS_SUPER_MAGIC,
-      CODA_SUPER_MAGIC, NCP_SUPER_MAGIC,  AFS_SUPER_MAGIC,         V9FS_MAGIC,
-      CEPH_SUPER_MAGIC, FUSE_SUPER_MAGIC, 0x0BD00BD0 /* Lustre */, 0x47504653 /* GPFS */};
-  for (const std::int64_t magic : remote)
-    if ((type & 0xFFFFFFFF) == (magic & 0xFFFFFFFF)) return true;
-  return false;
-}
-
 Error refused(const std::string& directory, std::string_view why) {
   return Error(Errc::refused, "spool directory " + directory + ": " + std::string(why));
 }
@@ -164,7 +152,7 @@ Expected<void> check_directory(int fd, const std::string& directory) {
   if ((status.st_mode & others) != 0) return refused(directory, "is open to other users; chmod 700 it");
   struct statfs system {};
   if (::fstatfs(fd, &system) != 0) return disk_error(-errno, "spool directory " + directory);
-  if (is_remote(system.f_type))
+  if (is_remote_file_system(system.f_type))
     return refused(directory, "is on a network or user-space file system; put it on a local disk");
   if (system.f_type == TMPFS_MAGIC)
     log::warning("spool_volatile", {{"directory", directory}, {"why", "tmpfs forgets all mail at a reboot"}});
@@ -172,6 +160,16 @@ Expected<void> check_directory(int fd, const std::string& directory) {
 }
 
 }  // namespace
+
+bool is_remote_file_system(std::int64_t type) noexcept {
+  constexpr std::array<std::int64_t, 12> remote{
+      NFS_SUPER_MAGIC,  SMB_SUPER_MAGIC,  SMB2_SUPER_MAGIC,        CIFS_SUPER_MAGIC,
+      CODA_SUPER_MAGIC, NCP_SUPER_MAGIC,  AFS_SUPER_MAGIC,         V9FS_MAGIC,
+      CEPH_SUPER_MAGIC, FUSE_SUPER_MAGIC, 0x0BD00BD0 /* Lustre */, 0x47504653 /* GPFS */};
+  for (const std::int64_t magic : remote)
+    if ((type & 0xFFFFFFFF) == (magic & 0xFFFFFFFF)) return true;
+  return false;
+}
 
 Expected<std::unique_ptr<Disk>> open_posix_disk(const std::string& directory) {
   if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST)

@@ -4,6 +4,7 @@
 // at a time (D-21). Files in it are opened without following links and are ours alone, or not opened at all.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -16,5 +17,9 @@ namespace sealpost::spool {
 // object. Errc::refused: not ours, open to others, a link, or on a network file system; Errc::exists: another
 // process has it. detail says what to do.
 Expected<std::unique_ptr<Disk>> open_posix_disk(const std::string& directory);
+
+// By the type statfs(2) gives: one where a sync does not mean what we need it to mean, or where two machines could both
+// believe they hold the lock (D-21).
+bool is_remote_file_system(std::int64_t type) noexcept;
 
 }  // namespace sealpost::spool

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "mail/address.hpp"
 #include "spool/bytes.hpp"
 #include "spool/crc32c.hpp"
 
@@ -56,6 +57,13 @@ void put_envelope(std::string& out, const Envelope& envelope) {
   }
 }
 
+// An address that can stand in a command: it passed the grammar once, and does so again (T-54). "" only where the
+// null reverse-path may be.
+bool sane_address(std::string_view address) {
+  const std::string path = "<" + std::string(address) + ">";
+  return plain(address) && parse_forward_path(path, Utf8::accept).has_value();
+}
+
 std::string plain_text(ByteReader& in) {
   const std::string_view text = in.text(max_text);
   if (!plain(text)) in.fail();
@@ -78,6 +86,7 @@ Envelope get_envelope(ByteReader& in) {
   envelope.flags.requiretls = (flags & flag_requiretls) != 0;
   envelope.flags.tls_required_no = (flags & flag_tls_required_no) != 0;
   envelope.reverse_path = plain_text(in);
+  if (!envelope.reverse_path.empty() && !sane_address(envelope.reverse_path)) in.fail();
   envelope.envid = std::string(in.text(max_text));  // decoded xtext: any octet
   envelope.received_from = plain_text(in);
   const std::uint32_t count = in.count(5, max_recipients);
@@ -88,7 +97,7 @@ Envelope get_envelope(ByteReader& in) {
     recipient.notify = in.get<std::uint8_t>();
     recipient.address = plain_text(in);
     recipient.original = plain_text(in);
-    if (recipient.address.empty()) in.fail();
+    if (!sane_address(recipient.address)) in.fail();
   }
   return envelope;
 }
@@ -131,6 +140,12 @@ void put_outcome(std::string& out, const Outcome& outcome) {
   }
 }
 
+bool get_bool(ByteReader& in) {
+  const auto value = in.get<std::uint8_t>();
+  if (value > 1) in.fail();
+  return value == 1;
+}
+
 RecipientState get_state(ByteReader& in) {
   const auto state = in.get<std::uint8_t>();
   if (state > static_cast<std::uint8_t>(RecipientState::held)) in.fail();
@@ -141,7 +156,7 @@ Outcome get_outcome(ByteReader& in) {
   Outcome outcome;
   outcome.when = in.time();
   outcome.next_attempt = in.time();
-  outcome.delay_notice_sent = in.get<std::uint8_t>() != 0;
+  outcome.delay_notice_sent = get_bool(in);
   const std::uint32_t count = in.count(7, max_recipients);
   outcome.recipients.reserve(count);
   for (std::uint32_t i = 0; i < count && !in.failed(); ++i) {
@@ -171,7 +186,7 @@ void put_relocate(std::string& out, const RelocateRecord& record) {
 RelocateRecord get_relocate(ByteReader& in) {
   RelocateRecord record;
   record.message = get_message(in);
-  record.held = in.get<std::uint8_t>() != 0;
+  record.held = get_bool(in);
   record.hold_reason = std::string(in.text(max_text));
   record.last_reply = std::string(in.text(max_reply));
   const std::size_t count = record.message.envelope.recipients.size();
@@ -180,6 +195,7 @@ RelocateRecord get_relocate(ByteReader& in) {
     RecipientProgress& progress = record.progress.emplace_back();
     progress.state = get_state(in);
     const auto flags = in.get<std::uint8_t>();
+    if (flags > (progress_attempting | progress_delay_notice)) in.fail();
     progress.attempting = (flags & progress_attempting) != 0;
     progress.delay_notice_sent = (flags & progress_delay_notice) != 0;
     progress.interrupted = in.get<std::uint8_t>();

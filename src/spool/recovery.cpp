@@ -117,7 +117,10 @@ class Recovery {
     const SegmentScan scan = scan_segment(octets, seed_of(header), known_end);
     for (const Gap& gap : scan.gaps) damaged_octets(header.sequence, octets, gap);
     replay_groups(header.sequence, octets, scan.records);
-    result_.previous_end = header.sequence + 1 == result_.next_sequence ? scan.end : 0;
+    if (header.sequence + 1 == result_.next_sequence) {
+      result_.last = header;
+      result_.previous_end = scan.end;
+    }
     result_.torn += scan.abandoned;
     if (scan.abandoned > 0 && known_end == 0)
       log::warning("journal_tail_torn",
@@ -169,7 +172,8 @@ class Recovery {
   // Into corrupt/, before the segment is used again for something else.
   void keep_copy(std::uint64_t sequence, std::string_view octets, const Gap& gap) {
     if (gap.from >= octets.size()) return;  // the file ends before it
-    const std::string name = corrupt_directory + "/" + std::to_string(sequence) + "-" + std::to_string(gap.from);
+    const std::string name =
+        corrupt_directory + "/" + std::to_string(sequence) + "-" + std::to_string(gap.from);
     auto opened = disk_.open(name, Disk::Access::create);
     if (opened.error == -EEXIST) return;  // an earlier start has kept it
     Expected<void> kept;

@@ -18,7 +18,8 @@ namespace sealpost::spool {
 
 struct Recovered {
   std::uint64_t next_sequence = 1;
-  std::uint32_t previous_end = 0;   // of the segment before that one
+  SegmentHeader last;               // the segment before that one; its sequence is 0 when there is none
+  std::uint32_t previous_end = 0;   // where it ends
   std::vector<std::string> spares;  // names of files ready to become segments
   std::uint64_t records = 0;
   std::uint64_t damaged = 0;  // records or stretches that were set aside or held: each had an alert

@@ -67,8 +67,8 @@ struct Request {
   enum class Fate : std::uint8_t { waiting, abandoned, committed };
 
   Request(Kind kind_, event::Loop* home_) noexcept : kind(kind_), home(home_) {}
-  // Facts that have happened may use the reserve (D-08); new mail may not.
-  bool may_use_reserve() const noexcept {
+  // Says what has happened, rather than bringing something new.
+  bool is_fact() const noexcept {
     return kind != Kind::store && kind != Kind::part && kind != Kind::relocate;
   }
   std::size_t octets() const noexcept;

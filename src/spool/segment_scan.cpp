@@ -42,13 +42,21 @@ ScannedRecord check(std::string_view octets, std::size_t at, const RecordHeader&
   return record;
 }
 
+// A record that directly follows another belongs to the same batch or begins one; what does not was left there by a
+// batch that was torn, after which writing began again at its start.
+bool follows(const ScannedRecord& before, const RecordHeader& header) noexcept {
+  const bool new_batch = (before.header.flags & record_flag::ends_batch) != 0;
+  return header.batch == (new_batch ? before.next : before.header.batch);
+}
+
 std::vector<ScannedRecord> find_all(std::string_view octets, std::uint32_t seed) {
   std::vector<ScannedRecord> found;
   std::size_t at = segment_header_size;
   RecordHeader header;
   while (at < octets.size()) {
-    if (!decode_record_header(octets.substr(at), seed, header))
-      at = next_record(octets, at + 8, seed, header);
+    const bool due = decode_record_header(octets.substr(at), seed, header) &&
+                     (found.empty() ? header.batch == at : follows(found.back(), header));
+    if (!due) at = next_record(octets, at + 8, seed, header);
     if (at >= octets.size()) break;
     found.push_back(check(octets, at, header));
     at = found.back().next;
@@ -76,7 +84,8 @@ SegmentScan scan_segment(std::string_view octets, std::uint32_t seed, std::uint3
   std::size_t whole = 0;                   // records of complete groups
   for (const ScannedRecord& record : found) {
     const bool acknowledged = record.offset < trusted;
-    const bool torn = !acknowledged && (record.offset != at || !record.intact());
+    const std::uint32_t due = acknowledged ? at : std::max(at, trusted);
+    const bool torn = !acknowledged && (record.offset != due || !record.intact());
     if (torn) break;  // D-03: from here on nothing was ever acknowledged
     if (record.offset != at) scan.gaps.push_back(Gap{at, record.offset});
     scan.records.push_back(record);

@@ -34,7 +34,8 @@ class Player {
  public:
   explicit Player(World& world) : world_(world) {}
 
-  void store(unsigned number, std::size_t size, unsigned recipients = 1, std::vector<std::size_t> parts = {}) {
+  void store(unsigned number, std::size_t size, unsigned recipients = 1,
+             std::vector<std::size_t> parts = {}) {
     NewMessage message = message_of(number, text(number, size), recipients);
     std::string whole;
     for (const std::size_t part : parts) {
@@ -47,7 +48,9 @@ class Player {
     whole += message.body;
     const Kept kept{whole, std::vector<RecipientState>(recipients, RecipientState::pending), false};
     const auto stored = world_.store(std::move(message));
-    step(stored.has_value(), [&](Ledger& ledger) { ledger[id_of(number)] = kept; }, Unconfirmed::must_not_happen);
+    step(
+        stored.has_value(), [&](Ledger& ledger) { ledger[id_of(number)] = kept; },
+        Unconfirmed::must_not_happen);
   }
   void finish(unsigned number, std::uint32_t recipient, RecipientState state, unsigned dsn = 0) {
     std::vector<NewMessage> dsns;
@@ -65,12 +68,15 @@ class Player {
   }
   void begin(unsigned number, std::uint32_t recipient) {
     const auto begun = world_.begin(number, {recipient});
-    step(begun.has_value(), [](Ledger&) {}, Unconfirmed::may_happen);
+    step(
+        begun.has_value(), [](Ledger&) {}, Unconfirmed::may_happen);
   }
   void hold(unsigned number, bool held) {
     const auto done = world_.hold(number, held, "operator");
     if (!done && done.error().code == Errc::not_found) return;
-    step(done.has_value(), [&](Ledger& ledger) { ledger[id_of(number)].held = held; }, Unconfirmed::may_happen);
+    step(
+        done.has_value(), [&](Ledger& ledger) { ledger[id_of(number)].held = held; },
+        Unconfirmed::may_happen);
   }
   void begin_parts_and_leave(unsigned number) {
     const auto part = world_.append(number, text(number, 3000));
@@ -117,16 +123,21 @@ class Player {
       if (!found.contains(id)) text += "lost " + id.to_string() + "; ";
     for (const auto& [id, kept] : found) {
       const auto at = sure_.find(id);
-      if (at == sure_.end()) text += "unexpected " + id.to_string() + "; ";
-      else if (at->second.body != kept.body) text += "another body " + id.to_string() + "; ";
-      else if (at->second.states != kept.states) text += "other states " + id.to_string() + "; ";
-      else if (at->second.held != kept.held) text += "other hold " + id.to_string() + "; ";
+      if (at == sure_.end())
+        text += "unexpected " + id.to_string() + "; ";
+      else if (at->second.body != kept.body)
+        text += "another body " + id.to_string() + "; ";
+      else if (at->second.states != kept.states)
+        text += "other states " + id.to_string() + "; ";
+      else if (at->second.held != kept.held)
+        text += "other hold " + id.to_string() + "; ";
     }
     return text;
   }
   static std::string text(unsigned number, std::size_t size) {
     std::string body;
-    while (body.size() < size) body += "line " + std::to_string(number) + "." + std::to_string(body.size()) + "\r\n";
+    while (body.size() < size)
+      body += "line " + std::to_string(number) + "." + std::to_string(body.size()) + "\r\n";
     body.resize(size);
     return body;
   }
@@ -206,7 +217,8 @@ struct Quiet {  // recovery after each of thousands of crashes has much to say
 
 }  // namespace
 
-TEST_CASE("D-01 D-02 D-07: each storage call fails in each way; nothing confirmed is lost, nothing refused kept") {
+TEST_CASE(
+    "D-01 D-02 D-07: each storage call fails in each way; nothing confirmed is lost, nothing refused kept") {
   std::uint64_t of_start = 0;
   const std::uint64_t calls = calls_of_scenario(of_start);
   for (std::uint64_t call = 1; call <= calls; ++call)
@@ -238,7 +250,9 @@ TEST_CASE("D-03 D-18 D-28: the process is killed at each storage call") {
   }
 }
 
-TEST_CASE("D-03 D-17 D-18: the power is cut at each storage call, un-synced writes and names are kept, lost or torn") {
+TEST_CASE(
+    "D-03 D-17 D-18: the power is cut at each storage call, un-synced writes and names are kept, lost or "
+    "torn") {
   std::uint64_t of_start = 0;
   const std::uint64_t calls = calls_of_scenario(of_start);
   for (std::uint64_t call = of_start + 1; call <= calls; ++call)
@@ -265,7 +279,8 @@ TEST_CASE("D-21: the power is cut at each storage call of a start") {
       world.disk.stop_at(call);
       const auto started = world.start();
       const std::string wrong = check_twice(world, player, seed == 0 ? Loss::all : Loss::some, true);
-      CHECK_MESSAGE(wrong.empty(), "power cut at call " << call << " of the start, state " << seed << ": " << wrong);
+      CHECK_MESSAGE(wrong.empty(),
+                    "power cut at call " << call << " of the start, state " << seed << ": " << wrong);
       if (started) break;
     }
 }

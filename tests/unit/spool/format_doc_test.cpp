@@ -79,7 +79,8 @@ std::map<std::size_t, std::string> dump(std::string_view octets) {
     const std::string_view row = octets.substr(at, 16);
     if (row.find_first_not_of('\0') == std::string_view::npos) continue;
     std::string line;
-    for (const char c : row) line += fmt::format("{}{:02x}", line.empty() ? "" : " ", static_cast<unsigned char>(c));
+    for (const char c : row)
+      line += fmt::format("{}{:02x}", line.empty() ? "" : " ", static_cast<unsigned char>(c));
     lines[at] = line;
   }
   return lines;
@@ -118,8 +119,9 @@ TEST_CASE("the worked example reads back") {
   CHECK(scan.gaps.empty());
   CHECK(scan.end == 2 * segment_header_size);
   const auto& record = scan.records[0];
-  const auto message = decode_head(record.header.type, std::string_view(file).substr(record.offset + record_header_size,
-                                                                                     record.header.head_length));
+  const auto message = decode_head(
+      record.header.type,
+      std::string_view(file).substr(record.offset + record_header_size, record.header.head_length));
   REQUIRE(message);
   CHECK(std::get<MessageRecord>(*message).envelope.recipients[0].address == "c@d.example");
   CHECK(std::string_view(file).substr(record.offset + record_header_size + record.header.head_length,

@@ -75,6 +75,7 @@ struct World {
     if (!opened) return opened.error();
     spool = std::move(*opened);
     recovered = spool->take_recovered();
+    loop.run();  // spares are made
     return {};
   }
   void stop() {

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "spool/record_codec.hpp"
+
+#include <doctest.h>
+
+#include <random>
+
+#include "spool/crc32c.hpp"
+#include "spool_world.hpp"
+
+using namespace sealpost;
+using namespace sealpost::spool;
+
+namespace {
+
+MessageRecord rich_message() {
+  MessageRecord record;
+  record.envelope = message_of(1, "", 3).envelope;
+  record.envelope.body = BodyType::eight_bit_mime;
+  record.envelope.message_class = MessageClass::report;
+  record.envelope.flags.requiretls = true;
+  record.envelope.ret = 2;
+  record.envelope.envid = std::string("env\0id\r\n", 8);
+  record.envelope.recipients[1].original = "rfc822;Other@example.org";
+  record.envelope.recipients[1].notify = 5;
+  record.chunks = {Extent{7, 4144, 100, 0xDEADBEEF}, Extent{8, 8240, 4u << 20, 1}};
+  return record;
+}
+
+std::vector<Record> one_of_each() {
+  OutcomeRecord outcome;
+  outcome.outcome.when = SystemTime(std::chrono::seconds(1));
+  outcome.outcome.next_attempt = SystemTime(std::chrono::seconds(-5));
+  outcome.outcome.delay_notice_sent = true;
+  outcome.outcome.recipients.emplace_back(2, RecipientState::held, "450 4.2.1 \xC3\xA9");
+  RelocateRecord relocate;
+  relocate.message = rich_message();
+  relocate.progress.resize(3);
+  relocate.progress[1].state = RecipientState::failed;
+  relocate.progress[2].attempting = true;
+  relocate.progress[2].delay_notice_sent = true;
+  relocate.progress[2].interrupted = 200;
+  relocate.progress[2].attempts = 40'000;
+  relocate.progress[2].next_attempt = SystemTime(std::chrono::seconds(99));
+  relocate.held = true;
+  relocate.hold_reason = "because";
+  relocate.last_reply = "250 ok";
+  return {BodyPartRecord(), rich_message(),    AttemptRecord{{0, 7, 4'000'000'000u}},
+          outcome,          HoldRecord{"why"}, ReleaseRecord(),
+          relocate,         WithdrawRecord(),  CleanStopRecord()};
+}
+
+// A head that is read must say what was written: compared by writing it again.
+void check_round_trip(const Record& record) {
+  const std::string head = encode_head(record);
+  const auto read = decode_head(static_cast<std::uint8_t>(type_of(record)), head);
+  REQUIRE(read);
+  CHECK(read->index() == record.index());
+  CHECK(encode_head(*read) == head);
+  for (std::size_t length = 0; length < head.size(); ++length)
+    CHECK_FALSE(decode_head(static_cast<std::uint8_t>(type_of(record)), head.substr(0, length)));
+  CHECK_FALSE(decode_head(static_cast<std::uint8_t>(type_of(record)), head + '\0'));
+}
+
+}  // namespace
+
+TEST_CASE(
+    "CRC-32C gives the values of RFC 3720 App. B.4, by instruction and by table, in one piece and in two") {
+  CHECK(crc32c(0, "123456789") == 0xE3069283);
+  CHECK(crc32c(0, std::string(32, '\0')) == 0x8A9136AA);
+  CHECK(crc32c(0, std::string(32, '\xFF')) == 0x62A8AB43);
+  std::mt19937 random(7);
+  for (std::size_t length = 0; length < 200; ++length) {
+    std::string octets(length, '\0');
+    for (char& octet : octets) octet = static_cast<char>(random());
+    const std::uint32_t whole = crc32c(0, octets);
+    CHECK(crc32c_portable(0, octets) == whole);
+    const std::size_t cut = length == 0 ? 0 : random() % length;
+    CHECK(crc32c(crc32c(0, octets.substr(0, cut)), octets.substr(cut)) == whole);
+  }
+}
+
+TEST_CASE("T-54: every record reads back as written, and no part of one is taken for a whole") {
+  std::uint8_t type = 1;
+  for (const Record& record : one_of_each()) {
+    CHECK(static_cast<std::uint8_t>(type_of(record)) == type++);
+    check_round_trip(record);
+  }
+}
+
+TEST_CASE("T-54: what a message record carries arrives") {
+  const auto read = decode_head(2, encode_head(Record(rich_message())));
+  REQUIRE(read);
+  const auto& message = std::get<MessageRecord>(*read);
+  const Envelope& envelope = message.envelope;
+  CHECK(envelope.reverse_path == "sender@origin.example");
+  CHECK(envelope.envid == std::string("env\0id\r\n", 8));
+  CHECK(envelope.flags.requiretls);
+  CHECK_FALSE(envelope.flags.tls_required_no);
+  CHECK(envelope.message_class == MessageClass::report);
+  CHECK(envelope.recipients[1].original == "rfc822;Other@example.org");
+  CHECK(envelope.recipients[1].notify == 5);
+  CHECK(envelope.arrival == SystemTime(std::chrono::seconds(1'700'000'001)));
+  CHECK(message.chunks == rich_message().chunks);
+}
+
+TEST_CASE("T-23 T-54: a message record with an insane field is refused though its checksum holds") {
+  const auto refused = [](const std::function<void(Envelope&)>& spoil) {
+    MessageRecord record = rich_message();
+    spoil(record.envelope);
+    return !decode_head(2, encode_head(Record(record)));
+  };
+  CHECK(refused([](Envelope& e) { e.recipients[0].address = "a@b.example>\r\nDATA"; }));
+  CHECK(refused([](Envelope& e) { e.recipients[0].address = std::string("a\0@b.example", 12); }));
+  CHECK(refused([](Envelope& e) { e.recipients[0].address = ""; }));
+  CHECK(refused([](Envelope& e) { e.recipients[0].address = "no-domain"; }));
+  CHECK(refused([](Envelope& e) { e.recipients[0].original = "rfc822;a\nb"; }));
+  CHECK(refused([](Envelope& e) { e.reverse_path = "a@b.example\r\n"; }));
+  CHECK(refused([](Envelope& e) { e.reverse_path = "a b@c.example"; }));
+  CHECK(refused([](Envelope& e) { e.received_from = "x\x1b[2J"; }));
+  CHECK(refused([](Envelope& e) { e.recipients.clear(); }));
+  CHECK(refused([](Envelope& e) { e.ret = 3; }));
+  CHECK(refused([](Envelope& e) { e.message_class = static_cast<MessageClass>(3); }));
+  CHECK_FALSE(refused([](Envelope& e) { e.reverse_path = ""; }));
+  CHECK_FALSE(refused([](Envelope& e) { e.recipients[0].address = "postmaster"; }));
+}
+
+TEST_CASE("T-28 T-54: counts that promise more than is there allocate nothing") {
+  std::string head(4, '\xFF');
+  CHECK_FALSE(decode_head(3, head));
+  head.append(64, '\0');
+  CHECK_FALSE(decode_head(3, head));
+  CHECK_FALSE(decode_head(4, std::string(17, '\0') + std::string(4, '\xFF') + std::string(64, '\0')));
+}
+
+TEST_CASE("T-54: random heads of every type end in a value or an error") {
+  std::mt19937 random(11);
+  for (int round = 0; round < 20'000; ++round) {
+    const auto records = one_of_each();
+    std::string head = encode_head(records[random() % records.size()]);
+    for (unsigned i = 0, changes = random() % 4; i < changes && !head.empty(); ++i)
+      head[random() % head.size()] = static_cast<char>(random());
+    const auto type = static_cast<std::uint8_t>(random() % 12);
+    const auto read = decode_head(type, head);
+    if (read && type >= 1 && type <= 9) CHECK(encode_head(*read) == head);
+  }
+}
+
+TEST_CASE("D-11: a type of a later release is known as unknown, whatever its head") {
+  const auto read = decode_head(200, "anything at all");
+  REQUIRE(read);
+  CHECK(std::get<UnknownRecord>(*read).type == 200);
+}
+
+TEST_CASE("D-26: a segment header says its version before anything else, and nothing newer is read") {
+  SegmentHeader header;
+  header.sequence = 5;
+  header.size = 1u << 20;
+  std::string octets = encode_segment_header(header);
+  CHECK(octets.size() == segment_header_size);
+  CHECK(decode_segment_header(octets).value() == header);
+  octets[8] = 2;
+  CHECK(decode_segment_header(octets).error().code == Errc::unavailable);
+  octets[8] = 1;
+  for (std::size_t at = 0; at < 64; ++at) {
+    std::string spoilt = octets;
+    spoilt[at] = static_cast<char>(spoilt[at] ^ 0x40);
+    const auto read = decode_segment_header(spoilt);
+    REQUIRE_FALSE(read);
+    const bool in_version = at >= 8 && at < 12;
+    CHECK(read.error().code == (in_version ? Errc::unavailable : Errc::invalid));
+  }
+  CHECK(decode_segment_header(octets.substr(0, 63)).error().code == Errc::invalid);
+}
+
+TEST_CASE("D-03: a record header holds only in its own segment and its own use of the file") {
+  SegmentHeader segment;
+  segment.sequence = 9;
+  segment.salt = 1234;
+  RecordHeader header;
+  header.type = 5;
+  header.id = id_of(3);
+  std::string octets(record_header_size, '\0');
+  store_record_header(octets.data(), header, seed_of(segment));
+  RecordHeader read;
+  CHECK(decode_record_header(octets, seed_of(segment), read));
+  CHECK(read.id == id_of(3));
+  SegmentHeader other = segment;
+  other.sequence = 10;
+  CHECK_FALSE(decode_record_header(octets, seed_of(other), read));
+  other = segment;
+  other.salt = 1235;  // the same number, another use
+  CHECK_FALSE(decode_record_header(octets, seed_of(other), read));
+  for (std::size_t bit = 0; bit < octets.size() * 8; ++bit) {
+    std::string spoilt = octets;
+    spoilt[bit / 8] = static_cast<char>(spoilt[bit / 8] ^ (1 << (bit % 8)));
+    CHECK_FALSE(decode_record_header(spoilt, seed_of(segment), read));
+  }
+}
+
+TEST_CASE("what is too long for a record is refused before it is written") {
+  Envelope envelope = message_of(1, "").envelope;
+  CHECK(check_bounds(envelope));
+  envelope.envid.assign(max_text + 1, 'x');
+  CHECK(check_bounds(envelope).error().code == Errc::too_long);
+  envelope = message_of(1, "", 0).envelope;
+  CHECK(check_bounds(envelope).error().code == Errc::invalid);
+  envelope = message_of(1, "", max_recipients + 1).envelope;
+  CHECK(check_bounds(envelope).error().code == Errc::too_long);
+}
