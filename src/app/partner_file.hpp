@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Partner files: the operator's rules as a compliance officer writes them (policies/README.md, docs/partners.md). Read
+// Partner files: the operator's rules as a compliance officer writes them (policies/README.md). Read
 // and checked whole; one error anywhere and none of them is used. Choosing and applying rules is sealpost/partner.hpp
 // and decide().
 #pragma once

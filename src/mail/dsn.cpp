@@ -39,8 +39,9 @@ bool returns_full(const DsnRequest& request) noexcept {
          !request.envelope->flags.requiretls;
 }
 
+// One line, whatever was said: host and words together stay under 998 octets.
 std::string reason_for_people(const DsnRecipient& recipient, DsnAction action) {
-  const std::string words = text::printable(unfold(recipient.diagnostic, 800), 800);
+  const std::string words = text::printable(unfold(recipient.diagnostic), 700);
   if (words.empty()) return "status " + status_of(recipient, action);
   if (!recipient.remote) return words;
   const std::string host =

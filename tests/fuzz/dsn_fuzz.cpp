@@ -88,7 +88,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   // The original could quote the boundary only by knowing an id that was made after it was accepted.
   if (input.find("01ARYZ6S410000000000000002") != input.npos) return 0;
   require(count(text, boundary) == 4);
-  const std::size_t from = text.find("message/delivery-status\r\n\r\n") + 27;
+  const std::string part_two = boundary + "\r\nContent-Type: message/delivery-status\r\n\r\n";
+  const std::size_t from = text.find(part_two) + part_two.size();
   check_status(std::string_view(text).substr(from, text.find(boundary, from) - from));
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '\n')
