@@ -29,4 +29,14 @@ bool NxGuard::believable(SteadyTime now) const {
   return seen < sample || missing * 5 <= seen;
 }
 
+std::string NxGuard::witness(SteadyTime now) const {
+  const std::lock_guard lock(mutex_);
+  auto oldest = recent_.end();
+  for (auto entry = recent_.begin(); entry != recent_.end(); ++entry) {
+    if (entry->second.nxdomain || entry->second.when + window < now) continue;
+    if (oldest == recent_.end() || entry->second.when < oldest->second.when) oldest = entry;
+  }
+  return oldest == recent_.end() ? std::string() : oldest->first;
+}
+
 }  // namespace sealpost::delivery

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A resolver that answers NXDOMAIN for everything must not bounce the queue (T-41): while too large a share
-// of the domains looked up lately does not exist, NXDOMAIN is treated as a passing failure. Thread-safe.
+// of the domains looked up lately does not exist, or one that was there minutes ago is denied as well,
+// NXDOMAIN is treated as a passing failure. Thread-safe.
 #pragma once
 
 #include <mutex>
@@ -18,6 +19,9 @@ class NxGuard {
   // May "no such domain" be believed now? No, when of at least 20 domains of the last ten minutes more than
   // 20 % did not exist.
   bool believable(SteadyTime now) const;
+  // The domain of the last ten minutes that was seen to exist the longest ago, so that a resolver can be asked
+  // for it again; empty when there is none.
+  std::string witness(SteadyTime now) const;
 
  private:
   struct Seen {

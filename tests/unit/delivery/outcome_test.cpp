@@ -114,6 +114,20 @@ TEST_CASE("T-41 NXDOMAIN is not believed while too many domains do not exist") {
   CHECK(old.believable(now + 11min));  // what is long ago says nothing
 }
 
+TEST_CASE("T-41 the witness is a domain that existed, asked for the longest ago") {
+  NxGuard guard;
+  const SteadyTime now{1000h};
+  CHECK(guard.witness(now).empty());
+  guard.saw("gone", true, now);
+  CHECK(guard.witness(now).empty());
+  guard.saw("first", false, now);
+  guard.saw("second", false, now + 1min);
+  CHECK(guard.witness(now + 2min) == "first");
+  guard.saw("first", false, now + 2min);
+  CHECK(guard.witness(now + 3min) == "second");
+  CHECK(guard.witness(now + 20min).empty());
+}
+
 TEST_CASE("a host's connections are counted, and given back") {
   HostRegistry hosts(2);
   auto first = hosts.acquire("mx");
