@@ -123,7 +123,8 @@ TEST_CASE("T-22: no string of five around a hidden command makes two messages") 
 }
 
 TEST_CASE("pieces change nothing, wherever they are cut") {
-  const std::string body("..a\r\n.\r\n\r.\n.\r\n\n..\r\r\n.b\0\r\n.", 28);
+  using namespace std::string_literals;
+  const std::string body = "..a\r\n.\r\n\r.\n.\r\n\n..\r\r\n.b\0\r\n."s;
   const std::string whole = stuffed({body});
   for (std::size_t i = 0; i <= body.size(); ++i) {
     for (std::size_t j = i; j <= body.size(); ++j) {

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -26,6 +27,8 @@ void must(bool ok, const char* what) {
 
 std::unique_ptr<event::Stream> adopt(event::EventLoop& loop, event::UniqueFd fd) {
   must(::fcntl(fd.get(), F_SETFL, O_NONBLOCK) == 0, "non-blocking");
+  const int on = 1;
+  must(::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0, "no delay");
   auto stream = event::SocketStream::adopt(loop, std::move(fd), *Endpoint::parse("127.0.0.1:25"));
   must(stream.has_value(), "adopt");
   return std::move(*stream);
