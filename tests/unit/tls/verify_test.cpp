@@ -12,6 +12,7 @@
 
 #include "bad_certificates.hpp"
 #include "loopback.hpp"
+#include "sealpost/verdict.hpp"
 #include "tls/openssl_client.hpp"
 
 using namespace sealpost;
@@ -67,6 +68,22 @@ CommandResult openssl_verify(const Shown& shown) {
   return result;
 }
 
+// What an enforcing MTA-STS policy would say to this session (RFC 8461 §4.2).
+Verdict judged(const HandshakeFacts& tls) {
+  Demand demand;
+  demand.source = Source::mta_sts;
+  demand.starttls = demand.webpki = demand.match_mx_name = true;
+  Requirement requirement;
+  requirement.policy_domain = "example.test";
+  requirement.mx_host = bad_host;
+  requirement.demands.push_back(demand);
+  SessionFacts facts;
+  facts.mx_host = bad_host;
+  facts.starttls = StartTls::established;
+  facts.tls = tls;
+  return judge(requirement, facts, test_now()).verdict;
+}
+
 }  // namespace
 
 TEST_CASE("T-08: what is recorded about a bad certificate; the handshake goes through") {
@@ -93,6 +110,10 @@ TEST_CASE("T-08: what is recorded about a bad certificate; the handshake goes th
     CHECK(certificate->webpki.ok() == row.token.empty());
     CHECK(certificate->dns_names == row.names);
     CHECK(certificate->common_name == row.common_name);
+    const std::vector<std::string> exact{bad_host};
+    const std::vector<std::string> wildcard{"*.example.test"};
+    const bool good = row.token.empty() && (row.names == exact || row.names == wildcard);
+    CHECK(judged(ours->facts) == (good ? Verdict::deliver : Verdict::refuse));
   }
 }
 
