@@ -24,9 +24,9 @@ Expected<void> write_spare(JournalFile& file, std::uint32_t size) {
     const auto left = static_cast<std::size_t>(size - at);
     auto written = write_all(file, at, std::string_view(zeros).substr(0, left));
     if (!written) return written.error();
+    // In steps: the next commit of the journal would wait behind all that lies unsynced in the disk's queue.
+    if (const int synced = file.sync_data(); synced != 0) return disk_error(synced, "sync");
   }
-  const int synced = file.sync_data();
-  if (synced != 0) return disk_error(synced, "sync");
   const int closed = file.close();
   if (closed != 0) return disk_error(closed, "close");
   return {};
