@@ -8,10 +8,19 @@
 
 namespace sealpost::queue {
 
+// Few bits of the result choose a worker, and the two names are mostly the same one: each step mixes what came
+// before, so that equal names do not cancel out or leave their sum with an even factor.
 std::size_t LaneKey::hash() const noexcept {
+  const auto mixed = [](std::uint64_t seed, std::uint64_t value) noexcept {
+    std::uint64_t bits = seed + 0x9e3779b97f4a7c15U + value;
+    bits = (bits ^ (bits >> 30)) * 0xbf58476d1ce4e5b9U;
+    bits = (bits ^ (bits >> 27)) * 0x94d049bb133111ebU;
+    return bits ^ (bits >> 31);
+  };
   const std::hash<std::string> of;
-  return of(policy_domain) * 31 + of(next_hop) + static_cast<std::size_t>(message_class) * 7 +
-         (requiretls ? 3U : 0U) + (tls_required_no ? 5U : 0U);
+  const std::uint64_t flags =
+      static_cast<std::uint64_t>(message_class) * 4 + (requiretls ? 2U : 0U) + (tls_required_no ? 1U : 0U);
+  return mixed(mixed(flags, of(policy_domain)), of(next_hop));
 }
 
 Lane::Lane(Shard& shard, LaneKey key)
