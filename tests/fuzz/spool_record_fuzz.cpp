@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A record's head from disk (T-54): it is refused, or it is what writing it again gives, and nothing in it that could
+// reach a command has a control character (T-23). Input: one octet for the type, the rest is the head.
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+
+#include "spool/record_codec.hpp"
+
+using namespace sealpost;
+using namespace sealpost::spool;
+
+namespace {
+
+void require(bool holds) {
+  if (!holds) std::abort();
+}
+
+void require_plain(const std::string& text) {
+  for (const char c : text) require(static_cast<unsigned char>(c) >= 0x20 && c != 0x7F);
+}
+
+void check(const Envelope& envelope) {
+  require(!envelope.recipients.empty() && envelope.recipients.size() <= max_recipients);
+  require_plain(envelope.reverse_path);
+  require_plain(envelope.received_from);
+  for (const Recipient& recipient : envelope.recipients) {
+    require(!recipient.address.empty());
+    require_plain(recipient.address);
+    require_plain(recipient.original);
+  }
+  require(check_bounds(envelope).has_value());
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size == 0) return 0;
+  const std::string head(data + 1, data + size);
+  const auto record = decode_head(data[0], head);
+  if (!record || std::holds_alternative<UnknownRecord>(*record)) return 0;
+  require(type_of(*record) == static_cast<RecordType>(data[0]));
+  require(encode_head(*record) == head);
+  if (const auto* message = std::get_if<MessageRecord>(&*record)) check(message->envelope);
+  if (const auto* relocate = std::get_if<RelocateRecord>(&*record)) {
+    check(relocate->message.envelope);
+    require(relocate->progress.size() == relocate->message.envelope.recipients.size());
+  }
+  return 0;
+}
