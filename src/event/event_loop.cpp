@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "event/event_loop.hpp"
 
-#include <event2/event.h>
 #include <sys/eventfd.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include <utility>
 
 #include "base/log.hpp"
+#include "event/event_slot_access.hpp"
 
 namespace sealpost::event {
 
@@ -44,20 +44,19 @@ timeval to_timeval(Duration time) noexcept {
 }  // namespace
 
 void EventLoop::FreeBase::operator()(event_base* base) const noexcept { event_base_free(base); }
-void EventLoop::FreeEvent::operator()(::event* event) const noexcept { event_free(event); }
 
 EventLoop::EventLoop() : base_(make_base()), wake_fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
   if (!base_ || !wake_fd_)
     throw std::runtime_error("cannot create an event loop: no epoll or eventfd descriptor");
   // Edge-triggered: every write to the eventfd is an edge, so it is never read.
-  wake_event_.reset(event_new(
-      base_.get(), wake_fd_.get(), EV_READ | EV_ET | EV_PERSIST,
-      [](evutil_socket_t, short, void*) noexcept {}, nullptr));
-  timer_event_.reset(event_new(
-      base_.get(), -1, 0,
-      [](evutil_socket_t, short, void* self) noexcept { static_cast<EventLoop*>(self)->timer_set_.reset(); },
-      this));
-  if (!wake_event_ || !timer_event_ || event_add(wake_event_.get(), nullptr) != 0)
+  const auto woken = [](evutil_socket_t, short, void*) noexcept {};
+  const auto timer_fired = [](evutil_socket_t, short, void* self) noexcept {
+    static_cast<EventLoop*>(self)->timer_set_.reset();
+  };
+  if (event_assign(event_in(wake_event_), base_.get(), wake_fd_.get(), EV_READ | EV_ET | EV_PERSIST, woken,
+                   nullptr) != 0 ||
+      event_assign(event_in(timer_event_), base_.get(), -1, 0, timer_fired, this) != 0 ||
+      event_add(event_in(wake_event_), nullptr) != 0)
     throw std::runtime_error("cannot create an event loop: libevent refuses its first events");
 }
 
@@ -118,7 +117,7 @@ bool EventLoop::prepare_wait() {
   log::flush();
   if (next && (!timer_set_ || *next < *timer_set_)) {
     const timeval tv = to_timeval(*next - now());
-    event_add(timer_event_.get(), &tv);  // moves it when it is set already
+    event_add(event_in(timer_event_), &tv);  // moves it when it is set already
     timer_set_ = *next;
   }
   // A timer set too early (its deadline was withdrawn) wakes the loop once for nothing; that is cheaper than

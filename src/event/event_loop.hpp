@@ -13,10 +13,10 @@
 #include <thread>
 #include <vector>
 
+#include "event/event_slot.hpp"
 #include "event/loop.hpp"
 #include "event/unique_fd.hpp"
 
-struct event;
 struct event_base;
 
 namespace sealpost::event {
@@ -39,9 +39,6 @@ class EventLoop final : public Loop {
   struct FreeBase {
     void operator()(event_base* base) const noexcept;
   };
-  struct FreeEvent {
-    void operator()(::event* event) const noexcept;
-  };
   bool run_posted();  // true: stop() was called
   void poll();        // sockets; waits when there is nothing else to do
   bool prepare_wait();
@@ -49,8 +46,8 @@ class EventLoop final : public Loop {
 
   std::unique_ptr<event_base, FreeBase> base_;
   UniqueFd wake_fd_;
-  std::unique_ptr<::event, FreeEvent> wake_event_;
-  std::unique_ptr<::event, FreeEvent> timer_event_;
+  WatchedEvent wake_event_;
+  WatchedEvent timer_event_;
   std::optional<SteadyTime> timer_set_;  // what timer_event_ is set to
   std::atomic<std::thread::id> thread_{std::this_thread::get_id()};
   mutable SteadyTime now_{};

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "event/foreign_sockets.hpp"
 
-#include <event2/event.h>
+#include "event/event_slot_access.hpp"
 
 namespace sealpost::event {
-
-void ForeignSockets::FreeEvent::operator()(::event* event) const noexcept { event_free(event); }
 
 ForeignSockets::~ForeignSockets() = default;
 
@@ -18,11 +16,12 @@ bool ForeignSockets::watch(int fd, bool readable, bool writable) {
   watches_.erase(fd);
   if (!readable && !writable) return true;
   const int what = EV_PERSIST | (readable ? EV_READ : 0) | (writable ? EV_WRITE : 0);
-  std::unique_ptr<::event, FreeEvent> watch(
-      event_new(loop_.base(), fd, static_cast<short>(what), &ForeignSockets::fired, this));
-  if (!watch || event_add(watch.get(), nullptr) != 0) return false;
-  watches_.emplace(fd, std::move(watch));
-  return true;
+  ::event* event = event_in(watches_[fd]);
+  if (event_assign(event, loop_.base(), fd, static_cast<short>(what), &ForeignSockets::fired, this) == 0 &&
+      event_add(event, nullptr) == 0)
+    return true;
+  watches_.erase(fd);
+  return false;
 }
 
 }  // namespace sealpost::event

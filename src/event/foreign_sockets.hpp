@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "event/event_loop.hpp"
+#include "event/event_slot.hpp"
 
 namespace sealpost::event {
 
@@ -29,15 +30,12 @@ class ForeignSockets {
   std::size_t size() const noexcept { return watches_.size(); }
 
  private:
-  struct FreeEvent {
-    void operator()(::event* event) const noexcept;
-  };
   static void fired(int fd, short what, void* self) noexcept;
 
   EventLoop& loop_;
   Ready ready_;
   void* owner_;
-  std::unordered_map<int, std::unique_ptr<::event, FreeEvent>> watches_;
+  std::unordered_map<int, WatchedEvent> watches_;
 };
 
 }  // namespace sealpost::event

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "event/listener.hpp"
 
-#include <event2/event.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -14,6 +13,7 @@
 
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "event/event_slot_access.hpp"
 #include "event/sockaddr.hpp"
 #include "event/socket_stream.hpp"
 
@@ -88,23 +88,21 @@ Expected<std::unique_ptr<Listener>> Listener::start(EventLoop& loop, UniqueFd so
     static_cast<Listener*>(self)->accept_some();
   };
   // Level-triggered: a backlog left over by one turn is reported again at the next.
-  if (event_assign(&listener->readable_, loop.base(), listener->socket_.get(), EV_READ | EV_PERSIST, readable,
-                   listener.get()) != 0 ||
-      event_add(&listener->readable_, nullptr) != 0)
+  if (event_assign(event_in(listener->readable_), loop.base(), listener->socket_.get(), EV_READ | EV_PERSIST,
+                   readable, listener.get()) != 0 ||
+      event_add(event_in(listener->readable_), nullptr) != 0)
     return Error(Errc::no_space, "the system has no room to watch the listening socket");
   return listener;
 }
 
-Listener::~Listener() {
-  if (event_initialized(&readable_)) event_del(&readable_);
-}
+Listener::~Listener() = default;
 
 Endpoint Listener::local() const { return local_of(socket_.get()); }
 
 void Listener::pause() noexcept {
   paused_ = true;
   disarm();
-  event_del(&readable_);
+  event_del(event_in(readable_));
 }
 
 void Listener::resume() noexcept {
@@ -113,7 +111,7 @@ void Listener::resume() noexcept {
 }
 
 void Listener::watch() noexcept {
-  if (!paused_ && event_add(&readable_, nullptr) != 0) arm(loop_.now() + starved_pause);
+  if (!paused_ && event_add(event_in(readable_), nullptr) != 0) arm(loop_.now() + starved_pause);
 }
 
 void Listener::accept_some() noexcept {
@@ -143,7 +141,7 @@ bool Listener::accept_one() {
 
 void Listener::starve(int number) {
   ++starved_;
-  event_del(&readable_);
+  event_del(event_in(readable_));
   arm(loop_.now() + starved_pause);
   if (warned_ != SteadyTime{} && loop_.now() - warned_ < warn_every) return;
   warned_ = loop_.now();

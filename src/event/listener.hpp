@@ -4,14 +4,13 @@
 // descriptors it pauses for 100 ms instead of spinning (T-27).
 #pragma once
 
-#include <event2/event_struct.h>
-
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <vector>
 
 #include "event/event_loop.hpp"
+#include "event/event_slot.hpp"
 #include "event/stream.hpp"
 #include "event/unique_fd.hpp"
 
@@ -58,7 +57,7 @@ class Listener : private Timer {
   bool paused_ = false;
   std::uint64_t starved_ = 0;
   SteadyTime warned_{};
-  ::event readable_{};
+  WatchedEvent readable_;
 };
 
 }  // namespace sealpost::event

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "event/socket_stream.hpp"
 
-#include <event2/event.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -9,6 +8,7 @@
 #include <cassert>
 #include <cerrno>
 
+#include "event/event_slot_access.hpp"
 #include "event/sockaddr.hpp"
 
 namespace sealpost::event {
@@ -21,16 +21,14 @@ Expected<std::unique_ptr<SocketStream>> SocketStream::adopt(EventLoop& loop, Uni
   const auto happened = [](evutil_socket_t, short what, void* self) noexcept {
     static_cast<SocketStream*>(self)->happened(what);
   };
-  const int added = event_assign(&stream->watch_, loop.base(), stream->fd_.get(),
+  const int added = event_assign(event_in(stream->watch_), loop.base(), stream->fd_.get(),
                                  EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST, happened, stream.get());
-  if (added != 0 || event_add(&stream->watch_, nullptr) != 0)
+  if (added != 0 || event_add(event_in(stream->watch_), nullptr) != 0)
     return Error(Errc::no_space, "the system has no room to watch one more socket");
   return stream;
 }
 
-SocketStream::~SocketStream() {
-  if (event_initialized(&watch_)) event_del(&watch_);
-}
+SocketStream::~SocketStream() = default;
 
 IoResult SocketStream::try_read(std::span<char> into) noexcept {
   assert(!into.empty());

@@ -5,12 +5,11 @@
 // cleared by EAGAIN or a short transfer.
 #pragma once
 
-#include <event2/event_struct.h>
-
 #include <memory>
 #include <optional>
 
 #include "event/event_loop.hpp"
+#include "event/event_slot.hpp"
 #include "event/stream.hpp"
 #include "event/unique_fd.hpp"
 
@@ -53,7 +52,7 @@ class SocketStream final : public Stream {
   Direction write_;
   bool ending_ = false;  // FIN seen or sent: the edge that announces the end may have passed already
   int errno_ = 0;
-  ::event watch_{};
+  WatchedEvent watch_;
 };
 
 class SocketConnector final : public Connector {

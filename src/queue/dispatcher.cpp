@@ -2,8 +2,8 @@
 #include "queue/dispatcher.hpp"
 
 #include <algorithm>
-#include <random>
 
+#include "base/random.hpp"
 #include "base/text.hpp"
 
 namespace sealpost::queue {
@@ -95,12 +95,10 @@ void Dispatcher::recovered(const std::vector<spool::StoredMessagePtr>& messages)
   };
   const auto overdue = static_cast<std::size_t>(std::count_if(
       messages.begin(), messages.end(), [&](const auto& message) { return next_of(*message) <= now; }));
-  std::minstd_rand random(std::random_device{}());
+  const auto random = [] { return static_cast<std::uint32_t>(random_below(1ULL << 32)); };
   for (const auto& message : messages) {
     const SystemTime next = next_of(*message);
-    place(message,
-          next > now ? next : now + schedule_.restart_delay(overdue, static_cast<std::uint32_t>(random())),
-          false);
+    place(message, next > now ? next : now + schedule_.restart_delay(overdue, random()), false);
   }
 }
 

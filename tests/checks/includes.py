@@ -27,11 +27,11 @@ def words(cell):
 
 
 def read_table(root):
-    """{folder: (may use, libraries)} in the order of the table, and what is wrong with the table itself."""
+    """{folder or file: (may use, libraries)} in the order of the table, and what is wrong with the table itself."""
     table, problems = {}, []
     lines = (root / TABLE).read_text().splitlines()
     for number, line in enumerate(lines, 1):
-        match = re.match(r"\| `src/(\w+)` \|([^|]*)\|([^|]*)\|", line)
+        match = re.match(r"\| `src/([\w./]+)` \|([^|]*)\|([^|]*)\|", line)
         if not match:
             continue
         folder, uses, libraries = match.group(1), words(match.group(2)), words(match.group(3))
@@ -64,9 +64,10 @@ def check(root):
     table, problems = read_table(root)
     files = 0
     for path in sources(root, "src"):
-        folder = path.relative_to(root / "src").parts[0]
-        if folder in table:
-            problems += check_file(path, path.relative_to(root), folder, *table[folder])
+        inside = path.relative_to(root / "src")
+        row = str(inside) if str(inside) in table else inside.parts[0]
+        if row in table:
+            problems += check_file(path, path.relative_to(root), inside.parts[0], *table[row])
         files += 1
     for path in sources(root, "include"):
         problems += check_file(path, path.relative_to(root), "sealpost", set(), set())

@@ -67,6 +67,14 @@ class Includes(Tree):
         self.write("src/base/a.cpp", '#include "a.hpp"\n')
         self.finds(includes, "src/base/a.cpp:1", "base/a.hpp")
 
+    def test_row_of_a_file(self):
+        self.write("docs/architecture.md", TABLE + "| `src/base/main.cpp` | dns | | joins |\n")
+        self.write("src/base/main.cpp", '#include "dns/a.hpp"\n')
+        self.write("src/base/other.cpp", '#include "dns/a.hpp"\n')
+        problems = self.problems(includes)
+        self.assertEqual(len(problems), 1, problems)
+        self.finds(includes, "src/base/other.cpp:1")
+
     def test_table(self):
         self.write("docs/architecture.md", TABLE.replace("| base | |", "| dns | |"))
         self.finds(includes, "event may use dns")

@@ -2,6 +2,7 @@
 //
 // Sessions as a set: caps, drain, settings that change, real sockets.
 #include <doctest.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
