@@ -10,8 +10,9 @@ constexpr std::size_t most_lines = 100'000;
 
 class ReportCommands {
  public:
-  ReportCommands(event::Loop& home, tlsrpt::DbRecorder& recorder, tlsrpt::ReportIdentity identity)
-      : home_(home), recorder_(recorder), identity_(std::move(identity)) {}
+  ReportCommands(event::Loop& home, tlsrpt::DbRecorder& recorder, tlsrpt::Sender& sender,
+                 tlsrpt::ReportIdentity identity)
+      : home_(home), recorder_(recorder), sender_(sender), identity_(std::move(identity)) {}
 
   event::Task<Answer> list(Json arguments) {
     using Days = std::vector<tlsrpt::DomainDay>;
@@ -52,7 +53,45 @@ class ReportCommands {
     co_return Answer(Json(tlsrpt::build_report(identity_, day, domain, *policies)));
   }
 
+  event::Task<Answer> send(Json arguments) {
+    const std::string day = arguments.value("day", std::string());
+    const std::string domain = text::lower(arguments.value("domain", std::string()));
+    if (!is_day(day)) co_return bad_day(day);
+    const auto jobs = co_await sender_.send_now(day, domain);
+    if (!jobs) co_return Answer(jobs.error().code == Errc::invalid ? 400 : 500, jobs.error().detail);
+    co_return Answer(rows(*jobs));
+  }
+
+  // What became of a domain's reports, newest day first.
+  event::Task<Answer> why(Json arguments) {
+    using List = std::vector<tlsrpt::ReportJob>;
+    const std::string domain = text::lower(arguments.value("domain", std::string()));
+    if (domain.empty()) co_return Answer(400, "no domain was given");
+    std::function<Expected<List>(tlsrpt::Store&)> query = [domain](tlsrpt::Store& store) {
+      return tlsrpt::Jobs(store).of_domain(domain, most_lines);
+    };
+    const Expected<List> jobs = co_await recorder_.ask<List>(home_, std::move(query));
+    if (!jobs) co_return Answer(500, jobs.error().detail);
+    co_return Answer(rows(*jobs));
+  }
+
  private:
+  static Json rows(const std::vector<tlsrpt::ReportJob>& jobs) {
+    Json all = Json::array();
+    for (const auto& job : jobs) {
+      Json row;
+      row["day"] = job.day;
+      row["domain"] = job.domain;
+      row["target"] = job.target.empty() ? Json() : Json(job.target);
+      row["state"] = name_of(job.state);
+      row["attempts"] = job.attempts;
+      row["next_attempt"] =
+          job.state == tlsrpt::JobState::waiting ? Json(to_rfc3339(job.next_attempt)) : Json();
+      row["result"] = job.last_result;
+      all.push_back(std::move(row));
+    }
+    return all;
+  }
   static bool is_day(const std::string& text) {
     return text.size() == 10 && from_rfc3339(text + "T00:00:00Z").has_value();
   }
@@ -62,15 +101,18 @@ class ReportCommands {
 
   event::Loop& home_;
   tlsrpt::DbRecorder& recorder_;
+  tlsrpt::Sender& sender_;
   tlsrpt::ReportIdentity identity_;
 };
 
 }  // namespace
 
 void serve_report_commands(ControlServer& server, event::Loop& home, tlsrpt::DbRecorder& recorder,
-                           tlsrpt::ReportIdentity identity) {
-  const auto commands = std::make_shared<ReportCommands>(home, recorder, std::move(identity));
+                           tlsrpt::Sender& sender, tlsrpt::ReportIdentity identity) {
+  const auto commands = std::make_shared<ReportCommands>(home, recorder, sender, std::move(identity));
   server.handle("report.list", [commands](Json arguments) { return commands->list(std::move(arguments)); });
+  server.handle("report.send", [commands](Json arguments) { return commands->send(std::move(arguments)); });
+  server.handle("report.why", [commands](Json arguments) { return commands->why(std::move(arguments)); });
   server.handle("report.preview",
                 [commands](Json arguments) { return commands->preview(std::move(arguments)); });
 }

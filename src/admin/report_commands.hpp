@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `report list|show|preview` over the control socket.
+// `report list|show|preview|send|why` over the control socket.
 #pragma once
 
 #include "admin/control_server.hpp"
 #include "tlsrpt/db_recorder.hpp"
 #include "tlsrpt/report.hpp"
+#include "tlsrpt/sender.hpp"
 
 namespace sealpost::admin {
 
 void serve_report_commands(ControlServer& server, event::Loop& home, tlsrpt::DbRecorder& recorder,
-                           tlsrpt::ReportIdentity identity);
+                           tlsrpt::Sender& sender, tlsrpt::ReportIdentity identity);
 
 }  // namespace sealpost::admin

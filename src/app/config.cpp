@@ -23,12 +23,36 @@ std::string own_hostname() {
   return text::lower(name);
 }
 
+void read_rua(TableReader& reader, std::string_view key, std::vector<std::string>& into) {
+  const auto uris = reader.strings(key);
+  if (!uris) return;
+  for (const std::string& uri : *uris) {
+    const auto set = parse_tls_rpt_records({"v=TLSRPTv1; rua=" + uri});
+    if (set.targets.size() != 1)
+      reader.error(key, "'" + uri +
+                            "' is no report target; write it as \"mailto:reports@example.net\" or "
+                            "\"https://reports.example.net/v1\"");
+  }
+  into = *uris;
+}
+
 void read_tls_rpt(TableReader& reader, TlsRptConfig& report) {
   if (const auto value = reader.boolean("enabled")) report.enabled = *value;
   if (const auto value = reader.string("organization")) report.organization = *value;
   if (const auto value = read_mailbox(reader, "contact")) report.contact = *value;
   if (const auto value = read_mailbox(reader, "from")) report.from = *value;
   if (const auto value = reader.boolean("send")) report.send = *value;
+  if (const auto value = reader.integer("keep_days", 2, 3650))
+    report.keep_days = static_cast<std::uint32_t>(*value);
+  reader.each_table("domain", [&](TableReader& domain) {
+    tlsrpt::DomainWish wish;
+    domain.required("domain");
+    if (const auto value = read_domain(domain, "domain")) wish.domain = *value;
+    if (const auto value = domain.boolean("suppress")) wish.suppress = *value;
+    read_rua(domain, "rua", wish.rua);
+    read_rua(domain, "extra", wish.extra);
+    report.domains.push_back(std::move(wish));
+  });
 }
 
 void read_dkim(TableReader& reader, Config& config) {
@@ -38,6 +62,15 @@ void read_dkim(TableReader& reader, Config& config) {
   if (const auto value = read_domain(reader, "selector")) dkim.selector = *value;
   dkim.key = read_file_path(reader, "key", Secret::yes);
   if (const auto value = reader.boolean("sign_relayed")) dkim.sign_relayed = *value;
+  if (dkim.sign_relayed)
+    reader.error("sign_relayed", "is not available in this version; only our own reports are signed");
+  reader.each_table("also", [&](TableReader& also) {
+    DkimKeyConfig more;
+    for (const std::string_view key : {"selector", "key"}) also.required(key);
+    if (const auto value = read_domain(also, "selector")) more.selector = *value;
+    more.key = read_file_path(also, "key", Secret::yes);
+    dkim.also.push_back(std::move(more));
+  });
   config.dkim = std::move(dkim);
 }
 

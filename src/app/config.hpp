@@ -18,6 +18,7 @@
 #include "sealpost/expected.hpp"
 #include "sealpost/ip_address.hpp"
 #include "sealpost/partner.hpp"
+#include "tlsrpt/sender.hpp"
 
 namespace sealpost::app {
 
@@ -61,10 +62,17 @@ struct TlsRptConfig {
   std::string from;
   bool send = false;
   bool enabled = true;  // count
+  std::uint32_t keep_days = 30;
+  std::vector<tlsrpt::DomainWish> domains;  // [[tls_rpt.domain]]
+};
+
+struct DkimKeyConfig {
+  std::string selector, key;
 };
 
 struct DkimConfig {
   std::string domain, selector, key;
+  std::vector<DkimKeyConfig> also;  // [[dkim.also]]: further signatures of the same domain
   bool sign_relayed = false;
 };
 

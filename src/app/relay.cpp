@@ -211,6 +211,10 @@ Expected<void> Relay::open_workers() {
   dispatcher_ = std::make_unique<queue::Dispatcher>(std::move(shards), std::move(routes), schedule_);
   sink_ = std::make_unique<QueueSink>(*dispatcher_);
   for (auto& worker : workers_) worker->connect(*dispatcher_, rules_, schedule_);
+  auto signers = load_dkim_keys(config_);
+  if (!signers) return signers.error();
+  reporting_ = std::make_unique<Reporting>(main_, config_, *resolver_, *recorder_, trust_, *spool_,
+                                           *dispatcher_, std::move(*signers));
   return {};
 }
 
@@ -243,7 +247,7 @@ void Relay::serve_control() {
   tlsrpt::ReportIdentity identity;
   identity.organization = config_.tls_rpt.organization;
   identity.contact = config_.tls_rpt.contact;
-  admin::serve_report_commands(*control_, main_, *recorder_, std::move(identity));
+  admin::serve_report_commands(*control_, main_, *recorder_, reporting_->sender(), std::move(identity));
   control_->handle("status", [this](admin::Json) { return status(); });
 }
 
@@ -263,6 +267,7 @@ int Relay::run() {
                         {"control", config_.control_socket},
                         {"workers", workers_.size()}});
   scope_.spawn(begin_mail());
+  scope_.spawn(reporting_->run());
   main_.run();
   log::info("stopped", {{"data", config_.data_dir}});
   log::flush();

@@ -11,6 +11,7 @@
 
 #include "admin/control_server.hpp"
 #include "app/config.hpp"
+#include "app/reporting.hpp"
 #include "app/worker.hpp"
 #include "dns/ares_resolver.hpp"
 #include "dns/caching_resolver.hpp"
@@ -80,6 +81,7 @@ class Relay {
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<queue::Dispatcher> dispatcher_;
   std::unique_ptr<QueueSink> sink_;
+  std::unique_ptr<Reporting> reporting_;
   intake::ConnectionLimits connections_;
   intake::BodyBudget bodies_;
   intake::Counters intake_counters_;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// sealpost report list | show | preview
+// sealpost report list | show | preview | send | why
 #include <iostream>
 #include <memory>
 
@@ -49,8 +49,22 @@ void show_report(const Json& report) {
   }
 }
 
+void show_jobs(const Json& jobs) {
+  if (jobs.empty()) {
+    std::cout << "No report has been planned.\n";
+    return;
+  }
+  Table table({"DAY", "DOMAIN", "STATE", "TRIES", "TARGET", "RESULT"});
+  for (const Json& job : jobs) {
+    table.add({job.at("day"), job.at("domain"), job.at("state"), job.at("attempts").dump(),
+               job.at("target").is_null() ? "-" : job.at("target").get<std::string>(), job.at("result")});
+  }
+  table.print(std::cout);
+}
+
 struct Options {
   std::string day, domain;
+  bool now = false;
 };
 
 }  // namespace
@@ -92,6 +106,20 @@ void add_report_commands(CLI::App& app, CommandLine& line) {
   };
   one("show", "One day and domain in plain words", false);
   one("preview", "The report as it would be sent: the RFC 8460 JSON itself", true);
+
+  CLI::App* send =
+      report->add_subcommand("send", "Send the reports of a finished day now, without waiting for the night");
+  send->add_option("--day", options->day, "UTC day, 2026-01-31")->required();
+  send->add_option("--domain", options->domain, "Only this domain's");
+  send->add_flag("--now", options->now, "Said for clarity: sending is always at once");
+  send->callback([&line, arguments] {
+    line.work = [&line, arguments] { return ask_and_show(line, "report.send", arguments(), show_jobs); };
+  });
+  CLI::App* why = report->add_subcommand("why", "What became of the reports about a domain");
+  why->add_option("DOMAIN", options->domain, "The domain")->required();
+  why->callback([&line, arguments] {
+    line.work = [&line, arguments] { return ask_and_show(line, "report.why", arguments(), show_jobs); };
+  });
 }
 
 }  // namespace sealpost::cli

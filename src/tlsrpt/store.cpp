@@ -43,6 +43,18 @@ CREATE TABLE IF NOT EXISTS failure (
   count INTEGER NOT NULL,
   PRIMARY KEY (policy, result_type, sending_ip, mx_host, mx_helo, receiving_ip, reason_code)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS report_job (
+  day TEXT NOT NULL,
+  domain TEXT NOT NULL,
+  target TEXT NOT NULL,
+  state TEXT NOT NULL,
+  attempts INTEGER NOT NULL,
+  first_attempt INTEGER NOT NULL,
+  next_attempt INTEGER NOT NULL,
+  last_result TEXT NOT NULL,
+  PRIMARY KEY (day, domain, target)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS report_job_due ON report_job(next_attempt) WHERE state='waiting';
 CREATE VIEW IF NOT EXISTS sessions AS
   SELECT p.day, p.domain, p.type AS policy_type, p.policy_domain, s.text AS policy_string, m.text AS mx_hosts,
          p.success AS successful_sessions, p.failure AS failed_sessions
@@ -52,16 +64,6 @@ CREATE VIEW IF NOT EXISTS failures AS
          f.receiving_ip, f.reason_code, f.count AS sessions
   FROM failure f JOIN policy p ON p.id = f.policy;
 )sql";
-
-std::string text_column(sqlite3_stmt* row, int column) {
-  const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(row, column));
-  return text == nullptr ? std::string()
-                         : std::string(text, static_cast<std::size_t>(sqlite3_column_bytes(row, column)));
-}
-
-void bind(sqlite3_stmt* row, int index, const std::string& text) {
-  sqlite3_bind_text(row, index, text.data(), static_cast<int>(text.size()), SQLITE_TRANSIENT);
-}
 
 std::string to_array(const std::vector<std::string>& lines) {
   return Json(lines).dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -83,6 +85,16 @@ std::uint64_t count_column(sqlite3_stmt* row, int column) {
 }
 
 }  // namespace
+
+std::string column_text(sqlite3_stmt* row, int column) {
+  const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(row, column));
+  return text == nullptr ? std::string()
+                         : std::string(text, static_cast<std::size_t>(sqlite3_column_bytes(row, column)));
+}
+
+void bind_text(sqlite3_stmt* row, int index, const std::string& text) {
+  sqlite3_bind_text(row, index, text.data(), static_cast<int>(text.size()), SQLITE_TRANSIENT);
+}
 
 Error Store::failure(const std::string& what) const {
   return Error(Errc::io, "tlsrpt.db: " + what + ": " + sqlite3_errmsg(db_.get()));
@@ -142,7 +154,7 @@ Expected<std::int64_t> Store::policy_id(const PolicyKey& key) {
     auto insert = statement(
         "INSERT INTO policy_text(text) VALUES(?1) ON CONFLICT(text) DO UPDATE SET text=text RETURNING id");
     if (!insert) return insert.error();
-    bind(insert->get(), 1, text);
+    bind_text(insert->get(), 1, text);
     if (sqlite3_step(insert->get()) != SQLITE_ROW) return failure("policy text");
     return sqlite3_column_int64(insert->get(), 0);
   };
@@ -154,10 +166,10 @@ Expected<std::int64_t> Store::policy_id(const PolicyKey& key) {
       "INSERT INTO policy(day,domain,type,policy_domain,policy_string,mx_hosts) VALUES(?1,?2,?3,?4,?5,?6) "
       "ON CONFLICT DO UPDATE SET day=day RETURNING id");
   if (!insert) return insert.error();
-  bind(insert->get(), 1, key.day);
-  bind(insert->get(), 2, key.domain);
-  bind(insert->get(), 3, key.type);
-  bind(insert->get(), 4, key.policy_domain);
+  bind_text(insert->get(), 1, key.day);
+  bind_text(insert->get(), 2, key.domain);
+  bind_text(insert->get(), 3, key.type);
+  bind_text(insert->get(), 4, key.policy_domain);
   sqlite3_bind_int64(insert->get(), 5, *string_id);
   sqlite3_bind_int64(insert->get(), 6, *hosts_id);
   if (sqlite3_step(insert->get()) != SQLITE_ROW) return failure("policy");
@@ -178,32 +190,37 @@ Expected<void> Store::add_one(const CountedEntry& entry) {
         "INSERT INTO failure VALUES(?1,?2,?3,?4,?5,?6,?7,1) ON CONFLICT DO UPDATE SET count=count+1");
     if (!insert) return insert.error();
     sqlite3_bind_int64(insert->get(), 1, *id);
-    bind(insert->get(), 2, detail.result_type);
-    bind(insert->get(), 3, detail.sending_ip);
-    bind(insert->get(), 4, detail.mx_host);
-    bind(insert->get(), 5, detail.mx_helo);
-    bind(insert->get(), 6, detail.receiving_ip);
-    bind(insert->get(), 7, detail.reason_code);
+    bind_text(insert->get(), 2, detail.result_type);
+    bind_text(insert->get(), 3, detail.sending_ip);
+    bind_text(insert->get(), 4, detail.mx_host);
+    bind_text(insert->get(), 5, detail.mx_helo);
+    bind_text(insert->get(), 6, detail.receiving_ip);
+    bind_text(insert->get(), 7, detail.reason_code);
     if (sqlite3_step(insert->get()) != SQLITE_DONE) return failure("failure detail");
   }
   return {};
 }
 
-Expected<void> Store::add(const std::vector<CountedEntry>& entries) {
-  if (sqlite3_exec(db_.get(), "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) != SQLITE_OK)
-    return failure("begin");
-  for (const CountedEntry& entry : entries) {
-    if (auto added = add_one(entry); !added) {
-      sqlite3_exec(db_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
-      return added;
-    }
-  }
-  if (sqlite3_exec(db_.get(), "COMMIT", nullptr, nullptr, nullptr) != SQLITE_OK) {
-    Error error = failure("commit");
-    sqlite3_exec(db_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
-    return error;
-  }
+Expected<void> Store::run(const char* sql) {
+  if (sqlite3_exec(db_.get(), sql, nullptr, nullptr, nullptr) != SQLITE_OK) return failure("write");
   return {};
+}
+
+Expected<void> Store::in_transaction(const std::function<Expected<void>()>& work) {
+  if (auto begun = run("BEGIN IMMEDIATE"); !begun) return begun;
+  Expected<void> done = work();
+  if (done) done = run("COMMIT");
+  if (!done) sqlite3_exec(db_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
+  return done;
+}
+
+Expected<void> Store::add(const std::vector<CountedEntry>& entries) {
+  return in_transaction([&]() -> Expected<void> {
+    for (const CountedEntry& entry : entries) {
+      if (auto added = add_one(entry); !added) return added;
+    }
+    return {};
+  });
 }
 
 Expected<std::vector<DomainDay>> Store::days(const std::string& day, const std::string& domain,
@@ -213,14 +230,14 @@ Expected<std::vector<DomainDay>> Store::days(const std::string& day, const std::
       "domain=?2) "
       "GROUP BY day, domain ORDER BY day DESC, sum(failure) DESC, domain LIMIT ?3");
   if (!query) return query.error();
-  bind(query->get(), 1, day);
-  bind(query->get(), 2, domain);
+  bind_text(query->get(), 1, day);
+  bind_text(query->get(), 2, domain);
   sqlite3_bind_int64(query->get(), 3, static_cast<sqlite3_int64>(most));
   std::vector<DomainDay> all;
   while (sqlite3_step(query->get()) == SQLITE_ROW) {
     DomainDay line;
-    line.day = text_column(query->get(), 0);
-    line.domain = text_column(query->get(), 1);
+    line.day = column_text(query->get(), 0);
+    line.domain = column_text(query->get(), 1);
     line.success = count_column(query->get(), 2);
     line.failure = count_column(query->get(), 3);
     all.push_back(std::move(line));
@@ -234,18 +251,18 @@ Expected<std::vector<PolicyCount>> Store::policies(const std::string& day, const
       "JOIN policy_text s ON s.id=p.policy_string JOIN policy_text m ON m.id=p.mx_hosts "
       "WHERE p.day=?1 AND p.domain=?2 ORDER BY p.id");
   if (!query) return query.error();
-  bind(query->get(), 1, day);
-  bind(query->get(), 2, domain);
+  bind_text(query->get(), 1, day);
+  bind_text(query->get(), 2, domain);
   std::vector<PolicyCount> all;
   while (sqlite3_step(query->get()) == SQLITE_ROW) {
     PolicyCount policy;
     const sqlite3_int64 id = sqlite3_column_int64(query->get(), 0);
     policy.key.day = day;
     policy.key.domain = domain;
-    policy.key.type = text_column(query->get(), 1);
-    policy.key.policy_domain = text_column(query->get(), 2);
-    policy.key.policy_string = from_array(text_column(query->get(), 3));
-    policy.key.mx_hosts = from_array(text_column(query->get(), 4));
+    policy.key.type = column_text(query->get(), 1);
+    policy.key.policy_domain = column_text(query->get(), 2);
+    policy.key.policy_string = from_array(column_text(query->get(), 3));
+    policy.key.mx_hosts = from_array(column_text(query->get(), 4));
     policy.success = count_column(query->get(), 5);
     policy.failure = count_column(query->get(), 6);
     auto details = statement(
@@ -255,12 +272,12 @@ Expected<std::vector<PolicyCount>> Store::policies(const std::string& day, const
     sqlite3_bind_int64(details->get(), 1, id);
     while (sqlite3_step(details->get()) == SQLITE_ROW) {
       DetailCount detail;
-      detail.detail.result_type = text_column(details->get(), 0);
-      detail.detail.sending_ip = text_column(details->get(), 1);
-      detail.detail.mx_host = text_column(details->get(), 2);
-      detail.detail.mx_helo = text_column(details->get(), 3);
-      detail.detail.receiving_ip = text_column(details->get(), 4);
-      detail.detail.reason_code = text_column(details->get(), 5);
+      detail.detail.result_type = column_text(details->get(), 0);
+      detail.detail.sending_ip = column_text(details->get(), 1);
+      detail.detail.mx_host = column_text(details->get(), 2);
+      detail.detail.mx_helo = column_text(details->get(), 3);
+      detail.detail.receiving_ip = column_text(details->get(), 4);
+      detail.detail.reason_code = column_text(details->get(), 5);
       detail.count = count_column(details->get(), 6);
       policy.details.push_back(std::move(detail));
     }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,9 @@ struct DomainDay {  // a line of `report list`
   std::uint64_t success = 0, failure = 0;
 };
 
+std::string column_text(sqlite3_stmt* row, int column);
+void bind_text(sqlite3_stmt* row, int index, const std::string& text);
+
 class Store {
  public:
   // Opens or creates; a damaged file is renamed aside with an alert and begun anew. Errc::invalid: a newer
@@ -40,13 +44,17 @@ class Store {
   Expected<std::vector<DomainDay>> days(const std::string& day, const std::string& domain, std::size_t most);
   Expected<std::vector<PolicyCount>> policies(const std::string& day, const std::string& domain);
 
+  // For the other tables of this database (jobs.hpp).
+  Expected<StatementPtr> statement(const char* sql);
+  Expected<void> run(const char* sql);
+  Expected<void> in_transaction(const std::function<Expected<void>()>& work);  // rolled back when it fails
+  Error failure(const std::string& what) const;
+
  private:
   explicit Store(DatabasePtr db) : db_(std::move(db)) {}
   Expected<void> prepare();
-  Expected<StatementPtr> statement(const char* sql);
   Expected<std::int64_t> policy_id(const PolicyKey& key);
   Expected<void> add_one(const CountedEntry& entry);
-  Error failure(const std::string& what) const;
 
   DatabasePtr db_;
 };

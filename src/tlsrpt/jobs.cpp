@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tlsrpt/jobs.hpp"
+
+#include <array>
+
+namespace sealpost::tlsrpt {
+namespace {
+
+constexpr std::array states = {"waiting", "handed-over", "sent", "gave-up", "none"};
+
+std::int64_t seconds_of(SystemTime time) {
+  return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
+}
+SystemTime time_of(std::int64_t seconds) { return SystemTime(std::chrono::seconds(seconds)); }
+
+// Rows are read with suspicion (T-54): an unknown state is one that sends nothing.
+JobState state_of(std::string_view text) noexcept {
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    if (text == states[i]) return static_cast<JobState>(i);
+  }
+  return JobState::none;
+}
+
+#define JOB_COLUMNS "day, domain, target, state, attempts, first_attempt, next_attempt, last_result"
+
+}  // namespace
+
+std::string_view name_of(JobState state) noexcept { return states[static_cast<std::size_t>(state)]; }
+
+Expected<std::vector<ReportJob>> Jobs::select(const char* sql, const std::vector<std::string>& arguments,
+                                              std::int64_t number, std::size_t most) {
+  auto query = store_.statement(sql);
+  if (!query) return query.error();
+  int index = 1;
+  for (const std::string& argument : arguments) bind_text(query->get(), index++, argument);
+  if (number >= 0) sqlite3_bind_int64(query->get(), index++, number);
+  sqlite3_bind_int64(query->get(), index, static_cast<sqlite3_int64>(most));
+  std::vector<ReportJob> jobs;
+  int step = SQLITE_ROW;
+  while ((step = sqlite3_step(query->get())) == SQLITE_ROW) {
+    ReportJob job;
+    job.day = column_text(query->get(), 0);
+    job.domain = column_text(query->get(), 1);
+    job.target = column_text(query->get(), 2);
+    job.state = state_of(column_text(query->get(), 3));
+    job.attempts = static_cast<std::uint32_t>(std::max(0, sqlite3_column_int(query->get(), 4)));
+    job.first_attempt = time_of(sqlite3_column_int64(query->get(), 5));
+    job.next_attempt = time_of(sqlite3_column_int64(query->get(), 6));
+    job.last_result = column_text(query->get(), 7);
+    jobs.push_back(std::move(job));
+  }
+  if (step != SQLITE_DONE) return store_.failure("read report jobs");
+  return jobs;
+}
+
+Expected<std::vector<std::string>> Jobs::unplanned(const std::string& day, std::size_t most) {
+  auto query = store_.statement(
+      "SELECT DISTINCT p.domain FROM policy p WHERE p.day=?1 AND NOT EXISTS "
+      "(SELECT 1 FROM report_job j WHERE j.day=p.day AND j.domain=p.domain) ORDER BY p.domain LIMIT ?2");
+  if (!query) return query.error();
+  bind_text(query->get(), 1, day);
+  sqlite3_bind_int64(query->get(), 2, static_cast<sqlite3_int64>(most));
+  std::vector<std::string> domains;
+  while (sqlite3_step(query->get()) == SQLITE_ROW) domains.push_back(column_text(query->get(), 0));
+  return domains;
+}
+
+Expected<std::vector<std::string>> Jobs::unplanned_days(const std::string& today) {
+  auto query = store_.statement(
+      "SELECT DISTINCT p.day FROM policy p WHERE p.day<?1 AND NOT EXISTS "
+      "(SELECT 1 FROM report_job j WHERE j.day=p.day AND j.domain=p.domain) ORDER BY p.day");
+  if (!query) return query.error();
+  bind_text(query->get(), 1, today);
+  std::vector<std::string> days;
+  while (sqlite3_step(query->get()) == SQLITE_ROW) days.push_back(column_text(query->get(), 0));
+  return days;
+}
+
+Expected<void> Jobs::plan(const std::vector<ReportJob>& jobs) {
+  return store_.in_transaction([&]() -> Expected<void> {
+    for (const ReportJob& job : jobs) {
+      auto insert = store_.statement("INSERT INTO report_job(" JOB_COLUMNS
+                                     ") VALUES(?1,?2,?3,?4,?5,?6,?7,?8) ON CONFLICT DO NOTHING");
+      if (!insert) return insert.error();
+      bind_text(insert->get(), 1, job.day);
+      bind_text(insert->get(), 2, job.domain);
+      bind_text(insert->get(), 3, job.target);
+      bind_text(insert->get(), 4, std::string(name_of(job.state)));
+      sqlite3_bind_int64(insert->get(), 5, job.attempts);
+      sqlite3_bind_int64(insert->get(), 6, seconds_of(job.first_attempt));
+      sqlite3_bind_int64(insert->get(), 7, seconds_of(job.next_attempt));
+      bind_text(insert->get(), 8, job.last_result);
+      if (sqlite3_step(insert->get()) != SQLITE_DONE) return store_.failure("plan a report");
+    }
+    return {};
+  });
+}
+
+Expected<std::vector<ReportJob>> Jobs::due(SystemTime now, std::size_t most) {
+  return select("SELECT " JOB_COLUMNS
+                " FROM report_job WHERE state='waiting' AND next_attempt<=?1 ORDER BY next_attempt LIMIT ?2",
+                {}, seconds_of(now), most);
+}
+
+Expected<bool> Jobs::claim(const ReportJob& job) {
+  auto claim = store_.statement(
+      "UPDATE report_job SET state='handed-over' WHERE day=?1 AND domain=?2 AND target=?3 AND "
+      "state='waiting' RETURNING 1");
+  if (!claim) return claim.error();
+  bind_text(claim->get(), 1, job.day);
+  bind_text(claim->get(), 2, job.domain);
+  bind_text(claim->get(), 3, job.target);
+  const int step = sqlite3_step(claim->get());
+  if (step != SQLITE_ROW && step != SQLITE_DONE) return store_.failure("claim a report");
+  return step == SQLITE_ROW;
+}
+
+Expected<void> Jobs::update(const ReportJob& job) {
+  auto update = store_.statement(
+      "UPDATE report_job SET state=?4, attempts=?5, first_attempt=?6, next_attempt=?7, last_result=?8 "
+      "WHERE day=?1 AND domain=?2 AND target=?3");
+  if (!update) return update.error();
+  bind_text(update->get(), 1, job.day);
+  bind_text(update->get(), 2, job.domain);
+  bind_text(update->get(), 3, job.target);
+  bind_text(update->get(), 4, std::string(name_of(job.state)));
+  sqlite3_bind_int64(update->get(), 5, job.attempts);
+  sqlite3_bind_int64(update->get(), 6, seconds_of(job.first_attempt));
+  sqlite3_bind_int64(update->get(), 7, seconds_of(job.next_attempt));
+  bind_text(update->get(), 8, job.last_result);
+  if (sqlite3_step(update->get()) != SQLITE_DONE) return store_.failure("update a report");
+  return {};
+}
+
+Expected<std::uint64_t> Jobs::handed_to(const std::string& day, const std::string& target) {
+  auto query = store_.statement(
+      "SELECT count(*) FROM report_job WHERE day=?1 AND target=?2 AND state IN ('handed-over','sent')");
+  if (!query) return query.error();
+  bind_text(query->get(), 1, day);
+  bind_text(query->get(), 2, target);
+  if (sqlite3_step(query->get()) != SQLITE_ROW) return store_.failure("count reports");
+  return static_cast<std::uint64_t>(sqlite3_column_int64(query->get(), 0));
+}
+
+Expected<std::vector<ReportJob>> Jobs::of_domain(const std::string& domain, std::size_t most) {
+  return select("SELECT " JOB_COLUMNS " FROM report_job WHERE domain=?1 ORDER BY day DESC, target LIMIT ?2",
+                {domain}, -1, most);
+}
+
+Expected<std::vector<ReportJob>> Jobs::of_day(const std::string& day, std::size_t most) {
+  return select("SELECT " JOB_COLUMNS " FROM report_job WHERE day=?1 ORDER BY domain, target LIMIT ?2", {day},
+                -1, most);
+}
+
+Expected<void> Jobs::after_restart() {
+  return store_.run(
+      "UPDATE report_job SET state='sent', last_result='handed over when the relay stopped' WHERE "
+      "state='handed-over'");
+}
+
+Expected<void> Jobs::forget_before(const std::string& day) {
+  return store_.in_transaction([&]() -> Expected<void> {
+    for (const char* sql : {"DELETE FROM report_job WHERE day<?1", "DELETE FROM policy WHERE day<?1"}) {
+      auto erase = store_.statement(sql);
+      if (!erase) return erase.error();
+      bind_text(erase->get(), 1, day);
+      if (sqlite3_step(erase->get()) != SQLITE_DONE) return store_.failure("forget old days");
+    }
+    return store_.run(
+        "DELETE FROM policy_text WHERE NOT EXISTS (SELECT 1 FROM policy WHERE policy_string=policy_text.id "
+        "OR mx_hosts=policy_text.id)");
+  });
+}
+
+}  // namespace sealpost::tlsrpt
