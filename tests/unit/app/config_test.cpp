@@ -149,7 +149,7 @@ enabled = false
 domain = "example.net"
 selector = "s1"
 key = ")" + key + R"("
-sign_relayed = true
+sign_relayed = false
 [control]
 socket = "/run/sealpost/control.sock"
 http = "127.0.0.1:8025"
@@ -225,7 +225,7 @@ file = "/var/log/sealpost.log"
   CHECK(!c.tls_rpt.enabled);
   REQUIRE(c.dkim);
   CHECK(c.dkim->selector == "s1");
-  CHECK(c.dkim->sign_relayed);
+  CHECK_FALSE(c.dkim->sign_relayed);
   CHECK(c.control_socket == "/run/sealpost/control.sock");
   CHECK(c.control_http == "127.0.0.1:8025");
   CHECK(c.log.format == "json");
