@@ -133,7 +133,7 @@ TEST_CASE("T-51 D-21: the files are private, and a planted segment stops the sta
   for (const auto& entry : std::filesystem::recursive_directory_iterator(path)) {
     const auto others = std::filesystem::perms::group_all | std::filesystem::perms::others_all;
     CHECK((entry.status().permissions() & others) == std::filesystem::perms::none);
-    files += entry.is_regular_file() ? 1 : 0;
+    files += entry.is_regular_file() ? 1U : 0U;
   }
   CHECK(files >= 1);
   std::filesystem::create_symlink("/dev/zero", path + "/journal/" + segment_name(999));
