@@ -66,7 +66,8 @@ TEST_CASE("8-bit content is declared to the next hop even when the client did no
   CHECK(fixture.spool.stored[1]->envelope.body == BodyType::seven_bit);
 }
 
-TEST_CASE("D-01 D-10 after the final dot there is the spool and nothing else, then sink and client hear of it") {
+TEST_CASE(
+    "D-01 D-10 after the final dot there is the spool and nothing else, then sink and client hear of it") {
   IntakeFixture fixture;
   event::Signal kept(fixture.loop);
   fixture.spool.gate = &kept;
