@@ -17,8 +17,7 @@
 #include "smtp/client_session.hpp"
 #include "tls/openssl_client.hpp"
 
-using namespace sealpost;
-
+namespace sealpost {
 namespace {
 
 struct Plan {
@@ -127,9 +126,7 @@ double seconds(const timeval& time) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int measure(int argc, char** argv) {
   Plan plan;
   CLI::App app("What the SMTP client costs.");
   app.add_option("target", plan.target, "ADDRESS:PORT of a sink")->required();
@@ -166,3 +163,8 @@ int main(int argc, char** argv) {
       (user + kernel) * 1e6 / count, user * 1e6 / count, kernel * 1e6 / count);
   return run.failed == 0 ? 0 : 1;
 }
+
+}  // namespace
+}  // namespace sealpost
+
+int main(int argc, char** argv) { return sealpost::measure(argc, argv); }

@@ -11,8 +11,7 @@
 #include "tls/openssl_client.hpp"
 #include "tls/verify.hpp"
 
-using namespace sealpost;
-using namespace sealpost::test;
+namespace sealpost::test {
 
 namespace {
 
@@ -322,3 +321,5 @@ TEST_CASE("a client can be made whatever the trust file; what is wrong with the 
   REQUIRE_FALSE(wrong);
   CHECK(wrong.error().detail.starts_with("certificate 2 cannot be read: "));
 }
+
+}  // namespace sealpost::test

@@ -9,8 +9,7 @@
 #include "certificates.hpp"
 #include "tls/verify.hpp"
 
-using namespace sealpost;
-using namespace sealpost::test;
+namespace sealpost::test {
 
 namespace {
 
@@ -226,3 +225,5 @@ TEST_CASE("until when a match holds") {
                                         presented.get(), test_now());
   CHECK(by_root.expires == test_now() + std::chrono::days(365));
 }
+
+}  // namespace sealpost::test

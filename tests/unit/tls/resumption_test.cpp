@@ -9,8 +9,7 @@
 #include "tls/openssl_client.hpp"
 #include "tls/openssl_server.hpp"
 
-using namespace sealpost;
-using namespace sealpost::test;
+namespace sealpost::test {
 
 namespace {
 
@@ -147,3 +146,5 @@ TEST_CASE("streams may outlive the client that made them") {
   REQUIRE(event::run_until_done(f.loop, send_text(*theirs->stream, "220 hi\r\n")));
   CHECK(*event::run_until_done(f.loop, read_text(*ours->stream, 8)) == "220 hi\r\n");
 }
+
+}  // namespace sealpost::test

@@ -17,8 +17,7 @@
 #include "tls/certificate.hpp"
 #include "tls/openssl_client.hpp"
 
-using namespace sealpost;
-using namespace sealpost::test;
+namespace sealpost::test {
 
 namespace {
 
@@ -278,3 +277,5 @@ TEST_CASE("T-51, T-52: identity files are checked whole; errors name the file an
   CHECK(fails_with(certificate, locked) ==
         locked + ": the key is encrypted; store it without a passphrase, readable by sealpost only");
 }
+
+}  // namespace sealpost::test

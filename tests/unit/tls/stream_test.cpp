@@ -13,8 +13,7 @@
 #include "tls/openssl_client.hpp"
 #include "tls/openssl_server.hpp"
 
-using namespace sealpost;
-using namespace sealpost::test;
+namespace sealpost::test {
 
 namespace {
 
@@ -194,3 +193,5 @@ TEST_CASE("a handshake may be dropped at any point") {
     scope.cancel();
   }
 }
+
+}  // namespace sealpost::test

@@ -15,8 +15,7 @@
 #include "sealpost/verdict.hpp"
 #include "tls/openssl_client.hpp"
 
-using namespace sealpost;
-using namespace sealpost::test;
+namespace sealpost::test {
 
 namespace {
 
@@ -161,3 +160,5 @@ TEST_CASE("what verification says beside its result") {
     CHECK(verified.result.depth == 1);
   }
 }
+
+}  // namespace sealpost::test
