@@ -53,7 +53,8 @@ struct Demand {
   std::vector<std::string> mx_patterns;  // the MX host must match one (exact or "*.suffix", one label)
   std::vector<TlsaRecord> tlsa;          // usable records, one must match
   std::vector<std::string> tlsa_names;   // names for usage 2
-  std::vector<std::string> pins;         // SPKI SHA-256, lower-case hex, one must match
+  std::string tlsa_set;           // tlsa_digest() of `tlsa`: what the session must have been checked against
+  std::vector<std::string> pins;  // SPKI SHA-256, lower-case hex, one must match
   TlsVersion minimum = TlsVersion::none;
   bool requiretls_offer = false;  // the host must offer REQUIRETLS inside TLS
   // What is known not to hold before any host was contacted: no TLSA records where they are mandatory, a

@@ -5,16 +5,36 @@
 
 #include <stdexcept>
 
+#include "base/openssl_handles.hpp"
 #include "base/text.hpp"
 
 namespace sealpost {
+namespace {
+
+[[noreturn]] void unavailable() { throw std::runtime_error("OpenSSL cannot compute SHA-256 on this host"); }
+
+// Fetched once: a lookup by name at every call costs more than the digest of a short text.
+const EVP_MD* algorithm() {
+  static const EVP_MD* const fetched = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  return fetched != nullptr ? fetched : EVP_sha256();
+}
+
+EVP_MD_CTX* context() {
+  thread_local const EvpDigestContextPtr mine(EVP_MD_CTX_new());
+  if (!mine) unavailable();
+  return mine.get();
+}
+
+}  // namespace
 
 Sha256 sha256(std::string_view bytes) {
   Sha256 out;
   unsigned length = 0;
-  if (EVP_Digest(bytes.data(), bytes.size(), out.data(), &length, EVP_sha256(), nullptr) != 1 ||
-      length != out.size())
-    throw std::runtime_error("OpenSSL cannot compute SHA-256 on this host");
+  EVP_MD_CTX* digest = context();
+  if (EVP_DigestInit_ex2(digest, algorithm(), nullptr) != 1 ||
+      EVP_DigestUpdate(digest, bytes.data(), bytes.size()) != 1 ||
+      EVP_DigestFinal_ex(digest, out.data(), &length) != 1 || length != out.size())
+    unavailable();
   return out;
 }
 

@@ -17,6 +17,7 @@ class Decider {
   explicit Decider(const DecisionFacts& facts) : facts_(facts) {
     decision_.requirement.policy_domain = facts.policy_domain;
     decision_.requirement.mx_host = facts.mx_host;
+    if (dane_rules()) tlsa_set_ = tlsa_digest(facts.dane.usable);
   }
 
   Decision run() {
@@ -65,6 +66,7 @@ class Decider {
 
   void ask_for_tlsa(Demand& to) const {
     to.tlsa = facts_.dane.usable;
+    to.tlsa_set = tlsa_set_;
     to.tlsa_names = facts_.dane.names;
     if (to.tlsa_names.empty()) to.tlsa_names.push_back(facts_.dane.base_domain);
   }
@@ -83,6 +85,7 @@ class Decider {
 
   const DecisionFacts& facts_;
   Decision decision_;
+  std::string tlsa_set_;
 };
 
 void Decider::partner() {
@@ -178,7 +181,7 @@ void Decider::dane() {
     case DaneState::Kind::usable:
       ask_for_tls(asked);
       ask_for_tlsa(asked);
-      asked.version = tlsa_digest(dane.usable);
+      asked.version = asked.tlsa_set;
       trace("DANE: {} usable TLSA records at {}{}", dane.usable.size(), dane.base_domain,
             facts_.mx_secure
                 ? ""

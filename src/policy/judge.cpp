@@ -93,7 +93,7 @@ class Judge {
   void check_tlsa(const Demand& demand, const CertificateFacts& certificate, Failures& out) const {
     const auto& dane = certificate.dane;
     // A session that was never checked against just these records proves nothing about them.
-    if (!dane || dane->records_digest != tlsa_digest(demand.tlsa)) {
+    if (!dane || demand.tlsa_set.empty() || dane->records_digest != demand.tlsa_set) {
       out.push_back(failures::no_tlsa_match(requirement_, demand));
     } else if (!dane->chain.ok()) {
       if (dane->expired)

@@ -8,7 +8,6 @@
 #include <new>
 #include <vector>
 
-#include "base/digest.hpp"
 #include "base/openssl_handles.hpp"
 #include "tls/certificate.hpp"
 #include "tls/openssl_error.hpp"
@@ -144,7 +143,7 @@ ChainVerification verify_webpki(const TrustStore& trust, X509& leaf, STACK_OF(X5
 DaneVerification verify_dane(std::span<const TlsaRecord> records, X509& leaf, STACK_OF(X509) * presented,
                              SystemTime now) {
   DaneVerification outcome;
-  outcome.facts.records_digest = digest_of(records);
+  outcome.facts.records_digest = tlsa_digest(records);
   const SslPtr holder = dane_holder();
   bool any = false;
   for (const TlsaRecord& record : records) {
@@ -175,21 +174,6 @@ DaneVerification verify_dane(std::span<const TlsaRecord> records, X509& leaf, ST
 bool parses(const TlsaRecord& record) {
   const SslPtr holder = dane_holder();
   return add_record(*holder, record);
-}
-
-std::string digest_of(std::span<const TlsaRecord> records) {
-  std::vector<std::string> digests;  // of equal length, so that no two sets run together to the same text
-  digests.reserve(records.size());
-  for (const TlsaRecord& record : records) {
-    std::string wire{static_cast<char>(record.usage), static_cast<char>(record.selector),
-                     static_cast<char>(record.matching)};
-    wire.append(record.data.begin(), record.data.end());
-    digests.push_back(sha256_hex(wire));
-  }
-  std::sort(digests.begin(), digests.end());
-  std::string all;
-  for (const std::string& digest : digests) all += digest;
-  return sha256_hex(all);
 }
 
 }  // namespace sealpost::tls

@@ -39,6 +39,6 @@ DaneVerification verify_dane(std::span<const TlsaRecord> records, X509& leaf, ST
 // pass.
 bool parses(const TlsaRecord& record);
 // Identifies an RRset whatever the order of its records: for session keys and Dane::records_digest.
-std::string digest_of(std::span<const TlsaRecord> records);
+inline std::string digest_of(std::span<const TlsaRecord> records) { return tlsa_digest(records); }
 
 }  // namespace sealpost::tls

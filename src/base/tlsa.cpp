@@ -33,17 +33,20 @@ std::string to_text(const TlsaRecord& record) {
 }
 
 std::string tlsa_digest(std::span<const TlsaRecord> records) {
-  std::vector<std::string> digests;  // of equal length, so that no two sets run together to the same text
-  digests.reserve(records.size());
+  std::vector<std::string> wires;
+  wires.reserve(records.size());
   for (const TlsaRecord& record : records) {
-    std::string wire = {static_cast<char>(record.usage), static_cast<char>(record.selector),
+    // The length goes first, so that no two sets run together to the same octets.
+    const std::size_t length = record.data.size();
+    std::string wire = {static_cast<char>(length >> 8), static_cast<char>(length),
+                        static_cast<char>(record.usage), static_cast<char>(record.selector),
                         static_cast<char>(record.matching)};
     wire.append(record.data.begin(), record.data.end());
-    digests.push_back(sha256_hex(wire));
+    wires.push_back(std::move(wire));
   }
-  std::sort(digests.begin(), digests.end());
+  std::sort(wires.begin(), wires.end());
   std::string all;
-  for (const std::string& digest : digests) all += digest;
+  for (const std::string& wire : wires) all += wire;
   return sha256_hex(all);
 }
 
