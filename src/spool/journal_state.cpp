@@ -31,6 +31,21 @@ RecipientProgress first_attempt() noexcept {
 
 }  // namespace
 
+void LiveMessage::note_hold(std::string reason) {
+  if (!notes && !reason.empty()) notes = std::make_unique<Notes>();
+  if (notes) notes->hold_reason = std::move(reason);
+}
+
+void LiveMessage::note_reply(std::string reply) {
+  if (!notes && !reply.empty()) notes = std::make_unique<Notes>();
+  if (notes) notes->last_reply = std::move(reply);
+}
+
+bool LiveMessage::needs(std::uint64_t segment) const noexcept {
+  const auto there = [segment](const Pin& pin) { return pin.segment == segment; };
+  return there(record) || (parts && std::any_of(parts->begin(), parts->end(), there));
+}
+
 JournalState::Effect JournalState::apply(JournalEntry entry) {
   if (auto* message = std::get_if<MessageRecord>(&entry.record)) return apply_message(entry, *message);
   if (auto* relocate = std::get_if<RelocateRecord>(&entry.record)) return apply_relocate(entry, *relocate);
@@ -81,9 +96,9 @@ JournalState::Effect JournalState::apply_relocate(JournalEntry& entry, RelocateR
   live.progress = std::move(record.progress);
   live.progress.resize(live.message->envelope.recipients.size());
   live.held = record.held;
-  live.hold_reason = std::move(record.hold_reason);
-  live.last_reply = std::move(record.last_reply);
-  unpin(live);
+  live.note_hold(std::move(record.hold_reason));
+  live.note_reply(std::move(record.last_reply));
+  if (!is_new) unpin(live);
   if (!place_body(entry, record.message, *live.message, live))
     hold(entry.id, "a part of its body is damaged");
   return is_new ? Effect::appeared : Effect::changed;
@@ -95,17 +110,17 @@ bool JournalState::place_body(JournalEntry& entry, const MessageRecord& record, 
   const bool whole = entry.blob_intact && has_parts(entry.id, record.chunks);
   std::vector<Extent> extents = record.chunks;
   if (entry.blob.length > 0) extents.push_back(entry.blob);
-  message.size = 0;
-  for (const Extent& extent : extents) message.size += extent.length;
+  std::uint64_t size = 0;
+  for (const Extent& extent : extents) size += extent.length;
+  if (message.size != size) message.size = size;  // not when it moves: other threads read it
   message.body.move_to(std::move(extents));
   if (const auto parts = parts_.find(entry.id); parts != parts_.end()) {
-    for (const Part& part : parts->second) {
-      pin(live, part.extent.segment, part.octets);
-      unuse(part.extent.segment, part.octets);
-    }
+    live.parts = std::make_unique<std::vector<Pin>>();  // what they use is the message's now
+    for (const Part& part : parts->second) live.parts->push_back(Pin{part.extent.segment, part.octets});
     parts_.erase(parts);
   }
-  pin(live, entry.blob.segment, entry.octets);
+  live.record = Pin{entry.blob.segment, entry.octets};
+  use(live.record.segment, live.record.octets);
   return whole;
 }
 
@@ -130,7 +145,7 @@ JournalState::Effect JournalState::apply_outcome(Live::iterator at, const Outcom
     progress.state = recipient.state;
     progress.attempting = false;
     progress.interrupted = 0;
-    if (!recipient.reply.empty()) live.last_reply = recipient.reply;
+    if (!is_final(recipient.state) && !recipient.reply.empty()) live.note_reply(recipient.reply);
     if (recipient.state != RecipientState::pending) continue;
     progress.next_attempt = outcome.next_attempt;
     if (outcome.delay_notice_sent) progress.delay_notice_sent = true;
@@ -144,7 +159,7 @@ JournalState::Effect JournalState::apply_outcome(Live::iterator at, const Outcom
 
 JournalState::Effect JournalState::apply_release(LiveMessage& live) {
   live.held = false;
-  live.hold_reason.clear();
+  live.note_hold("");
   for (RecipientProgress& progress : live.progress)
     if (progress.state == RecipientState::held) progress.state = RecipientState::pending;
   return Effect::changed;
@@ -165,7 +180,7 @@ void JournalState::hold(const MessageId& id, std::string reason) {
   const auto at = live_.find(id);
   if (at == live_.end()) return;
   at->second.held = true;
-  at->second.hold_reason = std::move(reason);
+  at->second.note_hold(std::move(reason));
 }
 
 void JournalState::discard_parts(const MessageId& id) {
@@ -199,9 +214,7 @@ bool JournalState::is_free(std::uint64_t segment) const { return !uses_.contains
 std::vector<MessageId> JournalState::messages_in(std::uint64_t segment) const {
   std::vector<MessageId> found;
   for (const auto& [id, live] : live_)
-    if (std::any_of(live.pins.begin(), live.pins.end(),
-                    [&](const Pin& pin) { return pin.segment == segment; }))
-      found.push_back(id);
+    if (live.needs(segment)) found.push_back(id);
   std::sort(found.begin(), found.end());  // simulation must not depend on the order of a hash table
   return found;
 }
@@ -215,8 +228,8 @@ std::vector<std::shared_ptr<StoredMessage>> JournalState::recovered() const {
     for (RecipientProgress& progress : message.progress)
       if (progress.attempting) count_up(progress.interrupted);
     message.held = live.held;
-    message.hold_reason = live.hold_reason;
-    message.last_reply = live.last_reply;
+    message.hold_reason = live.hold_reason();
+    message.last_reply = live.last_reply();
     all.push_back(live.message);
   }
   std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) {
@@ -225,14 +238,11 @@ std::vector<std::shared_ptr<StoredMessage>> JournalState::recovered() const {
   return all;
 }
 
-void JournalState::pin(LiveMessage& live, std::uint64_t segment, std::uint32_t octets) {
-  live.pins.push_back(Pin{segment, octets});
-  use(segment, octets);
-}
-
 void JournalState::unpin(LiveMessage& live) {
-  for (const Pin& pin : live.pins) unuse(pin.segment, pin.octets);
-  live.pins.clear();
+  unuse(live.record.segment, live.record.octets);
+  if (live.parts)
+    for (const Pin& pin : *live.parts) unuse(pin.segment, pin.octets);
+  live.parts.reset();
 }
 
 void JournalState::use(std::uint64_t segment, std::uint32_t octets) {

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -37,10 +38,19 @@ struct Pin {
 struct LiveMessage {
   std::shared_ptr<StoredMessage> message;  // shared with the queue; only its body place changes
   std::vector<RecipientProgress> progress;
-  std::vector<Pin> pins;
+  Pin record;                               // where its record is
+  std::unique_ptr<std::vector<Pin>> parts;  // and the parts of a long body
   bool held = false;
-  std::string hold_reason;
-  std::string last_reply;
+  // For people; few messages have any (T-28).
+  struct Notes {
+    std::string hold_reason, last_reply;
+  };
+  std::unique_ptr<Notes> notes;
+  std::string_view hold_reason() const noexcept { return notes ? std::string_view(notes->hold_reason) : ""; }
+  std::string_view last_reply() const noexcept { return notes ? std::string_view(notes->last_reply) : ""; }
+  void note_hold(std::string reason);
+  void note_reply(std::string reply);
+  bool needs(std::uint64_t segment) const noexcept;
 };
 
 class JournalState {
@@ -85,7 +95,6 @@ class JournalState {
   void clean_stop();
   bool place_body(JournalEntry& entry, const MessageRecord& record, StoredMessage& message,
                   LiveMessage& live);
-  void pin(LiveMessage& live, std::uint64_t segment, std::uint32_t octets);
   void unpin(LiveMessage& live);
   void use(std::uint64_t segment, std::uint32_t octets);
   void unuse(std::uint64_t segment, std::uint32_t octets);

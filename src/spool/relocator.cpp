@@ -69,8 +69,8 @@ RequestPtr Relocator::finish_job(const LiveMessage& live) {
   record.message.chunks = job_->to;
   record.progress = live.progress;
   record.held = live.held;
-  record.hold_reason = live.hold_reason;
-  record.last_reply = live.last_reply;
+  record.hold_reason = live.hold_reason();
+  record.last_reply = live.last_reply();
   std::shared_ptr<const std::string> blob;
   if (job_->from.size() == 1) {
     blob = read(job_->from.front());

@@ -4,7 +4,10 @@
 //   spool_bench DIRECTORY [--clients 64] [--rate 0] [--size 4096] [--seconds 5] [--loops 2]
 // --clients: sessions that each wait for their answer before the next message. --rate: that many messages a second
 // whatever the answers take (then clients are not used).
+//   spool_bench DIRECTORY --fill 100000
+// leaves that many messages there, and then measures a start: time, and memory for each message.
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -36,6 +39,7 @@ struct Plan {
   std::size_t size = 4096;
   unsigned seconds = 5;
   unsigned loops = 2;
+  unsigned fill = 0;
 };
 
 struct Worker {
@@ -89,6 +93,14 @@ event::Task<void> client(Worker& worker, event::TaskScope& scope, Clock::time_po
   while (Clock::now() < end) co_await accept_and_finish(worker, scope);
 }
 
+event::Task<void> fill(Worker& worker, unsigned count) {
+  for (unsigned i = 0; i < count; ++i) {
+    NewMessage message = a_message(worker);
+    const auto stored = co_await worker.spool.store(*worker.loop, std::move(message));
+    if (!stored) ++worker.failed;
+  }
+}
+
 event::Task<void> source(Worker& worker, event::TaskScope& scope, Clock::time_point end) {
   const auto began = Clock::now();
   std::uint64_t sent = 0;
@@ -111,9 +123,11 @@ void run(Worker& worker) {
   worker.loop = std::make_unique<event::EventLoop>();
   const auto end = Clock::now() + std::chrono::seconds(worker.plan.seconds);
   event::TaskScope messages(*worker.loop), clients(*worker.loop), last(*worker.loop);
-  if (worker.plan.rate > 0) clients.spawn(source(worker, messages, end));
-  for (unsigned i = 0; worker.plan.rate == 0 && i < std::max(1u, worker.plan.clients / worker.plan.loops);
-       ++i)
+  const unsigned clients_here = std::max(1u, worker.plan.clients / worker.plan.loops);
+  for (unsigned i = 0; worker.plan.fill > 0 && i < clients_here; ++i)
+    clients.spawn(fill(worker, worker.plan.fill / worker.plan.loops / clients_here));
+  if (worker.plan.fill == 0 && worker.plan.rate > 0) clients.spawn(source(worker, messages, end));
+  for (unsigned i = 0; worker.plan.fill == 0 && worker.plan.rate == 0 && i < clients_here; ++i)
     clients.spawn(client(worker, messages, end));
   last.spawn(drain(worker, messages, clients));
   worker.loop->run();
@@ -142,6 +156,28 @@ std::uint64_t octets_to_disk() {
   return 0;
 }
 
+std::uint64_t resident_octets() {
+  std::uint64_t all = 0, resident = 0;
+  std::ifstream("/proc/self/statm") >> all >> resident;
+  return resident * 4096;
+}
+
+int measure_start(Disk& disk, event::BlockingPool& pool) {
+  ::malloc_trim(0);
+  const std::uint64_t before = resident_octets();
+  const auto driver = make_thread_driver();
+  const auto began = Clock::now();
+  auto spool = JournalSpool::open(disk, *driver, pool, SpoolOptions());
+  if (!spool) return fmt::print("{}\n", spool.error().detail), 1;
+  const double seconds = std::chrono::duration<double>(Clock::now() - began).count();
+  const auto recovered = (*spool)->take_recovered();
+  const std::uint64_t after = resident_octets();
+  const auto count = static_cast<double>(std::max<std::size_t>(1, recovered.size()));
+  fmt::print("start with {} messages: {:.2f} s, {:.0f} octets of memory each\n", recovered.size(), seconds,
+             static_cast<double>(after - before) / count);
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -152,6 +188,7 @@ int main(int argc, char** argv) {
   app.add_option("--rate", plan.rate, "messages a second, whatever the answers take");
   app.add_option("--size", plan.size, "octets of a body");
   app.add_option("--seconds", plan.seconds, "how long");
+  app.add_option("--fill", plan.fill, "leave so many messages, then measure a start");
   app.add_option("--loops", plan.loops, "threads with sessions");
   CLI11_PARSE(app, argc, argv);
 
@@ -177,6 +214,11 @@ int main(int argc, char** argv) {
   const double seconds = std::chrono::duration<double>(Clock::now() - began).count();
   const auto after = (*spool)->counters();
 
+  if (plan.fill > 0) {
+    spool->reset();
+    workers.clear();
+    return measure_start(**disk, pool);
+  }
   std::vector<double> times;
   std::uint64_t failed = 0;
   for (const auto& worker : workers) {

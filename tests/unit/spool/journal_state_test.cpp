@@ -56,7 +56,7 @@ TEST_CASE("D-11 D-16: outcomes: the later wins until one is final; what is final
   CHECK(progress(state, 1).state == RecipientState::pending);
   CHECK_FALSE(progress(state, 1).attempting);
   CHECK(progress(state, 1).next_attempt == SystemTime(std::chrono::seconds(1'700'000'400)));
-  CHECK(state.find(id_of(1))->last_reply == "the reply");
+  CHECK(state.find(id_of(1))->last_reply() == "the reply");
   state.apply(outcome(1, RecipientState::held));
   CHECK(progress(state, 1).state == RecipientState::held);
   state.apply(outcome(1, RecipientState::delivered));
@@ -108,7 +108,7 @@ TEST_CASE("D-11: an unknown record holds its message, a hold is released with it
   state.apply(message(1));
   state.apply(entry(1, UnknownRecord{77}));
   CHECK(state.find(id_of(1))->held);
-  CHECK(state.find(id_of(1))->hold_reason.find("77") != std::string::npos);
+  CHECK(state.find(id_of(1))->hold_reason().find("77") != std::string_view::npos);
   state.apply(outcome(1, RecipientState::held));
   state.apply(entry(1, ReleaseRecord()));
   CHECK_FALSE(state.find(id_of(1))->held);
@@ -178,18 +178,18 @@ TEST_CASE("D-18: a relocated message takes its state along and lets go of where 
   JournalState state;
   state.apply(message(1, 2));
   state.apply(outcome(1, RecipientState::delivered, 1));
-  const LiveMessage before = *state.find(id_of(1));
+  const auto shared = state.find(id_of(1))->message;
   RelocateRecord record;
   record.message.envelope = message_of(1, "", 2).envelope;
-  record.progress = before.progress;
+  record.progress = state.find(id_of(1))->progress;
   record.held = true;
   record.hold_reason = "operator";
   record.last_reply = "the reply";
   CHECK(state.apply(entry(1, record, 4, 10)) == Effect::changed);
   CHECK(state.is_free(1));
   CHECK_FALSE(state.is_free(4));
-  CHECK(state.find(id_of(1))->message == before.message);  // the queue's object is the same one
-  CHECK(before.message->body.look().extents[0].segment == 4);
+  CHECK(state.find(id_of(1))->message == shared);  // the queue's object is the same one
+  CHECK(shared->body.look().extents[0].segment == 4);
   CHECK(progress(state, 1, 1).state == RecipientState::delivered);
   CHECK(state.find(id_of(1))->held);
 

@@ -3,6 +3,7 @@
 
 #include <doctest.h>
 
+#include "spool/batch.hpp"
 #include "spool_world.hpp"
 
 using namespace sealpost;
@@ -302,4 +303,49 @@ TEST_CASE("D-21: ten thousand messages come back in order, with their state") {
     last = message->id;
     CHECK(message->progress[0].next_attempt == SystemTime(std::chrono::seconds(1'700'000'400)));
   }
+}
+
+TEST_CASE("D-21: a hundred thousand messages over several segments come back") {
+  constexpr unsigned total = 100'000;
+  SpoolOptions options = World::small();
+  options.segment_size = 16u << 20;
+  World world(options);
+  SegmentHeader header;
+  header.sequence = 1;
+  header.size = options.segment_size;
+  Batch batch;
+  std::string body(100, 'b');
+  std::unique_ptr<JournalFile> file;
+  const auto begin_segment = [&] {
+    file = world.disk.open(segment(header.sequence), Disk::Access::create).file;
+    REQUIRE(write_all(*file, 0, encode_segment_header(header)));
+    batch.begin(header, segment_header_size);
+  };
+  begin_segment();
+  for (unsigned i = 1; i <= total; ++i) {
+    const NewRecord record = make_record(id_of(i), MessageRecord{message_of(i, "").envelope, {}},
+                                         std::make_shared<const std::string>(body));
+    if (!batch.fits(record.octets())) {
+      REQUIRE(batch.write(*file));
+      header.previous_end = batch.end();
+      ++header.sequence;
+      begin_segment();
+    }
+    RecordHeader of_record;
+    of_record.type = static_cast<std::uint8_t>(RecordType::message);
+    of_record.id = record.id;
+    of_record.head_crc = record.head_crc;
+    of_record.blob_crc = record.blob_crc;
+    batch.add(of_record, record.head, body);
+  }
+  REQUIRE(batch.write(*file));
+  file.reset();
+  REQUIRE(header.sequence >= 2);
+  world.disk.crash(Loss::kill);
+  REQUIRE(world.start());
+  REQUIRE(world.recovered.size() == total);
+  CHECK(world.recovered.front()->id == id_of(1));
+  CHECK(world.recovered.back()->id == id_of(total));
+  CHECK(world.body(world.recovered[54'321]).value() == body);
+  CHECK_FALSE(any_name(world, "corrupt/"));
 }
