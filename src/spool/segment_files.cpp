@@ -13,6 +13,7 @@ namespace {
 constexpr std::string_view segment_suffix = ".seg";
 constexpr std::string_view spare_prefix = "spare-";
 constexpr std::size_t sequence_digits = 20;
+constexpr std::uint64_t sync_step = 4u << 20;  // octets of a spare, a few milliseconds of the disk's time
 
 std::string in_journal(const std::string& name) { return journal_directory + "/" + name; }
 
@@ -25,7 +26,8 @@ Expected<void> write_spare(JournalFile& file, std::uint32_t size) {
     auto written = write_all(file, at, std::string_view(zeros).substr(0, left));
     if (!written) return written.error();
     // In steps: the next commit of the journal would wait behind all that lies unsynced in the disk's queue.
-    if (const int synced = file.sync_data(); synced != 0) return disk_error(synced, "sync");
+    const bool step = (at + zeros.size()) % sync_step == 0 || at + zeros.size() >= size;
+    if (const int synced = step ? file.sync_data() : 0; synced != 0) return disk_error(synced, "sync");
   }
   const int closed = file.close();
   if (closed != 0) return disk_error(closed, "close");
