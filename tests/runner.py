@@ -11,7 +11,6 @@ import dataclasses
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -24,13 +23,8 @@ BUILD = ROOT / "build"
 LOGS = BUILD / "test-logs"
 SKIPPED_BY_EXIT = 77  # as meson and automake have it
 
-KINDS = {
-    "release": ["--buildtype=release"],
-    "debug": ["--buildtype=debug"],
-    "asan": ["--buildtype=debugoptimized", "-Db_sanitize=address,undefined", "-Db_lundef=false"],
-}
 # Which build each suite is run from. Sanitizers where memory is the question, speed where traffic is.
-SUITES = {"checks": "release", "unit": "asan", "fuzz": "asan", "sim": "release", "functional": "release"}
+SUITES = {"functional": "release", "sim": "release", "checks": "release", "unit": "asan", "fuzz": "asan"}
 
 
 @dataclasses.dataclass
@@ -59,6 +53,9 @@ class Progress:
         print(f"[{minutes:2}:{seconds:02}] {text}", flush=True)
 
 
+alive: list[subprocess.Popen] = []  # everything we started, to be ended on Ctrl-C
+
+
 class Broken(Exception):
     """A step without which nothing further makes sense."""
 
@@ -68,20 +65,29 @@ def run_logged(name: str, command: list, timeout: float | None = None, **options
     LOGS.mkdir(parents=True, exist_ok=True)
     log = LOGS / f"{name.replace('/', '-')}.log"
     with open(log, "wb") as file:
-        process = subprocess.Popen(
-            [str(c) for c in command], stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
-            start_new_session=True, **options,
-        )  # fmt: skip
+        process = started(command, stdout=file, **options)
         try:
             status = process.wait(timeout)
         except subprocess.TimeoutExpired:
             end_session(process)
             status = -signal.SIGKILL
             file.write(f"\nended after {timeout} s\n".encode())
-        except BaseException:  # Ctrl-C: leave no test running
-            end_session(process)
-            raise
     return status, log.read_text(errors="replace"), log
+
+
+def started(command: list, **options) -> subprocess.Popen:
+    """A process in a session of its own, so that it can be ended with all it started."""
+    process = subprocess.Popen(
+        [str(c) for c in command], stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT, start_new_session=True, **options
+    )
+    alive.append(process)
+    return process
+
+
+def end_everything():
+    for process in alive:
+        if process.poll() is None:
+            end_session(process)
 
 
 def end_session(process: subprocess.Popen):
@@ -94,26 +100,15 @@ def end_session(process: subprocess.Popen):
             continue
 
 
-def build(kind: str, progress: Progress):
-    directory = BUILD / kind
-    progress.say(f"building build/{kind}")
-    if not (directory / "build.ninja").exists():
-        shutil.rmtree(directory, ignore_errors=True)
-        status, text, log = run_logged(f"setup-{kind}", ["meson", "setup", directory, *KINDS[kind]], cwd=ROOT)
-        if status != 0:
-            raise Broken(f"meson setup build/{kind} failed, see {log.relative_to(ROOT)}: {last_line(text)}")
-    compile_with_progress(kind, directory, progress)
-
-
-def compile_with_progress(kind: str, directory: Path, progress: Progress):
+def build(kind: str, targets: list[str], progress: Progress):
+    """Through tests/build, which knows how each kind is configured."""
     LOGS.mkdir(parents=True, exist_ok=True)
     log = LOGS / f"build-{kind}.log"
-    shown = 0.0
+    shown = time.monotonic()
     with open(log, "w") as file:
-        process = subprocess.Popen(
-            ["ninja", "-C", str(directory)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, errors="replace",
-        )  # fmt: skip
+        process = started(
+            ["nice", ROOT / "tests" / "build", kind, *targets], stdout=subprocess.PIPE, text=True, errors="replace"
+        )
         for line in process.stdout:
             file.write(line)
             step = re.match(r"\[(\d+)/(\d+)\]", line)
@@ -121,8 +116,19 @@ def compile_with_progress(kind: str, directory: Path, progress: Progress):
                 shown = time.monotonic()
                 progress.say(f"  build/{kind}: {step[1]} of {step[2]}")
     if process.wait() != 0:
-        errors = [line for line in log.read_text().splitlines() if ": error:" in line or "FAILED" in line]
+        lines = log.read_text().splitlines()
+        errors = [line for line in lines if "error:" in line.lower() or "FAILED" in line] or lines[-1:]
         raise Broken(f"build/{kind} failed, see {log.relative_to(ROOT)}: {' | '.join(errors[:3])}")
+
+
+def targets_for(kind: str, suites: list[str]) -> list[str]:
+    """What ninja must build for these suites, and nothing more: the tests' programs, and the relay."""
+    wanted = {d for suite in suites for test in meson_tests(kind, suite) for d in test["depends"]}
+    listed = subprocess.run(
+        ["meson", "introspect", "--targets", BUILD / kind], capture_output=True, text=True, check=True
+    )
+    files = [f for t in json.loads(listed.stdout) if t["id"] in wanted for f in t["filename"]]
+    return [os.path.relpath(f, BUILD / kind) for f in files] + (["sealpost"] if "functional" in suites else [])
 
 
 def last_line(text: str) -> str:
@@ -218,13 +224,28 @@ def arguments() -> argparse.Namespace:
 
 
 def run_suites(wanted: list[str], progress: Progress) -> Tally:
+    """Functional tests mostly wait, so they run beside the next build and the other suites."""
     total = Tally()
-    for kind in dict.fromkeys(SUITES[s] for s in wanted):
-        build(kind, progress)
-        for suite in [s for s in wanted if SUITES[s] == kind]:
-            progress.say(f"suite {suite}")
-            tally = run_functional(progress) if suite == "functional" else run_meson_suite(suite, progress)
-            progress.say(f"suite {suite}: {tally}")
+    with concurrent.futures.ThreadPoolExecutor(1) as beside:
+        functional = None
+        for kind in dict.fromkeys(SUITES[s] for s in SUITES if s in wanted):
+            suites = [s for s in SUITES if s in wanted and SUITES[s] == kind]
+            progress.say(f"building build/{kind} for {', '.join(suites)}")
+            build(kind, ["build.ninja"], progress)
+            if targets := targets_for(kind, suites):  # none at all would mean everything
+                build(kind, targets, progress)
+            if "functional" in suites:
+                progress.say("suite functional, beside what follows")
+                functional = beside.submit(run_functional, progress)
+                suites.remove("functional")
+            for suite in suites:
+                progress.say(f"suite {suite}")
+                tally = run_meson_suite(suite, progress)
+                progress.say(f"suite {suite}: {tally}")
+                total.add(tally)
+        if functional:
+            tally = functional.result()
+            progress.say(f"suite functional: {tally}")
             total.add(tally)
     return total
 
@@ -232,11 +253,14 @@ def run_suites(wanted: list[str], progress: Progress) -> Tally:
 def main() -> int:
     wanted = arguments().only or list(SUITES)
     progress = Progress()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         total = run_suites(wanted, progress)
     except Broken as error:
+        end_everything()
         total = Tally(failed=1, trouble=[str(error)])
     except KeyboardInterrupt:
+        end_everything()
         total = Tally(failed=1, trouble=["interrupted"])
     for line in total.trouble:
         print(f"FAILED {line}")
