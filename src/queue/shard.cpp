@@ -49,6 +49,7 @@ void Shard::changed(Lane& lane) {
   }
   if (const auto next = lane.next_event()) {
     if (!lane.agenda_ || *lane.agenda_ > *next) {
+      strike_off(lane);
       lane.agenda_ = *next;
       agenda_.emplace(*next, &lane);
       arm();
@@ -94,12 +95,17 @@ event::Task<void> Shard::run_courier(Lane& lane) {
 void Shard::forget_if_empty(Lane& lane) {
   if (lane.couriers_ > 0 || lane.taken_ > 0 || lane.waiting() > 0 || lane.listed_) return;
   if (lane.blocked(now())) return;  // what it learned about the destination is kept while it counts
-  if (lane.agenda_) {
-    auto [begin, end] = agenda_.equal_range(*lane.agenda_);
-    const auto entry = std::find_if(begin, end, [&](const auto& item) { return item.second == &lane; });
-    if (entry != end) agenda_.erase(entry);
-  }
+  strike_off(lane);
   lanes_.erase(lane.key_);
+}
+
+// A lane has one entry in the agenda at most: a second one would outlive it.
+void Shard::strike_off(Lane& lane) noexcept {
+  if (!lane.agenda_) return;
+  const auto [begin, end] = agenda_.equal_range(*lane.agenda_);
+  const auto entry = std::find_if(begin, end, [&](const auto& item) { return item.second == &lane; });
+  if (entry != end) agenda_.erase(entry);
+  lane.agenda_.reset();
 }
 
 void Shard::arm() {

@@ -84,6 +84,7 @@ class Shard {
   void arm();
   event::Task<void> run_courier(Lane& lane);
   void forget_if_empty(Lane& lane);
+  void strike_off(Lane& lane) noexcept;
   void tick();
 
   struct Alarm;

@@ -252,6 +252,23 @@ TEST_CASE("routes: exact beats a pattern, the nearer pattern the wider, '*' the 
   CHECK(RouteTable().relay_for("a.example").empty());
 }
 
+TEST_CASE("a lane that is forgotten leaves nothing in the agenda") {
+  World world;
+  const auto later = message_to({"later@x.example"}, world.loop.wall());
+  const auto sooner = message_to({"sooner@x.example"}, world.loop.wall());
+  const_cast<spool::StoredMessage&>(*later).progress[0].next_attempt = world.loop.wall() + 2h;
+  const_cast<spool::StoredMessage&>(*sooner).progress[0].next_attempt = world.loop.wall() + 1h;
+  world.dispatcher.recovered({later});
+  world.dispatcher.recovered({sooner});  // the lane's next event moves ahead of the one it has an entry for
+  bool busy = false;
+  CHECK(world.shard.extract(later->id, busy).size() == 1);
+  world.loop.advance(90min);
+  CHECK(world.courier.finished == 1);
+  CHECK(world.shard.lanes() == 0);
+  world.loop.advance(1h);  // a former entry would lead to a lane that is gone
+  CHECK(world.shard.lanes() == 0);
+}
+
 TEST_CASE("draining gives out no more work and ends when couriers have") {
   World world;
   for (int i = 0; i < 100; ++i) world.accept("u@x.example");
