@@ -74,6 +74,7 @@ class Relay:
         self.config = directory / "sealpost.toml"
         self.log = directory / "sealpost.log"
         self.process: subprocess.Popen | None = None
+        self.prefix: list[str] = []  # words before the program's name, to run it under something
         base = {
             "hostname": "relay.home.test",
             "data_dir": self.data,
@@ -103,7 +104,7 @@ class Relay:
         if not BINARY.exists():
             raise RelayError(f"there is no {BINARY}; build it, or set SEALPOST_BINARY")
         output = open(self.directory / "sealpost.out", "ab")
-        command = self.lab.command([BINARY, "--config", self.config, "run"])
+        command = self.lab.command([*self.prefix, BINARY, "--config", self.config, "run"])
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=self.directory)
         if wait and not wait_for(lambda: self.answers() or self.process.poll() is not None, 15):
             raise RelayError(f"the relay does not answer after 15 s: {self.last_words()}")
@@ -183,6 +184,11 @@ class Relay:
     def command(self, *words: str) -> subprocess.CompletedProcess:
         command = self.lab.command([BINARY, "--config", self.config, *words])
         return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+    def command_started(self, *words: str) -> subprocess.Popen:
+        """The same, not waited for."""
+        command = self.lab.command([BINARY, "--config", self.config, *words])
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def ask(self, *words: str):
         """A subcommand with --json, as an object."""
