@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace sealpost {
 
@@ -56,6 +57,9 @@ class Network {
   IpAddress base_;
   unsigned prefix_;
 };
+
+// May a stranger's record make us connect there? Global unicast, and what the operator listed beyond it (T-20, T-39).
+bool may_contact(const IpAddress& address, const std::vector<Network>& listed) noexcept;
 
 struct Endpoint {
   Endpoint() = default;

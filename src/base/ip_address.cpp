@@ -175,6 +175,11 @@ bool Network::contains(const IpAddress& address) const noexcept {
 
 std::string Network::to_string() const { return fmt::format("{}/{}", base_.to_string(), prefix_); }
 
+bool may_contact(const IpAddress& address, const std::vector<Network>& listed) noexcept {
+  return !address.is_special() ||
+         std::ranges::any_of(listed, [&](const Network& network) { return network.contains(address); });
+}
+
 std::optional<Endpoint> Endpoint::parse(std::string_view text) {
   const std::size_t colon = text.rfind(':');
   if (colon == text.npos) return std::nullopt;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "dns/host_addresses.hpp"
 #include "dns/name.hpp"
 #include "mail/address.hpp"
 
@@ -113,28 +114,9 @@ std::variant<MxSet, RouteFailure> domain_itself(const NextHop& next_hop, dns::Dn
   return set;
 }
 
-bool allowed(const IpAddress& address, const RoutingSettings& settings) {
-  if (!address.is_special()) return true;
-  return std::ranges::any_of(settings.allow_destinations,
-                             [&](const Network& network) { return network.contains(address); });
-}
-
 bool is_own_address(const RoutingSettings& settings, const IpAddress& address, std::uint16_t port) {
   return port == smtp_port &&
          std::ranges::find(settings.own_addresses, address) != settings.own_addresses.end();
-}
-
-// IPv6 and IPv4 by turns, each in the resolver's order, so that one broken family costs one try (M22).
-std::vector<IpAddress> interleaved(const std::vector<IpAddress>& v6, const std::vector<IpAddress>& v4) {
-  std::vector<IpAddress> mixed;
-  const auto add = [&mixed](const std::vector<IpAddress>& list, std::size_t i) {
-    if (i < list.size() && std::ranges::find(mixed, list[i]) == mixed.end()) mixed.push_back(list[i]);
-  };
-  for (std::size_t i = 0; i < std::max(v6.size(), v4.size()); ++i) {
-    add(v6, i);
-    add(v4, i);
-  }
-  return mixed;
 }
 
 // Addresses into endpoints: our own and forbidden ones are told apart and left out (T-20, T-39).
@@ -144,7 +126,7 @@ void admit(const std::vector<IpAddress>& addresses, const std::string& host, std
   for (const IpAddress& address : addresses) {
     if (is_own_address(settings, address, port)) {
       into.is_self = true;
-    } else if (!allowed(address, settings)) {
+    } else if (!may_contact(address, settings.allow_destinations)) {
       refused = address.to_string();
     } else if (into.endpoints.size() < most_endpoints) {
       into.endpoints.emplace_back(address, port);
@@ -160,17 +142,13 @@ void admit(const std::vector<IpAddress>& addresses, const std::string& host, std
   }
 }
 
-void explain_absence(const std::string& host, const Answer* v6, const Answer* v4, HostAddresses& into) {
-  const auto has = [&](dns::Status status) {
-    return (v6 && v6->status == status) || (v4 && v4->status == status);
-  };
-  if (has(dns::Status::failed)) {
-    const Answer* failed = v4 && v4->status == dns::Status::failed ? v4 : v6;
+void explain_absence(const std::string& host, const dns::HostAddresses& found, HostAddresses& into) {
+  if (found.status == dns::Status::failed) {
     into.status = "4.4.3";
-    into.why = "address lookup for " + host + " failed: " + failed->why;
+    into.why = "address lookup for " + host + " failed: " + found.why;
   } else {
     into.status = "5.4.4";
-    into.why = host + (has(dns::Status::nxdomain) ? " does not exist" : " has no address");
+    into.why = host + (found.status == dns::Status::nxdomain ? " does not exist" : " has no address");
   }
 }
 
@@ -250,28 +228,15 @@ event::Task<HostAddresses> resolve_host(dns::Resolver& resolver, std::string hos
     admit(alone, host, port, settings, result);
     co_return result;
   }
-  AnswerPtr v6, v4;
-  if (settings.ipv4) resolver.prefetch(host, RrType::a);
-  if (settings.ipv6) v6 = co_await resolver.query(host, RrType::aaaa);
-  if (settings.ipv4) v4 = co_await resolver.query(host, RrType::a);
-
-  // One family is enough to go on with; the absence or failure of the other is no reason to give the host up.
-  static const std::vector<IpAddress> none;
-  bool found = false;
-  result.secure = true;
-  for (const AnswerPtr& answer : {v6, v4}) {
-    if (!answer || answer->status != dns::Status::found) continue;
-    result.secure = result.secure && answer->dnssec == dns::Dnssec::secure;
-    if (!found) result.canonical = answer->canonical;
-    found = true;
+  const dns::Families families(settings.ipv6, settings.ipv4);
+  const dns::HostAddresses found = co_await dns::look_up_addresses(resolver, host, families);
+  result.secure = found.secure;
+  result.canonical = found.canonical;
+  if (found.status == dns::Status::found) {
+    admit(found.addresses, host, port, settings, result);
+  } else {
+    explain_absence(host, found, result);
   }
-  if (!found) {
-    result.secure = false;
-    explain_absence(host, v6.get(), v4.get(), result);
-    co_return result;
-  }
-  const auto mixed = interleaved(v6 ? v6->addresses : none, v4 ? v4->addresses : none);
-  admit(mixed, host, port, settings, result);
   co_return result;
 }
 

@@ -12,7 +12,9 @@ class StsOff final : public StsService {
   event::Task<StsState> state_for(event::Loop&, std::string, Duration) override { return disabled(); }
   event::Task<StsState> recheck(event::Loop&, std::string) override { return disabled(); }
   event::Task<StsState> refresh(event::Loop&, std::string) override { return disabled(); }
-  event::Task<std::vector<Entry>> entries(event::Loop&, std::string) override { co_return std::vector<Entry>(); }
+  event::Task<std::vector<Entry>> entries(event::Loop&, std::string) override {
+    co_return std::vector<Entry>();
+  }
 
  private:
   static event::Task<StsState> disabled() {

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policy/sts_domain.hpp"
+
+#include <algorithm>
+
+namespace sealpost::policy {
+
+namespace {
+
+using namespace std::chrono_literals;
+constexpr auto attempt = 10s;
+
+}  // namespace
+
+SystemTime StsDomain::applies_until() const noexcept {
+  return entry ? std::max(entry->expires, entry->fetched + attempt) : SystemTime::min();
+}
+
+// S23: per domain and id, so that a new id is fetched at once.
+bool StsDomain::backing_off(SteadyTime now) const noexcept {
+  return now < retry_at && failed_id == id_to_fetch();
+}
+
+// Is there something to find out before mail goes there? A record not seen, or seen too long ago; or one whose policy is
+// missing. What failed a moment ago is not waited for again.
+bool StsDomain::wants_run(SteadyTime now, SystemTime wall) const noexcept {
+  if (now >= record_until) return true;
+  if (entry && entry->recovered && has_policy(wall)) return !backing_off(now);
+  return record == Record::valid && !backing_off(now) && (!has_policy(wall) || entry->id != record_id);
+}
+
+bool StsDomain::wants_fetch(StsReason reason, SteadyTime now, SystemTime wall,
+                            const StsSettings& settings) const noexcept {
+  const bool applies = has_policy(wall);
+  const bool published = record == Record::valid;
+  const bool changed = published && (!applies || entry->id != record_id);  // S29; ids are only compared (S6)
+  switch (reason) {
+    case StsReason::delivery: return (changed || (applies && entry->recovered)) && !backing_off(now);
+    // Whatever the record says or whether it is there: only a fetch extends the policy's life (S28, S30).
+    case StsReason::refresh: return applies || changed;
+    case StsReason::recheck:
+      return (changed && !backing_off(now)) || ((published || applies) && now >= tried + settings.recheck);
+    case StsReason::operator_: return published || applies;
+  }
+  return false;
+}
+
+StsState StsDomain::state(SystemTime now) const {
+  StsState state;
+  if (has_policy(now)) {
+    state.id = entry->id;
+    if (policy->mode == StsMode::none) return state;  // S40: as if there were none, and nothing to report
+    state.kind = StsState::Kind::policy;
+    state.policy = *policy;
+    state.expires = entry->expires;
+    if (entry->failure_streak > 0) {  // S44
+      state.failure_type = entry->failure_type;
+      state.failure_reason = entry->failure_reason;
+    }
+    return state;
+  }
+  if (record == Record::valid && !failure_type.empty() && failed_id == record_id) {  // S24
+    state.kind = StsState::Kind::fetch_failed;
+    state.id = record_id;
+    state.failure_type = failure_type;
+    state.failure_reason = failure_reason;
+  }
+  return state;
+}
+
+std::chrono::seconds refresh_gap(std::chrono::seconds max_age, std::chrono::seconds usual,
+                                 std::uint64_t lot) noexcept {
+  const auto gap = std::min(usual, max_age / 2);
+  const auto spread = gap.count() / 5;
+  return gap - gap / 10 + std::chrono::seconds(spread * static_cast<std::int64_t>(lot) / 1000);
+}
+
+std::chrono::seconds retry_gap(unsigned failures, std::chrono::seconds first) noexcept {
+  const unsigned doublings = std::min(failures > 0 ? failures - 1 : 0, 10u);
+  return std::min<std::chrono::seconds>(first * (1u << doublings), std::max<std::chrono::seconds>(first, 1h));
+}
+
+}  // namespace sealpost::policy

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One domain as the MTA-STS service sees it: its cached policy, its TXT record as last seen, how fetching goes; and the
+// rules that follow from these (RFC 8461 §3.1, §3.3, §5.1, §8.3). Plain values, the time passed in; no I/O.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "event/wait.hpp"
+#include "policy/sts_entry.hpp"
+#include "sealpost/mta_sts.hpp"
+#include "sealpost/requirement.hpp"
+
+namespace sealpost::policy {
+
+struct StsSettings {
+  StsSettings() = default;
+  std::chrono::seconds retry = std::chrono::minutes(5);   // after a failed fetch of the same id (S23)
+  std::chrono::seconds refresh = std::chrono::hours(24);  // ahead of expiry, give or take a tenth (S30)
+  std::chrono::seconds recheck =
+      std::chrono::hours(1);  // refetch of an unchanged id after a policy failure (T-15)
+  std::chrono::seconds record_failed =
+      std::chrono::seconds(30);  // until a record is asked for again after a DNS error
+  std::chrono::seconds record_least = std::chrono::seconds(10);  // whatever smaller TTL it has
+  std::chrono::seconds record_most = std::chrono::hours(1);      // whatever larger TTL it has (S32)
+  std::chrono::days idle = std::chrono::days(90);  // a policy not used for this long is left to expire
+  std::chrono::days expired_kept = std::chrono::days(30);  // in `sts show`
+  unsigned alert_at = 3;                                   // failed refreshes in a row (T-12)
+  std::size_t in_memory = 50'000;                          // domains
+  std::size_t runs = 10'000;                               // at once; beyond, no new domain is looked at
+  std::size_t refreshes = 16;                              // at once
+  Duration patience = std::chrono::seconds(90);            // of recheck() and refresh()
+};
+
+// Why a run was begun, weakest first.
+enum class StsReason : std::uint8_t {
+  delivery,   // mail is about to go there
+  refresh,    // it is time
+  recheck,    // a delivery failed by policy (T-15)
+  operator_,  // `sts refresh`
+};
+
+struct StsRun {
+  StsRun(event::Loop& loop, StsReason reason_) : reason(reason_), began(loop.now()), signal(loop) {}
+  const StsReason reason;
+  const SteadyTime began;
+  bool done = false;
+  event::Signal signal;
+};
+
+struct StsDomain {
+  explicit StsDomain(std::string name_) : name(std::move(name_)) {}
+
+  const std::string name;
+  enum class Load : std::uint8_t { not_begun, begun, done };
+  Load load = Load::not_begun;
+  std::shared_ptr<event::Signal> loaded;
+  std::shared_ptr<StsRun> run;  // the one that is under way
+
+  std::optional<StsEntry> entry;
+  std::shared_ptr<const MtaStsPolicy> policy;  // entry's body, parsed; set exactly when entry is
+  bool expiry_logged = false;
+
+  // The TXT record as last seen. `unknown`: not asked yet, or DNS failed, which is not the same as absent (S8).
+  enum class Record : std::uint8_t { unknown, absent, valid };
+  Record record = Record::unknown;
+  std::string record_id;
+  SteadyTime record_until{};  // look again then
+
+  // The last fetch, when it failed.
+  std::string failed_id, failure_type, failure_reason;
+  SteadyTime retry_at{};
+  SteadyTime tried{};  // when a fetch ended last
+
+  // A policy is applied until its lifetime is over (S28). One that lives shorter than an attempt takes is still applied
+  // to the attempt it was fetched for (S15).
+  SystemTime applies_until() const noexcept;
+  bool has_policy(SystemTime now) const noexcept { return policy && now < applies_until(); }
+  bool backing_off(SteadyTime now) const noexcept;
+  std::string id_to_fetch() const {
+    return record == Record::valid ? record_id : entry ? entry->id : std::string();
+  }
+  bool wants_run(SteadyTime now, SystemTime wall) const noexcept;
+  bool wants_fetch(StsReason reason, SteadyTime now, SystemTime wall,
+                   const StsSettings& settings) const noexcept;
+  StsState state(SystemTime now) const;
+};
+
+// When to refresh a policy fetched now: a day, or half of a shorter life, give or take a tenth. `lot` in [0, 1000).
+std::chrono::seconds refresh_gap(std::chrono::seconds max_age, std::chrono::seconds usual,
+                                 std::uint64_t lot) noexcept;
+// When to try again after so many failures: doubling from `first` to an hour.
+std::chrono::seconds retry_gap(unsigned failures, std::chrono::seconds first) noexcept;
+
+}  // namespace sealpost::policy
