@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "delivery/dane_lookup.hpp"
+#include "tls/tlsa_records.hpp"
 
 #include <algorithm>
 
@@ -46,7 +47,8 @@ DaneState found_at(const dns::Answer& answer, const NextHop& next_hop, const MxS
   DaneState state;
   state.base_domain = base;
   state.all = answer.tlsa;
-  std::ranges::copy_if(answer.tlsa, std::back_inserter(state.usable), usable_for_smtp);
+  const auto usable = [](const TlsaRecord& record) { return usable_for_smtp(record) && tls::parses(record); };
+  std::ranges::copy_if(answer.tlsa, std::back_inserter(state.usable), usable);
   state.kind = state.usable.empty() ? DaneState::Kind::unusable : DaneState::Kind::usable;
   state.names = reference_names(next_hop, mx, base);
   return state;

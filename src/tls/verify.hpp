@@ -9,11 +9,10 @@
 #include <openssl/x509.h>
 
 #include <span>
-#include <string>
 
 #include "sealpost/clock.hpp"
 #include "sealpost/handshake_facts.hpp"
-#include "sealpost/tlsa.hpp"
+#include "tls/tlsa_records.hpp"
 #include "tls/trust_store.hpp"
 
 namespace sealpost::tls {
@@ -34,11 +33,5 @@ struct DaneVerification {
 // X509_V_ERR_DANE_NO_MATCH: what was asked for was not shown.
 DaneVerification verify_dane(std::span<const TlsaRecord> records, X509& leaf, STACK_OF(X509) * presented,
                              SystemTime now);
-
-// Full(0) data must be a certificate or a public key, else the record is unusable (RFC 6698 §4.1); digests
-// pass.
-bool parses(const TlsaRecord& record);
-// Identifies an RRset whatever the order of its records: for session keys and Dane::records_digest.
-inline std::string digest_of(std::span<const TlsaRecord> records) { return tlsa_digest(records); }
 
 }  // namespace sealpost::tls

@@ -72,7 +72,8 @@ TEST_CASE("DANE-02: a secure record set without a usable record is not the same 
   for (const TlsaRecord& record :
        {pkix_record, TlsaRecord(0, 1, 1, std::vector<std::uint8_t>(32, 1)),
         TlsaRecord(3, 1, 1, std::vector<std::uint8_t>(31, 1)), TlsaRecord(3, 1, 9, {1}),
-        TlsaRecord(3, 7, 1, std::vector<std::uint8_t>(32, 1)), TlsaRecord(3, 1, 0, {})}) {
+        TlsaRecord(3, 7, 1, std::vector<std::uint8_t>(32, 1)), TlsaRecord(3, 1, 0, {}),
+        TlsaRecord(3, 1, 0, {1, 2, 3}), TlsaRecord(2, 0, 0, {0x30, 0x00})}) {
     world.tlsa("mx.test", record);
     const DaneState state = world.find("mx.test", true);
     CHECK(state.kind == Kind::unusable);

@@ -404,6 +404,37 @@ TEST_CASE("what a peer says before it hangs up in the middle of a body is kept")
   CHECK(talk.session->broken());
 }
 
+TEST_CASE("a session may be dropped at any moment") {
+  event::SimLink link;
+  link.latency = std::chrono::milliseconds(1);
+  link.window = 300;
+  for (int milliseconds = 0; milliseconds < 60; ++milliseconds) {
+    Talk talk(link);
+    talk.limits.per_recipient = std::chrono::minutes(1);
+    talk.session.emplace(std::move(talk.wire.client), "relay.test", talk.limits);
+    auto life = [](Talk& of) -> event::Task<void> {
+      auto opened = co_await of.session->open(true);
+      CHECK(opened.has_value());
+      auto started = co_await of.session->start_tls(of.tls, tls::ClientOptions());
+      CHECK(started.has_value());
+      Transaction transaction;
+      transaction.message = message_to({"a@mx.test", "b@mx.test"});
+      transaction.recipients = {0, 1};
+      std::vector<std::string> pieces(3, std::string(2000, 'x') + "\r\n");
+      auto body = std::make_unique<Pieces>(std::move(pieces));
+      auto result = co_await of.session->transact(std::move(transaction), std::move(body));
+      CHECK(result.final.has_value());
+      co_await of.session->quit();
+    };
+    talk.scope.spawn(talk.peer.run(std::move(talk.wire.server)));
+    event::TaskScope client(talk.loop);
+    client.spawn(life(talk));
+    talk.loop.advance(std::chrono::milliseconds(milliseconds));
+    if (milliseconds == 59) CHECK(talk.peer.heard.back() == "QUIT");  // the whole life is covered
+    client.cancel();
+  }
+}
+
 TEST_CASE("the addresses of both ends are known after the connection is gone") {
   Talk talk;
   talk.tls.failure = Error(Errc::tls, "tlsv1-alert-internal-error");

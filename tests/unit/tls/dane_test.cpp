@@ -102,7 +102,7 @@ void check(const std::vector<Row>& rows) {
     CHECK(dane.facts.chain.ok() == row.token.empty());
     CHECK(static_cast<int>(dane.facts.matched_usage) == row.usage);
     CHECK(dane.facts.expired == row.expired);
-    CHECK(dane.facts.records_digest == tls::digest_of(row.records));
+    CHECK(dane.facts.records_digest == tlsa_digest(row.records));
   }
 }
 
@@ -207,11 +207,11 @@ TEST_CASE("a digest of an RRset knows its members, not their order") {
   const Chain& c = chain();
   const auto a = record(3, 1, 1, c.leaf);
   const auto b = record(2, 0, 1, c.root);
-  CHECK(tls::digest_of(std::vector{a, b}) == tls::digest_of(std::vector{b, a}));
-  CHECK(tls::digest_of(std::vector{a, b}) != tls::digest_of(std::vector{a}));
-  CHECK(tls::digest_of(std::vector{a, a}) != tls::digest_of(std::vector{a}));
-  CHECK(tls::digest_of(std::vector{TlsaRecord(3, 1, 0, {1, 2})}) !=
-        tls::digest_of(std::vector{TlsaRecord(3, 1, 1, {2})}));
+  CHECK(tlsa_digest(std::vector{a, b}) == tlsa_digest(std::vector{b, a}));
+  CHECK(tlsa_digest(std::vector{a, b}) != tlsa_digest(std::vector{a}));
+  CHECK(tlsa_digest(std::vector{a, a}) != tlsa_digest(std::vector{a}));
+  CHECK(tlsa_digest(std::vector{TlsaRecord(3, 1, 0, {1, 2})}) !=
+        tlsa_digest(std::vector{TlsaRecord(3, 1, 1, {2})}));
 }
 
 TEST_CASE("until when a match holds") {
