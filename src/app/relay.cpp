@@ -13,12 +13,12 @@
 #include "admin/queue_commands.hpp"
 #include "admin/report_commands.hpp"
 #include "app/intake_setup.hpp"
+#include "app/sts_runtime.hpp"
 #include "base/log.hpp"
 #include "base/version.hpp"
 #include "dns/servers.hpp"
 #include "event/ask.hpp"
 #include "event/listener.hpp"
-#include "policy/sts_off.hpp"
 #include "spool/posix_disk.hpp"
 
 namespace sealpost::app {
@@ -181,7 +181,9 @@ Expected<void> Relay::open_parts() {
   if (!spool) return spool.error();
   spool_ = std::move(*spool);
 
-  sts_ = std::make_unique<policy::StsOff>();
+  auto sts = make_sts_service(resolver_loop_, config_, *resolver_, *pool_, trust_);
+  if (!sts) return sts.error();
+  sts_ = std::move(*sts);
   auto store = tlsrpt::Store::open(config_.data_dir + "/tlsrpt.db");
   if (!store) return store.error();
   recorder_ = std::make_unique<tlsrpt::DbRecorder>(std::move(*store));

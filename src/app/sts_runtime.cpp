@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/sts_runtime.hpp"
+
+#include "http/curl_client.hpp"
+#include "policy/cached_sts_service.hpp"
+#include "policy/sts_cache.hpp"
+#include "policy/sts_fetch.hpp"
+#include "policy/sts_off.hpp"
+
+namespace sealpost::app {
+namespace {
+
+policy::FetchSettings fetch_settings(const Config& config) {
+  policy::FetchSettings settings;
+  settings.allow_destinations = config.delivery.routing.allow_destinations;
+  return settings;
+}
+
+// Owns what the service works with; destroyed in the order that its parts need.
+class StsRuntime final : public policy::StsService {
+ public:
+  StsRuntime(event::EventLoop& loop, const Config& config, dns::CachingResolver& resolver,
+             event::BlockingPool& pool, std::shared_ptr<const tls::TrustStore> trust,
+             std::unique_ptr<policy::StsCache> cache)
+      : cache_(std::move(cache)),
+        client_(loop, std::move(trust)),
+        fetcher_(loop, resolver, client_, fetch_settings(config)),
+        service_(loop, resolver, fetcher_, *cache_, pool) {
+    service_.start();
+  }
+
+  event::Task<StsState> state_for(event::Loop& home, std::string domain, Duration hold) override {
+    return service_.state_for(home, std::move(domain), hold);
+  }
+  event::Task<StsState> recheck(event::Loop& home, std::string domain) override {
+    return service_.recheck(home, std::move(domain));
+  }
+  event::Task<StsState> refresh(event::Loop& home, std::string domain) override {
+    return service_.refresh(home, std::move(domain));
+  }
+  event::Task<std::vector<Entry>> entries(event::Loop& home, std::string filter) override {
+    return service_.entries(home, std::move(filter));
+  }
+
+ private:
+  std::unique_ptr<policy::StsCache> cache_;
+  http::CurlClient client_;
+  policy::HttpsPolicyFetcher fetcher_;
+  policy::CachedStsService service_;
+};
+
+}  // namespace
+
+Expected<std::unique_ptr<policy::StsService>> make_sts_service(event::EventLoop& loop, const Config& config,
+                                                               dns::CachingResolver& resolver,
+                                                               event::BlockingPool& pool,
+                                                               std::shared_ptr<const tls::TrustStore> trust) {
+  if (!config.delivery.mta_sts)
+    return std::unique_ptr<policy::StsService>(std::make_unique<policy::StsOff>());
+  auto cache = policy::StsCache::open(config.data_dir, loop.wall());
+  if (!cache) return cache.error();
+  return std::unique_ptr<policy::StsService>(
+      std::make_unique<StsRuntime>(loop, config, resolver, pool, std::move(trust), std::move(*cache)));
+}
+
+}  // namespace sealpost::app
