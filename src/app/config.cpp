@@ -44,6 +44,8 @@ void read_tls_rpt(TableReader& reader, TlsRptConfig& report) {
   if (const auto value = reader.boolean("send")) report.send = *value;
   if (const auto value = reader.integer("keep_days", 2, 3650))
     report.keep_days = static_cast<std::uint32_t>(*value);
+  if (const auto value = reader.integer("most_per_destination", 1, 1'000'000))
+    report.most_per_destination = static_cast<std::uint64_t>(*value);
   reader.each_table("domain", [&](TableReader& domain) {
     tlsrpt::DomainWish wish;
     domain.required("domain");

@@ -81,7 +81,7 @@ class Reporting::QueueOutbox final : public tlsrpt::Outbox {
 };
 
 Reporting::Reporting(event::EventLoop& loop, const Config& config, dns::CachingResolver& resolver,
-                     tlsrpt::DbRecorder& recorder, std::shared_ptr<const tls::TrustStore> trust,
+                     tlsrpt::StoreAccess& store, std::shared_ptr<const tls::TrustStore> trust,
                      spool::Spool& spool, queue::Dispatcher& dispatcher, std::vector<DkimSigner> signers)
     : loop_(loop),
       resolver_(loop, resolver),
@@ -97,8 +97,9 @@ Reporting::Reporting(event::EventLoop& loop, const Config& config, dns::CachingR
   settings.wishes = config.tls_rpt.domains;
   settings.allow_destinations = config.delivery.routing.allow_destinations;
   settings.night_offset = night_offset(config.node);
+  settings.most_per_destination = config.tls_rpt.most_per_destination;
   settings.keep = std::chrono::days(config.tls_rpt.keep_days);
-  sender_ = std::make_unique<tlsrpt::Sender>(loop, recorder, resolver_, http_, *outbox_, std::move(settings),
+  sender_ = std::make_unique<tlsrpt::Sender>(loop, store, resolver_, http_, *outbox_, std::move(settings),
                                              signers_);
 }
 

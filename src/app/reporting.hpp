@@ -24,7 +24,7 @@ class Reporting {
  public:
   // Lives on `loop`; all that is passed outlives it.
   Reporting(event::EventLoop& loop, const Config& config, dns::CachingResolver& resolver,
-            tlsrpt::DbRecorder& recorder, std::shared_ptr<const tls::TrustStore> trust, spool::Spool& spool,
+            tlsrpt::StoreAccess& store, std::shared_ptr<const tls::TrustStore> trust, spool::Spool& spool,
             queue::Dispatcher& dispatcher, std::vector<DkimSigner> signers);
   ~Reporting();
 

@@ -12,32 +12,22 @@
 #include <thread>
 #include <vector>
 
-#include "event/wait.hpp"
-#include "tlsrpt/store.hpp"
+#include "tlsrpt/recorder.hpp"
+#include "tlsrpt/store_access.hpp"
 
 namespace sealpost::tlsrpt {
 
-class DbRecorder final : public Recorder {
+class DbRecorder final : public Recorder, public StoreAccess {
  public:
   explicit DbRecorder(Store store);
   ~DbRecorder() override;  // writes what is there
   void count(SessionRecord record) noexcept override;
 
-  // Runs `query` on the recorder's thread, after everything counted before has been written; its result comes
-  // back on `home`.
-  template <class T>
-  event::Task<Expected<T>> ask(event::Loop& home, std::function<Expected<T>(Store&)> query) {
-    event::OneShot<Expected<T>> answer(home);
-    auto sender = answer.sender();
-    post([sender, query = std::move(query)](Store& store) { sender.send(query(store)); });
-    co_return co_await answer;
-  }
-
   std::uint64_t counted() const noexcept { return counted_.load(std::memory_order_relaxed); }
   std::uint64_t dropped() const noexcept { return dropped_.load(std::memory_order_relaxed); }
 
  private:
-  void post(std::function<void(Store&)> work);
+  void post(std::function<void(Store&)> work) override;
   void run();
   void write(std::vector<SessionRecord>& records);
 

@@ -21,7 +21,8 @@ std::string_view name_of(JobState state) noexcept;
 
 struct ReportJob {
   std::string day, domain;
-  std::string target;  // the URI as published; empty: the domain wants no report, or none can be sent
+  std::string target;       // the URI as published; empty: none wanted, or (waiting) not yet known
+  std::string destination;  // mail domain or https host of the target
   JobState state = JobState::waiting;
   std::uint32_t attempts = 0;
   SystemTime first_attempt{}, next_attempt{};
@@ -32,20 +33,28 @@ class Jobs {
  public:
   explicit Jobs(Store& store) noexcept : store_(store) {}
 
-  // Domains with sessions on `day` for which nothing has been planned yet.
-  Expected<std::vector<std::string>> unplanned(const std::string& day, std::size_t most);
-  // Days before `today` that still have unplanned domains, oldest first.
-  Expected<std::vector<std::string>> unplanned_days(const std::string& today);
-  // One row per target; with none, a row that says why.
-  Expected<void> plan(const std::vector<ReportJob>& jobs);
+  // Domains with sessions on `day` for which nothing has been planned yet; `only`, when given, and no other.
+  Expected<std::vector<std::string>> unplanned(const std::string& day, const std::string& only,
+                                               std::size_t most);
+  // Days from `oldest` to before `today` that still have unplanned domains, oldest first.
+  Expected<std::vector<std::string>> unplanned_days(const std::string& oldest, const std::string& today);
+  // `rows` for the day and domain of `job`, whose own row without target, if there is one, goes. What is there already
+  // stays as it is.
+  Expected<void> plan(const ReportJob& job, const std::vector<ReportJob>& rows);
   Expected<std::vector<ReportJob>> due(SystemTime now, std::size_t most);
-  // Marks a waiting row as handed over; false when somebody else has it already.
-  Expected<bool> claim(const ReportJob& job);
+  // Marks a waiting row as handed over and counts the attempt, in the row and in `job`; false when somebody else has
+  // it already.
+  Expected<bool> claim(ReportJob& job, SystemTime now);
   Expected<void> update(const ReportJob& job);
-  // Reports handed to this mail address or https host on that day's run, all domains together (T-45).
-  Expected<std::uint64_t> handed_to(const std::string& day, const std::string& target);
+  // Other reports of that day which were tried at the job's destination, all domains together; counted up to `most`
+  // (T-45). Those that failed count too: a victim's server may well refuse them.
+  Expected<std::uint64_t> tried_at(const ReportJob& job, std::uint64_t most);
   Expected<std::vector<ReportJob>> of_domain(const std::string& domain, std::size_t most);
-  Expected<std::vector<ReportJob>> of_day(const std::string& day, std::size_t most);
+  // `domain` empty: all.
+  Expected<std::vector<ReportJob>> of_day(const std::string& day, const std::string& domain,
+                                          std::size_t most);
+  // Waiting rows of one day whatever their hour: those without a known target, or those with one.
+  Expected<std::vector<ReportJob>> waiting(const std::string& day, const std::string& domain, bool unknown);
   // What was being handed over when the relay stopped: taken as sent.
   Expected<void> after_restart();
   // Everything of days before `day`: counters and jobs.

@@ -60,4 +60,8 @@ Json build_report(const ReportIdentity& identity, const std::string& day, const 
   return report;
 }
 
+std::string to_text(const Json& report) {
+  return report.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 }  // namespace sealpost::tlsrpt

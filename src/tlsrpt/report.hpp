@@ -21,4 +21,7 @@ struct ReportIdentity {
 nlohmann::ordered_json build_report(const ReportIdentity& identity, const std::string& day,
                                     const std::string& domain, const std::vector<PolicyCount>& policies);
 
+// As octets: UTF-8 whatever was stored (T-46).
+std::string to_text(const nlohmann::ordered_json& report);
+
 }  // namespace sealpost::tlsrpt

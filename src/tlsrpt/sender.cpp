@@ -2,37 +2,24 @@
 #include "tlsrpt/sender.hpp"
 
 #include <algorithm>
+#include <map>
 
 #include "base/digest.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "dns/host_addresses.hpp"
-#include "event/wait.hpp"
+#include "tlsrpt/schedule.hpp"
+#include "tlsrpt/side_by_side.hpp"
 
 namespace sealpost::tlsrpt {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr std::size_t at_once = 500;
-constexpr std::size_t most_targets = 2;     // T-45
-constexpr std::uint32_t most_attempts = 5;  // T-45, within 24 h (R25)
-constexpr auto give_up_after = 24h;
+constexpr std::size_t page = 500;
+constexpr std::size_t attempts_at_once = 8;
+constexpr unsigned most_failures_in_a_row = 3;
 constexpr auto look_again = 1min;
-
-// 15 min, 1 h, 4 h, 12 h.
-std::chrono::seconds gap_after(std::uint32_t attempts) {
-  constexpr std::chrono::seconds gaps[] = {15min, 1h, 4h, 12h};
-  return gaps[std::min<std::size_t>(attempts == 0 ? 0 : attempts - 1, std::size(gaps) - 1)];
-}
-
-std::string day_before(SystemTime now, std::chrono::days days) { return to_utc_day(now - days); }
-
-// The published targets of one domain, with the operator's wishes applied.
-TlsRptRecordSet targets_from(const std::vector<std::string>& uris) {
-  std::string record = "v=TLSRPTv1; rua=";
-  for (std::size_t i = 0; i < uris.size(); ++i) record += (i > 0 ? "," : "") + uris[i];
-  return parse_tls_rpt_records({record});
-}
+constexpr std::size_t most_shown = 100'000;
 
 std::string summary_of(const std::vector<PolicyCount>& policies) {
   std::string text;
@@ -44,24 +31,24 @@ std::string summary_of(const std::vector<PolicyCount>& policies) {
   return text;
 }
 
-// The one target a row stands for.
-std::optional<ReportTarget> target_of(const ReportJob& job) {
-  auto set = targets_from({job.target});
-  if (set.targets.empty()) return std::nullopt;
-  return std::move(set.targets.front());
-}
-
 }  // namespace
 
-Sender::Sender(event::Loop& loop, DbRecorder& recorder, dns::Resolver& resolver, http::Client& http,
+// Destinations that failed and are left alone for the rest of this pass: a host that answers nobody would hold every
+// place for a minute per report, and a victim would be asked by all domains that name it.
+struct Sender::Pass {
+  std::map<std::string, unsigned> failures_in_a_row;
+};
+
+Sender::Sender(event::Loop& loop, StoreAccess& store, dns::Resolver& resolver, http::Client& http,
                Outbox& outbox, SenderSettings settings, std::vector<DkimSigner> signers)
     : loop_(loop),
-      recorder_(recorder),
+      store_(store),
       resolver_(resolver),
       http_(http),
       outbox_(outbox),
       settings_(std::move(settings)),
-      signers_(std::move(signers)) {}
+      signers_(std::move(signers)),
+      planner_(loop, store, resolver, settings_) {}
 
 std::string Sender::submitter() const {
   const auto at = settings_.identity.contact.rfind('@');
@@ -69,85 +56,11 @@ std::string Sender::submitter() const {
 }
 
 event::Task<void> Sender::keep(ReportJob job) {
-  std::function<Expected<bool>(Store&)> update = [job](Store& store) -> Expected<bool> {
-    if (auto updated = Jobs(store).update(job); !updated) return updated.error();
-    return true;
-  };
-  const Expected<bool> kept = co_await recorder_.ask<bool>(loop_, std::move(update));
+  std::function<Expected<void>(Store&)> update = [job](Store& store) { return Jobs(store).update(job); };
+  const Expected<void> kept = co_await store_.tell(loop_, std::move(update));
   if (!kept)
     log::error("report_not_recorded",
                {{"domain", job.domain}, {"day", job.day}, {"why", kept.error().detail}});
-}
-
-event::Task<void> Sender::plan_domain(std::string day, std::string domain) {
-  const auto wish = std::find_if(settings_.wishes.begin(), settings_.wishes.end(),
-                                 [&](const DomainWish& each) { return each.domain == domain; });
-  const bool wished = wish != settings_.wishes.end();
-  TlsRptRecordSet set;
-  std::string none;
-  if (wished && wish->suppress) {
-    none = "suppressed by configuration";
-  } else if (wished && !wish->rua.empty()) {
-    set = targets_from(wish->rua);
-  } else {
-    const dns::AnswerPtr answer = co_await resolver_.query("_smtp._tls." + domain, dns::RrType::txt);
-    if (answer->status == dns::Status::failed) {
-      log::info("report_put_off",
-                {{"domain", domain}, {"day", day}, {"why", "the _smtp._tls lookup failed: " + answer->why}});
-      co_return;  // stays unplanned; looked at again
-    }
-    set = parse_tls_rpt_records(answer->texts);
-    if (set.kind == TlsRptRecordSet::Kind::none) none = "no TLS-RPT record is published";
-    if (set.kind == TlsRptRecordSet::Kind::invalid) none = "the TLS-RPT record is not valid: " + set.why;
-  }
-  if (wished && !wish->extra.empty() && !wish->suppress) {
-    for (auto& target : targets_from(wish->extra).targets) set.targets.push_back(std::move(target));
-  }
-  if (set.targets.empty() && none.empty()) {
-    none = "no target can be used";
-    for (const std::string& why : set.passed_over) none += "; " + why;
-  }
-  if (set.targets.size() > most_targets) set.targets.resize(most_targets);
-
-  std::vector<ReportJob> jobs;
-  ReportJob job;
-  job.day = day;
-  job.domain = domain;
-  job.next_attempt = loop_.wall();
-  for (const ReportTarget& target : set.targets) {
-    job.target = target.text;
-    jobs.push_back(job);
-  }
-  if (jobs.empty()) {
-    job.state = JobState::none;
-    job.last_result = none;
-    jobs.push_back(job);
-  }
-  std::function<Expected<bool>(Store&)> plan = [jobs](Store& store) -> Expected<bool> {
-    if (auto planned = Jobs(store).plan(jobs); !planned) return planned.error();
-    return true;
-  };
-  const Expected<bool> planned = co_await recorder_.ask<bool>(loop_, std::move(plan));
-  if (!planned)
-    log::error("report_not_planned", {{"domain", domain}, {"day", day}, {"why", planned.error().detail}});
-}
-
-event::Task<void> Sender::plan_day(std::string day, std::string only_domain) {
-  using Names = std::vector<std::string>;
-  std::string last;
-  for (;;) {
-    std::function<Expected<Names>(Store&)> query = [day](Store& store) {
-      return Jobs(store).unplanned(day, at_once);
-    };
-    const Expected<Names> domains = co_await recorder_.ask<Names>(loop_, std::move(query));
-    if (!domains || domains->empty() || domains->back() == last)
-      co_return;  // what is left could not be looked up
-    last = domains->back();
-    for (const std::string& domain : *domains) {
-      if (only_domain.empty() || domain == only_domain) co_await plan_domain(day, domain);
-    }
-    if (!only_domain.empty()) co_return;
-  }
 }
 
 event::Task<std::string> Sender::post(const ReportTarget& target, std::string packed) {
@@ -206,55 +119,65 @@ event::Task<std::string> Sender::hand_over(const ReportJob& job, const ReportTar
   co_return co_await mail(job, target, std::move(report_id), std::move(packed), std::move(summary));
 }
 
-event::Task<void> Sender::attempt(ReportJob job) {
+event::Task<bool> Sender::attempt(ReportJob job) {
   using Policies = std::vector<PolicyCount>;
   struct Work {
+    ReportJob job;
     Policies policies;
-    std::uint64_t handed = 0;
+    std::uint64_t tried = 0;
     bool ours = false;
   };
-  const auto target = target_of(job);
-  std::function<Expected<Work>(Store&)> query = [job](Store& store) -> Expected<Work> {
+  const SystemTime now = loop_.wall();
+  const std::uint64_t cap = settings_.most_per_destination;
+  const bool late = too_late(job, now);
+  std::function<Expected<Work>(Store&)> query = [job, now, cap, late](Store& store) -> Expected<Work> {
     Work work;
+    work.job = job;
     auto policies = store.policies(job.day, job.domain);
     if (!policies) return policies.error();
     work.policies = std::move(*policies);
-    const auto handed = Jobs(store).handed_to(job.day, job.target);
-    if (!handed) return handed.error();
-    work.handed = *handed;
-    const auto claimed = Jobs(store).claim(job);  // on disk before the report leaves (R29)
+    const auto tried = Jobs(store).tried_at(job, cap);
+    if (!tried) return tried.error();
+    work.tried = *tried;
+    if (late || work.policies.empty() || work.tried >= cap) return work;
+    const auto claimed = Jobs(store).claim(work.job, now);  // on disk before the report leaves (R29)
     if (!claimed) return claimed.error();
     work.ours = *claimed;
     return work;
   };
-  const Expected<Work> work = co_await recorder_.ask<Work>(loop_, std::move(query));
-  if (!work || !work->ours) co_return;
-  const SystemTime now = loop_.wall();
-  if (!target || work->policies.empty() || work->handed >= settings_.daily_cap) {
-    job.state = JobState::gave_up;
-    job.last_result =
-        !target ? "the target cannot be used"
-        : work->policies.empty()
-            ? "there is nothing to report any more"
-            : "this target has had its " + std::to_string(settings_.daily_cap) + " reports of the day";
-    co_await keep(job);
-    co_return;
+  Expected<Work> work = co_await store_.ask<Work>(loop_, std::move(query));
+  if (!work) {
+    log::error("report_not_tried", {{"domain", job.domain}, {"day", job.day}, {"why", work.error().detail}});
+    co_return true;
   }
+  job = work->job;
+  const auto target = target_of(job.target);
+  std::string hopeless;
+  if (!target) hopeless = "the target cannot be used";
+  if (work->policies.empty()) hopeless = "there is nothing to report any more";
+  if (late) hopeless = "not accepted within 24 hours; at last: " + job.last_result;
+  if (work->tried >= cap)
+    hopeless = job.destination + " has had its " + std::to_string(cap) + " reports of the day";
+  if (!hopeless.empty()) {
+    job.state = JobState::gave_up;
+    job.last_result = text::printable(hopeless);
+    log::info(
+        "report_given_up",
+        {{"domain", job.domain}, {"day", job.day}, {"target", job.target}, {"result", job.last_result}});
+    co_await keep(std::move(job));
+    co_return true;
+  }
+  if (!work->ours) co_return true;  // somebody else has it
+
   const auto report = build_report(settings_.identity, job.day, job.domain, work->policies);
   const std::string report_id = report.at("report-id").get<std::string>();
-  const std::string packed = gzip(report.dump());
-
-  if (job.attempts == 0) job.first_attempt = now;
-  ++job.attempts;
+  const std::string packed = gzip(to_text(report));
   const std::string failed = co_await hand_over(job, *target, report_id, packed, summary_of(work->policies));
   if (failed.empty()) {
     job.state = JobState::sent;
     job.last_result = target->kind == ReportTarget::Kind::https ? "accepted" : "queued as mail";
   } else {
-    const auto next = now + gap_after(job.attempts);
-    const bool over = job.attempts >= most_attempts || next > job.first_attempt + give_up_after;
-    job.state = over ? JobState::gave_up : JobState::waiting;
-    job.next_attempt = next;
+    put_off(job, loop_.wall());
     job.last_result = text::printable(failed);
   }
   log::info(failed.empty() ? "report_sent" : "report_failed", {{"domain", job.domain},
@@ -264,45 +187,73 @@ event::Task<void> Sender::attempt(ReportJob job) {
                                                                {"state", name_of(job.state)},
                                                                {"result", job.last_result}});
   co_await keep(std::move(job));
+  co_return failed.empty();
+}
+
+event::Task<void> Sender::attempt_in(Pass& pass, ReportJob job) {
+  if (job.target.empty()) {
+    co_await planner_.look_again(std::move(job));
+    co_return;
+  }
+  const std::string destination = job.destination;
+  const SystemTime now = loop_.wall();
+  const bool left_alone = pass.failures_in_a_row[destination] >= most_failures_in_a_row;
+  if (left_alone && !too_late(job, now)) {
+    if (job.first_attempt == SystemTime{}) job.first_attempt = now;  // its 24 hours have begun
+    job.next_attempt = now + gap_after(job.attempts);
+    job.last_result = destination + " failed several times in a row and is left alone for a while";
+    co_await keep(std::move(job));
+    co_return;
+  }
+  const bool well = co_await attempt(std::move(job));
+  unsigned& failures = pass.failures_in_a_row[destination];
+  failures = well ? 0 : failures + 1;
+}
+
+event::Task<void> Sender::work_through(std::vector<ReportJob> jobs) {
+  Pass pass;
+  std::function<event::Task<void>(ReportJob)> one = [this, &pass](ReportJob job) {
+    return attempt_in(pass, std::move(job));
+  };
+  co_await side_by_side(loop_, attempts_at_once, std::move(jobs), std::move(one));
+}
+
+event::Task<void> Sender::forget_old(std::string& forgotten) {
+  const std::string oldest = to_utc_day(loop_.wall() - settings_.keep);
+  if (oldest == forgotten) co_return;
+  std::function<Expected<void>(Store&)> forget = [oldest](Store& store) {
+    return Jobs(store).forget_before(oldest);
+  };
+  const Expected<void> done = co_await store_.tell(loop_, std::move(forget));
+  if (done)
+    forgotten = oldest;
+  else
+    log::error("report_days_not_forgotten", {{"before", oldest}, {"why", done.error().detail}});
 }
 
 event::Task<void> Sender::run() {
-  using Names = std::vector<std::string>;
   using List = std::vector<ReportJob>;
-  std::function<Expected<bool>(Store&)> restart = [](Store& store) -> Expected<bool> {
-    if (auto done = Jobs(store).after_restart(); !done) return done.error();
-    return true;
-  };
-  const Expected<bool> restarted = co_await recorder_.ask<bool>(loop_, std::move(restart));
+  std::function<Expected<void>(Store&)> restart = [](Store& store) { return Jobs(store).after_restart(); };
+  const Expected<void> restarted = co_await store_.tell(loop_, std::move(restart));
   if (!restarted) log::error("report_jobs_unreadable", {{"why", restarted.error().detail}});
   std::string forgotten;
   for (;;) {
-    const SystemTime now = loop_.wall();
-    const std::string oldest = day_before(now, settings_.keep);
-    if (oldest != forgotten) {
-      std::function<Expected<bool>(Store&)> forget = [oldest](Store& store) -> Expected<bool> {
-        if (auto done = Jobs(store).forget_before(oldest); !done) return done.error();
-        return true;
-      };
-      const Expected<bool> done = co_await recorder_.ask<bool>(loop_, std::move(forget));
-      if (done) forgotten = oldest;
-    }
+    co_await forget_old(forgotten);
     if (settings_.send) {
       // "Today" begins at the night offset, so that a finished day is planned only after it.
-      const std::string today = to_utc_day(now - settings_.night_offset);
-      std::function<Expected<Names>(Store&)> query = [today](Store& store) {
-        return Jobs(store).unplanned_days(today);
-      };
-      const Expected<Names> days = co_await recorder_.ask<Names>(loop_, std::move(query));
-      if (days) {
-        for (const std::string& day : *days) co_await plan_day(day, std::string());
-      }
-      std::function<Expected<List>(Store&)> due_query = [now](Store& store) {
-        return Jobs(store).due(now, at_once);
-      };
-      const Expected<List> due = co_await recorder_.ask<List>(loop_, std::move(due_query));
-      if (due) {
-        for (const ReportJob& job : *due) co_await attempt(job);
+      co_await planner_.plan_before(to_utc_day(loop_.wall() - settings_.night_offset));
+      std::string first;  // of the last page: rows the database does not let us change are not tried for ever
+      for (bool more = true; more;) {
+        const SystemTime now = loop_.wall();
+        std::function<Expected<List>(Store&)> query = [now](Store& store) {
+          return Jobs(store).due(now, page);
+        };
+        Expected<List> due = co_await store_.ask<List>(loop_, std::move(query));
+        if (!due || due->empty()) break;
+        const std::string head = due->front().day + " " + due->front().domain + " " + due->front().target;
+        more = due->size() == page && head != first;
+        first = head;
+        co_await work_through(std::move(*due));
       }
     }
     co_await event::sleep_for(loop_, look_again);
@@ -314,20 +265,20 @@ event::Task<Expected<std::vector<ReportJob>>> Sender::send_now(std::string day, 
   if (day >= to_utc_day(loop_.wall()))
     co_return Error(Errc::invalid,
                     "the report of " + day + " is not complete before that day has ended (UTC)");
-  co_await plan_day(day, domain);
-  std::function<Expected<List>(Store&)> query = [day](Store& store) {
-    return Jobs(store).of_day(day, 100'000);
-  };
-  std::function<Expected<List>(Store&)> again = query;
-  const Expected<List> jobs = co_await recorder_.ask<List>(loop_, std::move(query));
-  if (!jobs) co_return jobs.error();
-  for (const ReportJob& job : *jobs) {
-    if (job.state != JobState::waiting || (!domain.empty() && job.domain != domain)) continue;
-    co_await attempt(job);
+  co_await planner_.plan_day(day, domain);
+  // Twice: what waits for its lookup gets its targets in the first round.
+  for (int round = 0; round < 2; ++round) {
+    std::function<Expected<List>(Store&)> query = [day, domain, round](Store& store) {
+      return Jobs(store).waiting(day, domain, round == 0);
+    };
+    Expected<List> jobs = co_await store_.ask<List>(loop_, std::move(query));
+    if (!jobs) co_return jobs.error();
+    co_await work_through(std::move(*jobs));
   }
-  Expected<List> after = co_await recorder_.ask<List>(loop_, std::move(again));
-  if (after && !domain.empty())
-    std::erase_if(*after, [&](const ReportJob& job) { return job.domain != domain; });
+  std::function<Expected<List>(Store&)> query = [day, domain](Store& store) {
+    return Jobs(store).of_day(day, domain, most_shown);
+  };
+  const Expected<List> after = co_await store_.ask<List>(loop_, std::move(query));
   co_return after;
 }
 

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <cstdio>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "base/log.hpp"
@@ -12,7 +13,14 @@ namespace sealpost::tlsrpt {
 namespace {
 
 using Json = nlohmann::json;
-constexpr int schema_version = 1;
+constexpr int schema_version = 2;
+
+// From version N to N+1, in order. A database without tables needs none: `schema` is the newest.
+constexpr const char* migrations[] = {
+    nullptr,  // there is no version 0 with tables
+    "ALTER TABLE report_job ADD COLUMN destination TEXT NOT NULL DEFAULT ''",
+};
+static_assert(std::size(migrations) == schema_version);
 
 // docs/tlsrpt-database.md explains every column; views are what others may query.
 constexpr const char* schema = R"sql(
@@ -52,9 +60,11 @@ CREATE TABLE IF NOT EXISTS report_job (
   first_attempt INTEGER NOT NULL,
   next_attempt INTEGER NOT NULL,
   last_result TEXT NOT NULL,
+  destination TEXT NOT NULL DEFAULT '',
   PRIMARY KEY (day, domain, target)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS report_job_due ON report_job(next_attempt) WHERE state='waiting';
+CREATE INDEX IF NOT EXISTS report_job_tried ON report_job(day, destination) WHERE attempts>0;
 CREATE VIEW IF NOT EXISTS sessions AS
   SELECT p.day, p.domain, p.type AS policy_type, p.policy_domain, s.text AS policy_string, m.text AS mx_hosts,
          p.success AS successful_sessions, p.failure AS failed_sessions
@@ -138,9 +148,14 @@ Expected<void> Store::prepare() {
     return Error(Errc::invalid, "tlsrpt.db has schema " + std::to_string(version) +
                                     ", this version knows up to " + std::to_string(schema_version) +
                                     "; it was left untouched");
-  if (!run(schema) || !run(("PRAGMA user_version=" + std::to_string(schema_version)).c_str()))
-    return failure("create tables");
-  return {};
+  return in_transaction([&]() -> Expected<void> {  // kill-safe: all of it or nothing (D-26)
+    for (int from = version; from > 0 && from < schema_version; ++from) {
+      if (!run(migrations[from])) return failure("migrate from version " + std::to_string(from));
+    }
+    if (!run(schema) || !run(("PRAGMA user_version=" + std::to_string(schema_version)).c_str()))
+      return failure("create tables");
+    return {};
+  });
 }
 
 Expected<StatementPtr> Store::statement(const char* sql) {
