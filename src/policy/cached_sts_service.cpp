@@ -34,7 +34,10 @@ CachedStsService::CachedStsService(event::Loop& loop, dns::Resolver& resolver, P
       refresh_slots_(loop, settings.refreshes),
       scope_(loop) {}
 
-CachedStsService::~CachedStsService() = default;
+CachedStsService::~CachedStsService() {
+  scope_.cancel();
+  in_cache_.wait();
+}
 
 void CachedStsService::start() {
   loop_.post([this] { scope_.spawn(refresh_forever()); });
@@ -158,9 +161,9 @@ event::Task<void> CachedStsService::load(DomainPtr domain) {
   using Row = std::optional<StsEntry>;
   domain->load = StsDomain::Load::begun;
   domain->loaded = std::make_shared<event::Signal>(loop_);
-  const std::function<Expected<Row>()> work = [&cache = cache_, name = domain->name, now = loop_.wall()] {
-    return cache.load(name, now);
-  };
+  const std::function<Expected<Row>()> work = [&cache = cache_, token = in_cache_.begin(),
+                                               name = domain->name,
+                                               now = loop_.wall()] { return cache.load(name, now); };
   auto row = co_await event::run_blocking<Row>(pool_, loop_, work);
   if (!row) {
     // As on first contact, then: record and policy are asked for. Next time the cache is tried again.

@@ -15,6 +15,7 @@
 #include "event/blocking_pool.hpp"
 #include "event/semaphore.hpp"
 #include "event/wait.hpp"
+#include "policy/outstanding.hpp"
 #include "policy/policy_fetcher.hpp"
 #include "policy/sts_cache.hpp"
 #include "policy/sts_domain.hpp"
@@ -25,7 +26,8 @@ namespace sealpost::policy {
 
 class CachedStsService final : public StsService {
  public:
-  // All must outlive this, and this its callers. `loop` is where resolver and fetcher live.
+  // All must outlive this, and this its callers; its destructor waits for what it began on the pool. `loop` is where
+  // resolver and fetcher live.
   CachedStsService(event::Loop& loop, dns::Resolver& resolver, PolicyFetcher& fetcher, StsCache& cache,
                    event::BlockingPool& pool, const StsSettings& settings = {});
   ~CachedStsService() override;
@@ -80,6 +82,7 @@ class CachedStsService final : public StsService {
   dns::Resolver& resolver_;
   PolicyFetcher& fetcher_;
   StsCache& cache_;
+  Outstanding in_cache_;  // pool threads at work in cache_
   event::BlockingPool& pool_;
   const StsSettings settings_;
   StsStates states_;

@@ -81,10 +81,12 @@ Expected<void> StsCache::catch_up() {
   const bool known = !copy_.name().empty() && seen->name == copy_.name();
   if (known && seen->offset == copy_.size()) return {};
   if (known && seen->offset < copy_.size()) return replay_from(seen->offset, false);
-  // Rows that have seen no copy are new: all there is stands in the copy. Else the copy is another than the rows came
-  // from, or was cut short, and both may hold what the other lacks: the rows take it all in and make a new copy.
+  // Another copy than the rows came from, or one cut short: both may hold what the other lacks. The rows take it all in
+  // and make a new copy; where there were none, the copy is complete as it is.
+  auto rows = database_.page("", 1);
+  if (!rows) return rows.error();
   auto replayed = replay_from(0, true);
-  if (!replayed || (seen->name.empty() && !copy_.name().empty())) return replayed;
+  if (!replayed || (rows->empty() && !copy_.name().empty())) return replayed;
   return rewrite_copy();
 }
 

@@ -129,7 +129,9 @@ event::Task<void> CachedStsService::adopt(DomainPtr domain, std::string id, std:
   entry.expires = now + policy.max_age;
   entry.next_refresh = now + refresh_gap(policy.max_age, settings_.refresh, random_below(1000));
   entry.last_used = domain->entry ? domain->entry->last_used : now;
-  const std::function<Expected<void>()> work = [&cache = cache_, entry] { return cache.keep(entry); };
+  const std::function<Expected<void>()> work = [&cache = cache_, token = in_cache_.begin(), entry] {
+    return cache.keep(entry);
+  };
   auto kept = co_await event::run_blocking<void>(pool_, loop_, work);
   if (!kept) {
     // To apply it all the same asks more than to forget it would; only a restart can lose it. It is fetched anew soon.
@@ -194,18 +196,17 @@ event::Task<void> CachedStsService::fail(DomainPtr domain, std::string id, Fetch
 event::Task<void> CachedStsService::drop(DomainPtr domain) {
   domain->entry.reset();
   domain->policy.reset();
-  const std::function<Expected<void>()> work = [&cache = cache_, name = domain->name, now = loop_.wall()] {
-    return cache.drop(name, now);
-  };
+  const std::function<Expected<void>()> work = [&cache = cache_, token = in_cache_.begin(),
+                                                name = domain->name,
+                                                now = loop_.wall()] { return cache.drop(name, now); };
   const auto dropped = co_await event::run_blocking<void>(pool_, loop_, work);
   if (!dropped)
     log::warning("sts_cache_write_failed", {{"domain", domain->name}, {"why", dropped.error().detail}});
 }
 
 event::Task<void> CachedStsService::note(StsEntry entry) {
-  const std::function<Expected<void>()> work = [&cache = cache_, entry, now = loop_.wall()] {
-    return cache.note(entry, now);
-  };
+  const std::function<Expected<void>()> work = [&cache = cache_, token = in_cache_.begin(), entry,
+                                                now = loop_.wall()] { return cache.note(entry, now); };
   const auto noted = co_await event::run_blocking<void>(pool_, loop_, work);
   if (!noted)
     log::warning("sts_cache_write_failed", {{"domain", entry.domain}, {"why", noted.error().detail}});
@@ -215,7 +216,8 @@ event::Task<void> CachedStsService::note(StsEntry entry) {
 event::Task<void> CachedStsService::refresh_forever() {
   using Rows = std::vector<StsEntry>;
   while (true) {
-    const std::function<Expected<Rows>()> work = [&cache = cache_, now = loop_.wall()] {
+    const std::function<Expected<Rows>()> work = [&cache = cache_, token = in_cache_.begin(),
+                                                  now = loop_.wall()] {
       return cache.due(now, refresh_batch);
     };
     auto due = co_await event::run_blocking<Rows>(pool_, loop_, work);
@@ -267,7 +269,8 @@ event::Task<void> CachedStsService::refresh_one(DomainPtr domain, std::shared_pt
 
 event::Task<std::vector<StsService::Entry>> CachedStsService::entries_here(std::string filter) {
   using Rows = std::vector<StsEntry>;
-  const std::function<Expected<Rows>()> work = [&cache = cache_, filter, now = loop_.wall()] {
+  const std::function<Expected<Rows>()> work = [&cache = cache_, token = in_cache_.begin(), filter,
+                                                now = loop_.wall()] {
     return cache.list(filter, most_entries, now);
   };
   auto rows = co_await event::run_blocking<Rows>(pool_, loop_, work);

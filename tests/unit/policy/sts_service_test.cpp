@@ -5,6 +5,7 @@
 
 #include "../dns/table_resolver.hpp"
 #include "dns/caching_resolver.hpp"
+#include "event/event_loop.hpp"
 #include "event/run.hpp"
 #include "event/sim_loop.hpp"
 #include "policy/cached_sts_service.hpp"
@@ -580,4 +581,51 @@ TEST_CASE("`sts show`: cached policies and those that cannot be fetched") {
   CHECK(list[1].last_failure == "http-status-404");
   CHECK(event::run_until_done(world.loop, world.service->entries(world.loop, "*.test")).size() == 2);
   CHECK(event::run_until_done(world.loop, world.service->entries(world.loop, "B.test")).size() == 1);
+}
+
+TEST_CASE("workers on their own threads ask; the service may go while the disk is still at work") {
+  test::ScratchDirectory directory;
+  event::EventLoop service_loop;
+  dns::test::TableResolver table(service_loop);
+  ScriptedFetcher fetcher(service_loop);
+  for (int i = 0; i < 40; ++i) {
+    const std::string domain = "d" + std::to_string(i) + ".test";
+    table.text("_mta-sts." + domain, {"v=STSv1; id=1;"});
+    fetcher.texts[domain] = policy_text("enforce", week);
+  }
+  event::ThreadPool pool(2, 1000);
+  auto cache = StsCache::open(directory.path(), service_loop.wall()).value();
+  auto service = std::make_unique<CachedStsService>(service_loop, table, fetcher, *cache, pool);
+  service->start();
+  std::thread server([&] { service_loop.run(); });
+  std::array<int, 3> enforced{};
+  std::vector<std::thread> workers;
+  for (std::size_t w = 0; w < enforced.size(); ++w) {
+    workers.emplace_back([&, w] {
+      event::EventLoop home;
+      for (int i = 0; i < 20 + 10 * static_cast<int>(w); ++i) {
+        const auto state = event::run_until_done(
+            home, service->state_for(home, "d" + std::to_string(i) + ".test", std::chrono::seconds(20)));
+        enforced[w] += state.kind == Kind::policy ? 1 : 0;
+      }
+    });
+  }
+  workers[0].join();
+  workers[1].join();
+  workers[2].join();
+  // Much begun and nothing waited for.
+  service_loop.post([&] {
+    event::TaskScope scope(service_loop);
+    for (int i = 0; i < 40; ++i) {
+      auto ask = [&](std::string domain) -> event::Task<void> {
+        co_await service->refresh(service_loop, domain);
+      };
+      scope.spawn(ask("d" + std::to_string(i) + ".test"));
+    }
+  });
+  service_loop.stop();
+  server.join();
+  service.reset();
+  cache.reset();
+  CHECK(enforced == std::array<int, 3>{20, 30, 40});
 }
