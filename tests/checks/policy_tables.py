@@ -17,7 +17,7 @@ enhanced status code, and the section of the RFC it rests on ("operator" where t
   first, then further ones after `+`. In brackets: observed, not enforced. `partner` and `requiretls` never appear in a
   TLS-RPT report; their types tell the log and evidence what failed.
 - **Code**: the status of the deferral. Class 4 turns into a bounce when the message's lifetime, or a partner rule's
-  `grace`, is over; class 5 (REQUIRETLS) when no host is left.
+  `grace`, is over; class 5 (REQUIRETLS, RFC 8689 §4.2.1) says that another host may do, and no later attempt.
 
 The destination is `b.test`, its MX host `mx1.b.test`. A session is TLS 1.3 with a certificate of a trusted authority that
 names `mx1.b.test`, unless its words say otherwise:
