@@ -123,7 +123,9 @@ struct DecisionFacts {
   std::string policy_domain;  // lower-case A-labels
   std::string mx_host;
   bool mx_secure = false;              // the MX RRset, or its absence, is authenticated by DNSSEC
-  std::optional<PartnerRule> partner;  // the one rule in force (find_partner()), none for everyone else
+  std::optional<PartnerRule> partner;  // the rule in force for the recipient's domain (find_partner())
+  // With a smart host the rule for its domain, when it is another one. Both hold: a route takes no rule away.
+  std::optional<PartnerRule> hop_partner;
   StsState sts;
   DaneState dane;
   MessageFlags flags;
@@ -141,12 +143,14 @@ struct Decision {
   // all the same.
   struct Skip {
     Source source = Source::opportunistic;
+    std::string origin;       // as in Demand
     std::string result_type;  // as in DemandFailure
     std::string reason_code;
     std::string status;
     std::string text;
   };
   std::optional<Skip> skip;
+  bool try_tls = true;             // false: a rule says tls = none, and nothing asks for more
   std::vector<std::string> trace;  // one line per step, for `policy explain`
 };
 

@@ -174,6 +174,7 @@ event::Task<void> DeliveryCourier::refuse_lane(queue::Lane& lane, queue::JobPtr 
     policy_changed = after.id != before || after.kind != plan->sts.kind;
   }
   const SystemTime now = context_.loop.wall();
+  const PartnerRule* rule = plan != nullptr && refusal.by_partner ? plan->rule_named(refusal.rule) : nullptr;
   SystemTime until{};
   const bool lane_wide = refusal.scope == Refusal::Scope::lane;
   std::vector<queue::JobPtr> jobs;
@@ -182,8 +183,7 @@ event::Task<void> DeliveryCourier::refuse_lane(queue::Lane& lane, queue::JobPtr 
     for (auto& more : lane.take_all_due(most_at_once)) jobs.push_back(std::move(more));
     if (!refusal.permanent()) {
       until = now + schedule_.gap(lane.failures() + 1, context_.random());
-      if (refusal.by_partner && plan->partner)
-        until = std::min(until, now + std::max(plan->partner->grace, std::chrono::seconds(1)));
+      if (rule != nullptr) until = std::min(until, now + std::max(rule->grace, std::chrono::seconds(1)));
       lane.trouble(until, refusal.text);
     }
   }
@@ -194,7 +194,7 @@ event::Task<void> DeliveryCourier::refuse_lane(queue::Lane& lane, queue::JobPtr 
     end.remote_mta = refusal.remote_mta;
     end.policy_refused = refusal.by_policy;
     end.partner_refused = refusal.by_partner;
-    if (plan != nullptr) end.partner = plan->partner;
+    if (rule != nullptr) end.partner = *rule;
     end.expiry_blocked = policy_changed;
     end.not_before = until;
     settler_.settle(lane, std::move(each), std::move(end), rules->settings);

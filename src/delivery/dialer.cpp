@@ -133,6 +133,7 @@ event::Task<std::unique_ptr<Connection>> Dialer::try_host(const Plan& plan, cons
     Refusal refusal(skip.status, skip.text);
     refusal.by_policy = true;
     refusal.by_partner = skip.source == Source::partner;
+    if (refusal.by_partner) refusal.rule = skip.origin;
     refusal.sts_involved = skip.source == Source::mta_sts;
     walk.refused(std::move(refusal));
     context_.totals.refused_by_policy.fetch_add(1, std::memory_order_relaxed);
@@ -165,11 +166,8 @@ event::Task<std::unique_ptr<Connection>> Dialer::try_host(const Plan& plan, cons
 
 event::Task<std::unique_ptr<Connection>> Dialer::try_endpoint(HostAttempt& attempt, Endpoint endpoint,
                                                               Walk& walk) {
-  const bool wants_tls = !attempt.plan.partner ||
-                         level_at(*attempt.plan.partner, context_.loop.wall()) != PartnerLevel::none ||
-                         attempt.decision.requirement.tls_required();
   walk.fall_back_to_clear = false;
-  auto connection = co_await open(attempt, endpoint, wants_tls, walk);
+  auto connection = co_await open(attempt, endpoint, attempt.decision.try_tls, walk);
   if (connection) co_return connection;
   if (walk.fall_back_to_clear)
     connection = co_await open(attempt, endpoint, false, walk);  // P3: a fresh connection, in clear
@@ -269,6 +267,7 @@ event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endp
     Refusal refusal(failure.status, failure.text);
     refusal.by_policy = true;
     refusal.by_partner = decisive->source == Source::partner;
+    if (refusal.by_partner) refusal.rule = decisive->origin;
     refusal.sts_involved = decisive->source == Source::mta_sts;
     walk.refused(std::move(refusal));
     context_.totals.refused_by_policy.fetch_add(1, std::memory_order_relaxed);

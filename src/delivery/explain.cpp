@@ -6,13 +6,29 @@
 namespace sealpost::delivery {
 namespace {
 
-std::string partner_line(const Plan& plan, SystemTime now) {
-  if (!plan.partner) return "partner rule: none, so TLS is opportunistic unless the domain publishes more";
-  const PartnerRule& rule = *plan.partner;
+std::string partner_line(const PartnerRule& rule, SystemTime now) {
   std::string line = "partner rule: '" + rule.name + "' (" + rule.file + ":" + std::to_string(rule.line) +
                      "), tls = " + std::string(name_of(level_at(rule, now)));
   if (rule.audit) line += ", audit only: observed and counted, never refused";
   return line;
+}
+
+void add_partner_lines(const Plan& plan, SystemTime now, std::vector<std::string>& lines) {
+  if (!plan.partner && !plan.hop_partner)
+    lines.push_back("partner rule: none, so TLS is opportunistic unless the domain publishes more");
+  if (plan.partner) lines.push_back(partner_line(*plan.partner, now));
+  if (plan.hop_partner)
+    lines.push_back(partner_line(*plan.hop_partner, now) + "; for the relay it goes through");
+}
+
+// What becomes of mail that an enforcing rule refuses; of two rules the one that gives up first.
+const PartnerRule* first_to_bounce(const Plan& plan) {
+  const PartnerRule* first = nullptr;
+  for (const auto* rule : {&plan.partner, &plan.hop_partner}) {
+    if (!*rule || (*rule)->audit || (*rule)->on_failure != PartnerRule::OnFailure::bounce) continue;
+    if (first == nullptr || (*rule)->grace < first->grace) first = &**rule;
+  }
+  return first;
 }
 
 std::string sts_line(const Plan& plan) {
@@ -36,15 +52,8 @@ std::string sts_line(const Plan& plan) {
 
 std::string on_failure(const Plan& plan, const Requirement& requirement) {
   if (!requirement.tls_required()) return "sent all the same, in clear if the host offers no TLS";
-  if (plan.partner && !plan.partner->audit) {
-    switch (plan.partner->on_failure) {
-      case PartnerRule::OnFailure::bounce:
-        return "next host; when none is left, retried for " + to_duration_text(plan.partner->grace) +
-               ", then bounced";
-      case PartnerRule::OnFailure::reroute: return "next host; then handed to " + plan.partner->reroute;
-      case PartnerRule::OnFailure::defer: break;
-    }
-  }
+  if (const PartnerRule* rule = first_to_bounce(plan))
+    return "next host; when none is left, retried for " + to_duration_text(rule->grace) + ", then bounced";
   return "next host; when none is left, retried until the message's lifetime ends, then bounced; never sent "
          "in clear";
 }
@@ -65,7 +74,7 @@ event::Task<Explanation> explain(Context& context, RulesPtr rules, queue::LaneKe
   explanation.policy_domain = plan.policy_domain;
   if (key.next_hop != key.policy_domain)
     explanation.trace.push_back("route: through " + key.next_hop + ", whose policies count");
-  explanation.trace.push_back(partner_line(plan, now));
+  add_partner_lines(plan, now, explanation.trace);
   explanation.trace.push_back(sts_line(plan));
   explanation.trace.push_back(
       std::string("MX records: ") +

@@ -39,11 +39,12 @@ event::Task<PlanResult> make_plan(Context& context, RulesPtr rules, queue::LaneK
   plan.next_hop = *next_hop;
   plan.policy_domain = plan.next_hop.domain;
 
-  // The operator's rule for the next hop, else for the recipient's domain: a route never loses a rule.
+  // Both the rule for the recipient's domain and the one for a smart host hold: a route takes no rule away.
   const SystemTime now = context.loop.wall();
-  const PartnerRule* rule = find_partner(rules->partners, plan.policy_domain, now);
-  if (rule == nullptr) rule = find_partner(rules->partners, plan.recipient_domain, now);
+  const PartnerRule* rule = find_partner(rules->partners, plan.recipient_domain, now);
+  const PartnerRule* hop_rule = find_partner(rules->partners, plan.policy_domain, now);
   if (rule != nullptr) plan.partner = *rule;
+  if (hop_rule != nullptr && hop_rule != rule) plan.hop_partner = *hop_rule;
 
   plan.sts.kind = StsState::Kind::disabled;
   if (settings.mta_sts && !plan.report) {
@@ -69,12 +70,19 @@ event::Task<PlanResult> make_plan(Context& context, RulesPtr rules, queue::LaneK
   co_return plan;
 }
 
+const PartnerRule* Plan::rule_named(std::string_view name) const noexcept {
+  for (const auto* rule : {&partner, &hop_partner})
+    if (*rule && (*rule)->name == name) return &**rule;
+  return nullptr;
+}
+
 Decision decide_for(const Plan& plan, const MxHost& host, const DaneState& dane, SystemTime now) {
   DecisionFacts facts;
   facts.policy_domain = plan.policy_domain;
   facts.mx_host = host.name;
   facts.mx_secure = plan.mx.dnssec == dns::Dnssec::secure;
   facts.partner = plan.partner;
+  facts.hop_partner = plan.hop_partner;
   facts.sts = plan.sts;
   facts.dane = dane;
   facts.flags = plan.flags;

@@ -19,13 +19,15 @@ struct Plan {
   RulesPtr rules;
   NextHop next_hop;
   std::string recipient_domain;
-  std::string policy_domain;  // the next hop's domain: the smart host's with a route (S25)
-  std::optional<PartnerRule> partner;
+  std::string policy_domain;               // the next hop's domain: the smart host's with a route (S25)
+  std::optional<PartnerRule> partner;      // for the recipient's domain
+  std::optional<PartnerRule> hop_partner;  // for a smart host's domain, when it is another rule
   StsState sts;
   MxSet mx;
   MessageFlags flags;
   bool report = false;
   SteadyTime made{};
+  const PartnerRule* rule_named(std::string_view name) const noexcept;
 };
 
 using PlanResult = std::variant<Plan, Refusal>;

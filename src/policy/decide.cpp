@@ -21,11 +21,14 @@ class Decider {
   }
 
   Decision run() {
-    partner();
+    if (!facts_.partner && !facts_.hop_partner) trace("no partner rule covers {}", facts_.policy_domain);
+    if (facts_.partner) partner(*facts_.partner);
+    if (facts_.hop_partner) partner(*facts_.hop_partner);
     requiretls();
     dane();
     mta_sts();
     opportunistic();
+    leave_out_tls();
     find_skip();
     return std::move(decision_);
   }
@@ -73,13 +76,14 @@ class Decider {
 
   void add(Demand made) { decision_.requirement.demands.push_back(std::move(made)); }
 
-  void partner();
+  void partner(const PartnerRule& rule);
   void ask_for_names(Demand& to, const PartnerRule& rule) const;
   void ask_for_dane_only(Demand& to) const;
   void requiretls();
   void dane();
   void mta_sts();
   void opportunistic();
+  void leave_out_tls();
   void find_skip();
   const DemandFailure* reason_to_skip(const Demand& of, DemandFailure& mx_failure) const;
 
@@ -88,9 +92,7 @@ class Decider {
   std::string tlsa_set_;
 };
 
-void Decider::partner() {
-  if (!facts_.partner) return trace("no partner rule covers {}", facts_.policy_domain);
-  const PartnerRule& rule = *facts_.partner;
+void Decider::partner(const PartnerRule& rule) {
   const PartnerException* exception = exception_at(rule, facts_.now);
   const PartnerLevel level = level_at(rule, facts_.now);
   trace("partner rule '{}' ({}:{}): tls = {}{}", rule.name, rule.file, rule.line, name_of(level),
@@ -233,20 +235,32 @@ void Decider::mta_sts() {
   add(std::move(asked));
 }
 
-// Nothing is published: encryption when it can be had, never a reason to refuse (RFC 7435). Observed, because
-// a session without TLS counts as a failure in TLS-RPT (RFC 8460 §4.2.2). A rule with tls = none leaves TLS
-// out on purpose.
+// Nothing is published: encryption when it can be had, never a reason to refuse (RFC 7435). Observed, because a
+// session without TLS counts as a failure in TLS-RPT (RFC 8460 §4.2.2).
 void Decider::opportunistic() {
   const auto published = [](const Demand& made) {
     return made.source == Source::dane || made.source == Source::mta_sts;
   };
   const auto& demands = decision_.requirement.demands;
   if (std::any_of(demands.begin(), demands.end(), published)) return;
-  if (facts_.partner && level_at(*facts_.partner, facts_.now) == PartnerLevel::none) return;
   Demand asked = demand(Source::opportunistic, Force::observe);
   asked.starttls = true;
   trace("opportunistic TLS: used when offered");
   add(std::move(asked));
+}
+
+// tls = none: TLS is broken there. What others enforce stands all the same; what they only observe is left out with
+// the TLS it would look at, so that nobody is sent a report about our choice.
+void Decider::leave_out_tls() {
+  const auto says_none = [this](const std::optional<PartnerRule>& rule) {
+    return rule && level_at(*rule, facts_.now) == PartnerLevel::none;
+  };
+  if (!says_none(facts_.partner) && !says_none(facts_.hop_partner)) return;
+  if (decision_.requirement.tls_required()) return;
+  decision_.try_tls = false;
+  std::erase_if(decision_.requirement.demands,
+                [](const Demand& made) { return made.source != Source::partner && !made.enforced(); });
+  trace("TLS is left out, because a rule says so and nobody enforces it");
 }
 
 const DemandFailure* Decider::reason_to_skip(const Demand& of, DemandFailure& mx_failure) const {
@@ -264,8 +278,8 @@ void Decider::find_skip() {
     DemandFailure mx_failure;
     const DemandFailure* reason = asked.enforced() ? reason_to_skip(asked, mx_failure) : nullptr;
     if (reason == nullptr) continue;
-    decision_.skip =
-        Decision::Skip{asked.source, reason->result_type, reason->reason_code, reason->status, reason->text};
+    decision_.skip = Decision::Skip{asked.source,        asked.origin,   reason->result_type,
+                                    reason->reason_code, reason->status, reason->text};
     return;
   }
 }

@@ -150,6 +150,55 @@ TEST_CASE("an exception is in the trace and in the demand, with its reason and w
   CHECK(decide(facts).trace.empty());
 }
 
+TEST_CASE("a route takes no rule away: the recipient's and the relay's both hold") {
+  DecisionFacts facts;
+  facts.policy_domain = "smtp.provider.test";
+  facts.mx_host = "smtp.provider.test";
+  facts.now = scenario_now;
+  facts.partner = rule("Noord", {"noord.test"});
+  facts.hop_partner = rule("Provider", {"smtp.provider.test"});
+  SessionFacts session;
+  session.mx_host = facts.mx_host;
+  session.starttls = StartTls::not_offered;
+  using enum PartnerLevel;
+  struct Row {
+    PartnerLevel recipient, hop;
+    const char* refused_by;  // "" nobody
+  };
+  const Row rows[] = {
+      {opportunistic, opportunistic, ""},
+      {encrypt, opportunistic, "Noord"},
+      {opportunistic, encrypt, "Provider"},
+      {encrypt, encrypt, "Noord"},
+      {verify, none, "Noord"},
+      {none, verify, "Provider"},
+  };
+  for (const Row& row : rows) {
+    facts.partner->level = row.recipient;
+    facts.hop_partner->level = row.hop;
+    const Judgement judgement = judge(decide(facts).requirement, session, scenario_now);
+    const DemandResult* decisive = judgement.decisive();
+    CHECK(std::string(decisive != nullptr ? decisive->origin : "") == row.refused_by);
+  }
+}
+
+TEST_CASE("TLS is left out only when a rule says so and nobody asks for it") {
+  DecisionFacts facts;
+  facts.policy_domain = facts.mx_host = "b.test";
+  facts.now = scenario_now;
+  CHECK(decide(facts).try_tls);
+  facts.partner = rule("P", {"b.test"});
+  CHECK(decide(facts).try_tls);
+  facts.partner->level = PartnerLevel::none;
+  CHECK_FALSE(decide(facts).try_tls);
+  CHECK(decide(facts).requirement.demands.empty());
+  facts.dane.kind = DaneState::Kind::unusable;
+  CHECK(decide(facts).try_tls);
+  facts.dane.kind = DaneState::Kind::none;
+  facts.partner->exceptions.push_back({scenario_now + 1h, PartnerLevel::opportunistic, "r", "a"});
+  CHECK(decide(facts).try_tls);
+}
+
 TEST_CASE("words of a refusal name rule, host and reason") {
   DecisionFacts facts;
   facts.policy_domain = "noord.example";
