@@ -327,12 +327,7 @@ event::Task<void> Relay::begin_mail() {
       const Expected<void> held = co_await spool_->hold(main_, message->id, true, reason);
       if (!held)
         log::error("hold_not_recorded", {{"id", message->id.to_string()}, {"why", held.error().detail}});
-      auto copy = std::make_shared<spool::StoredMessage>();
-      copy->id = message->id;
-      copy->envelope = message->envelope;
-      copy->size = message->size;
-      copy->progress = message->progress;
-      copy->body.set(message->body.look());
+      auto copy = std::make_shared<spool::StoredMessage>(*message);
       copy->held = true;
       copy->hold_reason = reason;
       message = std::move(copy);

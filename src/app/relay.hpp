@@ -66,8 +66,8 @@ class Relay {
   std::unique_ptr<dns::AresResolver> ares_;
   std::unique_ptr<dns::CachingResolver> resolver_;
   std::unique_ptr<dns::DnssecWatch> dnssec_;
+  std::unique_ptr<spool::Disk> disk_;  // what still runs in the pool uses it
   std::unique_ptr<event::ThreadPool> pool_;
-  std::unique_ptr<spool::Disk> disk_;
   std::unique_ptr<spool::Driver> driver_;
   std::unique_ptr<spool::JournalSpool> spool_;
   std::unique_ptr<policy::StsService> sts_;

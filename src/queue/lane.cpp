@@ -128,7 +128,7 @@ void Lane::finish(JobPtr job) {
 void Lane::defer(JobPtr job) {
   no_longer_in_flight(in_flight_, *job);
   --taken_;
-  job->message->body.drop_fresh();  // what waits lies in the journal, not in memory (T-28)
+  job->message->body->drop_fresh();  // what waits lies in the journal, not in memory (T-28)
   add(std::move(job), shard_.now());
   shard_.changed(*this);
 }

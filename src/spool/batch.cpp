@@ -9,7 +9,7 @@ constexpr std::size_t copied_blob = 512;  // below it a copy costs less than a p
 void Batch::begin(const SegmentHeader& segment, std::uint32_t start) {
   segment_ = segment.sequence;
   seed_ = seed_of(segment);
-  size_ = segment.size;
+  size_ = records_end(segment);
   start_ = end_ = start;
   own_.clear();
   pieces_.clear();

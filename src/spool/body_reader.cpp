@@ -29,7 +29,7 @@ JournalBodyReader::JournalBodyReader(event::Loop& home, event::BlockingPool& poo
       pool_(pool),
       files_(std::move(files)),
       message_(std::move(message)),
-      view_(message_->body.look()) {}
+      view_(message_->body->look()) {}
 
 event::Task<Expected<std::string_view>> JournalBodyReader::next() {
   if (view_.fresh) {
@@ -76,7 +76,7 @@ event::Task<Expected<void>> JournalBodyReader::fill(std::size_t length) {
   for (int attempt = 0; attempt < 3; ++attempt) {
     filled = co_await read_waiting(view_.extents[extent_], length);
     if (filled || filled.error().code != Errc::not_found) co_return filled;
-    auto extents = message_->body.look().extents;
+    auto extents = message_->body->look().extents;
     if (extents.size() != view_.extents.size()) break;
     view_.extents = std::move(extents);
   }

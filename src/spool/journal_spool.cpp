@@ -52,6 +52,8 @@ JournalSpool::JournalSpool(Disk& disk, Driver& driver, event::BlockingPool& pool
 Expected<std::unique_ptr<JournalSpool>> JournalSpool::open(Disk& disk, Driver& driver,
                                                            event::BlockingPool& pool,
                                                            const SpoolOptions& options) {
+  if (options.segment_size % page_size != 0 || options.segment_size < 8 * page_size)
+    return Error(Errc::invalid, "a segment is 8 pages at least, and whole pages");
   std::unique_ptr<JournalSpool> spool(new JournalSpool(disk, driver, pool, options));
   auto recovered = spool->engine_.start(driver.wall());
   if (!recovered) return recovered.error();
@@ -178,7 +180,7 @@ NewRecord JournalSpool::message_record(NewMessage message) {
   if (!message.body.empty() || whole) body = keep(std::move(message.body));
   BodyPlace::View view;
   if (whole && fresh_octets_->load(std::memory_order_relaxed) <= options_.fresh_limit) view.fresh = body;
-  stored->body.set(std::move(view));
+  stored->body->set(std::move(view));
   NewRecord made = make_record(stored->id, std::move(record), std::move(body));
   stored->envelope = std::move(std::get<MessageRecord>(made.record).envelope);
   made.message = std::move(stored);

@@ -113,7 +113,7 @@ bool JournalState::place_body(JournalEntry& entry, const MessageRecord& record, 
   std::uint64_t size = 0;
   for (const Extent& extent : extents) size += extent.length;
   if (message.size != size) message.size = size;  // not when it moves: other threads read it
-  message.body.move_to(std::move(extents));
+  message.body->move_to(std::move(extents));
   if (const auto parts = parts_.find(entry.id); parts != parts_.end()) {
     live.parts = std::make_unique<std::vector<Pin>>();  // what they use is the message's now
     for (const Part& part : parts->second) live.parts->push_back(Pin{part.extent.segment, part.octets});
@@ -153,7 +153,7 @@ JournalState::Effect JournalState::apply_outcome(Live::iterator at, const Outcom
   const bool done = std::all_of(live.progress.begin(), live.progress.end(),
                                 [](const RecipientProgress& progress) { return is_final(progress.state); });
   if (done) return erase(at);
-  live.message->body.drop_fresh();  // what waits for another attempt is read from the journal
+  live.message->body->drop_fresh();  // what waits for another attempt is read from the journal
   return Effect::changed;
 }
 

@@ -113,7 +113,7 @@ Expected<void> JournalWriter::roll(SystemTime wall) {
 
 Expected<void> JournalWriter::begin(Batch& batch, std::size_t octets, SystemTime wall) {
   if (!healthy_) return Error(Errc::unavailable, "the journal is unhealthy");
-  if (octets > header_.size - end_) {
+  if (octets > records_end(header_) - end_) {
     auto rolled = roll(wall);
     if (!rolled) return rolled.error();
   }
@@ -154,7 +154,7 @@ JournalWriter::Room JournalWriter::room_for(Claim claim, std::size_t octets, con
   std::size_t reserve = 0;
   if (claim == Claim::mail) reserve = usable;
   if (claim == Claim::relocation) reserve = usable / 2;
-  std::size_t room = header_.size - used;
+  std::size_t room = records_end(header_) - used;
   if (octets > room) room = 0;  // the rest of this segment is of no use to it
   room += spares_.size() * usable;
   if (room >= octets + reserve) return Room::yes;

@@ -50,7 +50,9 @@ class JournalWriter {
   enum class Room : std::uint8_t { yes, soon, no };  // soon: a spare is being made
   Room room_for(Claim claim, std::size_t octets, const Batch& batch) const;
   bool full() const noexcept { return spares_.empty() && !making_; }
-  std::size_t most_in_group() const noexcept { return options_.segment_size - segment_header_size; }
+  std::size_t most_in_group() const noexcept {
+    return options_.segment_size - segment_header_size - page_size;
+  }
 
   bool healthy() const noexcept { return healthy_; }
   std::uint64_t current() const noexcept { return header_.sequence; }

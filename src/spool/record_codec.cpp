@@ -287,7 +287,8 @@ Expected<SegmentHeader> decode_segment_header(std::string_view octets) {
   header.size = in.get<std::uint32_t>();
   header.previous_end = in.get<std::uint32_t>();
   header.created = in.time();
-  if (header.version == 0 || header_size != segment_header_size || header.size < segment_header_size)
+  if (header.version == 0 || header_size != segment_header_size ||
+      header.size < segment_header_size + page_size)
     return Error(Errc::invalid, "the segment header contradicts itself");
   return header;
 }

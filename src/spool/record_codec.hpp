@@ -33,6 +33,10 @@ struct SegmentHeader {
   SystemTime created{};
   bool operator==(const SegmentHeader&) const = default;
 };
+// The last page holds the header again: without one, all the mail of a segment could not be read.
+inline std::uint32_t records_end(const SegmentHeader& header) noexcept {
+  return header.size - static_cast<std::uint32_t>(page_size);
+}
 std::string encode_segment_header(const SegmentHeader& header);  // segment_header_size octets
 // Errc::unavailable: a version newer than ours, and header.version says which (D-26). Errc::invalid: damaged,
 // or not a segment.

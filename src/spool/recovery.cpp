@@ -15,7 +15,6 @@ namespace sealpost::spool {
 namespace {
 
 constexpr std::size_t read_step = 1u << 20;
-constexpr std::size_t page = 4096;
 
 std::string in_journal(const std::string& name) { return journal_directory + "/" + name; }
 
@@ -68,8 +67,20 @@ class Recovery {
                                       " is not a private regular file of ours (owner, mode 0600, one "
                                       "link); find out who put it there before starting again");
     if (!opened.file) return disk_error(opened.error, "open " + in_journal(name));
+    auto header = read_header_at(*opened.file, 0, name, sequence);
+    if (header || (header.error().code != Errc::invalid && header.error().code != Errc::io)) return header;
+    const std::int64_t size = opened.file->size();
+    if (size < static_cast<std::int64_t>(2 * page_size)) return header;
+    auto copy = read_header_at(*opened.file, static_cast<std::uint64_t>(size) - page_size, name, sequence);
+    if (!copy) return copy.error().code == Errc::unavailable ? copy : header;
+    log::error("journal_header_damaged", {{"segment", sequence}, {"why", header.error().detail}});
+    return copy;
+  }
+
+  Expected<SegmentHeader> read_header_at(JournalFile& file, std::uint64_t at, const std::string& name,
+                                         std::uint64_t sequence) {
     std::string octets(segment_header_size, '\0');
-    auto read = read_full(*opened.file, 0, octets);
+    auto read = read_full(file, at, octets);
     if (!read) return read.error();
     octets.resize(*read);
     auto header = decode_segment_header(octets);
@@ -132,7 +143,8 @@ class Recovery {
   Expected<std::size_t> read_segment(const SegmentHeader& header, std::uint32_t known_end) {
     auto opened = disk_.open(in_journal(segment_name(header.sequence)), Disk::Access::read);
     if (!opened.file) return disk_error(opened.error, "open " + segment_name(header.sequence));
-    const std::size_t wanted = known_end != 0 ? std::min(known_end, header.size) : header.size;
+    const std::size_t wanted =
+        known_end != 0 ? std::min(known_end, records_end(header)) : records_end(header);
     if (buffer_size_ < wanted) {
       buffer_ = std::make_unique_for_overwrite<char[]>(wanted);
       buffer_size_ = wanted;
@@ -151,8 +163,8 @@ class Recovery {
 
   Expected<std::size_t> read_pages(JournalFile& file, std::uint64_t sequence, std::size_t at,
                                    std::span<char> step) {
-    for (std::size_t done = 0; done < step.size(); done += page) {
-      const auto part = step.subspan(done, std::min(page, step.size() - done));
+    for (std::size_t done = 0; done < step.size(); done += page_size) {
+      const auto part = step.subspan(done, std::min(page_size, step.size() - done));
       auto read = read_full(file, at + done, part);
       if (read && *read == part.size()) continue;
       if (read) return done + *read;

@@ -38,7 +38,7 @@ bool Relocator::choose(std::uint64_t current_segment) {
   job_.emplace();
   job_->id = ids_.front();
   ids_.pop_front();
-  if (const LiveMessage* live = state_.find(job_->id)) job_->from = live->message->body.look().extents;
+  if (const LiveMessage* live = state_.find(job_->id)) job_->from = live->message->body->look().extents;
   return true;
 }
 

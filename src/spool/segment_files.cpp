@@ -94,8 +94,11 @@ void SegmentFiles::add(std::uint64_t sequence) {
 
 Expected<void> SegmentFiles::activate(const std::string& spare, std::shared_ptr<JournalFile> file,
                                       const SegmentHeader& header) {
-  auto written = write_all(*file, 0, encode_segment_header(header));
-  if (!written) return written.error();
+  const std::string octets = encode_segment_header(header);
+  for (const std::uint64_t at : {std::uint64_t{0}, std::uint64_t{records_end(header)}}) {
+    auto written = write_all(*file, at, octets);
+    if (!written) return written.error();
+  }
   const std::string name = segment_name(header.sequence);
   if (const int synced = file->sync_data(); synced != 0) return disk_error(synced, "sync " + spare);
   if (const int renamed = disk_.rename(in_journal(spare), in_journal(name)); renamed != 0)

@@ -90,7 +90,8 @@ struct StoredMessage {
   bool held = false;  // recovery: held by an operator, or because its record is damaged or not understood
   std::string hold_reason;
   std::string last_reply;  // recovery: last word of an outcome, for people
-  mutable BodyPlace body;
+  // Shared by copies of this: the spool must be able to tell all of them when a body moves.
+  std::shared_ptr<BodyPlace> body = std::make_shared<BodyPlace>();
 };
 using StoredMessagePtr = std::shared_ptr<const StoredMessage>;
 

@@ -87,7 +87,7 @@ void check_bodies(SimDisk& disk, const std::map<MessageId, std::shared_ptr<Store
   const std::string octets = disk.contents(segment_path);
   for (const auto& [id, message] : found) {
     if (message->held) continue;
-    for (const Extent& extent : message->body.look().extents) {
+    for (const Extent& extent : message->body->look().extents) {
       require(extent.segment == 1 && std::uint64_t{extent.offset} + extent.length <= octets.size());
       require(crc32c(0, std::string_view(octets).substr(extent.offset, extent.length)) == extent.crc);
     }

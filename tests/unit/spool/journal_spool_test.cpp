@@ -361,16 +361,16 @@ TEST_CASE("T-28: bodies are kept in memory up to a limit, and read from the jour
     REQUIRE(stored);
     messages.push_back(*stored);
   }
-  CHECK(messages[0]->body.look().fresh);
-  CHECK(messages[1]->body.look().fresh);
-  CHECK_FALSE(messages[2]->body.look().fresh);
+  CHECK(messages[0]->body->look().fresh);
+  CHECK(messages[1]->body->look().fresh);
+  CHECK_FALSE(messages[2]->body->look().fresh);
   for (unsigned i = 1; i <= 4; ++i)
     CHECK(world.body(messages[i - 1]).value() == std::string(10'000, static_cast<char>('a' + i)));
   REQUIRE(world.finish(outcome_of(1, RecipientState::pending)));  // its first attempts are over
-  CHECK_FALSE(messages[0]->body.look().fresh);
+  CHECK_FALSE(messages[0]->body->look().fresh);
   CHECK(world.body(messages[0]).value() == std::string(10'000, 'b'));
   auto stored = world.store(message_of(5, std::string(10'000, 'x')));
-  CHECK((*stored)->body.look().fresh);
+  CHECK((*stored)->body->look().fresh);
 }
 
 TEST_CASE("D-18: old messages are copied forward, keep their state, and a body being read stays whole") {
@@ -395,12 +395,12 @@ TEST_CASE("D-18: old messages are copied forward, keep their state, and a body b
     return std::string(piece.value());
   };
   std::string body = first_of();
-  const std::uint64_t first_segment = old->body.look().extents[0].segment;
+  const std::uint64_t first_segment = old->body->look().extents[0].segment;
   for (unsigned i = 10; i < 60; ++i) {
     REQUIRE(world.store(message_of(i, std::string(60'000, 'x'))));
     REQUIRE(world.finish(outcome_of(i, RecipientState::delivered)));
   }
-  CHECK(old->body.look().extents[0].segment > first_segment);
+  CHECK(old->body->look().extents[0].segment > first_segment);
   CHECK(world.spool->counters().segments <= 8);
   for (std::string piece = first_of(); !piece.empty(); piece = first_of()) body += piece;
   CHECK(body == std::string(150'000, 'o'));
@@ -420,7 +420,7 @@ TEST_CASE("D-03: the end of a body that is damaged on disk is never handed out")
   REQUIRE(world.finish(outcome_of(1, RecipientState::pending)));
   REQUIRE(world.restart(Loss::all));
   const auto message = world.found(1);
-  const Extent extent = message->body.look().extents[0];
+  const Extent extent = message->body->look().extents[0];
   world.disk.overwrite("journal/" + segment_name(extent.segment), extent.offset + 5000, "y");
   const auto body = world.body(message);
   REQUIRE_FALSE(body);

@@ -189,7 +189,7 @@ TEST_CASE("D-18: a relocated message takes its state along and lets go of where 
   CHECK(state.is_free(1));
   CHECK_FALSE(state.is_free(4));
   CHECK(state.find(id_of(1))->message == shared);  // the queue's object is the same one
-  CHECK(shared->body.look().extents[0].segment == 4);
+  CHECK(shared->body->look().extents[0].segment == 4);
   CHECK(progress(state, 1, 1).state == RecipientState::delivered);
   CHECK(state.find(id_of(1))->held);
 

@@ -150,11 +150,17 @@ TEST_CASE("D-17: a damaged record takes its whole group with it") {
   CHECK(world.found(1)->progress[0].state == RecipientState::pending);
 }
 
-TEST_CASE("D-21: a segment without a readable header is moved to corrupt/, and the rest is served") {
+TEST_CASE(
+    "D-21: a segment whose header is damaged in both places is moved to corrupt/, and the rest is served") {
   for (const char* spoil : {"XXXXXXXX", "SEALPOST\1\0\0\0XXXX"}) {
     World world;
     fill(world);
-    world.disk.overwrite(segment(1), 0, std::string_view(spoil, spoil[0] == 'X' ? 8 : 16));
+    const std::string_view octets(spoil, spoil[0] == 'X' ? 8 : 16);
+    world.disk.overwrite(segment(1), 0, octets);
+    REQUIRE(world.start());
+    CHECK(world.recovered.size() == 4);  // the last page says the same
+    world.stop();
+    world.disk.overwrite(segment(1), world.options.segment_size - page_size, octets);
     REQUIRE(world.start());
     CHECK(world.recovered.size() == 1);
     CHECK(world.found(4));
