@@ -15,10 +15,10 @@ using Duration = std::chrono::steady_clock::duration;
 using SteadyTime = std::chrono::steady_clock::time_point;
 using SystemTime = std::chrono::sys_time<std::chrono::microseconds>;
 
-std::string to_rfc3339(SystemTime time);                      // 2026-01-31T23:59:59Z, whole seconds, UTC
+std::string to_rfc3339(SystemTime time);                        // 2026-01-31T23:59:59Z, whole seconds, UTC
 std::optional<SystemTime> from_rfc3339(std::string_view text);  // with zone; fractions are accepted
-std::string to_rfc5322(SystemTime time);                      // Sat, 31 Jan 2026 23:59:59 +0000
-std::string to_utc_day(SystemTime time);                      // 2026-01-31
+std::string to_rfc5322(SystemTime time);                        // Sat, 31 Jan 2026 23:59:59 +0000
+std::string to_utc_day(SystemTime time);                        // 2026-01-31
 // "90s", "15m", "4h", "5d", and sums of falling units such as "1h30m"; nothing else.
 std::optional<std::chrono::seconds> parse_duration(std::string_view text);
 std::string to_duration_text(std::chrono::seconds duration);  // "1h30m"; parse_duration reads it back

@@ -31,10 +31,10 @@ class [[nodiscard]] Expected {
   using value_type = T;
   using error_type = E;
 
-  Expected(T value) : state_(std::in_place_index<0>, std::move(value)) {}               // NOLINT: implicit
+  Expected(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: implicit
   Expected(Unexpected<E> error) : state_(std::in_place_index<1>, std::move(error).error()) {}  // NOLINT
-  Expected(E error)                                                                      // NOLINT: implicit
-    requires(!std::is_same_v<T, E>)
+  Expected(E error)  // NOLINT: implicit
+      requires(!std::is_same_v<T, E>)
       : state_(std::in_place_index<1>, std::move(error)) {}
 
   bool has_value() const noexcept { return state_.index() == 0; }
@@ -59,10 +59,22 @@ class [[nodiscard]] Expected {
   }
 
  private:
-  T* get() noexcept { assert(has_value()); return std::get_if<0>(&state_); }
-  const T* get() const noexcept { assert(has_value()); return std::get_if<0>(&state_); }
-  E* get_error() noexcept { assert(!has_value()); return std::get_if<1>(&state_); }
-  const E* get_error() const noexcept { assert(!has_value()); return std::get_if<1>(&state_); }
+  T* get() noexcept {
+    assert(has_value());
+    return std::get_if<0>(&state_);
+  }
+  const T* get() const noexcept {
+    assert(has_value());
+    return std::get_if<0>(&state_);
+  }
+  E* get_error() noexcept {
+    assert(!has_value());
+    return std::get_if<1>(&state_);
+  }
+  const E* get_error() const noexcept {
+    assert(!has_value());
+    return std::get_if<1>(&state_);
+  }
 
   std::variant<T, E> state_;
 };
@@ -74,8 +86,9 @@ class [[nodiscard]] Expected<void, E> {
   using error_type = E;
 
   Expected() noexcept = default;
-  Expected(Unexpected<E> error) : error_(std::move(error).error()) {}  // NOLINT: implicit, as in std::expected
-  Expected(E error) : error_(std::move(error)) {}                      // NOLINT
+  Expected(Unexpected<E> error)
+      : error_(std::move(error).error()) {}        // NOLINT: implicit, as in std::expected
+  Expected(E error) : error_(std::move(error)) {}  // NOLINT
 
   bool has_value() const noexcept { return !error_.has_value(); }
   explicit operator bool() const noexcept { return has_value(); }

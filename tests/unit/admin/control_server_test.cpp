@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "admin/control_server.hpp"
+
+#include <doctest.h>
+#include <sys/stat.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <thread>
+
+#include "cli/control_client.hpp"
+
+using namespace sealpost;
+
+namespace {
+
+struct TempDir {
+  TempDir() {
+    char name[] = "/tmp/control-test-XXXXXX";
+    path = mkdtemp(name);
+  }
+  ~TempDir() { std::filesystem::remove_all(path); }
+  std::string path;
+};
+
+sealpost::event::Task<admin::Answer> echo(admin::Json arguments) {
+  co_return admin::Answer(std::move(arguments));
+}
+sealpost::event::Task<admin::Answer> refuse(admin::Json) {
+  co_return admin::Answer(404, "nothing here", "look elsewhere");
+}
+sealpost::event::Task<admin::Answer> throws(admin::Json arguments) {
+  co_return admin::Answer(arguments.at("missing"));
+}
+
+}  // namespace
+
+TEST_CASE("T-59 the control socket is its owner's, and answers over HTTP and JSON") {
+  const TempDir dir;
+  const std::string path = dir.path + "/control.sock";
+  sealpost::event::EventLoop loop;
+  {
+    admin::ControlServer server(loop);
+    server.handle("echo", echo);
+    server.handle("refuse", refuse);
+    server.handle("throws", throws);
+    REQUIRE(server.listen(path));
+    struct stat status {};
+    REQUIRE(::stat(path.c_str(), &status) == 0);
+    CHECK((status.st_mode & 0777) == 0600);
+
+    std::thread client([&] {
+      const auto said = cli::ask_relay(path, "echo", {{"id", "x\r\ny"}});
+      CHECK(said);
+      if (said) CHECK((*said)["id"] == "x\r\ny");
+      const auto refused = cli::ask_relay(path, "refuse", cli::Json::object());
+      CHECK_FALSE(refused);
+      if (!refused) CHECK(refused.error().message == "nothing here");
+      if (!refused) CHECK(refused.error().exit_code == 66);
+      const auto unknown = cli::ask_relay(path, "no/such", cli::Json::object());
+      CHECK_FALSE(unknown);
+      const auto bad = cli::ask_relay(path, "throws", cli::Json::object());
+      CHECK_FALSE(bad);
+      if (!bad) CHECK(bad.error().exit_code == 65);
+      const auto array = cli::ask_relay(path, "echo", cli::Json::array());
+      CHECK_FALSE(array);
+      loop.stop();
+    });
+    loop.run();
+    client.join();
+
+    std::thread second([&] {
+      sealpost::event::EventLoop other;
+      admin::ControlServer rival(other);
+      const auto listening = rival.listen(path);
+      CHECK_FALSE(listening);
+      if (!listening) CHECK(listening.error().code == Errc::exists);
+    });
+    second.join();
+    CHECK_FALSE(admin::ControlServer(loop).listen(dir.path + "/" + std::string(120, 'x')));
+  }
+  CHECK_FALSE(std::filesystem::exists(path));
+  CHECK(cli::ask_relay(path, "echo", cli::Json::object()).error().exit_code == 69);
+}
+
+TEST_CASE("T-59 a stale socket that nobody listens on is replaced") {
+  const TempDir dir;
+  const std::string path = dir.path + "/control.sock";
+  sealpost::event::EventLoop loop;
+  std::filesystem::copy_file("/dev/null", path);
+  admin::ControlServer server(loop);
+  CHECK(server.listen(path));
+}
