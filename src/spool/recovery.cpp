@@ -50,6 +50,9 @@ class Recovery {
       if (!sequence) continue;
       result_.next_sequence = std::max(result_.next_sequence, *sequence + 1);
       auto header = read_header(name, *sequence);
+      // An I/O error may pass; to go on without a segment is the last thing to do.
+      for (int again = 0; again < 2 && !header && header.error().code == Errc::io; ++again)
+        header = read_header(name, *sequence);
       if (header)
         segments_.emplace(*sequence, *header);
       else if (header.error().code == Errc::unavailable || header.error().code == Errc::refused)

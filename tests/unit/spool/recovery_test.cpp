@@ -198,6 +198,24 @@ TEST_CASE("D-21: pages that cannot be read are damage, a file that cannot be ope
   CHECK(damaged == 0);
 }
 
+TEST_CASE("D-21: an I/O error that passes costs no segment") {
+  World world;
+  fill(world);
+  REQUIRE(world.start());
+  const std::uint64_t start_calls = world.disk.calls();
+  world.stop();
+  for (std::uint64_t call = 1; call <= start_calls; ++call) {
+    CAPTURE(call);
+    World other(World::small(), call);
+    fill(other);
+    other.disk.crash(Loss::all);
+    other.disk.fail_at(call, EIO);
+    if (!other.start()) REQUIRE(other.restart(Loss::all));
+    CHECK(other.recovered.size() == 4);
+    CHECK_FALSE(any_name(other, "corrupt/"));
+  }
+}
+
 TEST_CASE("D-21: nothing unknown is deleted or touched") {
   World world;
   fill(world);
