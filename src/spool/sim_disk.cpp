@@ -101,6 +101,13 @@ std::uint64_t SimDisk::calls() const {
   return calls_;
 }
 
+void SimDisk::heal() {
+  const std::lock_guard lock(mutex_);
+  faults_.clear();
+  capacity_ = ~std::uint64_t{0};
+  broken_syncs_ = false;
+}
+
 int SimDisk::begin_call(bool is_write) {
   ++calls_;
   if (stop_at_ != 0 && calls_ >= stop_at_) return -EIO;

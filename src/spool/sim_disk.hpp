@@ -39,6 +39,7 @@ class SimDisk final : public Disk {
   void set_capacity(std::uint64_t octets);
   void set_space(const Space& space);
   void break_syncs(bool broken);  // every sync_data() fails with EIO
+  void heal();                    // no faults planned any more, and room enough
 
   // For tests: what lies there, and damage to it.
   std::vector<std::string> names() const;

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Faults planted between the parts, one kind at a time. Without a plant these pass everything on.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "rng.hpp"
+#include "sim_relay.hpp"
+
+namespace sealpost::sim {
+
+class SimRelay::PlantedSpool final : public spool::Spool {
+ public:
+  PlantedSpool(spool::Spool& real, Plant plant, Rng rng) : real_(real), plant_(plant), rng_(std::move(rng)) {}
+
+  Expected<void> room_for(std::uint64_t size) const override { return real_.room_for(size); }
+  event::Task<Expected<spool::Extent>> append_body(event::Loop& home, MessageId id,
+                                                   std::string bytes) override {
+    return real_.append_body(home, id, std::move(bytes));
+  }
+  void discard(MessageId id) noexcept override { real_.discard(id); }
+  event::Task<Expected<spool::StoredMessagePtr>> store(event::Loop& home, spool::NewMessage message) override;
+  event::Task<Expected<void>> begin_attempt(event::Loop& home, MessageId id,
+                                            std::vector<std::uint32_t> recipients) override {
+    return real_.begin_attempt(home, id, std::move(recipients));
+  }
+  event::Task<Expected<std::vector<spool::StoredMessagePtr>>> finish_attempt(
+      event::Loop& home, spool::Outcome outcome, std::vector<spool::NewMessage> dsns) override;
+  event::Task<Expected<void>> hold(event::Loop& home, MessageId id, bool held, std::string reason) override {
+    return real_.hold(home, id, held, std::move(reason));
+  }
+  std::unique_ptr<spool::BodyReader> open(event::Loop& home, spool::StoredMessagePtr message) override {
+    return real_.open(home, std::move(message));
+  }
+  std::vector<spool::StoredMessagePtr> take_recovered() override { return real_.take_recovered(); }
+  Counters counters() const override { return real_.counters(); }
+
+ private:
+  spool::Spool& real_;
+  Plant plant_;
+  Rng rng_;
+};
+
+class SimRelay::PlantedSts final : public policy::StsService {
+ public:
+  PlantedSts(policy::StsService& real, Plant plant) : real_(real), plant_(plant) {}
+  event::Task<StsState> state_for(event::Loop& home, std::string policy_domain, Duration hold) override {
+    if (plant_ == Plant::no_policy) return none();
+    return real_.state_for(home, std::move(policy_domain), hold);
+  }
+  event::Task<StsState> recheck(event::Loop& home, std::string policy_domain) override {
+    return real_.recheck(home, std::move(policy_domain));
+  }
+  event::Task<std::vector<Entry>> entries(event::Loop& home, std::string filter) override {
+    return real_.entries(home, std::move(filter));
+  }
+  event::Task<StsState> refresh(event::Loop& home, std::string policy_domain) override {
+    return real_.refresh(home, std::move(policy_domain));
+  }
+
+ private:
+  static event::Task<StsState> none() { co_return StsState(); }
+  policy::StsService& real_;
+  Plant plant_;
+};
+
+}  // namespace sealpost::sim

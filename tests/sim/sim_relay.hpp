@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The relay, put together from the same parts as src/app/relay, on one simulated loop: two shards, one acceptor, the
+// journal on a disk that outlives it. Destroying it is the death of the process; drain() is SIGTERM.
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "delivery/courier.hpp"
+#include "event/blocking_pool.hpp"
+#include "intake/acceptor.hpp"
+#include "spool/journal_spool.hpp"
+#include "spool/sim_disk.hpp"
+#include "world.hpp"
+
+namespace sealpost::sim {
+
+// A fault planted on purpose, so that the checks are seen to find it.
+enum class Plant : std::uint8_t {
+  nothing,
+  lose_mail,     // one message in a hundred is answered 250 and not kept
+  keep_refused,  // one message in a hundred is kept and answered 451
+  forget_done,   // one outcome in fifty is not recorded
+  no_policy,     // MTA-STS says that nobody has a policy
+  no_partners,   // the partner rules are not read
+};
+
+class SimRelay {
+ public:
+  // Recovers; an error when the disk does not let it.
+  static Expected<std::unique_ptr<SimRelay>> start(World& world, spool::SimDisk& disk, Plant plant);
+  ~SimRelay();
+
+  void serve(std::unique_ptr<event::Stream> stream) { acceptor_->serve(std::move(stream)); }
+  // As on SIGTERM; the journal is closed at the end.
+  event::Task<void> drain(Duration grace);
+  bool healthy() const { return spool_->room_for(0).has_value(); }
+
+  // Token and recipient of all that a start found unfinished: what a queue holds when nothing else runs.
+  static std::set<std::pair<std::string, std::string>> unfinished(
+      spool::Spool& spool, event::SimLoop& loop, const std::vector<spool::StoredMessagePtr>& messages);
+  // Opens the journal alone, reads what is in it and closes it again.
+  static Expected<std::set<std::pair<std::string, std::string>>> read_queue(event::SimLoop& loop,
+                                                                            spool::SimDisk& disk);
+  static spool::SpoolOptions spool_options();
+
+ private:
+  class Sink;
+  class PlantedSpool;
+  class PlantedSts;
+  class Recorder;
+  struct Lanes;
+  SimRelay(World& world, spool::SimDisk& disk, Plant plant);
+  Expected<void> open();
+  event::Task<Expected<void>> shards_joined();
+
+  World& world_;
+  spool::SimDisk& disk_;
+  Plant plant_;
+  event::InlinePool pool_;
+  std::unique_ptr<spool::Driver> driver_;
+  std::unique_ptr<spool::JournalSpool> journal_;
+  std::unique_ptr<spool::Spool> spool_;
+  std::unique_ptr<policy::StsService> sts_;
+  std::unique_ptr<Recorder> recorder_;
+  delivery::HostRegistry hosts_;
+  delivery::NxGuard nx_guard_;
+  delivery::Totals totals_;
+  queue::Schedule schedule_;
+  std::vector<std::unique_ptr<Lanes>> workers_;
+  std::unique_ptr<queue::Dispatcher> dispatcher_;
+  std::unique_ptr<Sink> sink_;
+  intake::ConnectionLimits connections_;
+  intake::BodyBudget bodies_;
+  intake::Counters counters_;
+  std::unique_ptr<intake::Acceptor> acceptor_;
+};
+
+}  // namespace sealpost::sim
