@@ -63,7 +63,8 @@ def merged(base: dict, changes: dict) -> dict:
 
 class Relay:
     """Settings are those of the configuration file; they are laid over a short retry schedule and the
-    lab's trust anchors. `partners` is a list of partner rules, written to a file of their own."""
+    lab's trust anchors; listeners given are added to the one on loopback. `partners` is a list of partner
+    rules, written to a file of their own."""
 
     def __init__(self, lab: Lab, directory: Path, partners: list[dict] | None = None, **settings):
         self.lab = lab
@@ -90,6 +91,7 @@ class Relay:
         for path in (self.data, self.policies):
             path.mkdir(parents=True, exist_ok=True)
         self.data.chmod(0o700)  # the relay insists
+        settings["listener"] = base["listener"] + settings.get("listener", [])
         self.settings = merged(base, settings)
         self.config.write_text(to_toml(self.settings))
         self.write_partners(partners or [])

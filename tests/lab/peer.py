@@ -3,7 +3,7 @@
 
 Started by the lab in the world's namespace with its directory; reads peer.json there and listens on
 every address named in it. SIGHUP makes it read again: new addresses are opened, behaviour changes
-for sessions that begin after. Transcripts go to transcripts/HOST/NUMBER.jsonl, accepted messages
+at once, also within sessions. Transcripts go to transcripts/HOST/NUMBER.jsonl, accepted messages
 into the same maildirs that the real servers deliver to.
 """
 
@@ -32,11 +32,14 @@ class HostSettings:
     """What one address shall do, as read from peer.json. Rules keep their counts with it."""
 
     def __init__(self, raw: dict, mail: Path, unknown: str):
+        self.mail = mail
+        self.unknown = unknown
+        self.become(raw)
+
+    def become(self, raw: dict):
         self.raw = raw
         self.name = raw["name"]
         self.rules = parse_rules(raw["script"])
-        self.mail = mail
-        self.unknown = unknown
         self.contexts: dict = {}
 
     def context(self) -> ssl.SSLContext:
@@ -246,12 +249,13 @@ class Peer:
     async def load(self):
         config = json.loads((self.directory / "peer.json").read_text())
         mail = Path(config["mail"])
-        fresh = {}
         for address, raw in config["smtp"].items():
-            known = self.smtp.get(address)
-            unchanged = known is not None and known.raw == raw
-            fresh[address] = known if unchanged else HostSettings(raw, mail, config["unknown"])
-        self.smtp = fresh
+            if (known := self.smtp.get(address)) is None:
+                self.smtp[address] = HostSettings(raw, mail, config["unknown"])
+            elif known.raw != raw:
+                known.become(raw)
+        for address in set(self.smtp) - set(config["smtp"]):
+            del self.smtp[address]
         self.https = config["https"]
         wanted = {(a, 25) for a in self.smtp} | {(a, 443) for a in config["https_addresses"]}
         for place in set(self.listeners) - wanted:
