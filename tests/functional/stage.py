@@ -82,6 +82,8 @@ class Stage:
 
     def tell_attempts(self, sent: Sent):
         """What was negotiated and what became of it: the relay's line for each attempt."""
+        for event in self.relay.events("host_refused", domain=sent.domain):
+            self.tell("TLS", f"{event['mx']} refused for {event['policy']} ({event['result']}): {event['why']}")
         for event in self.relay.events(id=sent.id, rcpt=sent.recipient):
             if event["event"] not in ("delivered", "deferred", "bounced"):
                 continue
