@@ -164,6 +164,7 @@ def test_RPT07_dkim_verifies_elsewhere(lab, sent, reporter):
 
 
 def test_T44_sessions_that_carry_reports_are_not_counted(sent, reporter):
+    """T-44: a report never makes another."""
     for sink in ("rpt-expired", "rpt-clear"):
         assert reporter.report(f"{sink}.test", reporter.clock.day(1)) is None
         assert reporter.report(f"{sink}.test", reporter.clock.day(0)) is None

@@ -133,3 +133,21 @@ TEST_CASE("RPT-02 the report has the members of RFC 8460 and none that is unknow
   CHECK_FALSE(detail.contains("failure-reason-code"));
   CHECK(report.dump().find("null") == std::string::npos);
 }
+
+TEST_CASE("D-26 a database of version 1 gets its new column and keeps its rows") {
+  const TempDir dir;
+  const std::string path = dir.path + "/tlsrpt.db";
+  {
+    auto store = Store::open(path);
+    REQUIRE(store->add({entry("b.example", true)}));
+    REQUIRE(store->run(
+        "DROP INDEX report_job_tried; ALTER TABLE report_job DROP COLUMN destination; "
+        "INSERT INTO report_job VALUES('2026-03-01','b.example','mailto:r@c.example','waiting',0,0,0,'');"
+        "PRAGMA user_version=1"));
+  }
+  auto store = Store::open(path);
+  REQUIRE(store);
+  CHECK(store->days("", "", 10)->size() == 1);
+  CHECK(store->statement("SELECT destination FROM report_job WHERE domain='b.example'"));
+  CHECK_FALSE(std::filesystem::exists(path + ".damaged"));
+}
