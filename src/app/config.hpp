@@ -64,7 +64,7 @@ struct TlsRptConfig {
   bool enabled = true;  // count
   std::uint32_t keep_days = 30;
   std::uint64_t most_per_destination = 1000;  // reports of one day to one mail domain or https host (T-45)
-  std::vector<tlsrpt::DomainWish> domains;  // [[tls_rpt.domain]]
+  std::vector<tlsrpt::DomainWish> domains;    // [[tls_rpt.domain]]
 };
 
 struct DkimKeyConfig {

@@ -11,9 +11,9 @@
 #include <map>
 #include <memory>
 
+#include "../dns/table_resolver.hpp"
 #include "event/run.hpp"
 #include "event/sim_loop.hpp"
-#include "../dns/table_resolver.hpp"
 #include "tlsrpt/sender.hpp"
 
 namespace sealpost::tlsrpt::test {
