@@ -15,6 +15,7 @@ namespace sealpost::spool {
 namespace {
 
 constexpr std::size_t read_step = 1u << 20;
+constexpr std::size_t rewritten_segments = 2;  // the one that was written last, and the one before a failure
 
 std::string in_journal(const std::string& name) { return journal_directory + "/" + name; }
 
@@ -33,7 +34,8 @@ class Recovery {
       if (!replayed) return replayed.error();
     }
     state_.discard_all_parts();  // their transactions ended with the process
-    sync_last();
+    auto durable = make_durable();
+    if (!durable) return durable.error();
     find_spares();
     return std::move(result_);
   }
@@ -261,14 +263,34 @@ class Recovery {
     keep_copy(sequence, octets, Gap{record.offset, record.end});
   }
 
-  // After a crash of the process alone, what was read may be in memory only. From here on we rely on it.
-  void sync_last() {
-    if (segments_.empty()) return;
-    const std::string name = in_journal(segment_name(segments_.rbegin()->first));
+  // After a crash of the process alone, what was read may be in memory only; after a sync that failed, a later one
+  // that succeeds proves nothing (D-07). From here on we rely on it, and segments are freed because of it: so what
+  // the former life may have written last is written again and synced, or the start ends here.
+  Expected<void> make_durable() {
+    std::size_t left = rewritten_segments;
+    for (auto segment = segments_.rbegin(); segment != segments_.rend() && left > 0; ++segment, --left) {
+      Expected<void> done = rewrite(segment->second);
+      for (int again = 0; again < 2 && !done; ++again) done = rewrite(segment->second);
+      if (!done) return done.error();
+    }
+    return {};
+  }
+
+  Expected<void> rewrite(const SegmentHeader& header) {
+    const std::string name = in_journal(segment_name(header.sequence));
+    const auto next = segments_.find(header.sequence + 1);
+    auto read = read_segment(header, next == segments_.end() ? 0 : next->second.previous_end);
+    if (!read) return read.error();
+    std::string_view octets(buffer_.get(), *read);
+    while (!octets.empty() && octets.back() == '\0') octets.remove_suffix(std::min(octets.size(), page_size));
     auto opened = disk_.open(name, Disk::Access::write);
-    const int synced = opened.file ? opened.file->sync_data() : opened.error;
-    if (synced != 0)
-      log::warning("journal_sync_failed", {{"file", name}, {"why", disk_error(synced, "sync").detail}});
+    if (!opened.file) return disk_error(opened.error, "open " + name);
+    for (std::size_t at = 0; at < octets.size(); at += read_step) {
+      auto written = write_all(*opened.file, at, octets.substr(at, read_step));
+      if (!written) return written.error();
+    }
+    if (const int synced = opened.file->sync_data(); synced != 0) return disk_error(synced, "sync " + name);
+    return {};
   }
 
   void find_spares() {

@@ -204,26 +204,33 @@ TEST_CASE("the server name goes out as asked, and no protocol list") {
   CHECK_FALSE(seen.alpn);
 }
 
+namespace {
+
+sealpost::event::Task<std::size_t> octets_heard(sealpost::event::Stream& stream) {
+  const bool ready = co_await stream.wait(sealpost::event::Interest::read, patience);
+  std::string piece(65536, '\0');
+  if (!ready) co_return std::size_t{0};
+  co_return stream.try_read(piece).bytes;
+}
+
+sealpost::event::Task<void> shake_in_vain(tls::OpensslClient& client,
+                                          std::unique_ptr<sealpost::event::Stream> plain,
+                                          tls::ClientOptions with) {
+  auto ignored = co_await client.handshake(std::move(plain), std::move(with), patience);
+  CHECK_FALSE(ignored);
+}
+
+}  // namespace
+
 TEST_CASE("T18: the first flight fits one segment") {
   Fixture f;
   Ends ends = loopback(f.loop);
   event::Stream& wire = *ends.server;
-  auto listen = [](event::Stream& stream) -> event::Task<std::size_t> {
-    const bool ready = co_await stream.wait(event::Interest::read, patience);
-    std::array<char, 65536> piece{};
-    if (!ready) co_return 0;
-    co_return stream.try_read(piece).bytes;
-  };
   tls::ClientOptions options;
   options.server_name = std::string(60, 'a') + "." + std::string(60, 'b') + ".test";
   event::TaskScope scope(f.loop);
-  auto shake = [](tls::OpensslClient& client, std::unique_ptr<event::Stream> plain,
-                  tls::ClientOptions with) -> event::Task<void> {
-    auto ignored = co_await client.handshake(std::move(plain), std::move(with), patience);
-    CHECK_FALSE(ignored);
-  };
-  scope.spawn(shake(*f.client, std::move(ends.client), options));
-  const std::size_t octets = event::run_until_done(f.loop, listen(wire));
+  scope.spawn(shake_in_vain(*f.client, std::move(ends.client), options));
+  const std::size_t octets = event::run_until_done(f.loop, octets_heard(wire));
   CHECK(octets > 100);
   CHECK(octets < 700);
 }
