@@ -308,10 +308,12 @@ TEST_CASE("T-27: out of descriptors the listener pauses 100 ms, does not spin, a
   TaskScope scope(loop);
   {
     const FewDescriptors few(6);
+    server.listener->pause();  // the clients take what there is; who is first does not hang on the scheduler
     for (int i = 0; i < 6; ++i) {
       auto client = run_until_done(loop, connect_to(loop, server.at()));
       if (client) clients.push_back(std::move(*client));
     }
+    server.listener->resume();
     rusage before{}, after{};
     ::getrusage(RUSAGE_THREAD, &before);
     scope.spawn(wait_then_stop(loop, 350ms));
@@ -329,7 +331,7 @@ TEST_CASE("T-27: out of descriptors the listener pauses 100 ms, does not spin, a
   server.on_accept = [&] {
     if (server.accepted.size() == clients.size()) loop.stop();
   };
-  loop.run();
+  if (server.accepted.size() < clients.size()) loop.run();
   CHECK(server.accepted.size() == clients.size());
 }
 
