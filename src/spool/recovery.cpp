@@ -279,14 +279,20 @@ class Recovery {
   Expected<void> rewrite(const SegmentHeader& header) {
     const std::string name = in_journal(segment_name(header.sequence));
     const auto next = segments_.find(header.sequence + 1);
-    auto read = read_segment(header, next == segments_.end() ? 0 : next->second.previous_end);
-    if (!read) return read.error();
-    std::string_view octets(buffer_.get(), *read);
-    while (!octets.empty() && octets.back() == '\0') octets.remove_suffix(std::min(octets.size(), page_size));
+    const std::size_t known_end = next == segments_.end() ? 0 : next->second.previous_end;
+    const std::size_t end =
+        known_end != 0 ? std::min<std::size_t>(known_end, records_end(header)) : records_end(header);
     auto opened = disk_.open(name, Disk::Access::write);
     if (!opened.file) return disk_error(opened.error, "open " + name);
-    for (std::size_t at = 0; at < octets.size(); at += read_step) {
-      auto written = write_all(*opened.file, at, octets.substr(at, read_step));
+    // Page by page where reading fails: what cannot be read is left alone, it may be readable the next time.
+    std::string page(page_size, '\0');
+    for (std::size_t at = 0; at < end; at += page_size) {
+      page.resize(std::min(page_size, end - at));
+      auto read = read_full(*opened.file, at, page);
+      if (!read) continue;
+      page.resize(*read);
+      if (page.find_first_not_of('\0') == std::string::npos) continue;
+      auto written = write_all(*opened.file, at, page);
       if (!written) return written.error();
     }
     if (const int synced = opened.file->sync_data(); synced != 0) return disk_error(synced, "sync " + name);
