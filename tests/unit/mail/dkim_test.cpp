@@ -86,10 +86,7 @@ TEST_CASE("K1 keys: RSA from 1024 bits, Ed25519 with its 44 characters, nothing 
 }
 
 TEST_CASE("K4 K5 what is signed, in which order, and what is oversigned") {
-  DkimSigner signer;
-  signer.domain = "here.example";
-  signer.selector = "s1";
-  signer.key = *DkimKey::from_pem(example_ed25519_pem());
+  const DkimSigner signer{"here.example", "s1", *DkimKey::from_pem(example_ed25519_pem())};
   const std::string head =
       "Received: from x by y\r\nFrom: a@here.example\r\nTo: u@b.example\r\nSubject: "
       "one\r\nTLS-Report-Domain: b.example\r\n"
