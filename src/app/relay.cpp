@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/relay.hpp"
 
-#include <event2/event.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-
-#include <algorithm>
-#include <cerrno>
-#include <cstring>
+#include <csignal>
 
 #include "admin/policy_commands.hpp"
 #include "admin/queue_commands.hpp"
 #include "admin/report_commands.hpp"
+#include "app/host.hpp"
 #include "app/intake_setup.hpp"
+#include "app/probation.hpp"
 #include "app/sts_runtime.hpp"
 #include "base/log.hpp"
 #include "base/version.hpp"
@@ -26,33 +22,7 @@ namespace {
 
 using namespace std::chrono_literals;
 constexpr auto drain_grace = 30s;
-constexpr std::uint32_t interruptions_alone = 3;  // D-12
-constexpr auto alone_limit = 5min;
 constexpr auto dnssec_test_every = 5min;
-constexpr rlim_t wanted_descriptors = 65'536;
-
-// As many as are wanted, or as the system gives: that number.
-rlim_t raise_descriptor_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1024;
-  rlimit raised = limit;
-  raised.rlim_cur = std::min(std::max(limit.rlim_cur, wanted_descriptors), limit.rlim_max);
-  return ::setrlimit(RLIMIT_NOFILE, &raised) == 0 ? raised.rlim_cur : limit.rlim_cur;
-}
-
-Expected<void> make_directory(const std::string& path) {
-  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
-    return Error(Errc::io, "data_dir " + path + " cannot be made: " + std::strerror(errno));
-  struct stat status {};
-  if (::stat(path.c_str(), &status) != 0)
-    return Error(Errc::io, "data_dir " + path + ": " + std::strerror(errno));
-  if (status.st_uid != ::geteuid() || (status.st_mode & 0077) != 0)
-    return Error(Errc::refused,
-                 "data_dir " + path +
-                     " must belong to the relay's user and be closed to others; run: chown it, chmod 700 " +
-                     path);
-  return {};
-}
 
 unsigned worker_count(const Config& config) {
   return config.workers > 0 ? config.workers : std::max(1U, std::thread::hardware_concurrency());
@@ -78,36 +48,6 @@ class Relay::QueueSink final : public intake::Sink {
 
  private:
   queue::Dispatcher& dispatcher_;
-};
-
-// Signals arrive as events of the main loop: handlers only set flags, in libevent (T-58).
-class Relay::Signals {
- public:
-  explicit Signals(Relay& relay) : relay_(relay) {
-    for (const int number : {SIGTERM, SIGINT, SIGHUP}) {
-      events_.emplace_back(evsignal_new(relay.main_.base(), number, &Signals::arrived, this));
-      event_add(events_.back().get(), nullptr);
-    }
-  }
-
- private:
-  struct FreeEvent {
-    void operator()(::event* event) const noexcept { event_free(event); }
-  };
-  static void arrived(evutil_socket_t number, short, void* self) {
-    Relay& relay = static_cast<Signals*>(self)->relay_;
-    if (number == SIGHUP) {
-      if (!relay.stopping_) relay.scope_.spawn(relay.reload());
-    } else if (!relay.stopping_) {
-      relay.stopping_ = true;
-      relay.scope_.spawn(relay.shut_down());
-    } else {
-      log::warning("stopping_at_once", {{"why", "a second signal"}});
-      relay.main_.stop();
-    }
-  }
-  Relay& relay_;
-  std::vector<std::unique_ptr<::event, FreeEvent>> events_;
 };
 
 Relay::Relay(Config config)
@@ -146,7 +86,7 @@ delivery::RulesPtr Relay::rules_from(const Config& config) const {
 
 Expected<void> Relay::open_parts() {
   std::signal(SIGPIPE, SIG_IGN);
-  if (auto made = make_directory(config_.data_dir); !made) return made;
+  if (auto made = make_private_directory(config_.data_dir); !made) return made;
   rules_ = rules_from(config_);
 
   auto trust = tls::TrustStore::load(config_.trust);
@@ -254,7 +194,12 @@ void Relay::serve_control() {
 }
 
 int Relay::run() {
-  signals_ = std::make_unique<Signals>(*this);
+  Signals::Handlers handlers;
+  handlers.reload = [this] {
+    if (!stopping_) scope_.spawn(reload());
+  };
+  handlers.stop = [this] { stop(); };
+  signals_ = std::make_unique<Signals>(main_, std::move(handlers));
   resolver_scope_ = std::make_unique<event::TaskScope>(resolver_loop_);
   resolver_scope_->spawn(watch_dnssec());
   resolver_thread_ = std::thread([this] { resolver_loop_.run(); });
@@ -283,59 +228,9 @@ event::Task<void> Relay::watch_dnssec() {
   }
 }
 
-// A message whose attempts were cut off by three starts in a row may be what stops the relay: it goes first, with
-// nothing beside it. If it does so again, the fourth start holds it, and no innocent mail waits for it (D-12).
-event::Task<void> Relay::try_alone(spool::StoredMessagePtr message) {
-  log::warning("message_tried_alone", {{"id", message->id.to_string()},
-                                       {"why", "the relay stopped during its last three attempts"}});
-  std::vector<spool::StoredMessagePtr> one{message};
-  dispatcher_->recovered(one);
-  const SteadyTime end = main_.now() + alone_limit;
-  while (main_.now() < end) {
-    co_await event::sleep_for(main_, 100ms);
-    bool busy = false;
-    for (queue::Shard* shard : dispatcher_->shards()) {
-      auto look = [shard, id = message->id] {
-        std::vector<queue::QueueEntry> entries;
-        shard->find(id, entries);
-        return std::any_of(entries.begin(), entries.end(), [](const auto& entry) {
-          return entry.state == "active" || entry.state == "waiting";
-        });
-      };
-      const bool here = co_await event::ask(main_, shard->loop(), look);
-      busy = busy || here;
-    }
-    if (!busy) co_return;
-  }
-}
-
 event::Task<void> Relay::begin_mail() {
-  std::vector<spool::StoredMessagePtr> recovered = spool_->take_recovered();
-  std::vector<spool::StoredMessagePtr> rest;
-  for (auto& message : recovered) {
-    const std::uint32_t cut_off = queue::interruptions(*message);
-    if (cut_off == interruptions_alone && !message->held) {
-      co_await try_alone(message);
-      continue;
-    }
-    if (cut_off > interruptions_alone && !message->held) {
-      const std::string reason = "the relay stopped while delivering it, alone, for the fourth time";
-      log::error("message_held",
-                 {{"id", message->id.to_string()},
-                  {"why", reason},
-                  {"do", "look at it with 'sealpost queue show', then release or remove it"}});
-      const Expected<void> held = co_await spool_->hold(main_, message->id, true, reason);
-      if (!held)
-        log::error("hold_not_recorded", {{"id", message->id.to_string()}, {"why", held.error().detail}});
-      auto copy = std::make_shared<spool::StoredMessage>(*message);
-      copy->held = true;
-      copy->hold_reason = reason;
-      message = std::move(copy);
-    }
-    rest.push_back(std::move(message));
-  }
-  if (!recovered.empty()) log::info("recovered", {{"messages", recovered.size()}});
-  dispatcher_->recovered(rest);
+  Probation probation(main_, *spool_, *dispatcher_);
+  co_await probation.admit(spool_->take_recovered());
 
   for (std::size_t l = 0; l < sockets_.size(); ++l) {
     for (std::size_t w = 0; w < workers_.size(); ++w) {
@@ -358,56 +253,14 @@ event::Task<void> Relay::begin_mail() {
   log::flush();
 }
 
-// SIGHUP: the whole configuration is read and checked; only then does anything change (T-52). Listeners, data_dir,
-// workers and DNS servers keep what they started with.
-event::Task<void> Relay::reload() {
-  LoadResult loaded = load_config(config_.source.front() == '(' ? std::string() : config_.source);
-  for (const Finding& finding : loaded.findings)
-    (finding.kind == Finding::Kind::error ? log::error : log::warning)("configuration",
-                                                                       {{"finding", finding.to_string()}});
-  if (!loaded.ok()) {
-    log::error("reload_refused", {{"why", "the configuration has errors; the former one stays in force"}});
-    co_return;
+void Relay::stop() {
+  if (stopping_) {
+    log::warning("stopping_at_once", {{"why", "a second signal"}});
+    main_.stop();
+    return;
   }
-  std::shared_ptr<const tls::ServerIdentity> identity;
-  if (!loaded.config.certificate.empty()) {
-    auto read = tls::ServerIdentity::load(loaded.config.certificate, loaded.config.key);
-    if (!read) {
-      log::error("reload_refused", {{"why", read.error().detail}});
-      co_return;
-    }
-    identity = *read;
-  }
-  Config& config = loaded.config;
-  config.delivery.routing.own_addresses = config_.delivery.routing.own_addresses;
-  config_.partners = config.partners;
-  config_.delivery = config.delivery;
-  connections_.set_caps(connection_caps(config.limits, raise_descriptor_limit()));
-  rules_ = rules_from(config);
-  const bool same_listeners =
-      config.listeners.size() == config_.listeners.size() &&
-      std::equal(config.listeners.begin(), config.listeners.end(), config_.listeners.begin(),
-                 [](const auto& a, const auto& b) { return a.address == b.address; });
-  if (!same_listeners)
-    log::warning("reload_partial", {{"why", "listener addresses change only with a restart"}});
-  for (auto& worker : workers_) {
-    auto apply = [this, &worker = *worker, identity, config, same_listeners] {
-      worker.courier().set_rules(rules_);
-      if (identity && worker.tls_server()) {
-        if (const auto replaced = worker.tls_server()->replace(identity); !replaced)
-          log::error("certificate_not_replaced", {{"why", replaced.error().detail}});
-      }
-      if (same_listeners) {
-        for (std::size_t l = 0; l < worker.acceptors().size(); ++l)
-          worker.acceptors()[l]->set_settings(
-              intake_settings(config, config.listeners[l], worker.tls_server()));
-      }
-      return true;
-    };
-    co_await event::ask(main_, worker->loop(), apply);
-  }
-  log::info("reloaded", {{"config", config_.source}, {"partners", rules_->partners.size()}});
-  log::flush();
+  stopping_ = true;
+  scope_.spawn(shut_down());
 }
 
 event::Task<void> Relay::shut_down() {
@@ -419,70 +272,6 @@ event::Task<void> Relay::shut_down() {
   }
   spool_->close();
   main_.stop();
-}
-
-event::Task<admin::Answer> Relay::status() {
-  std::size_t jobs = 0, lanes = 0, couriers = 0, sessions = 0, idle = 0;
-  for (auto& worker : workers_) {
-    struct Counts {
-      std::size_t jobs, lanes, couriers, sessions, idle;
-    };
-    auto look = [&worker = *worker] {
-      Counts counts{worker.shard().jobs(), worker.shard().lanes(), worker.shard().couriers(), 0,
-                    worker.courier().idle_connections()};
-      for (const auto& acceptor : worker.acceptors()) counts.sessions += acceptor->sessions();
-      return counts;
-    };
-    const Counts counts = co_await event::ask(main_, worker->loop(), look);
-    jobs += counts.jobs;
-    lanes += counts.lanes;
-    couriers += counts.couriers;
-    sessions += counts.sessions;
-    idle += counts.idle;
-  }
-  const auto spool = spool_->counters();
-  const auto healthy = spool_->room_for(0);
-  admin::Json body;
-  body["version"] = version();
-  body["state"] = stopping_ ? "stopping" : taking_mail_ ? "running" : "starting";
-  body["hostname"] = config_.hostname;
-  body["config"] = config_.source;
-  body["data_dir"] = config_.data_dir;
-  body["started"] = to_rfc3339(started_);
-  body["dnssec"]["state"] = dns::name_of(dnssec_->state());
-  body["dnssec"]["explanation"] = dnssec_->explanation();
-  body["queue"]["jobs"] = jobs;
-  body["queue"]["lanes"] = lanes;
-  body["queue"]["couriers"] = couriers;
-  body["queue"]["idle_connections"] = idle;
-  body["intake"]["sessions"] = sessions;
-  body["intake"]["connections"] = intake_counters_.connections.load();
-  body["intake"]["turned_away"] = intake_counters_.turned_away.load();
-  body["intake"]["messages"] = intake_counters_.messages.load();
-  body["intake"]["recipients"] = intake_counters_.recipients.load();
-  body["intake"]["octets"] = intake_counters_.octets.load();
-  body["intake"]["refused"] = intake_counters_.refused.load();
-  body["delivery"]["delivered"] = totals_.delivered.load();
-  body["delivery"]["deferred"] = totals_.deferred.load();
-  body["delivery"]["bounced"] = totals_.bounced.load();
-  body["delivery"]["dsns"] = totals_.dsns.load();
-  body["delivery"]["connections"] = totals_.connections.load();
-  body["delivery"]["reused"] = totals_.reused.load();
-  body["delivery"]["handshakes"] = totals_.handshakes.load();
-  body["delivery"]["encrypted"] = totals_.encrypted.load();
-  body["delivery"]["clear"] = totals_.clear.load();
-  body["delivery"]["refused_by_policy"] = totals_.refused_by_policy.load();
-  body["spool"]["state"] = healthy ? "ok" : healthy.error().detail;
-  body["spool"]["messages"] = spool.messages;
-  body["spool"]["groups"] = spool.groups;
-  body["spool"]["syncs"] = spool.syncs;
-  body["spool"]["octets"] = spool.octets;
-  body["spool"]["failures"] = spool.failures;
-  body["spool"]["segments"] = spool.segments;
-  body["spool"]["live_messages"] = spool.live_messages;
-  body["tls_rpt"]["sessions_counted"] = recorder_->counted();
-  body["tls_rpt"]["sessions_dropped"] = recorder_->dropped();
-  co_return admin::Answer(std::move(body));
 }
 
 }  // namespace sealpost::app

@@ -4,7 +4,6 @@
 // one place that knows everyone.
 #pragma once
 
-#include <csignal>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,6 +11,7 @@
 #include "admin/control_server.hpp"
 #include "app/config.hpp"
 #include "app/reporting.hpp"
+#include "app/signals.hpp"
 #include "app/worker.hpp"
 #include "dns/ares_resolver.hpp"
 #include "dns/caching_resolver.hpp"
@@ -43,16 +43,15 @@ class Relay {
   Expected<void> bind_listeners();
   void serve_control();
 
-  event::Task<void> begin_mail();  // probation (D-12), recovered mail, then the listeners
-  event::Task<void> try_alone(spool::StoredMessagePtr message);
+  event::Task<void> begin_mail();  // recovered mail, then the listeners
   event::Task<void> watch_dnssec();
   event::Task<void> reload();
+  void stop();
   event::Task<void> shut_down();
   event::Task<admin::Answer> status();
 
   delivery::RulesPtr rules_from(const Config& config) const;
   class QueueSink;
-  class Signals;
 
   Config config_;
   delivery::RulesPtr rules_;

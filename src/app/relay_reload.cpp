@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "app/host.hpp"
+#include "app/intake_setup.hpp"
+#include "app/relay.hpp"
+#include "base/log.hpp"
+#include "event/ask.hpp"
+
+namespace sealpost::app {
+
+// SIGHUP: the whole configuration is read and checked; only then does anything change (T-52). Listeners, data_dir,
+// workers and DNS servers keep what they started with.
+event::Task<void> Relay::reload() {
+  LoadResult loaded = load_config(config_.source.front() == '(' ? std::string() : config_.source);
+  for (const Finding& finding : loaded.findings)
+    (finding.kind == Finding::Kind::error ? log::error : log::warning)("configuration",
+                                                                       {{"finding", finding.to_string()}});
+  if (!loaded.ok()) {
+    log::error("reload_refused", {{"why", "the configuration has errors; the former one stays in force"}});
+    co_return;
+  }
+  std::shared_ptr<const tls::ServerIdentity> identity;
+  if (!loaded.config.certificate.empty()) {
+    auto read = tls::ServerIdentity::load(loaded.config.certificate, loaded.config.key);
+    if (!read) {
+      log::error("reload_refused", {{"why", read.error().detail}});
+      co_return;
+    }
+    identity = *read;
+  }
+  Config& config = loaded.config;
+  config.delivery.routing.own_addresses = config_.delivery.routing.own_addresses;
+  config_.partners = config.partners;
+  config_.delivery = config.delivery;
+  connections_.set_caps(connection_caps(config.limits, raise_descriptor_limit()));
+  rules_ = rules_from(config);
+  const bool same_listeners =
+      config.listeners.size() == config_.listeners.size() &&
+      std::equal(config.listeners.begin(), config.listeners.end(), config_.listeners.begin(),
+                 [](const auto& a, const auto& b) { return a.address == b.address; });
+  if (!same_listeners)
+    log::warning("reload_partial", {{"why", "listener addresses change only with a restart"}});
+  for (auto& worker : workers_) {
+    auto apply = [this, &worker = *worker, identity, config, same_listeners] {
+      worker.courier().set_rules(rules_);
+      if (identity && worker.tls_server()) {
+        if (const auto replaced = worker.tls_server()->replace(identity); !replaced)
+          log::error("certificate_not_replaced", {{"why", replaced.error().detail}});
+      }
+      if (same_listeners) {
+        for (std::size_t l = 0; l < worker.acceptors().size(); ++l)
+          worker.acceptors()[l]->set_settings(
+              intake_settings(config, config.listeners[l], worker.tls_server()));
+      }
+      return true;
+    };
+    co_await event::ask(main_, worker->loop(), apply);
+  }
+  log::info("reloaded", {{"config", config_.source}, {"partners", rules_->partners.size()}});
+  log::flush();
+}
+
+}  // namespace sealpost::app

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/relay.hpp"
+#include "base/version.hpp"
+#include "event/ask.hpp"
+
+namespace sealpost::app {
+
+event::Task<admin::Answer> Relay::status() {
+  std::size_t jobs = 0, lanes = 0, couriers = 0, sessions = 0, idle = 0;
+  for (auto& worker : workers_) {
+    struct Counts {
+      std::size_t jobs, lanes, couriers, sessions, idle;
+    };
+    auto look = [&worker = *worker] {
+      Counts counts{worker.shard().jobs(), worker.shard().lanes(), worker.shard().couriers(), 0,
+                    worker.courier().idle_connections()};
+      for (const auto& acceptor : worker.acceptors()) counts.sessions += acceptor->sessions();
+      return counts;
+    };
+    const Counts counts = co_await event::ask(main_, worker->loop(), look);
+    jobs += counts.jobs;
+    lanes += counts.lanes;
+    couriers += counts.couriers;
+    sessions += counts.sessions;
+    idle += counts.idle;
+  }
+  const auto spool = spool_->counters();
+  const auto healthy = spool_->room_for(0);
+  admin::Json body;
+  body["version"] = version();
+  body["state"] = stopping_ ? "stopping" : taking_mail_ ? "running" : "starting";
+  body["hostname"] = config_.hostname;
+  body["config"] = config_.source;
+  body["data_dir"] = config_.data_dir;
+  body["started"] = to_rfc3339(started_);
+  body["dnssec"]["state"] = dns::name_of(dnssec_->state());
+  body["dnssec"]["explanation"] = dnssec_->explanation();
+  body["queue"]["jobs"] = jobs;
+  body["queue"]["lanes"] = lanes;
+  body["queue"]["couriers"] = couriers;
+  body["queue"]["idle_connections"] = idle;
+  body["intake"]["sessions"] = sessions;
+  body["intake"]["connections"] = intake_counters_.connections.load();
+  body["intake"]["turned_away"] = intake_counters_.turned_away.load();
+  body["intake"]["messages"] = intake_counters_.messages.load();
+  body["intake"]["recipients"] = intake_counters_.recipients.load();
+  body["intake"]["octets"] = intake_counters_.octets.load();
+  body["intake"]["refused"] = intake_counters_.refused.load();
+  body["delivery"]["delivered"] = totals_.delivered.load();
+  body["delivery"]["deferred"] = totals_.deferred.load();
+  body["delivery"]["bounced"] = totals_.bounced.load();
+  body["delivery"]["dsns"] = totals_.dsns.load();
+  body["delivery"]["connections"] = totals_.connections.load();
+  body["delivery"]["reused"] = totals_.reused.load();
+  body["delivery"]["handshakes"] = totals_.handshakes.load();
+  body["delivery"]["encrypted"] = totals_.encrypted.load();
+  body["delivery"]["clear"] = totals_.clear.load();
+  body["delivery"]["refused_by_policy"] = totals_.refused_by_policy.load();
+  body["spool"]["state"] = healthy ? "ok" : healthy.error().detail;
+  body["spool"]["messages"] = spool.messages;
+  body["spool"]["groups"] = spool.groups;
+  body["spool"]["syncs"] = spool.syncs;
+  body["spool"]["octets"] = spool.octets;
+  body["spool"]["failures"] = spool.failures;
+  body["spool"]["segments"] = spool.segments;
+  body["spool"]["live_messages"] = spool.live_messages;
+  body["tls_rpt"]["sessions_counted"] = recorder_->counted();
+  body["tls_rpt"]["sessions_dropped"] = recorder_->dropped();
+  co_return admin::Answer(std::move(body));
+}
+
+}  // namespace sealpost::app
