@@ -118,6 +118,8 @@ void read_root(TableReader& root, Config& config) {
   root.each_table("route", [&](TableReader& reader) { read_route(reader, config); });
   root.table("mta_sts", [&](TableReader& reader) {
     if (const auto value = reader.boolean("enabled")) config.delivery.mta_sts = *value;
+    if (const auto value = read_at_least(reader, "fetch_limit", std::chrono::seconds(1)))
+      config.policy_fetch_limit = *value;
   });
   root.table("dane", [&](TableReader& reader) {
     if (const auto value = reader.boolean("enabled")) config.delivery.dane = *value;

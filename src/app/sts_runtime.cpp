@@ -13,6 +13,7 @@ namespace {
 policy::FetchSettings fetch_settings(const Config& config) {
   policy::FetchSettings settings;
   settings.allow_destinations = config.delivery.routing.allow_destinations;
+  settings.limit = config.policy_fetch_limit;
   return settings;
 }
 

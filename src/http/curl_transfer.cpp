@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "http/curl_transfer.hpp"
 
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
@@ -108,8 +109,20 @@ CURLcode CurlClient::Transfer::secure(CURL*, void* ssl_context, void* self) noex
   X509_VERIFY_PARAM* const rules = SSL_CTX_get0_param(context);
   X509_VERIFY_PARAM_set_hostflags(rules,
                                   X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+  SSL_CTX_set_cert_verify_callback(context, &Transfer::verify, self);
   const std::string& host = transfer.request_.host;
   return X509_VERIFY_PARAM_set1_host(rules, host.data(), host.size()) == 1 ? CURLE_OK : CURLE_SSL_CERTPROBLEM;
+}
+
+// libcurl reads the oldest entry of OpenSSL's error queue. A damaged signature puts one there that says nothing of
+// certificates, and what was wrong would be called a failed handshake: so the result is noted here, and the queue is
+// left as it was.
+int CurlClient::Transfer::verify(X509_STORE_CTX* chain, void* self) noexcept {
+  ERR_set_mark();
+  const int good = X509_verify_cert(chain);
+  ERR_pop_to_mark();
+  static_cast<Transfer*>(self)->verified_ = X509_STORE_CTX_get_error(chain);
+  return good;
 }
 
 // Returning less than came makes libcurl close the connection: nothing beyond a cap is ever read.
@@ -172,9 +185,7 @@ Failure CurlClient::Transfer::failure_of(CURLcode code) {
     case CURLE_COULDNT_CONNECT: return {FailureKind::connect, "connection-failed", detail};
     case CURLE_OPERATION_TIMEDOUT: return {FailureKind::timed_out, "timeout", detail};
     case CURLE_PEER_FAILED_VERIFICATION: {
-      long verify = X509_V_OK;
-      curl_easy_getinfo(easy_.get(), CURLINFO_SSL_VERIFYRESULT, &verify);
-      const int reason = verify == X509_V_OK ? X509_V_ERR_HOSTNAME_MISMATCH : static_cast<int>(verify);
+      const int reason = verified_ == X509_V_OK ? X509_V_ERR_HOSTNAME_MISMATCH : verified_;
       return {FailureKind::certificate, tls::verify_symbol(reason), detail};
     }
     case CURLE_SSL_CONNECT_ERROR:

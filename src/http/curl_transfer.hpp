@@ -36,6 +36,7 @@ class CurlClient::Transfer {
   static std::size_t body_came(char* data, std::size_t size, std::size_t count, void* self) noexcept;
   static std::size_t header_came(char* data, std::size_t size, std::size_t count, void* self) noexcept;
   static CURLcode secure(CURL* easy, void* ssl_context, void* self) noexcept;
+  static int verify(X509_STORE_CTX* chain, void* self) noexcept;
   Failure failure_of(CURLcode code);
 
   CURLM* multi_;
@@ -45,6 +46,7 @@ class CurlClient::Transfer {
   std::unique_ptr<CURL, FreeWith<curl_easy_cleanup>> easy_;
   List headers_, addresses_;
   bool added_ = false;
+  int verified_ = X509_V_OK;  // what OpenSSL found wrong with the certificate
   char error_[CURL_ERROR_SIZE] = {};
   std::size_t header_octets_ = 0;
   std::string refused_;  // token of the rule of ours that ended it

@@ -8,7 +8,7 @@ and may repeat, wait, drip, and end the connection. Without a script it is an or
 import asyncio
 import ssl
 
-from .wire import Ended, Wire
+from .wire import VERSIONS, Ended, Wire
 
 STEP_KEYS = {"send", "repeat", "wait", "drip", "then"}
 GOOD = [{"send": "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\r\n{body}"}]
@@ -19,10 +19,12 @@ class HttpsSession:
         self.wire = wire
         self.hosts = hosts
 
-    def context(self) -> ssl.SSLContext:
+    def context(self, tls_maximum: str) -> ssl.SSLContext:
         """The certificate is chosen by the name asked for; without a known name the handshake fails."""
         base = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         base.set_ciphers("DEFAULT:@SECLEVEL=0")
+        base.minimum_version = VERSIONS["1.0"]
+        base.maximum_version = VERSIONS[tls_maximum or "1.3"]
         return base
 
     async def run(self):
@@ -30,7 +32,7 @@ class HttpsSession:
         settings = self.hosts.get(name)
         if settings is None:
             raise Ended(f"no host is called {name!r}")
-        context = self.context()
+        context = self.context(settings["tls_maximum"])
         context.load_cert_chain(settings["certificate_file"])
         await self.wire.handshake(context)
         while (await self.wire.line()).strip():

@@ -22,9 +22,8 @@ from pathlib import Path
 
 from .https import HttpsSession
 from .rules import Rule, parse_rules
-from .wire import Ended, Transcript, Wire
+from .wire import VERSIONS, Ended, Transcript, Wire
 
-VERSIONS = {"1.0": ssl.TLSVersion.TLSv1, "1.1": ssl.TLSVersion.TLSv1_1, "1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}  # fmt: skip
 KEYWORDS = ["PIPELINING", "SIZE 52428800", "8BITMIME", "ENHANCEDSTATUSCODES"]
 
 

@@ -16,8 +16,8 @@ from .rules import RuleError, parse_rules
 
 PEERS = ("postfix", "exim", "opensmtpd", "script")
 POLICY_DEFECTS = (
-    "301", "302", "204", "404", "500", "html", "no-type", "utf8", "octets", "65536", "65537", "endless",
-    "empty", "gzip", "drip", "closed",
+    "301", "302", "307", "308", "204", "404", "500", "html", "no-type", "utf8", "octets", "65536", "65537",
+    "endless", "empty", "gzip", "bomb", "drip", "closed",
 )  # fmt: skip
 
 
@@ -72,8 +72,11 @@ class Sts:
     host: str = "nginx"  # or "script": the HTTPS peer of peer.py
     defect: str = ""
     certificate: str = "good"
+    certificate_for: str = ""  # another host that the certificate is issued for
     script: list[dict] = field(default_factory=list)  # for host = "script"
+    tls_maximum: str = ""  # for host = "script"
     address: str = ""  # a word of addresses.ODD_ADDRESSES, instead of the policy host's
+    cname: str = ""  # the policy host is an alias of that name; what it points at still serves it
 
 
 @dataclass

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 LONGEST_LINE = 1 << 20
+VERSIONS = {"1.0": ssl.TLSVersion.TLSv1, "1.1": ssl.TLSVersion.TLSv1_1, "1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}  # fmt: skip
 
 
 class Transcript:

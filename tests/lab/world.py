@@ -21,7 +21,7 @@ import dns.rdatatype
 from . import addresses, mailbox, namespaces
 from .certificates import Authority, load_pem
 from .servers import USERS, all_servers
-from .table import Host, Table
+from .table import Domain, Host, Table
 from .zones import Zones, replace_file
 
 HERE = Path(__file__).parent
@@ -241,6 +241,11 @@ class Lab:
         put_file(file, self.certificate(host.certificate, host.name, host.domain))
         file.chmod(0o600)
         return file
+
+    def policy_certificate(self, domain: Domain) -> bytes:
+        """What the domain's policy host shows."""
+        sts = domain.sts
+        return self.certificate(sts.certificate, sts.certificate_for or domain.policy_host, domain.fqdn)
 
     def renew(self, kind: str, host: str):
         """Forget a certificate, so that the next one of this kind has a new key."""

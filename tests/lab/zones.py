@@ -53,6 +53,8 @@ def sts_records(domain: Domain) -> list[str]:
     else:
         texts = [f"v=STSv1; id={sts.id};"]
     lines = [f"_mta-sts.{domain.fqdn}. {domain.ttl} IN TXT {quoted(t)}" for t in texts]
+    if sts.cname:
+        return [*lines, f"{domain.policy_host}. {domain.ttl} IN CNAME {sts.cname}"]
     if sts.address:
         literal = addresses.ODD_ADDRESSES[sts.address]
     else:

@@ -14,6 +14,7 @@ from .. import addresses
 from ..table import Domain
 from . import Server, bracketed
 
+REDIRECTS = ("301", "302", "307", "308")  # to a policy that is right, and must not be followed to
 STATUS_DEFECTS = ("204", "404", "500")
 # The file suffix decides the media type, see `types` below.
 SUFFIX = {"html": "html", "octets": "octets", "no-type": "none", "utf8": "utf8"}
@@ -51,8 +52,7 @@ http {{
     set $site {sites}/$ssl_server_name;
     ssl_certificate {sites}/$ssl_server_name/tls.pem;
     ssl_certificate_key {sites}/$ssl_server_name/tls.pem;
-    if (-f $site/301) {{ return 301 https://mta-sts.sts-enforce.test/.well-known/mta-sts.txt; }}
-    if (-f $site/302) {{ return 302 https://mta-sts.sts-enforce.test/.well-known/mta-sts.txt; }}
+{redirects}
 {status_defects}
     if (-f $site/closed) {{ return 444; }}
     set $rate 0;
@@ -60,6 +60,7 @@ http {{
     limit_rate $rate;
     set $coding "";
     if (-f $site/gzip) {{ set $coding gzip; }}
+    if (-f $site/bomb) {{ set $coding gzip; }}
     add_header Content-Encoding $coding;
     location = /.well-known/mta-sts.txt {{
       root $site;
@@ -84,6 +85,8 @@ def body_of(domain: Domain) -> bytes:
             return b""
         case "gzip":
             return gzip.compress(body)
+        case "bomb":
+            return gzip.compress(body + bytes(32 << 20))
     return body
 
 
@@ -106,6 +109,10 @@ class Nginx(Server):
             sites=self.sites,
             v4=addresses.POLICY_HOST[0],
             v6=bracketed(addresses.POLICY_HOST[1]),
+            redirects="\n".join(
+                f"    if (-f $site/{s}) {{ return {s} https://mta-sts.sts-enforce.test/.well-known/mta-sts.txt; }}"
+                for s in REDIRECTS
+            ),
             status_defects="\n".join(f"    if (-f $site/{s}) {{ return {s}; }}" for s in STATUS_DEFECTS),
         )
         return {self.directory / "nginx.conf": text}
@@ -128,7 +135,7 @@ class Nginx(Server):
     def publish_one(self, host: str, domain: Domain):
         defect = domain.sts.defect
         files = {
-            "tls.pem": self.lab.certificate(domain.sts.certificate, host, domain.fqdn),
+            "tls.pem": self.lab.policy_certificate(domain),
             f"policy.{SUFFIX.get(defect, 'txt')}": body_of(domain),
         }
         if defect:

@@ -28,14 +28,14 @@ class Peer(Server):
                     "certificate_file": str(pem),
                     "script": domain.sts.script,
                     "body": domain.policy_text(),
+                    "tls_maximum": domain.sts.tls_maximum,
                 }
         settings = {"smtp": smtp, "https": https, "https_addresses": addresses.SCRIPTED_POLICY_HOST}
         settings |= {"mail": str(self.lab.mail), "unknown": UNKNOWN_RECIPIENT}
         files = {self.directory / "peer.json": json.dumps(settings, indent=1)}
         for domain in self.lab.table.domains.values():
             if domain.sts and domain.sts.host == "script":
-                pem = self.lab.certificate(domain.sts.certificate, domain.policy_host, domain.fqdn)
-                files[self.directory / f"{domain.policy_host}.pem"] = pem
+                files[self.directory / f"{domain.policy_host}.pem"] = self.lab.policy_certificate(domain)
         return files
 
     def command(self):

@@ -136,6 +136,7 @@ domain = "*.Example.org"
 relay = "[192.0.2.9]:25"
 [mta_sts]
 enabled = false
+fetch_limit = "20s"
 [dane]
 enabled = false
 satisfies_sts = true
@@ -216,6 +217,7 @@ file = "/var/log/sealpost.log"
   REQUIRE(c.routes.size() == 2);
   CHECK(c.routes[1].domain == "*.example.org");
   CHECK(!c.delivery.mta_sts);
+  CHECK(c.policy_fetch_limit == 20s);
   CHECK(!c.delivery.dane);
   CHECK(c.delivery.dane_satisfies_sts);
   CHECK(c.tls_rpt.organization == "Example Org");
@@ -326,6 +328,7 @@ TEST_CASE("config: one thing wrong, one finding, with its line and what would be
       {"[[route]]\ndomain = \"a.test\"\nrelay = \"b.test\"\n[[route]]\ndomain = \"A.test.\"\nrelay = "
        "\"c.test\"",
        "6 error route.domain: 'a.test' has a route already"},
+      {"[mta_sts]\nfetch_limit = \"0s\"", "3 error mta_sts.fetch_limit: must be 1s or more"},
       {"[mta_sts]\nenabled = \"yes\"", "3 error mta_sts.enabled: must be true or false, not a string"},
       {"[tls_rpt]\ncontact = \"mailto:a@example.net\"",
        "3 error tls_rpt.contact: 'mailto:a@example.net' is not a mail address; write it as "

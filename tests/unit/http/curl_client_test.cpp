@@ -205,9 +205,11 @@ TEST_CASE("S18, T-14, STS-09: certificates of a policy host") {
        "X509_V_ERR_HOSTNAME_MISMATCH"},
       {"expired", server("mta-sts.b.test"), "X509_V_ERR_CERT_HAS_EXPIRED"},
       {"not yet valid", server("mta-sts.b.test"), "X509_V_ERR_CERT_NOT_YET_VALID"},
+      {"damaged", server("mta-sts.b.test"), "X509_V_ERR_CERT_SIGNATURE_FAILURE"},
   };
   rows[8].spec.not_after = test_now() - 1h;
   rows[9].spec.not_before = test_now() + 1h;
+  rows[10].spec.damaged = true;
   for (const Row& row : rows) {
     CAPTURE(std::string(row.what));
     HttpsServer server_(issue(row.spec, root()), answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"));
