@@ -69,7 +69,7 @@ Expected<void> JournalWriter::go_on_in(const Recovered& recovered) {
 
 Expected<void> JournalWriter::make_spare_now() {
   const std::string name = files_.new_spare_name();
-  auto made = make_spare(disk_, name, options_.segment_size);
+  auto made = make_spare(disk_, name, options_.segment_size, next_fill());
   if (!made) return made;
   return add_spare(name);
 }
@@ -129,6 +129,7 @@ Expected<void> JournalWriter::commit(Batch& batch, SystemTime wall) {
   }
   if (done) {
     end_ = batch.end();
+    mean_batch_ = mean_batch_ - mean_batch_ / 8 + (batch.end() - batch.start()) / 8;
     return {};
   }
   log::error("journal_write_failed",
@@ -174,13 +175,13 @@ void JournalWriter::tend(SteadyTime now) {
     if (!ready) make_again_ = now + make_pause;
   }
   if (making_ || spares_.size() >= wanted_spares || now < make_again_ || !healthy_) return;
-  making_ = pool_.submit(
-      [&disk = disk_, name = files_.new_spare_name(), size = options_.segment_size, mailbox = mailbox_] {
-        auto result = make_spare(disk, name, size);
-        const std::lock_guard lock(mailbox->mutex);
-        mailbox->made.emplace(result ? Expected<std::string>(name) : Expected<std::string>(result.error()));
-        if (mailbox->wake) mailbox->wake();
-      });
+  making_ = pool_.submit([&disk = disk_, name = files_.new_spare_name(), size = options_.segment_size,
+                          fill = next_fill(), mailbox = mailbox_] {
+    auto result = make_spare(disk, name, size, fill);
+    const std::lock_guard lock(mailbox->mutex);
+    mailbox->made.emplace(result ? Expected<std::string>(name) : Expected<std::string>(result.error()));
+    if (mailbox->wake) mailbox->wake();
+  });
 }
 
 bool JournalWriter::free_oldest() {

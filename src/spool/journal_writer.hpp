@@ -73,6 +73,9 @@ class JournalWriter {
   Expected<void> go_on_in(const Recovered& recovered);
   Expected<void> roll(SystemTime wall);
   void go_on_after_failure(SystemTime wall);
+  SpareFill next_fill() const noexcept {
+    return mean_batch_ < options_.long_batch ? SpareFill::written : SpareFill::reserved;
+  }
 
   Disk& disk_;
   event::BlockingPool& pool_;
@@ -84,7 +87,8 @@ class JournalWriter {
   SteadyTime make_again_{};  // after a failure
   SegmentHeader header_;     // of the current segment
   std::shared_ptr<JournalFile> file_;
-  std::uint32_t end_ = 0;  // up to here all is synced
+  std::uint32_t end_ = 0;         // up to here all is synced
+  std::uint32_t mean_batch_ = 0;  // octets, of the last few
   bool healthy_ = true;
 };
 

@@ -22,6 +22,9 @@ struct SpoolOptions {
   CommitWindow::Limits window;
   std::size_t most_in_batch = 256;
   std::size_t most_octets_in_batch = 8u << 20;
+  // A sync into blocks never written costs one more write of metadata and a flush; blocks filled with zeros before cost
+  // as much again as the records. When batches are this long on average, the zeros cost more.
+  std::uint32_t long_batch = 256u << 10;
 };
 
 }  // namespace sealpost::spool

@@ -17,9 +17,7 @@ constexpr std::uint64_t sync_step = 4u << 20;  // octets of a spare, a few milli
 
 std::string in_journal(const std::string& name) { return journal_directory + "/" + name; }
 
-Expected<void> write_spare(JournalFile& file, std::uint32_t size) {
-  const int allocated = file.allocate(size);
-  if (allocated != 0) return disk_error(allocated, "allocate");
+Expected<void> write_zeros(JournalFile& file, std::uint32_t size) {
   const std::string zeros(std::min<std::size_t>(size, 1u << 20), '\0');
   for (std::uint64_t at = 0; at < size; at += zeros.size()) {
     const auto left = static_cast<std::size_t>(size - at);
@@ -28,6 +26,18 @@ Expected<void> write_spare(JournalFile& file, std::uint32_t size) {
     // In steps: the next commit of the journal would wait behind all that lies unsynced in the disk's queue.
     const bool step = (at + zeros.size()) % sync_step == 0 || at + zeros.size() >= size;
     if (const int synced = step ? file.sync_data() : 0; synced != 0) return disk_error(synced, "sync");
+  }
+  return {};
+}
+
+Expected<void> fill_spare(JournalFile& file, std::uint32_t size, SpareFill fill) {
+  const int allocated = file.allocate(size);
+  if (allocated != 0) return disk_error(allocated, "allocate");
+  if (fill == SpareFill::written) {
+    auto written = write_zeros(file, size);
+    if (!written) return written;
+  } else if (const int synced = file.sync_data(); synced != 0) {
+    return disk_error(synced, "sync");
   }
   const int closed = file.close();
   if (closed != 0) return disk_error(closed, "close");
@@ -51,15 +61,15 @@ std::optional<std::uint64_t> parse_spare_name(std::string_view name) {
   return text::parse_u64(name.substr(spare_prefix.size()));
 }
 
-Expected<void> make_spare(Disk& disk, const std::string& name, std::uint32_t size) {
+Expected<void> make_spare(Disk& disk, const std::string& name, std::uint32_t size, SpareFill fill) {
   const std::string path = in_journal(name);
   auto opened = disk.open(path, Disk::Access::create);
   if (!opened.file) return disk_error(opened.error, "create " + path);
-  auto written = write_spare(*opened.file, size);
-  if (written) return {};
+  auto filled = fill_spare(*opened.file, size, fill);
+  if (filled) return {};
   opened.file.reset();
   disk.remove(path);  // if that fails too, the next start removes it by its size or uses it as it is
-  return Error(written.error().code, path + ": " + written.error().detail);
+  return Error(filled.error().code, path + ": " + filled.error().detail);
 }
 
 std::shared_ptr<JournalFile> SegmentFiles::find(std::uint64_t sequence) const {

@@ -28,9 +28,13 @@ std::optional<std::uint64_t> parse_segment_name(std::string_view name);
 std::string spare_name(std::uint64_t number);  // "spare-7"
 std::optional<std::uint64_t> parse_spare_name(std::string_view name);
 
-// A file ready to become a segment: its blocks are allocated and written, so that a sync of records in it has
-// no metadata to write. On failure nothing is left behind. Any thread.
-Expected<void> make_spare(Disk& disk, const std::string& name, std::uint32_t size);
+// What is done for a spare beyond giving it its blocks. Both read as zeros until records come, also after a power cut.
+enum class SpareFill : std::uint8_t {
+  written,   // zeros: a sync of records in it has no metadata to write, which small batches notice
+  reserved,  // nothing: the file is written once, not twice, which large batches notice
+};
+// A file ready to become a segment. On failure nothing is left behind. Any thread.
+Expected<void> make_spare(Disk& disk, const std::string& name, std::uint32_t size, SpareFill fill);
 
 class SegmentFiles {
  public:

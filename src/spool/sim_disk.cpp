@@ -46,7 +46,11 @@ class SimDisk::File final : public JournalFile {
     const std::lock_guard lock(disk_.mutex_);
     if (const int error = begin()) return error;
     if (size <= inode_->seen.size()) return 0;
-    return disk_.write(*inode_, inode_->seen.size(), std::string(size - inode_->seen.size(), '\0'));
+    const std::uint64_t written = disk_.octets_written_;  // blocks given, not written
+    const int failed =
+        disk_.write(*inode_, inode_->seen.size(), std::string(size - inode_->seen.size(), '\0'));
+    disk_.octets_written_ = written;
+    return failed;
   }
   int sync_data() noexcept override {
     const std::lock_guard lock(disk_.mutex_);

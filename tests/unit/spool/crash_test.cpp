@@ -152,6 +152,7 @@ class Player {
 SpoolOptions tiny() {
   SpoolOptions options = World::small();
   options.segment_size = 32u << 10;
+  options.long_batch = 3000;  // spares of both kinds: zeros written, and blocks only reserved
   return options;
 }
 

@@ -234,6 +234,22 @@ TEST_CASE("D-16 D-18: a finished message is gone for good, and its segment is us
   CHECK(world.recovered.empty());
 }
 
+TEST_CASE("a growing backlog is written once when batches are long, over zeros when they are short") {
+  for (const bool long_batches : {false, true}) {
+    SpoolOptions options = World::small();
+    options.long_batch = long_batches ? 4096 : 1u << 20;
+    World world(options);
+    REQUIRE(world.start());
+    const std::uint64_t before = world.disk.octets_written();
+    for (unsigned i = 1; i <= 200; ++i) REQUIRE(world.store(message_of(i, std::string(8000, 'x'))));
+    const std::uint64_t each = (world.disk.octets_written() - before) / 200;  // a batch of 8192 octets
+    CHECK((each > 16000) == !long_batches);
+    CHECK((each < 9500) == long_batches);
+    REQUIRE(world.restart(Loss::all));
+    CHECK(world.recovered.size() == 200);
+  }
+}
+
 TEST_CASE("D-17: an outcome and the notification it caused are there together, and once") {
   World world;
   REQUIRE(world.start());
