@@ -10,12 +10,12 @@
 
 #include "base/log.hpp"
 #include "spool/segment_scan.hpp"
+#include "spool/write_again.hpp"
 
 namespace sealpost::spool {
 namespace {
 
 constexpr std::size_t read_step = 1u << 20;
-constexpr std::size_t rewritten_segments = 2;  // the one that was written last, and the one before a failure
 
 std::string in_journal(const std::string& name) { return journal_directory + "/" + name; }
 
@@ -34,8 +34,9 @@ class Recovery {
       if (!replayed) return replayed.error();
     }
     state_.discard_all_parts();  // their transactions ended with the process
-    auto durable = make_durable();
-    if (!durable) return durable.error();
+    if (!segments_.empty())      // names that are only in memory hold what we rely on, too
+      if (const int synced = disk_.sync_directory(journal_directory); synced != 0)
+        return disk_error(synced, "sync the journal directory");
     find_spares();
     return std::move(result_);
   }
@@ -131,6 +132,14 @@ class Recovery {
     if (!read) return read.error();
     const std::string_view octets(buffer_.get(), *read);
     const SegmentScan scan = scan_segment(octets, seed_of(header), known_end);
+    // Up to the end that a successor names all was synced, by the life that wrote it or by the start that named it.
+    // Where nobody names one, what counts was found by reading alone: the last segment, and one whose successor is lost.
+    if (known_end == 0) {
+      const std::string_view believed = octets.substr(0, to_page_end(scan.end));
+      auto durable =
+          write_again(disk_, in_journal(segment_name(header.sequence)), believed, unreadable_pages_);
+      if (!durable) return durable.error();
+    }
     for (const Gap& gap : scan.gaps) damaged_octets(header.sequence, octets, gap);
     replay_groups(header.sequence, octets, scan.records);
     if (header.sequence + 1 == result_.next_sequence) {
@@ -154,6 +163,7 @@ class Recovery {
       buffer_ = std::make_unique_for_overwrite<char[]>(wanted);
       buffer_size_ = wanted;
     }
+    unreadable_pages_.clear();
     std::size_t at = 0;
     while (at < wanted) {
       const std::span<char> step(buffer_.get() + at, std::min(read_step, wanted - at));
@@ -174,6 +184,7 @@ class Recovery {
       if (read && *read == part.size()) continue;
       if (read) return done + *read;
       std::fill(part.begin(), part.end(), '\0');
+      unreadable_pages_.push_back(at + done);
       log::error("journal_read_failed",
                  {{"segment", sequence}, {"offset", at + done}, {"why", read.error().detail}});
     }
@@ -263,42 +274,6 @@ class Recovery {
     keep_copy(sequence, octets, Gap{record.offset, record.end});
   }
 
-  // After a crash of the process alone, what was read may be in memory only; after a sync that failed, a later one
-  // that succeeds proves nothing (D-07). From here on we rely on it, and segments are freed because of it: so what
-  // the former life may have written last is written again and synced, or the start ends here.
-  Expected<void> make_durable() {
-    std::size_t left = rewritten_segments;
-    for (auto segment = segments_.rbegin(); segment != segments_.rend() && left > 0; ++segment, --left) {
-      Expected<void> done = rewrite(segment->second);
-      for (int again = 0; again < 2 && !done; ++again) done = rewrite(segment->second);
-      if (!done) return done.error();
-    }
-    return {};
-  }
-
-  Expected<void> rewrite(const SegmentHeader& header) {
-    const std::string name = in_journal(segment_name(header.sequence));
-    const auto next = segments_.find(header.sequence + 1);
-    const std::size_t known_end = next == segments_.end() ? 0 : next->second.previous_end;
-    const std::size_t end =
-        known_end != 0 ? std::min<std::size_t>(known_end, records_end(header)) : records_end(header);
-    auto opened = disk_.open(name, Disk::Access::write);
-    if (!opened.file) return disk_error(opened.error, "open " + name);
-    // Page by page where reading fails: what cannot be read is left alone, it may be readable the next time.
-    std::string page(page_size, '\0');
-    for (std::size_t at = 0; at < end; at += page_size) {
-      page.resize(std::min(page_size, end - at));
-      auto read = read_full(*opened.file, at, page);
-      if (!read) continue;
-      page.resize(*read);
-      if (page.find_first_not_of('\0') == std::string::npos) continue;
-      auto written = write_all(*opened.file, at, page);
-      if (!written) return written.error();
-    }
-    if (const int synced = opened.file->sync_data(); synced != 0) return disk_error(synced, "sync " + name);
-    return {};
-  }
-
   void find_spares() {
     for (const std::string& name : names_) {
       const auto number = parse_spare_name(name);
@@ -321,6 +296,7 @@ class Recovery {
   std::vector<std::string> names_;
   std::map<std::uint64_t, SegmentHeader> segments_;
   std::vector<std::pair<std::string, std::string>> unreadable_;  // name, why
+  std::vector<std::size_t> unreadable_pages_;                    // of the segment in the buffer: zeros there
   std::unique_ptr<char[]> buffer_;
   std::size_t buffer_size_ = 0;
   Recovered result_;

@@ -2,7 +2,7 @@
 //
 // Start: reads the journal from its oldest segment and folds it (D-03, D-04, D-21). Deletes nothing it does
 // not know, sets aside what is damaged, and refuses, before it has touched anything, what a newer release
-// wrote (D-26). Running it twice gives the same state.
+// wrote (D-26). What it read is durable when it returns. Running it twice gives the same state.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,7 @@ struct Recovered {
 };
 
 // Errc::unavailable: a newer format, or a file that cannot be read now; Errc::refused: a file that is not
-// privately ours. Both leave everything as it is.
+// privately ours. Both leave everything as it is. Any other: what was read cannot be made durable (write_again.hpp).
 Expected<Recovered> recover(Disk& disk, std::uint32_t segment_size, SegmentFiles& files, JournalState& state);
 
 }  // namespace sealpost::spool

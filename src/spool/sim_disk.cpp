@@ -56,14 +56,15 @@ class SimDisk::File final : public JournalFile {
     const std::lock_guard lock(disk_.mutex_);
     if (generation_ != disk_.generation_) return -EIO;
     const int error = disk_.begin_call();
-    if (error != 0 && !disk_.cut_now()) {
-      // As on Linux: some of it may have been written, and the next sync would succeed as if all had.
-      for (const Write& write : inode_->unsynced)
-        if (disk_.random_() % 2 == 0) put_octets(inode_->durable, write.offset, write.octets);
-      inode_->unsynced.clear();
+    if (error != 0 && disk_.stopped() && !disk_.cut_now()) return error;  // nobody asks the disk any more
+    if (error != 0 && !disk_.stopped()) {
+      disk_.fail_sync(*inode_);
       return error;
     }
-    if (error == 0 && disk_.broken_syncs_) return -EIO;
+    if (error == 0 && disk_.broken_syncs()) {
+      disk_.fail_sync(*inode_);
+      return -EIO;
+    }
     if (error != 0 && disk_.random_() % 2 == 0) return error;  // it did not get that far
     ++disk_.syncs_;
     for (const Write& write : inode_->unsynced) put_octets(inode_->durable, write.offset, write.octets);
@@ -110,18 +111,17 @@ void SimDisk::heal() {
   faults_.clear();
   capacity_ = ~std::uint64_t{0};
   broken_syncs_ = false;
+  break_syncs_at_ = 0;
 }
 
 int SimDisk::begin_call(bool is_write) {
   ++calls_;
-  if (stop_at_ != 0 && calls_ >= stop_at_) return -EIO;
+  if (stopped()) return -EIO;
   const auto fault = faults_.find(calls_);
   if (fault == faults_.end()) return 0;
   if (fault->second == short_write) return is_write ? half : 0;
   return -fault->second;
 }
-
-bool SimDisk::cut_now() { return stop_at_ != 0 && calls_ == stop_at_; }
 
 int SimDisk::write(Inode& inode, std::uint64_t offset, std::string octets) {
   const std::size_t end = offset + octets.size();
@@ -158,6 +158,7 @@ void SimDisk::crash(Loss loss) {
   ++generation_;
   calls_ = 0;
   stop_at_ = 0;
+  break_syncs_at_ = 0;
   faults_.clear();
   if (loss == Loss::kill) return;  // what was not synced still is not
   for (const NameChange& change : unsynced_names_)
@@ -183,6 +184,13 @@ void SimDisk::settle(Inode& inode, Loss loss) {
   inode.seen = inode.durable;
 }
 
+// As on Linux: some of it may have been written, and the next sync would succeed as if all had.
+void SimDisk::fail_sync(Inode& inode) {
+  for (const Write& write : inode.unsynced)
+    if (random_() % 2 == 0) put_octets(inode.durable, write.offset, write.octets);
+  inode.unsynced.clear();
+}
+
 void SimDisk::set_capacity(std::uint64_t octets) {
   const std::lock_guard lock(mutex_);
   capacity_ = octets;
@@ -196,6 +204,11 @@ void SimDisk::set_space(const Space& space) {
 void SimDisk::break_syncs(bool broken) {
   const std::lock_guard lock(mutex_);
   broken_syncs_ = broken;
+}
+
+void SimDisk::break_syncs_at(std::uint64_t number) {
+  const std::lock_guard lock(mutex_);
+  break_syncs_at_ = number;
 }
 
 std::vector<std::string> SimDisk::names() const {

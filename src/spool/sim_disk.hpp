@@ -2,7 +2,8 @@
 //
 // SimDisk: a disk in memory for tests and simulation. Files and names have a state that everybody sees and
 // one that would survive a power cut; what was not synced can be kept, lost or torn. Any call can be made to
-// fail, and the power can be cut at any call. Seeded: the same calls and seed give the same disk.
+// fail, and the power can be cut at any call. A sync that fails leaves, as on Linux, its writes seen by everybody and
+// beyond the reach of any later sync: a power cut shows which of them never were on the disk. Seeded: the same calls and seed give the same disk.
 #pragma once
 
 #include <cstdint>
@@ -38,8 +39,9 @@ class SimDisk final : public Disk {
   // Each holds until changed. Room for allocate() and for new octets; unlimited by default.
   void set_capacity(std::uint64_t octets);
   void set_space(const Space& space);
-  void break_syncs(bool broken);  // every sync_data() fails with EIO
-  void heal();                    // no faults planned any more, and room enough
+  void break_syncs(bool broken);              // every sync_data() fails with EIO
+  void break_syncs_at(std::uint64_t number);  // ... from call `number` on
+  void heal();                                // no faults planned any more, and room enough
 
   // For tests: what lies there, and damage to it.
   std::vector<std::string> names() const;
@@ -76,11 +78,16 @@ class SimDisk final : public Disk {
   friend class File;
 
   int begin_call(bool is_write = false);  // 0: do it; 1: do half of it; otherwise the error
-  bool cut_now();                         // this is the call at which the power is cut
+  bool broken_syncs() const { return broken_syncs_ || (break_syncs_at_ != 0 && calls_ >= break_syncs_at_); }
+  bool stopped() const { return stop_at_ != 0 && calls_ >= stop_at_; }
+  bool cut_now() const {
+    return stop_at_ != 0 && calls_ == stop_at_;
+  }  // this is the call at which the power is cut
   void change_name(NameChange change);
   static void apply(std::map<std::string, InodePtr>& names, const NameChange& change);
   static void put_octets(std::string& into, std::size_t offset, std::string_view octets);
   void settle(Inode& inode, Loss loss);
+  void fail_sync(Inode& inode);
   int write(Inode& inode, std::uint64_t offset, std::string octets);
   std::uint64_t used() const;
 
@@ -90,6 +97,7 @@ class SimDisk final : public Disk {
   std::vector<NameChange> unsynced_names_;
   std::map<std::uint64_t, int> faults_;
   std::uint64_t stop_at_ = 0;
+  std::uint64_t break_syncs_at_ = 0;
   std::uint64_t calls_ = 0;
   std::uint64_t generation_ = 0;
   std::uint64_t capacity_ = ~std::uint64_t{0};

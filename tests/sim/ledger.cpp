@@ -117,6 +117,8 @@ std::size_t Ledger::took(const std::string& recipient, std::string_view text, St
 std::size_t Ledger::notified(const std::string& sender, std::string_view text, SteadyTime now) {
   const std::size_t delivery = note(now);
   const std::string token = token_of(text);
+  log::debug("sim_notified",
+             {{"at", clock(now)}, {"token", token}, {"to", sender}, {"id", message_id_of(text)}});
   const auto mail = mails_.find(token);
   if (mail == mails_.end()) {
     violated("a notification about nothing known reached " + sender);

@@ -268,6 +268,22 @@ TEST_CASE(
     }
 }
 
+TEST_CASE(
+    "D-07 D-18: from each storage call on no sync succeeds; the process dies, recovers, and the power is "
+    "cut") {
+  std::uint64_t of_start = 0;
+  const std::uint64_t calls = calls_of_scenario(of_start);
+  for (std::uint64_t call = of_start + 1; call <= calls; ++call) {
+    World world(tiny(), call);
+    REQUIRE(world.start());
+    world.disk.break_syncs_at(call);
+    Player player(world);
+    play(player);
+    const std::string wrong = check_twice(world, player, Loss::kill, true);
+    CHECK_MESSAGE(wrong.empty(), "no sync from call " << call << " on: " << wrong);
+  }
+}
+
 TEST_CASE("D-21: the power is cut at each storage call of a start") {
   for (unsigned seed = 0; seed <= seeds(); ++seed)
     for (std::uint64_t call = 1;; ++call) {
