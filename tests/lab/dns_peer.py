@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A resolver that lies, on 127.0.0.2 of the relay's namespace, in front of unbound on 127.0.0.1.
+"""A resolver that lies, on 127.0.0.2 to 127.0.0.9 of the relay's namespace, in front of unbound on 127.0.0.1.
 
 It passes everything on until rules.json in its directory says otherwise: a list of tables, of which
-the first that matches a question is obeyed. `type` and `name` (a regular expression) choose
-questions; `do` is one of
+the first that matches a question is obeyed. `server` (one of its addresses), `type` and `name` (a
+regular expression) choose questions; `do` is one of
 
     pass       hand on as it is
     strip-ad   clear AD in the answer
     set-ad     set AD in the answer
+    believe    ask without validation (CD) and set AD: what is bogus comes as if it were proven
     no-edns    take EDNS, and with it DO, out of the question
     truncate   answer over UDP with TC and nothing else
     silent     no answer
@@ -29,19 +30,19 @@ import dns.rcode
 import dns.rdatatype
 
 UPSTREAM = ("127.0.0.1", 53)
-OWN = ("127.0.0.2", 53)
+OWN = tuple(f"127.0.0.{n}" for n in range(2, 10))
 RCODES = {
     "servfail": dns.rcode.SERVFAIL, "refused": dns.rcode.REFUSED, "notimp": dns.rcode.NOTIMP,
     "formerr": dns.rcode.FORMERR, "nxdomain": dns.rcode.NXDOMAIN,
 }  # fmt: skip
-DEEDS = {"pass", "strip-ad", "set-ad", "no-edns", "truncate", "silent", "wrong-id", "garbage", *RCODES}
+DEEDS = {"pass", "strip-ad", "set-ad", "believe", "no-edns", "truncate", "silent", "wrong-id", "garbage", *RCODES}
 
 
 class Rules:
     def __init__(self, path: Path):
         self.path = path
 
-    def deed(self, question) -> str:
+    def deed(self, question, server: str) -> str:
         """Read afresh for every question: what a test wrote is true from the next question on."""
         try:
             rules = json.loads(self.path.read_text())
@@ -49,6 +50,8 @@ class Rules:
             return "pass"
         name = question.name.to_text().rstrip(".")
         for rule in rules:
+            if rule.get("server") not in (None, server):
+                continue
             if rule.get("type") not in (None, dns.rdatatype.to_text(question.rdtype)):
                 continue
             if re.search(rule.get("name", ""), name):
@@ -88,9 +91,9 @@ class OneAnswer(asyncio.DatagramProtocol):
             self.answered.set_exception(error)
 
 
-async def answer(rules: Rules, query: bytes, over_tcp: bool) -> bytes | None:
+async def answer(rules: Rules, server: str, query: bytes, over_tcp: bool) -> bytes | None:
     message = dns.message.from_wire(query)
-    deed = rules.deed(message.question[0])
+    deed = rules.deed(message.question[0], server)
     if deed == "silent":
         return None
     if deed == "garbage":
@@ -105,10 +108,13 @@ async def answer(rules: Rules, query: bytes, over_tcp: bool) -> bytes | None:
         message.use_edns(False)
         message.flags &= ~dns.flags.AD
         query = message.to_wire()
+    if deed == "believe":
+        message.flags |= dns.flags.CD
+        query = message.to_wire()
     response = bytearray(await asyncio.wait_for(ask_upstream(query, over_tcp), 30))
     if deed == "strip-ad":
         response[3] &= ~0x20
-    elif deed == "set-ad":
+    elif deed in ("set-ad", "believe"):
         response[3] |= 0x20
     elif deed == "wrong-id":
         response[0] ^= 0xFF
@@ -116,8 +122,9 @@ async def answer(rules: Rules, query: bytes, over_tcp: bool) -> bytes | None:
 
 
 class Udp(asyncio.DatagramProtocol):
-    def __init__(self, rules: Rules):
+    def __init__(self, rules: Rules, server: str):
         self.rules = rules
+        self.server = server
         self.tasks: set = set()
 
     def connection_made(self, transport):
@@ -129,16 +136,16 @@ class Udp(asyncio.DatagramProtocol):
         task.add_done_callback(self.tasks.discard)
 
     async def reply(self, data, address):
-        response = await answer(self.rules, data, over_tcp=False)
+        response = await answer(self.rules, self.server, data, over_tcp=False)
         if response:
             self.transport.sendto(response, address)
 
 
-async def tcp(rules: Rules, reader, writer):
+async def tcp(rules: Rules, server: str, reader, writer):
     try:
         while True:
             (size,) = struct.unpack("!H", await reader.readexactly(2))
-            response = await answer(rules, await reader.readexactly(size), over_tcp=True)
+            response = await answer(rules, server, await reader.readexactly(size), over_tcp=True)
             if response:
                 writer.write(struct.pack("!H", len(response)) + response)
                 await writer.drain()
@@ -151,9 +158,10 @@ async def tcp(rules: Rules, reader, writer):
 async def main(directory: Path):
     rules = Rules(directory / "rules.json")
     loop = asyncio.get_running_loop()
-    await loop.create_datagram_endpoint(lambda: Udp(rules), local_addr=OWN)
-    server = await asyncio.start_server(lambda r, w: tcp(rules, r, w), *OWN)
-    await server.serve_forever()
+    for server in OWN:
+        await loop.create_datagram_endpoint(lambda s=server: Udp(rules, s), local_addr=(server, 53))
+        await asyncio.start_server(lambda r, w, s=server: tcp(rules, s, r, w), server, 53)
+    await asyncio.Event().wait()
 
 
 if __name__ == "__main__":

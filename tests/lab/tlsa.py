@@ -6,7 +6,7 @@ about the last certificate the host sends (its topmost authority). Defects:
 
     wrong   data of the right length that matches nothing
     short   one octet less than the digest has
-    empty   no data at all
+    empty   no data at all (the lab's name server refuses to load it)
     HEX     that data, whatever the numbers say; for unknown usages, selectors and types
 """
 

@@ -310,7 +310,7 @@ class Lab:
         return self.directory / "log" / f"{name}.out"
 
     def dns_rules(self, *rules: dict):
-        """What the lying resolver on 127.0.0.2 does from now on; nothing at all: it tells the truth."""
+        """What the lying resolver on 127.0.0.2 to .9 does from now on; nothing at all: it tells the truth."""
         replace_file(self.directory / "dns_peer" / "rules.json", json.dumps(rules))
 
     # What happened

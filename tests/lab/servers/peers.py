@@ -5,6 +5,7 @@ import dataclasses
 import json
 
 from .. import addresses
+from ..dns_peer import OWN
 from . import UNKNOWN_RECIPIENT, Server
 
 PYTHON = "/usr/bin/python3"
@@ -46,7 +47,7 @@ class Peer(Server):
 
 
 class DnsPeer(Server):
-    """127.0.0.2 in the relay's namespace passes everything to unbound, until told to misbehave."""
+    """127.0.0.2 to .9 in the relay's namespace pass everything to unbound, until told to misbehave."""
 
     name = "dns_peer"
     namespace = "relay"
@@ -55,4 +56,4 @@ class DnsPeer(Server):
         return [PYTHON, "-m", "lab.dns_peer", str(self.directory)]
 
     def listens(self):
-        return {("127.0.0.2", 53)}
+        return {(server, 53) for server in OWN}
