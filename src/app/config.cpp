@@ -8,6 +8,7 @@
 
 #include "app/config_checks.hpp"
 #include "app/config_sections.hpp"
+#include "app/own_addresses.hpp"
 #include "app/partner_file.hpp"
 #include "base/text.hpp"
 #include "mail/address.hpp"
@@ -150,10 +151,7 @@ void complete(Config& config) {
   config.delivery.minimum = config.minimum;
   config.delivery.trust_id = config.trust;
   config.delivery.routing.own_names = {config.hostname};
-  for (const auto& listener : config.listeners) {
-    if (listener.address.port == 25)
-      config.delivery.routing.own_addresses.push_back(listener.address.address);
-  }
+  config.delivery.routing.own_addresses = own_addresses(config.listeners);
 }
 
 }  // namespace

@@ -27,7 +27,9 @@ struct ListenerConfig {
   Endpoint address;
   std::vector<Network> allow;     // who may relay
   bool address_literals = false;  // take mail to user@[192.0.2.1]
-  bool hide_client = false;       // leave the client out of our Received field (T-49)
+  bool honour_tls_required =
+      false;                 // a client's "TLS-Required: No" sets aside what recipients publish (T-61)
+  bool hide_client = false;  // leave the client out of our Received field (T-49)
 };
 
 struct RouteConfig {

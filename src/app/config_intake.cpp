@@ -31,6 +31,7 @@ void read_listener(TableReader& reader, Config& config) {
   if (entries == 0) reader.warning("allow", "is empty: nobody may relay through this listener");
   if (const auto value = reader.boolean("address_literals")) listener.address_literals = *value;
   if (const auto value = reader.boolean("hide_client")) listener.hide_client = *value;
+  if (const auto value = reader.boolean("honour_tls_required")) listener.honour_tls_required = *value;
   config.listeners.push_back(std::move(listener));
 }
 

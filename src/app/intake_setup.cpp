@@ -17,6 +17,7 @@ intake::SettingsPtr intake_settings(const Config& config, const ListenerConfig& 
   auto server = std::make_shared<smtp::ServerOptions>();
   server->hostname = config.hostname;
   server->tls = std::move(tls);
+  server->offer_requiretls = true;  // and is, inside TLS (RFC 8689 §2)
   server->limits.message_size = limits.message_size;
   server->limits.recipients = limits.recipients;
   server->limits.errors = limits.errors;
@@ -29,6 +30,7 @@ intake::SettingsPtr intake_settings(const Config& config, const ListenerConfig& 
   settings->server = std::move(server);
   settings->most_hops = limits.hops;
   settings->hide_client = listener.hide_client;
+  settings->honour_tls_required = listener.honour_tls_required;
   return settings;
 }
 

@@ -110,7 +110,7 @@ event::Task<void> DeliveryCourier::run_job(queue::Lane& lane, queue::JobPtr job,
   std::vector<std::uint32_t> left = job->recipients;
   AttemptEnd end;
   end.remote_mta = connection.mx_host;
-  bool trouble = false;
+  bool trouble = false, unreadable = false;
   std::uint32_t at_once = settings.recipients_per_transaction;
   if (const auto rcpt_max = connection.session->extensions().rcpt_max)
     at_once = std::min(at_once, std::max(*rcpt_max, 1U));
@@ -126,7 +126,9 @@ event::Task<void> DeliveryCourier::run_job(queue::Lane& lane, queue::JobPtr job,
         co_await connection.session->transact(std::move(transaction), std::move(body));
     ++connection.messages;
     end.ambiguous = end.ambiguous || ambiguous(result);
-    if (result.failure) trouble = true;
+    // What our own disk cannot give is the message's trouble, not the lane's.
+    unreadable = unreadable || result.unreadable;
+    if (result.failure && !result.unreadable) trouble = true;
     std::vector<std::uint32_t> again;
     for (RecipientFate& fate : fates_of(sent, result)) {
       if (fate.fate == Fate::again && !connection.session->broken()) {
@@ -155,7 +157,7 @@ event::Task<void> DeliveryCourier::run_job(queue::Lane& lane, queue::JobPtr job,
                                          [](const auto& fate) { return fate.fate == Fate::delivered; });
     if (!some_passed)
       lane.trouble(until, end.fates.empty() ? "connection lost" : end.fates.front().diagnostic);
-  } else {
+  } else if (!unreadable) {
     lane.succeeded();
   }
   end.connection = &connection;
@@ -172,6 +174,7 @@ event::Task<void> DeliveryCourier::refuse_lane(queue::Lane& lane, queue::JobPtr 
     const std::string before = plan->sts.id;
     const StsState after = co_await context_.sts.recheck(context_.loop, plan->policy_domain);
     policy_changed = after.id != before || after.kind != plan->sts.kind;
+    if (policy_changed && refusal.permanent()) refusal.status.front() = '4';
   }
   const SystemTime now = context_.loop.wall();
   const PartnerRule* rule = plan != nullptr && refusal.by_partner ? plan->rule_named(refusal.rule) : nullptr;

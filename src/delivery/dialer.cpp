@@ -47,28 +47,26 @@ bool refused_ehlo(const smtp::SessionError& error) {
          (error.reply->code == 500 || error.reply->code == 502);
 }
 
+// A peer, or something before it, that swallows a first flight of more than one segment: post-quantum key shares
+// or a large ticket. A second try without either reaches it (T18).
+bool stalled_in_handshake(const smtp::SessionError& error) {
+  return error.stage == smtp::Stage::handshake && error.error.code == Errc::timed_out;
+}
+
+// REQUIRETLS leans on the MTA-STS policy where DNSSEC does not vouch for the hosts: then, too, the record is looked
+// at again before mail is returned (S38).
+Refusal refusal_by(const Plan& plan, Source source, const std::string& origin, const std::string& status,
+                   const std::string& text) {
+  Refusal refusal(status, text);
+  refusal.by_policy = true;
+  refusal.by_partner = source == Source::partner;
+  if (refusal.by_partner) refusal.rule = origin;
+  refusal.sts_involved = source == Source::mta_sts ||
+                         (source == Source::requiretls && plan.sts.kind != StsState::Kind::disabled);
+  return refusal;
+}
+
 }  // namespace
-
-// What the walk over the hosts has met so far.
-struct Dialer::Walk {
-  explicit Walk(std::uint64_t size_) : size(size_) {}
-  std::uint64_t size;
-  Refusal last{"4.4.1", "no host could be reached"};
-  bool by_policy = false;
-  Refusal policy;  // the first refusal by policy, which explains more than a later timeout
-  std::size_t hosts = 0;
-  std::size_t too_big = 0;
-  std::size_t closed_for_good = 0;  // 521
-  bool fall_back_to_clear = false;  // the handshake failed where clear text is allowed
-  bool no_place = false;            // our own limit of connections to a host
-
-  void failed(Refusal refusal) { last = std::move(refusal); }
-  void refused(Refusal refusal) {
-    last = refusal;
-    if (!by_policy) policy = std::move(refusal);
-    by_policy = true;
-  }
-};
 
 struct Dialer::HostAttempt {
   HostAttempt(const Plan& plan_, const MxHost& host_) : plan(plan_), host(host_) {}
@@ -77,6 +75,7 @@ struct Dialer::HostAttempt {
   HostAddresses addresses;
   DaneState dane;
   Decision decision;
+  std::optional<Manner> next;  // how the address just tried is worth another connection
 };
 
 event::Task<DialResult> Dialer::dial(const Plan& plan, std::uint64_t size) {
@@ -93,21 +92,20 @@ event::Task<DialResult> Dialer::dial(const Plan& plan, std::uint64_t size) {
     const bool loops =
         co_await leads_to_us(context_.resolver, plan.mx, host.preference, plan.next_hop.port, routing);
     if (loops) continue;
-    ++walk.hosts;
+    walk.next_host();
     auto connection = co_await try_host(plan, host, walk);
     if (connection) co_return DialResult(std::move(connection));
   }
-  if (walk.hosts == 0)
-    co_return DialResult(Refusal("5.4.6", "mail for " + plan.next_hop.domain + " loops back to this relay"));
-  Refusal refusal = walk.by_policy ? walk.policy : walk.last;
-  if (walk.too_big > 0 && walk.too_big == walk.hosts) {
-    refusal = Refusal("5.3.4", "message of " + std::to_string(size) +
-                                   " octets is too big for every host of " + plan.next_hop.domain);
-    refusal.scope = Refusal::Scope::message;
-  } else if (walk.closed_for_good < walk.hosts && refusal.permanent()) {
-    refusal.status.front() = '4';
+  Refusal refusal = walk.conclude(plan.next_hop.domain);
+  if (refusal.permanent() && walk.some_absent()) {
+    context_.nx_guard.saw(plan.next_hop.domain, true, context_.loop.now());
+    const std::string doubt =
+        co_await doubt_of_absence(context_.resolver, context_.nx_guard, context_.loop.now());
+    if (!doubt.empty()) {
+      refusal.status = "4.4.3";
+      refusal.text += "; not believed: " + doubt;
+    }
   }
-  refusal.no_place = walk.no_place && !walk.by_policy;
   co_return DialResult(std::move(refusal));
 }
 
@@ -117,7 +115,8 @@ event::Task<std::unique_ptr<Connection>> Dialer::try_host(const Plan& plan, cons
   attempt.addresses =
       co_await resolve_host(context_.resolver, host.name, plan.next_hop.port, settings.routing);
   if (attempt.addresses.endpoints.empty()) {
-    walk.failed(Refusal(attempt.addresses.status, attempt.addresses.why));
+    Refusal refusal(attempt.addresses.status, attempt.addresses.why);
+    attempt.addresses.absent ? walk.absent(std::move(refusal)) : walk.failed(std::move(refusal));
     co_return nullptr;
   }
   attempt.dane.kind = DaneState::Kind::disabled;
@@ -130,12 +129,7 @@ event::Task<std::unique_ptr<Connection>> Dialer::try_host(const Plan& plan, cons
   if (attempt.decision.skip) {
     const auto& skip = *attempt.decision.skip;
     count(attempt, nullptr, Judgement(), nullptr);
-    Refusal refusal(skip.status, skip.text);
-    refusal.by_policy = true;
-    refusal.by_partner = skip.source == Source::partner;
-    if (refusal.by_partner) refusal.rule = skip.origin;
-    refusal.sts_involved = skip.source == Source::mta_sts;
-    walk.refused(std::move(refusal));
+    walk.refused_by_policy(refusal_by(plan, skip.source, skip.origin, skip.status, skip.text));
     context_.totals.refused_by_policy.fetch_add(1, std::memory_order_relaxed);
     co_return nullptr;
   }
@@ -144,7 +138,7 @@ event::Task<std::unique_ptr<Connection>> Dialer::try_host(const Plan& plan, cons
   auto pooled = pool_.take(host.name, plan.next_hop.port, plan.report, [&](const Connection& candidate) {
     if (candidate.messages >= settings.messages_per_connection) return false;
     const auto limit = candidate.session->extensions().size_limit;
-    if (limit > 0 && walk.size > limit) return false;
+    if (limit > 0 && walk.size() > limit) return false;
     SessionFacts facts = candidate.facts;
     facts.mx_from_dnssec = plan.mx.dnssec == dns::Dnssec::secure;
     return judge(requirement, facts, now).verdict != Verdict::refuse;
@@ -157,6 +151,7 @@ event::Task<std::unique_ptr<Connection>> Dialer::try_host(const Plan& plan, cons
 
   const std::size_t most = std::min(attempt.addresses.endpoints.size(), endpoints_per_host);
   for (std::size_t i = 0; i < most; ++i) {
+    if (!walk.take_endpoint()) break;
     const Endpoint endpoint = attempt.addresses.endpoints[i];
     auto connection = co_await try_endpoint(attempt, endpoint, walk);
     if (connection) co_return connection;
@@ -166,12 +161,13 @@ event::Task<std::unique_ptr<Connection>> Dialer::try_host(const Plan& plan, cons
 
 event::Task<std::unique_ptr<Connection>> Dialer::try_endpoint(HostAttempt& attempt, Endpoint endpoint,
                                                               Walk& walk) {
-  walk.fall_back_to_clear = false;
-  auto connection = co_await open(attempt, endpoint, attempt.decision.try_tls, walk);
-  if (connection) co_return connection;
-  if (walk.fall_back_to_clear)
-    connection = co_await open(attempt, endpoint, false, walk);  // P3: a fresh connection, in clear
-  co_return connection;
+  Manner manner = attempt.decision.try_tls ? Manner::tls : Manner::clear;
+  for (;;) {  // at most three times: each one is a connection of its own (P3)
+    attempt.next.reset();
+    auto connection = co_await open(attempt, endpoint, manner, walk);
+    if (connection || !attempt.next) co_return connection;
+    manner = *attempt.next;
+  }
 }
 
 tls::ClientOptions Dialer::options_for(const HostAttempt& attempt, bool classical_only) const {
@@ -193,7 +189,7 @@ tls::ClientOptions Dialer::options_for(const HostAttempt& attempt, bool classica
   return options;
 }
 
-event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endpoint endpoint, bool tls,
+event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endpoint endpoint, Manner manner,
                                                       Walk& walk) {
   const Plan& plan = attempt.plan;
   const Settings& settings = plan.rules->settings;
@@ -203,14 +199,13 @@ event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endp
 
   auto lease = context_.hosts.acquire(host);
   if (!lease) {
-    walk.no_place = true;
-    walk.failed(Refusal("4.4.5", "no free connection to " + host));
+    walk.no_place(host);
     co_return nullptr;
   }
   auto stream = co_await context_.connector.connect(endpoint, settings.limits.connect);
   if (!stream) {
     context_.hosts.unreachable(host, avoid_until);
-    walk.failed(Refusal("4.4.1", "connect to " + where(host, endpoint) + ": " + stream.error().detail));
+    walk.unreachable(Refusal("4.4.1", "connect to " + where(host, endpoint) + ": " + stream.error().detail));
     co_return nullptr;
   }
   context_.totals.connections.fetch_add(1, std::memory_order_relaxed);
@@ -220,11 +215,9 @@ event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endp
   // A host that knows no EHLO offers no STARTTLS: judged and counted as such, not as an unreachable one.
   const bool knows_no_ehlo = !greeted && requirement.tls_required() && refused_ehlo(greeted.error());
   if (!greeted && !knows_no_ehlo) {
-    if (greeted.error().reply && greeted.error().reply->code == 521)
-      ++walk.closed_for_good;
-    else
-      context_.hosts.unreachable(host, avoid_until);
-    walk.failed(refusal_from(greeted.error(), host, endpoint));
+    Refusal refusal = refusal_from(greeted.error(), host, endpoint);
+    if (!refusal.permanent()) context_.hosts.unreachable(host, avoid_until);
+    walk.failed(std::move(refusal));
     co_return nullptr;
   }
   context_.hosts.reached(host);
@@ -232,11 +225,15 @@ event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endp
   SessionFacts facts;
   facts.starttls = StartTls::not_tried;
   bool handshake_failed = false;
-  if (tls) {
+  if (manner != Manner::clear) {
     facts.starttls = StartTls::not_offered;
     if (session->extensions().starttls) {
-      tls::ClientOptions options = options_for(attempt, false);
+      tls::ClientOptions options = options_for(attempt, manner == Manner::classical);
       auto started = co_await session->start_tls(context_.tls, std::move(options));
+      if (!started && manner == Manner::tls && stalled_in_handshake(started.error())) {
+        attempt.next = Manner::classical;  // T18: not yet a failure
+        co_return nullptr;
+      }
       if (started) {
         facts = *started;
       } else {
@@ -250,26 +247,22 @@ event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endp
   facts.mx_host = host;
   facts.mx_from_dnssec = plan.mx.dnssec == dns::Dnssec::secure;
   const Judgement judgement = judge(requirement, facts, context_.loop.wall());
-  if (tls) count(attempt, &facts, judgement, session.get());
+  if (manner != Manner::clear) count(attempt, &facts, judgement, session.get());
 
   if (handshake_failed) {
     Refusal refusal("4.7.5",
                     "TLS handshake with " + where(host, endpoint) + " failed: " + facts.handshake_error);
     if (!requirement.tls_required()) {
       walk.failed(std::move(refusal));
-      walk.fall_back_to_clear = true;
+      attempt.next = Manner::clear;
       co_return nullptr;
     }
   }
   if (judgement.verdict == Verdict::refuse) {
     const DemandResult* decisive = judgement.decisive();
     const DemandFailure& failure = decisive->failures.front();
-    Refusal refusal(failure.status, failure.text);
-    refusal.by_policy = true;
-    refusal.by_partner = decisive->source == Source::partner;
-    if (refusal.by_partner) refusal.rule = decisive->origin;
-    refusal.sts_involved = decisive->source == Source::mta_sts;
-    walk.refused(std::move(refusal));
+    walk.refused_by_policy(
+        refusal_by(plan, decisive->source, decisive->origin, failure.status, failure.text));
     context_.totals.refused_by_policy.fetch_add(1, std::memory_order_relaxed);
     log::info("host_refused", {{"domain", plan.recipient_domain},
                                {"mx", where(host, endpoint)},
@@ -281,9 +274,8 @@ event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endp
     co_return nullptr;
   }
   const auto limit = session->extensions().size_limit;
-  if (limit > 0 && walk.size > limit) {
-    ++walk.too_big;
-    walk.failed(Refusal("4.3.4", host + " takes at most " + std::to_string(limit) + " octets"));
+  if (limit > 0 && walk.size() > limit) {
+    walk.too_big(limit, host);
     co_await session->quit();
     co_return nullptr;
   }

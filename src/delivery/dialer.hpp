@@ -11,6 +11,7 @@
 
 #include "delivery/context.hpp"
 #include "delivery/plan.hpp"
+#include "delivery/walk.hpp"
 
 namespace sealpost::delivery {
 
@@ -24,10 +25,14 @@ class Dialer {
 
  private:
   struct HostAttempt;
-  struct Walk;
+  enum class Manner : std::uint8_t {
+    tls,
+    classical,
+    clear
+  };  // classical: TLS with a small first flight (T18)
   event::Task<std::unique_ptr<Connection>> try_host(const Plan& plan, const MxHost& host, Walk& walk);
   event::Task<std::unique_ptr<Connection>> try_endpoint(HostAttempt& attempt, Endpoint endpoint, Walk& walk);
-  event::Task<std::unique_ptr<Connection>> open(HostAttempt& attempt, Endpoint endpoint, bool tls,
+  event::Task<std::unique_ptr<Connection>> open(HostAttempt& attempt, Endpoint endpoint, Manner manner,
                                                 Walk& walk);
   tls::ClientOptions options_for(const HostAttempt& attempt, bool classical_only) const;
   void count(const HostAttempt& attempt, const SessionFacts* facts, const Judgement& judgement,

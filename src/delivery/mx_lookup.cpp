@@ -147,6 +147,7 @@ void explain_absence(const std::string& host, const dns::HostAddresses& found, H
     into.status = "4.4.3";
     into.why = "address lookup for " + host + " failed: " + found.why;
   } else {
+    into.absent = true;
     into.status = "5.4.4";
     into.why = host + (found.status == dns::Status::nxdomain ? " does not exist" : " has no address");
   }

@@ -75,6 +75,7 @@ struct HostAddresses {
   std::vector<Endpoint> endpoints;  // IPv6 and IPv4 interleaved, at most 16
   bool secure = false;              // every address RRset found, and the aliases to it, were secure
   std::string canonical;            // after CNAMEs; equals the host name exactly when it is no alias
+  bool absent = false;              // the name does not exist, or has no address
   bool is_self = false;             // one of our own addresses: drop this host and all that are not better
   // No endpoint: why. "4.4.3" lookup failed, "5.4.4" no address or none allowed, "5.4.6" ourselves. Empty
   // otherwise.

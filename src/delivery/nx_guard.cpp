@@ -39,4 +39,14 @@ std::string NxGuard::witness(SteadyTime now) const {
   return oldest == recent_.end() ? std::string() : oldest->first;
 }
 
+event::Task<std::string> doubt_of_absence(dns::Resolver& resolver, const NxGuard& guard, SteadyTime now) {
+  if (!guard.believable(now)) co_return "more than a fifth of recent domains were answered NXDOMAIN";
+  std::string witness = guard.witness(now);
+  if (witness.empty()) co_return "";
+  // TXT, because nothing else asks for it there: the answer is not one remembered from better times.
+  const auto answer = co_await resolver.query_fresh(witness, dns::RrType::txt);
+  const bool exists = answer->status == dns::Status::found || answer->status == dns::Status::no_data;
+  co_return exists ? "" : witness + ", which existed minutes ago, is not found either";
+}
+
 }  // namespace sealpost::delivery

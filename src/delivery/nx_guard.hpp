@@ -9,6 +9,8 @@
 #include <string>
 #include <unordered_map>
 
+#include "dns/resolver.hpp"
+#include "event/task.hpp"
 #include "sealpost/clock.hpp"
 
 namespace sealpost::delivery {
@@ -31,5 +33,8 @@ class NxGuard {
   mutable std::mutex mutex_;
   std::unordered_map<std::string, Seen> recent_;
 };
+
+// Why it is not to be believed now that a name does not exist; empty when it is (T-41).
+event::Task<std::string> doubt_of_absence(dns::Resolver& resolver, const NxGuard& guard, SteadyTime now);
 
 }  // namespace sealpost::delivery

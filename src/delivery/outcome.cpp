@@ -39,6 +39,14 @@ RecipientFate lost(std::uint32_t recipient, const smtp::SessionError& error) {
   return fate;
 }
 
+RecipientFate unreadable(std::uint32_t recipient, const smtp::SessionError& error) {
+  RecipientFate fate;
+  fate.recipient = recipient;
+  fate.status = "4.3.0";
+  fate.diagnostic = "the message cannot be read from the spool: " + error.error.detail;
+  return fate;
+}
+
 // "Too many recipients": 452, and 552 from old servers, once others were accepted (RFC 5321 §4.5.3.1.10).
 bool too_many(const Reply& reply, bool others_accepted) noexcept {
   if (!others_accepted) return false;
@@ -67,6 +75,8 @@ std::vector<RecipientFate> fates_of(const smtp::Transaction& transaction,
       if (too_many(*rcpt, any_accepted)) fates.back().fate = Fate::again;
     } else if (result.final && !(result.final->positive() && !rcpt)) {
       fates.push_back(from_reply(recipient, *result.final));
+    } else if (result.unreadable) {
+      fates.push_back(unreadable(recipient, *result.failure));
     } else if (result.failure) {
       fates.push_back(lost(recipient, *result.failure));
     } else {

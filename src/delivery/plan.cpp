@@ -4,22 +4,6 @@
 #include "base/log.hpp"
 
 namespace sealpost::delivery {
-namespace {
-
-// Why an NXDOMAIN is not to be believed now; empty when it is (T-41).
-event::Task<std::string> doubt_of_nxdomain(Context& context) {
-  const SteadyTime now = context.loop.now();
-  if (!context.nx_guard.believable(now))
-    co_return "more than a fifth of recent domains were answered NXDOMAIN";
-  std::string witness = context.nx_guard.witness(now);
-  if (witness.empty()) co_return "";
-  // TXT, because nothing else asks for it there: the answer is not one remembered from better times.
-  const auto answer = co_await context.resolver.query_fresh(witness, dns::RrType::txt);
-  const bool exists = answer->status == dns::Status::found || answer->status == dns::Status::no_data;
-  co_return exists ? "" : witness + ", which existed minutes ago, is not found either";
-}
-
-}  // namespace
 
 event::Task<PlanResult> make_plan(Context& context, RulesPtr rules, queue::LaneKey key) {
   const Settings& settings = rules->settings;
@@ -28,6 +12,7 @@ event::Task<PlanResult> make_plan(Context& context, RulesPtr rules, queue::LaneK
   plan.recipient_domain = key.policy_domain;
   plan.report = key.message_class == MessageClass::report;
   plan.flags.requiretls = key.requiretls;
+  plan.null_reverse_path = key.requiretls_bounce;
   plan.flags.tls_required_no = key.tls_required_no || plan.report;
   plan.made = context.loop.now();
 
@@ -57,7 +42,8 @@ event::Task<PlanResult> make_plan(Context& context, RulesPtr rules, queue::LaneK
     Refusal refusal(failure->status, failure->text);
     context.nx_guard.saw(plan.next_hop.domain, failure->nxdomain, context.loop.now());
     if (!failure->nxdomain) co_return refusal;
-    const std::string doubt = co_await doubt_of_nxdomain(context);
+    const std::string doubt =
+        co_await doubt_of_absence(context.resolver, context.nx_guard, context.loop.now());
     if (doubt.empty()) co_return refusal;
     refusal.status = "4.4.3";
     refusal.text += "; not believed: " + doubt;
@@ -86,6 +72,7 @@ Decision decide_for(const Plan& plan, const MxHost& host, const DaneState& dane,
   facts.sts = plan.sts;
   facts.dane = dane;
   facts.flags = plan.flags;
+  facts.null_reverse_path = plan.null_reverse_path;
   facts.default_minimum = plan.rules->settings.minimum;
   facts.dane_satisfies_sts = plan.rules->settings.dane_satisfies_sts;
   facts.now = now;

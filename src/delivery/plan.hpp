@@ -25,6 +25,7 @@ struct Plan {
   StsState sts;
   MxSet mx;
   MessageFlags flags;
+  bool null_reverse_path = false;  // known of mail with REQUIRETLS only (RFC 8689 §5)
   bool report = false;
   SteadyTime made{};
   const PartnerRule* rule_named(std::string_view name) const noexcept;

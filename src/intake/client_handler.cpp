@@ -28,7 +28,7 @@ std::optional<smtp::ServerReply> ClientHandler::check_recipient(const smtp::Sess
 Expected<std::unique_ptr<smtp::IncomingMessage>, smtp::ServerReply> ClientHandler::begin(
     const smtp::SessionInfo& session, Envelope envelope, std::uint64_t size) {
   return std::unique_ptr<smtp::IncomingMessage>(
-      std::make_unique<SpooledMessage>(worker_, settings_, session, std::move(envelope), size));
+      std::make_unique<SpooledMessage>(worker_, settings_, session, trusted_, std::move(envelope), size));
 }
 
 // The command's text is never logged: it may be a password sent to the wrong port (T-05).

@@ -16,8 +16,8 @@ namespace sealpost::intake {
 class SpooledMessage final : public smtp::IncomingMessage {
  public:
   // Puts our Received field in front (RFC 5321 §4.4).
-  SpooledMessage(Worker& worker, SettingsPtr settings, const smtp::SessionInfo& session, Envelope envelope,
-                 std::uint64_t size_hint);
+  SpooledMessage(Worker& worker, SettingsPtr settings, const smtp::SessionInfo& session, bool trusted,
+                 Envelope envelope, std::uint64_t size_hint);
   ~SpooledMessage() override;
 
   std::string& buffer() noexcept override { return message_.body; }
@@ -37,6 +37,7 @@ class SpooledMessage final : public smtp::IncomingMessage {
   Worker& worker_;
   SettingsPtr settings_;
   const smtp::SessionInfo& session_;
+  bool trusted_;  // its client may relay
   spool::NewMessage message_;
   MessageId id_;
   BodyBudget::Lease lease_;

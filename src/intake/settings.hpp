@@ -22,7 +22,9 @@ struct Settings {
   explicit Settings(RelayRules rules) : relay(std::move(rules)) {}
   std::shared_ptr<const smtp::ServerOptions> server;
   RelayControl relay;
-  unsigned most_hops = 50;   // Received fields before a message counts as looping (T-38)
+  unsigned most_hops = 50;  // Received fields before a message counts as looping (T-38)
+  bool honour_tls_required =
+      false;                 // the header field TLS-Required: No (RFC 8689 §3), of clients that may relay
   bool hide_client = false;  // leave the client out of our Received field (T-49)
 };
 using SettingsPtr = std::shared_ptr<const Settings>;

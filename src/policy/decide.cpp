@@ -43,6 +43,11 @@ class Decider {
   // REQUIRETLS beats the header (§4.1), and a local rule never hears of it (P1, T-61).
   bool relaxed() const noexcept { return facts_.flags.tls_required_no && !facts_.flags.requiretls; }
 
+  // A policy that is published but could not be fetched, a resolver that cannot validate now: trouble that passes.
+  bool somebody_might_vouch_later() const noexcept {
+    return facts_.sts.kind == StsState::Kind::fetch_failed || facts_.dane.kind == DaneState::Kind::failed;
+  }
+
   bool dane_rules() const noexcept { return facts_.dane.kind == DaneState::Kind::usable; }
 
   const MtaStsPolicy* sts_policy() const noexcept {
@@ -164,7 +169,8 @@ void Decider::requiretls() {
   const bool sts_vouches = policy != nullptr && policy->mode == StsMode::enforce;
   if (!facts_.mx_secure && sts_vouches) asked.mx_patterns = policy->mx;
   if (!facts_.mx_secure && !sts_vouches)
-    asked.unmet.push_back(failures::mx_not_authenticated(decision_.requirement));
+    asked.unmet.push_back(
+        failures::mx_not_authenticated(decision_.requirement, somebody_might_vouch_later()));
   trace("REQUIRETLS: host name vouched for by {}, certificate checked by {}",
         facts_.mx_secure ? "DNSSEC"
         : sts_vouches    ? "MTA-STS"

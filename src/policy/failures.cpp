@@ -72,9 +72,9 @@ DemandFailure dane_required(const Requirement& requirement, const Demand& demand
       fmt::format("DANE required by {}, but {}: {}", asker(requirement, demand), requirement.mx_host, why));
 }
 
-DemandFailure mx_not_authenticated(const Requirement& requirement) {
+DemandFailure mx_not_authenticated(const Requirement& requirement, bool for_now) {
   return make(
-      "validation-failure", "mx-not-authenticated", "5.7.10",
+      "validation-failure", "mx-not-authenticated", for_now ? "4.7.10" : "5.7.10",
       fmt::format("REQUIRETLS: neither DNSSEC nor an enforced MTA-STS policy vouches for mail host {} of {}",
                   requirement.mx_host, requirement.policy_domain));
 }

@@ -20,7 +20,7 @@ DemandFailure tlsa_lookup_failed(const Requirement& requirement, std::string_vie
                                  std::string_view reason);
 DemandFailure tlsa_unusable(std::string_view base_domain);
 DemandFailure dane_required(const Requirement& requirement, const Demand& demand, std::string_view why);
-DemandFailure mx_not_authenticated(const Requirement& requirement);
+DemandFailure mx_not_authenticated(const Requirement& requirement, bool for_now);
 
 // About the session.
 DemandFailure no_starttls(const Requirement& requirement, const Demand& demand, const SessionFacts& session);

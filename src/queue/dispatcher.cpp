@@ -45,6 +45,7 @@ LaneKey Dispatcher::key_for(const Envelope& envelope, const Recipient& recipient
       envelope.message_class == MessageClass::report ? MessageClass::report : MessageClass::normal;
   key.requiretls = envelope.flags.requiretls;
   key.tls_required_no = envelope.flags.tls_required_no;
+  key.requiretls_bounce = key.requiretls && envelope.reverse_path.empty();
   return key;
 }
 

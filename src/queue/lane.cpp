@@ -18,8 +18,8 @@ std::size_t LaneKey::hash() const noexcept {
     return bits ^ (bits >> 31);
   };
   const std::hash<std::string> of;
-  const std::uint64_t flags =
-      static_cast<std::uint64_t>(message_class) * 4 + (requiretls ? 2U : 0U) + (tls_required_no ? 1U : 0U);
+  const std::uint64_t flags = static_cast<std::uint64_t>(message_class) * 8 + (requiretls_bounce ? 4U : 0U) +
+                              (requiretls ? 2U : 0U) + (tls_required_no ? 1U : 0U);
   return mixed(mixed(flags, of(policy_domain)), of(next_hop));
 }
 

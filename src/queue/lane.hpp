@@ -29,6 +29,8 @@ struct LaneKey {
   MessageClass message_class = MessageClass::normal;  // dsn counts as normal here; report stands apart (R21)
   bool requiretls = false;
   bool tls_required_no = false;
+  // From the null reverse-path, which is asked less of than other mail with REQUIRETLS (RFC 8689 §5); said only then.
+  bool requiretls_bounce = false;
   auto operator<=>(const LaneKey&) const = default;
   std::size_t hash() const noexcept;
 };

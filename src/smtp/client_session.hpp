@@ -83,6 +83,7 @@ struct TransactionResult {
   std::vector<std::optional<Reply>> rcpt;  // per recipient of the transaction
   // Reply to DATA (when refused) or to the final dot; there also a 421, which says that nothing was taken.
   std::optional<Reply> final;
+  bool unreadable = false;  // the spool could not give us the whole body: no word about the peer
   // The session failed on the way. At Stage::final_dot delivery may have happened (D-15); at Stage::body with
   // a session that is not broken, the body could not be read and nothing was said.
   std::optional<SessionError> failure;

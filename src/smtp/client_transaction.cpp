@@ -110,6 +110,7 @@ event::Task<TransactionResult> ClientSession::transact(Transaction transaction,
   // Before anything is said: a body that cannot be read is no matter between us and the peer.
   auto first = co_await body->next();
   if (!first) {
+    result.unreadable = true;
     result.failure.emplace(Stage::body, std::move(first).error());
     co_return result;
   }
@@ -227,6 +228,7 @@ event::Task<void> ClientSession::Exchange::body(std::unique_ptr<spool::BodyReade
     }
     auto next = co_await reader->next();
     if (!next) {  // half a message must not look like a whole one: no dot, no more words
+      result_.unreadable = true;
       failed(session_.fail(Stage::body, std::move(next).error()));
       co_return;
     }

@@ -13,6 +13,7 @@
 #include <set>
 
 #include "app/intake_setup.hpp"
+#include "app/own_addresses.hpp"
 
 using namespace sealpost;
 using namespace sealpost::app;
@@ -104,6 +105,7 @@ mode = "relay"
 allow = ["10.0.0.0/8", "192.0.2.7", "2001:db8::/32"]
 address_literals = true
 hide_client = true
+honour_tls_required = true
 [[listener]]
 address = "[::1]:25"
 [tls]
@@ -187,6 +189,8 @@ file = "/var/log/sealpost.log"
   CHECK(c.listeners[0].hide_client);
   CHECK(c.listeners[1].allow.size() == 2);
   CHECK(!c.listeners[1].hide_client);
+  CHECK(c.listeners[0].honour_tls_required);
+  CHECK(!c.listeners[1].honour_tls_required);
   CHECK(c.certificate == certificate);
   CHECK(c.key == key);
   CHECK(c.trust == certificate);
@@ -235,6 +239,8 @@ file = "/var/log/sealpost.log"
 
   const auto settings = intake_settings(c, c.listeners[0], nullptr);
   CHECK(settings->hide_client);
+  CHECK(settings->honour_tls_required);
+  CHECK(settings->server->offer_requiretls);
   CHECK(settings->most_hops == 30);
   const smtp::ServerLimits& limits = settings->server->limits;
   CHECK(limits.message_size == 100000);
@@ -430,4 +436,20 @@ TEST_CASE("docs/configuration.md: its example is understood, but for files that 
     CAPTURE(found.to_string());
     CHECK(found.to_string().find("/etc/sealpost/") != std::string::npos);
   }
+}
+
+TEST_CASE("T-39 a wildcard listener on port 25 makes every address of the machine our own") {
+  const auto own = [](const char* address) {
+    ListenerConfig listener;
+    listener.address = *Endpoint::parse(address);
+    return own_addresses({listener});
+  };
+  const auto has = [](const std::vector<IpAddress>& list, const char* address) {
+    return std::find(list.begin(), list.end(), *IpAddress::parse(address)) != list.end();
+  };
+  CHECK(own("192.0.2.1:25") == std::vector<IpAddress>{*IpAddress::parse("192.0.2.1")});
+  CHECK(own("0.0.0.0:2525").empty());
+  CHECK(has(own("0.0.0.0:25"), "127.0.0.1"));
+  CHECK_FALSE(has(own("0.0.0.0:25"), "0.0.0.0"));
+  for (const IpAddress& address : own("[::]:25")) CHECK_FALSE(address.is_v4());
 }

@@ -146,3 +146,17 @@ TEST_CASE("a host's connections are counted, and given back") {
   hosts.reached("mx");
   CHECK_FALSE(hosts.avoid("mx", now));
 }
+
+TEST_CASE("a body that the spool cannot give says nothing about the peer") {
+  smtp::TransactionResult result;
+  result.rcpt.resize(1);
+  result.unreadable = true;
+  result.failure.emplace(smtp::Stage::body, Error(Errc::unavailable, "no descriptors"));
+  const auto fates = fates_of(to(1), result);
+  REQUIRE(fates.size() == 1);
+  CHECK(fates[0].fate == Fate::deferred);
+  CHECK(fates[0].status == "4.3.0");
+  CHECK(fates[0].diagnostic == "the message cannot be read from the spool: no descriptors");
+  CHECK_FALSE(fates[0].remote);
+  CHECK_FALSE(ambiguous(result));
+}

@@ -260,3 +260,42 @@ TEST_CASE("T-35 every refusal of ours leaves nothing in the spool that could bou
   CHECK(fixture.spool.stored.empty());
   CHECK(fixture.sink.messages.empty());
 }
+
+TEST_CASE("T-61 T6 TLS-Required: No counts where the operator says so, and only whole and alone") {
+  const struct {
+    const char* name;
+    bool honoured;
+    const char* head;
+    bool counts;
+  } rows[] = {
+      {"by default not", false, "TLS-Required: No\r\n\r\n", false},
+      {"where it is honoured", true, "Subject: x\r\nTLS-Required: No\r\n\r\n", true},
+      {"any case, folded", true, "tls-required:\r\n NO \r\n\r\n", true},
+      {"no other value exists", true, "TLS-Required: Yes\r\n\r\n", false},
+      {"nor one with more words", true, "TLS-Required: No way\r\n\r\n", false},
+      {"twice is ignored", true, "TLS-Required: No\r\nTLS-Required: No\r\n\r\n", false},
+      {"in the body it is text", true, "Subject: x\r\n\r\nTLS-Required: No\r\n", false},
+      {"absent", true, "Subject: x\r\n\r\n", false},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.name);
+    IntakeFixture fixture;
+    fixture.honour_tls_required = row.honoured;
+    Script& client = fixture.connect();
+    fixture.say(client, hello + envelope);
+    fixture.say(client, std::string(row.head) + ".\r\n");
+    REQUIRE(fixture.spool.stored.size() == 1);
+    CHECK(fixture.spool.stored[0]->envelope.flags.tls_required_no == row.counts);
+  }
+}
+
+TEST_CASE("T-61 a stranger's TLS-Required: No never counts") {
+  IntakeFixture fixture;
+  fixture.honour_tls_required = true;
+  fixture.rules.postmaster = "ops@example.net";
+  Script& client = fixture.connect("198.51.100.9");
+  fixture.say(client, hello + "MAIL FROM:<a@example.com>\r\nRCPT TO:<postmaster>\r\nDATA\r\n");
+  fixture.say(client, "TLS-Required: No\r\n\r\n.\r\n");
+  REQUIRE(fixture.spool.stored.size() == 1);
+  CHECK_FALSE(fixture.spool.stored[0]->envelope.flags.tls_required_no);
+}

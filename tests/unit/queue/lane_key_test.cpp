@@ -51,11 +51,12 @@ TEST_CASE("lanes spread over any number of workers, by MX and by a relay for all
 }
 
 TEST_CASE("what tells lanes apart tells their hashes apart") {
-  std::vector<LaneKey> lanes(5, lane_to("a.example", "a.example"));
+  std::vector<LaneKey> lanes(6, lane_to("a.example", "a.example"));
   lanes[1].requiretls = true;
   lanes[2].tls_required_no = true;
   lanes[3].message_class = MessageClass::report;
   lanes[4].next_hop = "b.example";
+  lanes[5].requiretls = lanes[5].requiretls_bounce = true;
   lanes.push_back(lane_to("b.example", "a.example"));
   std::set<std::size_t> hashes;
   for (const LaneKey& key : lanes) hashes.insert(key.hash());
