@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the relay goes and where it does not: T-20, T-39, T-41 and the order of hosts."""
 
+import socket
+
 import pytest
 from lab.world import wait_for
 
@@ -35,15 +37,41 @@ def bounce_of(lab, sender: str):
     return found[0] if found else None
 
 
-def test_T20_no_connection_to_private_addresses(lab, relay, private_domains):
+@pytest.fixture
+def own_port_25(lab):
+    """Whoever connects to port 25 of the relay's own machine, whatever name the address has, is seen here."""
+    with lab.entered():
+        sockets = [socket.create_server(("0.0.0.0", 25)), socket.create_server(("::", 25), family=socket.AF_INET6)]
+    for one in sockets:
+        one.setblocking(False)
+    yield sockets
+    for one in sockets:
+        one.close()
+
+
+def nobody_came(listening: socket.socket) -> bool:
+    try:
+        listening.accept()[0].close()
+    except BlockingIOError:
+        return True
+    return False
+
+
+def test_T20_not_one_connection_to_forbidden_addresses(lab, relay, private_domains, own_port_25):
+    """Each of them ends for good and at once; every address where a connection could be seen saw none."""
     one = relay()
     names = [*PRIVATE, *UNREACHABLE]
-    ids = {n: one.submit(f"t20-{n}@home.test", f"b@at-{n}.test", "Subject: x\r\n\r\nx\r\n") for n in names}
-    for name, id in ids.items():
-        settled = wait_for(lambda: bounce_of(lab, f"t20-{name}@home.test") or one.queue(id)[0]["attempts"] >= 1, 20)
-        assert settled, (name, one.queue(id))
+    for name in names:
+        one.submit(f"t20-{name}@home.test", f"b@at-{name}.test", "Subject: x\r\n\r\nx\r\n")
+    for name in names:
+        assert wait_for(lambda: bounce_of(lab, f"t20-{name}@home.test"), 20), (name, one.queue())
+        assert "Status: 5.4.4" in bounce_of(lab, f"t20-{name}@home.test").octets.decode()
     for name in PRIVATE:
         assert lab.sessions(f"mx1.at-{name}.test") == [], name
+    assert all(nobody_came(listening) for listening in own_port_25)
+    with lab.entered():  # the ears hear
+        socket.create_connection(("127.0.0.1", 25)).close()
+    assert not nobody_came(own_port_25[0])
 
 
 def test_T20_unless_the_operator_allows_it(lab, relay, private_domains):

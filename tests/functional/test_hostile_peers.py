@@ -78,7 +78,7 @@ def cases() -> dict[str, tuple[dict, str]]:
     add("no-close-notify", rule("quit", then="quiet-close"), DELIVERED)
     add("keywords-in-lower-case", [], DELIVERED, ehlo=["pipelining", "starttls", "size 99999999"])
     add("keywords-of-nonsense", [], DELIVERED, ehlo=["", " ", "=", "SIZE x", "SIZE 99999999999999999999999", "\xff\xfe", "STARTTLS extra"])
-    add("size-too-small", [], DEFERRED, ehlo=["SIZE 100", "STARTTLS"], ehlo_tls=["SIZE 100"])
+    add("size-too-small", [], BOUNCED, ehlo=["SIZE 100", "STARTTLS"], ehlo_tls=["SIZE 100"])
     add("size-unlimited", [], DELIVERED, ehlo=["SIZE 0", "STARTTLS"], ehlo_tls=["SIZE"])
     add("no-extensions", [], DELIVERED, ehlo=[])
     return found
