@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "admin/report_commands.hpp"
 
+#include <algorithm>
+
+#include "admin/report_views.hpp"
 #include "base/text.hpp"
+#include "tlsrpt/certificates.hpp"
+#include "tlsrpt/overview.hpp"
 
 namespace sealpost::admin {
 namespace {
 
+constexpr std::size_t usual_lines = 1000;
 constexpr std::size_t most_lines = 100'000;
 
 class ReportCommands {
@@ -14,24 +20,50 @@ class ReportCommands {
                  tlsrpt::ReportIdentity identity)
       : home_(home), recorder_(recorder), sender_(sender), identity_(std::move(identity)) {}
 
+  // Per day, domain and policy, with trend and the failure that weighs most.
   event::Task<Answer> list(Json arguments) {
-    using Days = std::vector<tlsrpt::DomainDay>;
-    const std::string day = arguments.value("day", std::string());
-    const std::string domain = text::lower(arguments.value("domain", std::string()));
-    if (!day.empty() && !is_day(day)) co_return bad_day(day);
-    std::function<Expected<Days>(tlsrpt::Store&)> query = [day, domain](tlsrpt::Store& store) {
-      return store.days(day, domain, most_lines);
+    using Lines = std::vector<tlsrpt::OverviewLine>;
+    tlsrpt::OverviewFilter filter;
+    filter.day = arguments.value("day", std::string());
+    filter.domain = text::lower(arguments.value("domain", std::string()));
+    filter.most = std::clamp<std::size_t>(arguments.value("limit", usual_lines), 1, most_lines);
+    if (!filter.day.empty() && !is_day(filter.day)) co_return bad_day(filter.day);
+    std::function<Expected<Lines>(tlsrpt::Store&)> query = [filter](tlsrpt::Store& store) {
+      return tlsrpt::overview(store, filter);
     };
-    const Expected<Days> days = co_await recorder_.ask<Days>(home_, std::move(query));
-    if (!days) co_return Answer(500, days.error().detail);
-    Json all = Json::array();
-    for (const auto& line : *days) {
-      all.push_back({{"day", line.day},
-                     {"domain", line.domain},
-                     {"successful_sessions", line.success},
-                     {"failed_sessions", line.failure}});
-    }
-    co_return Answer(std::move(all));
+    const Expected<Lines> lines = co_await recorder_.ask<Lines>(home_, std::move(query));
+    if (!lines) co_return Answer(500, lines.error().detail);
+    co_return Answer(list_view(*lines, filter.way, home_.wall()));
+  }
+
+  // One day and domain in plain words. Day defaults to the newest one with sessions.
+  event::Task<Answer> show(Json arguments) {
+    const std::string domain = text::lower(arguments.value("domain", std::string()));
+    std::string day = arguments.value("day", std::string());
+    if (!day.empty() && !is_day(day)) co_return bad_day(day);
+    if (domain.empty()) co_return no_domain();
+    struct Found {
+      std::string day;
+      std::vector<PolicyView> policies;
+    };
+    std::function<Expected<Found>(tlsrpt::Store&)> query = [day,
+                                                            domain](tlsrpt::Store& store) -> Expected<Found> {
+      Found found;
+      found.day = day;
+      if (day.empty()) {
+        auto newest = tlsrpt::newest_day(store, tlsrpt::Way::to_them, domain);
+        if (!newest) return newest.error();
+        found.day = std::move(*newest);
+      }
+      auto policies = counted_views(store, found.day, domain);
+      if (!policies) return policies.error();
+      found.policies = std::move(*policies);
+      return found;
+    };
+    const Expected<Found> found = co_await recorder_.ask<Found>(home_, std::move(query));
+    if (!found) co_return Answer(500, found.error().detail);
+    if (found->policies.empty()) co_return nothing(domain, day);
+    co_return Answer(show_view(found->day, domain, tlsrpt::Way::to_them, found->policies, home_.wall()));
   }
 
   // The RFC 8460 object of one day and domain, as it would be sent. Day defaults to today (UTC).
@@ -40,16 +72,13 @@ class ReportCommands {
     const std::string day = arguments.value("day", to_utc_day(home_.wall()));
     const std::string domain = text::lower(arguments.value("domain", std::string()));
     if (!is_day(day)) co_return bad_day(day);
-    if (domain.empty())
-      co_return Answer(400, "no domain was given", "'sealpost report list' shows those with sessions");
+    if (domain.empty()) co_return no_domain();
     std::function<Expected<Policies>(tlsrpt::Store&)> query = [day, domain](tlsrpt::Store& store) {
       return store.policies(day, domain);
     };
     const Expected<Policies> policies = co_await recorder_.ask<Policies>(home_, std::move(query));
     if (!policies) co_return Answer(500, policies.error().detail);
-    if (policies->empty())
-      co_return Answer(404, "no TLS session with " + domain + " on " + day,
-                       "'sealpost report list' shows those there are");
+    if (policies->empty()) co_return nothing(domain, day);
     co_return Answer(Json(tlsrpt::build_report(identity_, day, domain, *policies)));
   }
 
@@ -92,6 +121,39 @@ class ReportCommands {
     }
     return all;
   }
+  static Expected<std::vector<PolicyView>> counted_views(tlsrpt::Store& store, const std::string& day,
+                                                         const std::string& domain) {
+    auto policies = store.policies(day, domain);
+    if (!policies) return policies.error();
+    std::vector<PolicyView> views;
+    for (tlsrpt::PolicyCount& policy : *policies) {
+      PolicyView view;
+      tlsrpt::OverviewLine line;
+      line.day = day;
+      line.domain = domain;
+      line.policy_type = policy.key.type;
+      const auto before = tlsrpt::sums_before(store, tlsrpt::Way::to_them, line);
+      if (!before) return before.error();
+      view.before = *before;
+      for (const auto& failure : policy.details) {
+        const auto expires = tlsrpt::Certificates(store).expiry(domain, failure.detail.mx_host);
+        if (!expires) return expires.error();
+        if (*expires) view.certificates.emplace(failure.detail.mx_host, **expires);
+      }
+      view.policy = std::move(policy);
+      views.push_back(std::move(view));
+    }
+    return views;
+  }
+  static Answer no_domain() {
+    return Answer(400, "no domain was given", "'sealpost report list' shows those with sessions");
+  }
+  static Answer nothing(const std::string& domain, const std::string& day) {
+    return Answer(404,
+                  "no TLS session with " + text::printable(domain, 255) + (day.empty() ? "" : " on " + day) +
+                      " has been counted",
+                  "'sealpost report list' shows those there are");
+  }
   static bool is_day(const std::string& text) {
     return text.size() == 10 && from_rfc3339(text + "T00:00:00Z").has_value();
   }
@@ -111,6 +173,7 @@ void serve_report_commands(ControlServer& server, event::Loop& home, tlsrpt::DbR
                            tlsrpt::Sender& sender, tlsrpt::ReportIdentity identity) {
   const auto commands = std::make_shared<ReportCommands>(home, recorder, sender, std::move(identity));
   server.handle("report.list", [commands](Json arguments) { return commands->list(std::move(arguments)); });
+  server.handle("report.show", [commands](Json arguments) { return commands->show(std::move(arguments)); });
   server.handle("report.send", [commands](Json arguments) { return commands->send(std::move(arguments)); });
   server.handle("report.why", [commands](Json arguments) { return commands->why(std::move(arguments)); });
   server.handle("report.preview",

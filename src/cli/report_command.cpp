@@ -5,67 +5,18 @@
 #include <memory>
 
 #include "cli/command_line.hpp"
-#include "cli/table.hpp"
+#include "cli/report_print.hpp"
 
 namespace sealpost::cli {
 namespace {
 
-void show_days(const Json& days) {
-  if (days.empty()) {
-    std::cout << "No TLS session has been counted.\n";
-    return;
-  }
-  Table table({"DAY", "DOMAIN", "OK", "FAILED"});
-  for (const Json& line : days) {
-    table.add({line.at("day"), line.at("domain"), line.at("successful_sessions").dump(),
-               line.at("failed_sessions").dump()});
-  }
-  table.print(std::cout);
-}
-
-std::string member(const Json& object, const char* key) { return object.value(key, std::string("-")); }
-
-void show_report(const Json& report) {
-  std::cout << "Report " << member(report, "report-id") << " by " << member(report, "organization-name")
-            << "\n"
-            << "From " << member(report.at("date-range"), "start-datetime") << " to "
-            << member(report.at("date-range"), "end-datetime") << "\n";
-  for (const Json& entry : report.at("policies")) {
-    const Json& policy = entry.at("policy");
-    const Json& summary = entry.at("summary");
-    std::cout << "\nPolicy " << member(policy, "policy-type") << " of " << member(policy, "policy-domain")
-              << ": " << summary.at("total-successful-session-count") << " session(s) ok, "
-              << summary.at("total-failure-session-count") << " failed\n";
-    for (const Json& line : policy.at("policy-string"))
-      std::cout << "    " << line.get<std::string>() << '\n';
-    if (entry.at("failure-details").empty()) continue;
-    Table table({"  SESSIONS", "RESULT", "MX", "IP", "REASON"});
-    for (const Json& detail : entry.at("failure-details")) {
-      table.add({"  " + detail.at("failed-session-count").dump(), member(detail, "result-type"),
-                 member(detail, "receiving-mx-hostname"), member(detail, "receiving-ip"),
-                 member(detail, "failure-reason-code")});
-    }
-    table.print(std::cout);
-  }
-}
-
-void show_jobs(const Json& jobs) {
-  if (jobs.empty()) {
-    std::cout << "No report has been planned.\n";
-    return;
-  }
-  Table table({"DAY", "DOMAIN", "STATE", "TRIES", "TARGET", "RESULT"});
-  for (const Json& job : jobs) {
-    table.add({job.at("day"), job.at("domain"), job.at("state"), job.at("attempts").dump(),
-               job.at("target").is_null() ? "-" : job.at("target").get<std::string>(), job.at("result")});
-  }
-  table.print(std::cout);
-}
-
 struct Options {
   std::string day, domain;
-  bool now = false;
+  std::size_t limit = 1000;
+  bool now = false, csv = false;
 };
+
+using Printer = void (*)(const Json&);
 
 }  // namespace
 
@@ -78,34 +29,43 @@ void add_report_commands(CLI::App& app, CommandLine& line) {
     Json all = Json::object();
     if (!options->day.empty()) all["day"] = options->day;
     if (!options->domain.empty()) all["domain"] = options->domain;
+    all["limit"] = options->limit;
     return all;
   };
 
-  CLI::App* list =
-      report->add_subcommand("list", "Sessions per day and domain, newest day and most failures first");
-  list->add_option("--day", options->day, "Only this UTC day, 2026-01-31");
-  list->add_option("--domain", options->domain, "Only this domain");
-  list->callback([&line, arguments] {
-    line.work = [&line, arguments] { return ask_and_show(line, "report.list", arguments(), show_days); };
-  });
-
-  const auto one = [&](const char* name, const char* help, bool raw) {
-    CLI::App* sub = report->add_subcommand(name, help);
-    sub->add_option("--day", options->day, "UTC day, 2026-01-31; default: today");
-    sub->add_option("--domain", options->domain, "The domain reported to")->required();
-    sub->callback([&line, arguments, raw] {
-      line.work = [&line, arguments, raw] {
-        return ask_and_show(line, "report.preview", arguments(), [raw](const Json& answer) {
-          if (raw)
-            std::cout << answer.dump(2) << '\n';
-          else
-            show_report(answer);
-        });
+  // People read a table or sentences, spreadsheets CSV, programs --json.
+  const auto read = [&line, options, arguments](CLI::App* sub, const char* name, Printer people,
+                                                Printer csv) {
+    sub->add_flag("--csv", options->csv, "Comma-separated values, for a spreadsheet");
+    sub->callback([&line, options, arguments, name, people, csv] {
+      line.work = [&line, options, arguments, name, people, csv] {
+        return ask_and_show(line, name, arguments(), options->csv ? csv : people);
       };
     });
   };
-  one("show", "One day and domain in plain words", false);
-  one("preview", "The report as it would be sent: the RFC 8460 JSON itself", true);
+  CLI::App* list = report->add_subcommand(
+      "list", "Sessions per day, domain and policy, with trend and worst failure; newest day first");
+  list->add_option("--day", options->day, "Only this UTC day, 2026-01-31");
+  list->add_option("--domain", options->domain, "Only this domain");
+  list->add_option("--limit", options->limit, "At most so many lines")->capture_default_str();
+  read(list, "report.list", print_list, print_list_csv);
+
+  CLI::App* show = report->add_subcommand(
+      "show", "One day and domain in plain words: what failed, the likely cause, and what to do about it");
+  show->add_option("--day", options->day, "UTC day, 2026-01-31; default: the newest with sessions");
+  show->add_option("--domain", options->domain, "The domain mail went to")->required();
+  read(show, "report.show", print_show, print_show_csv);
+
+  CLI::App* preview =
+      report->add_subcommand("preview", "The report as it would be sent: the RFC 8460 JSON itself");
+  preview->add_option("--day", options->day, "UTC day, 2026-01-31; default: today");
+  preview->add_option("--domain", options->domain, "The domain reported to")->required();
+  preview->callback([&line, arguments] {
+    line.work = [&line, arguments] {
+      return ask_and_show(line, "report.preview", arguments(),
+                          [](const Json& answer) { std::cout << answer.dump(2) << '\n'; });
+    };
+  });
 
   CLI::App* send =
       report->add_subcommand("send", "Send the reports of a finished day now, without waiting for the night");
@@ -113,12 +73,12 @@ void add_report_commands(CLI::App& app, CommandLine& line) {
   send->add_option("--domain", options->domain, "Only this domain's");
   send->add_flag("--now", options->now, "Said for clarity: sending is always at once");
   send->callback([&line, arguments] {
-    line.work = [&line, arguments] { return ask_and_show(line, "report.send", arguments(), show_jobs); };
+    line.work = [&line, arguments] { return ask_and_show(line, "report.send", arguments(), print_jobs); };
   });
   CLI::App* why = report->add_subcommand("why", "What became of the reports about a domain");
   why->add_option("DOMAIN", options->domain, "The domain")->required();
   why->callback([&line, arguments] {
-    line.work = [&line, arguments] { return ask_and_show(line, "report.why", arguments(), show_jobs); };
+    line.work = [&line, arguments] { return ask_and_show(line, "report.why", arguments(), print_jobs); };
   });
 }
 

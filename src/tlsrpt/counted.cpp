@@ -59,6 +59,12 @@ CountedEntry sts_entry(const SessionRecord& record) {
 
 }  // namespace
 
+void fold(Tally& tally, CountedEntry entry) {
+  PolicyTally& sum = tally[std::move(entry.key)];
+  if (entry.session) ++(entry.success ? sum.success : sum.failure);
+  for (FailureDetail& detail : entry.failures) ++sum.failures[std::move(detail)];
+}
+
 std::vector<CountedEntry> count_session(const SessionRecord& record) {
   std::vector<CountedEntry> entries;
   const bool encrypted = record.facts && record.facts->starttls == StartTls::established;

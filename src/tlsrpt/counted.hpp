@@ -4,6 +4,8 @@
 // each with its own verdict; no-policy-found only when neither exists (R8). Pure.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -35,6 +37,14 @@ struct CountedEntry {
   bool session = true;   // false: the failure had no session of its own and only adds its detail
   std::vector<FailureDetail> failures;
 };
+
+// Many sessions as one: what a batch adds to each summary.
+struct PolicyTally {
+  std::uint64_t success = 0, failure = 0;
+  std::map<FailureDetail, std::uint64_t> failures;
+};
+using Tally = std::map<PolicyKey, PolicyTally>;
+void fold(Tally& tally, CountedEntry entry);
 
 // At most one entry per policy; a session adds at most one to each summary (R7).
 std::vector<CountedEntry> count_session(const SessionRecord& record);

@@ -2,6 +2,7 @@
 #include "tlsrpt/db_recorder.hpp"
 
 #include "base/log.hpp"
+#include "tlsrpt/certificates.hpp"
 
 namespace sealpost::tlsrpt {
 namespace {
@@ -67,12 +68,15 @@ void DbRecorder::run() {
 }
 
 void DbRecorder::write(std::vector<SessionRecord>& records) {
-  std::vector<CountedEntry> entries;
+  Tally tally;
+  SeenCertificates seen;
   for (const SessionRecord& record : records) {
-    auto counted = count_session(record);
-    std::move(counted.begin(), counted.end(), std::back_inserter(entries));
+    for (CountedEntry& entry : count_session(record)) fold(tally, std::move(entry));
+    note_certificate(seen, record);
   }
-  if (const auto added = store_.add(entries); !added) {
+  if (const auto kept = Certificates(store_).keep(seen); !kept)
+    log::error("tlsrpt_certificates_not_kept", {{"why", kept.error().detail}});
+  if (const auto added = store_.add_folded(tally); !added) {
     dropped_.fetch_add(records.size(), std::memory_order_relaxed);
     log::error("tlsrpt_not_counted", {{"sessions", records.size()}, {"why", added.error().detail}});
     return;

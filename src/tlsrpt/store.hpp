@@ -24,13 +24,29 @@ struct PolicyCount {
   std::uint64_t success = 0, failure = 0;
   std::vector<DetailCount> details;
 };
-struct DomainDay {  // a line of `report list`
-  std::string day, domain;
-  std::uint64_t success = 0, failure = 0;
-};
 
 std::string column_text(sqlite3_stmt* row, int column);
+std::uint64_t count_column(sqlite3_stmt* row, int column);  // what is negative is 0
 void bind_text(sqlite3_stmt* row, int index, const std::string& text);
+void bind_count(sqlite3_stmt* row, int index, std::uint64_t count);  // kept below 2^63
+// Lines as a JSON array of text, and back.
+std::string to_array(const std::vector<std::string>& lines);
+std::vector<std::string> from_array(const std::string& text);
+
+// Resets and unbinds a statement that is used again.
+class Use {
+ public:
+  explicit Use(const StatementPtr& statement) noexcept : statement_(statement.get()) {}
+  Use(const Use&) = delete;
+  Use& operator=(const Use&) = delete;
+  ~Use() {
+    sqlite3_reset(statement_);
+    sqlite3_clear_bindings(statement_);
+  }
+
+ private:
+  sqlite3_stmt* statement_;
+};
 
 class Store {
  public:
@@ -40,8 +56,8 @@ class Store {
 
   // Adds all of them in one transaction, or none.
   Expected<void> add(const std::vector<CountedEntry>& entries);
+  Expected<void> add_folded(const Tally& tally);
 
-  Expected<std::vector<DomainDay>> days(const std::string& day, const std::string& domain, std::size_t most);
   Expected<std::vector<PolicyCount>> policies(const std::string& day, const std::string& domain);
 
   // For the other tables of this database (jobs.hpp).
@@ -52,9 +68,6 @@ class Store {
 
  private:
   explicit Store(DatabasePtr db) : db_(std::move(db)) {}
-  Expected<void> prepare();
-  Expected<std::int64_t> policy_id(const PolicyKey& key);
-  Expected<void> add_one(const CountedEntry& entry);
 
   DatabasePtr db_;
 };

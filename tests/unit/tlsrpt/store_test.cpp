@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tlsrpt/overview.hpp"
 #include "tlsrpt/report.hpp"
 
 using namespace sealpost;
@@ -58,10 +59,6 @@ TEST_CASE("counts add up across batches and openings") {
   CHECK(policies->front().failure == 3);
   REQUIRE(policies->front().details.size() == 1);
   CHECK(policies->front().details[0].count == 3);
-  const auto days = store->days("", "", 10);
-  REQUIRE(days);
-  REQUIRE(days->size() == 1);
-  CHECK(days->front().failure == 3);
 }
 
 TEST_CASE("R7 a detail without a session of its own leaves the summary alone") {
@@ -81,7 +78,7 @@ TEST_CASE("T-54 quotes and hostile text are data") {
   auto counted = entry("b'; DROP TABLE policy; --", false, "x'\"\\");
   counted.failures[0].mx_helo = std::string("a\0b", 3);
   REQUIRE(store->add({counted}));
-  CHECK(store->days("", "", 10)->size() == 1);
+  CHECK(overview(*store, OverviewFilter())->size() == 1);
 }
 
 TEST_CASE("D-23 a damaged database is put aside and begun anew") {
@@ -147,7 +144,70 @@ TEST_CASE("D-26 a database of version 1 gets its new column and keeps its rows")
   }
   auto store = Store::open(path);
   REQUIRE(store);
-  CHECK(store->days("", "", 10)->size() == 1);
+  CHECK(overview(*store, OverviewFilter())->size() == 1);
   CHECK(store->statement("SELECT destination FROM report_job WHERE domain='b.example'"));
   CHECK_FALSE(std::filesystem::exists(path + ".damaged"));
+}
+
+TEST_CASE("D-26 before a migration a sound copy of the old database is kept") {
+  const TempDir dir;
+  const std::string path = dir.path + "/tlsrpt.db";
+  {
+    auto store = Store::open(path);
+    REQUIRE(store->add({entry("b.example", true)}));
+    REQUIRE(
+        store->run("DROP VIEW certificates; DROP TABLE certificate; DROP VIEW both_ways; DROP VIEW alerts; "
+                   "DROP TABLE alert; PRAGMA user_version=2"));
+  }
+  { REQUIRE(Store::open(path)); }
+  sqlite3* raw = nullptr;
+  REQUIRE(sqlite3_open_v2((path + ".v2").c_str(), &raw, SQLITE_OPEN_READONLY, nullptr) == SQLITE_OK);
+  const DatabasePtr copy(raw);
+  const auto number = [&](const char* sql) {
+    sqlite3_stmt* statement = nullptr;
+    REQUIRE(sqlite3_prepare_v2(raw, sql, -1, &statement, nullptr) == SQLITE_OK);
+    const StatementPtr query(statement);
+    REQUIRE(sqlite3_step(statement) == SQLITE_ROW);
+    return sqlite3_column_int(statement, 0);
+  };
+  CHECK(number("PRAGMA user_version") == 2);
+  CHECK(number("SELECT count(*) FROM policy") == 1);
+  auto store = Store::open(path);
+  CHECK(store->statement("SELECT expires FROM certificates"));
+  CHECK(overview(*store, OverviewFilter())->size() == 1);
+}
+
+TEST_CASE("D-26 where no copy can be written the old database is left as it is") {
+  const TempDir dir;
+  const std::string path = dir.path + "/tlsrpt.db";
+  {
+    auto store = Store::open(path);
+    REQUIRE(store->add({entry("b.example", true)}));
+    REQUIRE(store->run("PRAGMA user_version=2"));
+  }
+  std::filesystem::create_directories(path + ".v2/in-the-way");
+  const auto store = Store::open(path);
+  REQUIRE_FALSE(store);
+  CHECK(store.error().code == Errc::unavailable);
+  CHECK_FALSE(std::filesystem::exists(path + ".damaged"));
+  std::filesystem::remove_all(path + ".v2");
+  CHECK(Store::open(path));
+}
+
+TEST_CASE("a batch is folded: many sessions, few rows, the same sums") {
+  const TempDir dir;
+  auto store = Store::open(dir.path + "/tlsrpt.db");
+  std::vector<CountedEntry> batch;
+  for (int i = 0; i < 1000; ++i) {
+    batch.push_back(entry("b.example", true));
+    batch.push_back(entry("b.example", false, i % 2 == 0 ? "certificate-expired" : "tlsa-invalid"));
+  }
+  REQUIRE(store->add(batch));
+  const auto policies = store->policies("2026-03-01", "b.example");
+  REQUIRE(policies->size() == 1);
+  CHECK(policies->front().success == 1000);
+  CHECK(policies->front().failure == 1000);
+  REQUIRE(policies->front().details.size() == 2);
+  CHECK(policies->front().details[0].count == 500);
+  CHECK(policies->front().details[1].count == 500);
 }

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What `report list` and `report show` answer, as JSON: counters with the words that explain them. Remote text is
+// printable here (T-48).
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "tlsrpt/overview.hpp"
+
+namespace sealpost::admin {
+
+using Json = nlohmann::json;
+
+// One object per day and domain (and organization), its policies inside.
+Json list_view(const std::vector<tlsrpt::OverviewLine>& lines, tlsrpt::Way way, SystemTime now);
+
+// One policy of one domain and day, with everything recorded about it.
+struct PolicyView {
+  std::string organization, report_id;  // Way::to_us
+  tlsrpt::PolicyCount policy;
+  tlsrpt::Sums before;
+  std::map<std::string, SystemTime> certificates;  // when that of a host ends
+};
+Json show_view(const std::string& day, const std::string& domain, tlsrpt::Way way,
+               const std::vector<PolicyView>& policies, SystemTime now);
+
+}  // namespace sealpost::admin
