@@ -28,6 +28,7 @@ struct Connection {
   bool report_class = false;  // carries TLS-RPT mail: never shared with other mail (R21)
   std::uint32_t messages = 0;
   std::string policy_text;  // what was required and satisfied, for the delivery log line
+  bool mx_signed = false;  // DNSSEC vouches for the mail domain's MX records, so for this host being its host
 };
 
 class ConnectionPool {

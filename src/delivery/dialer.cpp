@@ -146,6 +146,7 @@ event::Task<std::unique_ptr<Connection>> Dialer::try_host(const Plan& plan, cons
   if (pooled) {
     context_.totals.reused.fetch_add(1, std::memory_order_relaxed);
     pooled->policy_text = policy_text(judge(requirement, pooled->facts, now));
+    pooled->mx_signed = plan.mx.dnssec == dns::Dnssec::secure;
     co_return pooled;
   }
 
@@ -287,6 +288,7 @@ event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endp
   connection->facts = std::move(facts);
   connection->report_class = plan.report;
   connection->policy_text = policy_text(judgement);
+  connection->mx_signed = plan.mx.dnssec == dns::Dnssec::secure;
   co_return connection;
 }
 

@@ -25,11 +25,12 @@ std::string_view name_of(Fate fate) noexcept {
   return "";
 }
 
-std::string verification_of(const SessionFacts& facts) {
+// The records of a host that unsigned MX records led to prove that host, not that it is the domain's (RFC 7672 §2.2.1).
+std::string verification_of(const SessionFacts& facts, bool mx_signed) {
   if (facts.starttls != StartTls::established) return "none";
   if (!facts.tls.certificate) return "anonymous";
   const CertificateFacts& certificate = *facts.tls.certificate;
-  if (certificate.dane && certificate.dane->chain.ok()) return "dane";
+  if (certificate.dane && certificate.dane->chain.ok()) return mx_signed ? "dane" : "dane-unsigned-mx";
   if (certificate.webpki.ok())
     return names_match(certificate.dns_names, facts.mx_host) ? "verified" : "trusted";
   return "untrusted";
@@ -57,7 +58,8 @@ event::Task<void> Settler::room() {
 void Settler::log_fates(const queue::Job& job, const AttemptEnd& end) const {
   const std::string id = job.message->id.to_string();
   const Connection* connection = end.connection;
-  const std::string verified = connection != nullptr ? verification_of(connection->facts) : "none";
+  const std::string verified =
+      connection != nullptr ? verification_of(connection->facts, connection->mx_signed) : "none";
   const auto delay = std::chrono::duration_cast<std::chrono::milliseconds>(context_.loop.wall() -
                                                                            job.message->envelope.arrival);
   for (const RecipientFate& fate : end.fates) {

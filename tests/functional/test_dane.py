@@ -9,7 +9,7 @@ import re
 import pytest
 from crowd import Crowd
 from dane_cases import (
-    AGILITY, COMBINED, DEMANDED, ENCRYPTED, LINKS, MATCHING, MISMATCH, OPEN, REFUSED, UNUSABLE, VERIFIED, Case,
+    AGILITY, COMBINED, DEMANDED, ENCRYPTED, HOST_ONLY, LINKS, MATCHING, MISMATCH, OPEN, REFUSED, UNUSABLE, VERIFIED, Case,
 )  # fmt: skip
 from lab.certificates import Issued, load_pem
 from lab.tlsa import record_data
@@ -116,7 +116,8 @@ def test_T09_T18_DANE(lab, played, name):
     assert event["mx"] == full
     assert crowd.delivered(domain)[0].encrypted == (case.keys.get("starttls") is not False)
     assert (event["verified"] == "dane") == (case.outcome == VERIFIED)
-    assert event["policy"].startswith(("dane:", "partner:")) == (case.outcome in (VERIFIED, ENCRYPTED))
+    assert (event["verified"] == "dane-unsigned-mx") == (case.outcome == HOST_ONLY)
+    assert event["policy"].startswith(("dane:", "partner:")) == (case.outcome in (VERIFIED, HOST_ONLY, ENCRYPTED))
 
 
 @pytest.mark.parametrize("name, sni", [("links-alias", f"mx1.{TARGET}.test"), ("links-tlsa-alias", "mx1.links-tlsa-alias.test")])
