@@ -15,6 +15,7 @@
 #include "delivery/nx_guard.hpp"
 #include "dns/resolver.hpp"
 #include "event/stream.hpp"
+#include "evidence/session.hpp"
 #include "policy/sts_service.hpp"
 #include "queue/dispatcher.hpp"
 #include "spool/spool.hpp"
@@ -69,6 +70,7 @@ struct Context {
   NxGuard& nx_guard;              // shared by all workers
   Totals& totals;                 // shared by all workers
   RandomSource random;
+  evidence::Recorder* evidence = nullptr;  // null: sessions are not recorded
 };
 
 }  // namespace sealpost::delivery

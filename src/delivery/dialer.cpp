@@ -5,6 +5,7 @@
 
 #include "base/log.hpp"
 #include "delivery/dane_lookup.hpp"
+#include "delivery/recording.hpp"
 #include "sealpost/verdict.hpp"
 
 namespace sealpost::delivery {
@@ -145,8 +146,12 @@ event::Task<std::unique_ptr<Connection>> Dialer::try_host(const Plan& plan, cons
   });
   if (pooled) {
     context_.totals.reused.fetch_add(1, std::memory_order_relaxed);
-    pooled->policy_text = policy_text(judge(requirement, pooled->facts, now));
+    const Judgement judgement = judge(requirement, pooled->facts, now);
+    pooled->policy_text = policy_text(judgement);
     pooled->mx_signed = plan.mx.dnssec == dns::Dnssec::secure;
+    record_session(context_,
+                   JudgedSession(plan, host, attempt.dane, attempt.decision, &pooled->facts, judgement),
+                   Contact::reused);
     co_return pooled;
   }
 
@@ -299,6 +304,9 @@ void Dialer::count(const HostAttempt& attempt, const SessionFacts* facts, const 
       context_.totals.handshakes.fetch_add(1, std::memory_order_relaxed);
   }
   if (attempt.plan.report) return;  // T-44
+  record_session(context_,
+                 JudgedSession(attempt.plan, attempt.host, attempt.dane, attempt.decision, facts, judgement),
+                 Contact::handshake);
   tlsrpt::SessionRecord record;
   record.attempt_id =
       attempt.plan.rules->settings.node + "-" + MessageId::make(context_.loop.wall()).to_string();

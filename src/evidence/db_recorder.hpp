@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The recorder of the running relay: sessions are handed over in memory and written to evidence.db by a thread
+// of its own, every second or every thousand. A bounded backlog; what does not fit is dropped and said. Whatever
+// happens to the database, nobody waits for it and no mail is touched (D-23).
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "event/wait.hpp"
+#include "evidence/session.hpp"
+#include "evidence/store.hpp"
+
+namespace sealpost::evidence {
+
+class DbRecorder final : public Recorder {
+ public:
+  using Clock = std::function<SystemTime()>;
+  // Keeps `keep_days` UTC days before today's. `clock`: for that alone.
+  DbRecorder(Store store, unsigned keep_days, Clock clock);
+  ~DbRecorder() override;  // writes what is there
+  void record(Session session) noexcept override;
+  void set_keep_days(unsigned days) noexcept { keep_days_.store(days, std::memory_order_relaxed); }
+
+  // Runs `query` on the database's thread, after everything recorded before has been written; its result comes
+  // back on `home`.
+  template <class T>
+  event::Task<Expected<T>> ask(event::Loop& home, std::function<Expected<T>(Store&)> query) {
+    event::OneShot<Expected<T>> answer(home);
+    auto sender = answer.sender();
+    post([sender, query = std::move(query)](Store& store) { sender.send(guarded<T>(store, query)); });
+    co_return co_await answer;
+  }
+
+  std::uint64_t recorded() const noexcept { return recorded_.load(std::memory_order_relaxed); }
+  std::uint64_t dropped() const noexcept { return dropped_.load(std::memory_order_relaxed); }
+
+ private:
+  template <class T>
+  static Expected<T> guarded(Store& store, const std::function<Expected<T>(Store&)>& query) {
+    try {
+      return query(store);
+    } catch (const std::exception& error) {
+      return Error(Errc::unavailable, std::string("evidence.db: ") + error.what());
+    }
+  }
+  void post(std::function<void(Store&)> work);
+  void run() noexcept;
+  void write(const std::vector<Session>& sessions);
+  void forget_old();
+
+  Store store_;
+  Clock clock_;
+  std::atomic<unsigned> keep_days_;
+  std::atomic<std::uint64_t> recorded_{0}, dropped_{0};
+  std::string forgotten_day_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::vector<Session> waiting_;
+  std::vector<std::function<void(Store&)>> queries_;
+  bool stop_ = false;
+  std::thread thread_;
+};
+
+}  // namespace sealpost::evidence
