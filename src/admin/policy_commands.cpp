@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "admin/policy_commands.hpp"
 
+#include "admin/rule_commands.hpp"
+#include "admin/trials.hpp"
 #include "base/text.hpp"
 #include "delivery/explain.hpp"
 #include "event/ask.hpp"
@@ -55,12 +57,16 @@ Json to_json(const policy::StsService::Entry& entry) {
 
 class PolicyCommands {
  public:
-  PolicyCommands(event::Loop& home, PolicyAccess access) : home_(home), access_(std::move(access)) {}
+  PolicyCommands(event::Loop& home, PolicyAccess access)
+      : home_(home), access_(std::move(access)), trials_(home, access_.evidence) {}
 
   event::Task<Answer> list(Json) {
     const delivery::RulesPtr rules = access_.rules();
     Json partners = Json::array();
     for (const PartnerRule& rule : rules->partners) partners.push_back(to_json(rule, home_.wall()));
+    const auto known = co_await trials_.readiness(rules, readiness_days);
+    for (std::size_t i = 0; known && i < partners.size(); ++i)
+      partners[i]["readiness"] = admin::to_json(known->rules[i], readiness_days, rules->partners[i].audit);
     const auto entries = co_await access_.context->sts.entries(home_, std::string());
     Json answer;
     answer["partners"] = std::move(partners);
@@ -86,6 +92,8 @@ class PolicyCommands {
     answer["next_hop"] = explanation.next_hop;
     answer["policy_domain"] = explanation.policy_domain;
     answer["trace"] = explanation.trace;
+    const std::string readiness = co_await readiness_line(rules, domain);
+    if (!readiness.empty()) answer["trace"].push_back(readiness);
     answer["hosts"] = Json::array();
     for (const auto& host : explanation.hosts) {
       Json entry;
@@ -120,13 +128,28 @@ class PolicyCommands {
   }
 
  private:
+  // How the rule in force for the domain has done of late; empty: there is none, or nothing is recorded.
+  event::Task<std::string> readiness_line(delivery::RulesPtr rules, std::string domain) {
+    const PartnerRule* rule = find_partner(rules->partners, domain, home_.wall());
+    if (rule == nullptr) co_return "";
+    const auto known = co_await trials_.readiness(rules, readiness_days);
+    if (!known) co_return "";
+    const auto index = static_cast<std::size_t>(rule - rules->partners.data());
+    const evidence::Readiness& one = known->rules[index];
+    std::string line = "record: " + one.to_string(readiness_days, rule->audit);
+    if (!one.reasons.empty()) line += "; most often: " + one.reasons.front().text;
+    co_return line;
+  }
+
   event::Loop& home_;
   PolicyAccess access_;
+  Trials trials_;
 };
 
 }  // namespace
 
 void serve_policy_commands(ControlServer& server, event::Loop& home, PolicyAccess access) {
+  serve_rule_commands(server, home, access);
   const auto commands = std::make_shared<PolicyCommands>(home, std::move(access));
   server.handle("policy.list", [commands](Json arguments) { return commands->list(std::move(arguments)); });
   server.handle("policy.explain",

@@ -58,6 +58,12 @@ void read_tls_rpt(TableReader& reader, TlsRptConfig& report) {
   });
 }
 
+void read_evidence(TableReader& reader, EvidenceConfig& evidence) {
+  if (const auto value = reader.boolean("enabled")) evidence.enabled = *value;
+  if (const auto value = reader.integer("keep_days", 1, 3650))
+    evidence.keep_days = static_cast<std::uint32_t>(*value);
+}
+
 void read_dkim(TableReader& reader, Config& config) {
   DkimConfig dkim;
   for (const std::string_view key : {"domain", "selector", "key"}) reader.required(key);
@@ -127,6 +133,7 @@ void read_root(TableReader& root, Config& config) {
     if (const auto value = reader.boolean("satisfies_sts")) config.delivery.dane_satisfies_sts = *value;
   });
   root.table("tls_rpt", [&](TableReader& reader) { read_tls_rpt(reader, config.tls_rpt); });
+  root.table("evidence", [&](TableReader& reader) { read_evidence(reader, config.evidence); });
   root.table("dkim", [&](TableReader& reader) { read_dkim(reader, config); });
   root.table("control", [&](TableReader& reader) { read_control(reader, config); });
   root.table("policies", [&](TableReader& reader) {

@@ -69,6 +69,11 @@ struct TlsRptConfig {
   std::vector<tlsrpt::DomainWish> domains;    // [[tls_rpt.domain]]
 };
 
+struct EvidenceConfig {
+  bool enabled = true;           // record judged sessions in evidence.db
+  std::uint32_t keep_days = 90;  // UTC days before today's
+};
+
 struct DkimKeyConfig {
   std::string selector, key;
 };
@@ -102,6 +107,7 @@ struct Config {
   std::uint32_t connections_per_host = 100;
   std::vector<RouteConfig> routes;
   TlsRptConfig tls_rpt;
+  EvidenceConfig evidence;
   std::optional<DkimConfig> dkim;
   std::string control_socket;
   std::string control_http;      // empty: off

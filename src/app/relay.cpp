@@ -6,6 +6,7 @@
 #include "admin/policy_commands.hpp"
 #include "admin/queue_commands.hpp"
 #include "admin/report_commands.hpp"
+#include "app/draft_rules.hpp"
 #include "app/host.hpp"
 #include "app/intake_setup.hpp"
 #include "app/probation.hpp"
@@ -127,11 +128,31 @@ Expected<void> Relay::open_parts() {
   auto store = tlsrpt::Store::open(config_.data_dir + "/tlsrpt.db");
   if (!store) return store.error();
   recorder_ = std::make_unique<tlsrpt::DbRecorder>(std::move(*store));
+  return open_evidence();
+}
+
+// Without its records the relay mails on (D-23); a newer schema alone is a reason not to start (D-26).
+Expected<void> Relay::open_evidence() {
+  if (!config_.evidence.enabled) {
+    evidence_off_ = "[evidence] enabled = false";
+    return {};
+  }
+  auto store = evidence::Store::open(config_.data_dir + "/evidence.db");
+  if (!store && store.error().code == Errc::invalid) return store.error();
+  if (!store) {
+    evidence_off_ = store.error().detail;
+    log::error("evidence_off",
+               {{"why", evidence_off_}, {"lost", "sessions are not recorded until a restart"}});
+    return {};
+  }
+  evidence_ = std::make_unique<evidence::DbRecorder>(std::move(*store), config_.evidence.keep_days,
+                                                     [this] { return main_.wall(); });
   return {};
 }
 
 Expected<void> Relay::open_workers() {
-  shared_ = std::make_unique<Shared>(*resolver_, *sts_, *spool_, *recorder_, hosts_, nx_guard_, totals_);
+  shared_ = std::make_unique<Shared>(*resolver_, *sts_, *spool_, *recorder_, hosts_, nx_guard_, totals_,
+                                     evidence_.get());
   const unsigned count = worker_count(config_);
   std::vector<queue::Shard*> shards;
   for (unsigned i = 0; i < count; ++i) {
@@ -185,6 +206,9 @@ void Relay::serve_control() {
   access.context = &workers_.front()->context();
   access.scope = &workers_.front()->scope();
   access.rules = [this] { return rules_; };
+  access.evidence = evidence_.get();
+  access.evidence_off = evidence_off_;
+  access.read_rules = read_draft;
   admin::serve_policy_commands(*control_, main_, std::move(access));
   tlsrpt::ReportIdentity identity;
   identity.organization = config_.tls_rpt.organization;

@@ -18,6 +18,7 @@
 #include "dns/dnssec_watch.hpp"
 #include "event/blocking_pool.hpp"
 #include "event/event_loop.hpp"
+#include "evidence/db_recorder.hpp"
 #include "policy/sts_service.hpp"
 #include "spool/journal_spool.hpp"
 #include "tls/server_identity.hpp"
@@ -39,6 +40,7 @@ class Relay {
  private:
   explicit Relay(Config config);
   Expected<void> open_parts();
+  Expected<void> open_evidence();
   Expected<void> open_workers();
   Expected<void> bind_listeners();
   void serve_control();
@@ -71,6 +73,8 @@ class Relay {
   std::unique_ptr<spool::JournalSpool> spool_;
   std::unique_ptr<policy::StsService> sts_;
   std::unique_ptr<tlsrpt::DbRecorder> recorder_;
+  std::unique_ptr<evidence::DbRecorder> evidence_;  // null: nothing is recorded
+  std::string evidence_off_;                        // then why
 
   delivery::HostRegistry hosts_;
   delivery::NxGuard nx_guard_;

@@ -35,6 +35,7 @@ event::Task<void> Relay::reload() {
   config_.delivery = config.delivery;
   connections_.set_caps(connection_caps(config.limits, raise_descriptor_limit()));
   rules_ = rules_from(config);
+  if (evidence_) evidence_->set_keep_days(config.evidence.keep_days);
   const bool same_listeners =
       config.listeners.size() == config_.listeners.size() &&
       std::equal(config.listeners.begin(), config.listeners.end(), config_.listeners.begin(),

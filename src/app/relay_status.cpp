@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "admin/trials.hpp"
 #include "app/relay.hpp"
 #include "base/version.hpp"
 #include "event/ask.hpp"
@@ -66,6 +67,11 @@ event::Task<admin::Answer> Relay::status() {
   body["spool"]["live_messages"] = spool.live_messages;
   body["tls_rpt"]["sessions_counted"] = recorder_->counted();
   body["tls_rpt"]["sessions_dropped"] = recorder_->dropped();
+  body["evidence"]["state"] = evidence_ ? "recording" : "off: " + evidence_off_;
+  body["evidence"]["sessions_recorded"] = evidence_ ? evidence_->recorded() : 0;
+  body["evidence"]["sessions_dropped"] = evidence_ ? evidence_->dropped() : 0;
+  const admin::Trials trials(main_, evidence_.get());
+  body["rules_on_trial"] = co_await trials.audit_lines(rules_);
   co_return admin::Answer(std::move(body));
 }
 

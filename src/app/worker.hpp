@@ -22,14 +22,15 @@ namespace sealpost::app {
 struct Shared {
   Shared(dns::CachingResolver& resolver_, policy::StsService& sts_, spool::Spool& spool_,
          tlsrpt::Recorder& recorder_, delivery::HostRegistry& hosts_, delivery::NxGuard& nx_guard_,
-         delivery::Totals& totals_)
+         delivery::Totals& totals_, evidence::Recorder* evidence_)
       : resolver(resolver_),
         sts(sts_),
         spool(spool_),
         recorder(recorder_),
         hosts(hosts_),
         nx_guard(nx_guard_),
-        totals(totals_) {}
+        totals(totals_),
+        evidence(evidence_) {}
   dns::CachingResolver& resolver;
   policy::StsService& sts;
   spool::Spool& spool;
@@ -37,6 +38,7 @@ struct Shared {
   delivery::HostRegistry& hosts;
   delivery::NxGuard& nx_guard;
   delivery::Totals& totals;
+  evidence::Recorder* evidence;  // null: nothing is recorded
 };
 
 class Worker {

@@ -33,6 +33,7 @@ int ask_and_show(const CommandLine& line, const std::string& name, const Json& a
 
 void add_queue_commands(CLI::App& app, CommandLine& line);
 void add_policy_commands(CLI::App& app, CommandLine& line);
+void add_rule_commands(CLI::App& policy, CommandLine& line);  // the part of `policy` that tries rules
 void add_sts_commands(CLI::App& app, CommandLine& line);
 void add_report_commands(CLI::App& app, CommandLine& line);
 void add_status_command(CLI::App& app, CommandLine& line);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// sealpost policy list | explain;  sealpost sts show | refresh
+// sealpost policy list | explain (trying rules: rule_command.cpp);  sealpost sts show | refresh
 #include <iostream>
 #include <memory>
 
@@ -16,15 +16,21 @@ std::string joined(const Json& list) {
   return all;
 }
 
+// "412 of 412"; "-" when no session was recorded.
+std::string passed(const Json& partner) {
+  if (!partner.contains("readiness") || partner["readiness"].at("sessions") == 0) return "-";
+  return partner["readiness"].at("passed").dump() + " of " + partner["readiness"].at("sessions").dump();
+}
+
 void show_partners(const Json& answer) {
   const Json& partners = answer.at("partners");
   if (partners.empty()) {
     std::cout << "No partner rules. Everyone gets opportunistic TLS and what they publish (MTA-STS, DANE).\n";
   } else {
-    Table table({"PARTNER", "DOMAINS", "TLS", "MODE", "ON FAILURE", "GRACE", "FILE"});
+    Table table({"PARTNER", "DOMAINS", "TLS", "MODE", "PASSED, 30 DAYS", "ON FAILURE", "GRACE", "FILE"});
     for (const Json& partner : partners) {
       table.add({partner.at("name"), joined(partner.at("domains")), partner.at("tls"), partner.at("mode"),
-                 partner.at("on_failure"), partner.at("grace"), partner.at("file")});
+                 passed(partner), partner.at("on_failure"), partner.at("grace"), partner.at("file")});
     }
     table.print(std::cout);
   }
@@ -70,6 +76,7 @@ void add_policy_commands(CLI::App& app, CommandLine& line) {
   CLI::App* explain = policy->add_subcommand(
       "explain", "What mail to an address must meet, who asks for it, and what happens if not");
   explain->add_option("ADDRESS", *address, "A mail address or a domain")->required();
+  add_rule_commands(*policy, line);
   explain->callback([&line, address] {
     line.work = [&line, address] {
       return ask_and_show(line, "policy.explain", Json{{"address", *address}}, show_explanation);

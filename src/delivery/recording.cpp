@@ -13,7 +13,8 @@ constexpr std::size_t longest_code = 120;
 std::string stable_code(const DemandFailure& failure) {
   const bool reply = !failure.reason_code.empty() && failure.reason_code.front() >= '0' &&
                      failure.reason_code.front() <= '9';
-  return reply ? evidence::stable_reply(failure.reason_code) : text::printable(failure.reason_code, longest_code);
+  return reply ? evidence::stable_reply(failure.reason_code)
+               : text::printable(failure.reason_code, longest_code);
 }
 
 evidence::Ending ending_of(const JudgedSession& judged) {

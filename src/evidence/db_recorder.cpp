@@ -12,10 +12,7 @@ constexpr auto flush_every = 1s;
 }  // namespace
 
 DbRecorder::DbRecorder(Store store, unsigned keep_days, Clock clock)
-    : store_(std::move(store)),
-      clock_(std::move(clock)),
-      keep_days_(keep_days),
-      thread_([this] { run(); }) {}
+    : store_(std::move(store)), clock_(std::move(clock)), keep_days_(keep_days), thread_([this] { run(); }) {}
 
 DbRecorder::~DbRecorder() {
   {

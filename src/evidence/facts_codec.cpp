@@ -147,10 +147,11 @@ std::string encode(const Facts& facts) {
             {"usable", records_json(facts.dane.usable)},
             {"all", records_json(facts.dane.all)},
             {"names", facts.dane.names}};
-  Json all{{"mx_secure", facts.mx_secure},
-           {"flags", {{"requiretls", facts.flags.requiretls}, {"tls_required_no", facts.flags.tls_required_no}}},
-           {"sts", std::move(sts)},
-           {"dane", std::move(dane)}};
+  Json all{
+      {"mx_secure", facts.mx_secure},
+      {"flags", {{"requiretls", facts.flags.requiretls}, {"tls_required_no", facts.flags.tls_required_no}}},
+      {"sts", std::move(sts)},
+      {"dane", std::move(dane)}};
   if (facts.session) {
     const SessionFacts& session = *facts.session;
     all["session"] = {{"starttls", word_of(starttls_words, session.starttls)},

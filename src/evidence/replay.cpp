@@ -33,7 +33,8 @@ DemandFailure to_failure(const Decision::Skip& skip) {
 }
 
 const DemandFailure& refusing(const DemandResult& result) {
-  const auto found = std::ranges::find_if(result.failures, [](const auto& each) { return !each.report_only; });
+  const auto found =
+      std::ranges::find_if(result.failures, [](const auto& each) { return !each.report_only; });
   return found == result.failures.end() ? result.failures.front() : *found;
 }
 

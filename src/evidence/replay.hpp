@@ -62,7 +62,8 @@ struct Replay {
   std::uint64_t sessions = 0, passed_then = 0, passes_now = 0, unknown_now = 0;
   std::uint64_t newly_failing = 0, newly_passing = 0;
 };
-Replay replay(const std::vector<Recorded>& sessions, const std::vector<PartnerRule>& rules, const Terms& terms);
+Replay replay(const std::vector<Recorded>& sessions, const std::vector<PartnerRule>& rules,
+              const Terms& terms);
 
 // The active rules with a draft laid over them: a draft rule takes the place of the rule with its name, and of others
 // for the domains and patterns it names. Drafts count as enforced and begun: what they would do, not that they wait.

@@ -28,9 +28,9 @@ struct Facts {
 // How it ended then.
 struct Ending {
   Verdict verdict = Verdict::refuse;
-  std::string partner, partner_hash;              // the rule in force for the recipient's domain
-  std::string refused_by;                         // source that refused: "partner", "mta-sts"; empty: none
-  std::string result_type, reason_code;           // of the refusal, else of the first failure that was only reported
+  std::string partner, partner_hash;     // the rule in force for the recipient's domain
+  std::string refused_by;                // source that refused: "partner", "mta-sts"; empty: none
+  std::string result_type, reason_code;  // of the refusal, else of the first failure that was only reported
   auto operator<=>(const Ending&) const = default;
 };
 

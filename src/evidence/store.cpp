@@ -138,8 +138,8 @@ Expected<void> Store::add_one(const Session& session) {
       id_of(endings_,
             "INSERT INTO ending(verdict, partner, partner_hash, refused_by, result_type, reason_code) "
             "VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET verdict=verdict RETURNING id",
-            {word_of(ending.verdict), ending.partner, ending.partner_hash,
-             ending.refused_by, ending.result_type, ending.reason_code});
+            {word_of(ending.verdict), ending.partner, ending.partner_hash, ending.refused_by,
+             ending.result_type, ending.reason_code});
   if (!ending_row) return ending_row.error();
   const auto relay = name_id(session.policy_domain);
   if (!relay) return relay.error();
@@ -182,7 +182,8 @@ Expected<void> Store::forget_before(SystemTime day) {
         "DELETE FROM facts WHERE id NOT IN (SELECT facts FROM session);"
         "DELETE FROM certificate WHERE id NOT IN (SELECT certificate FROM facts);"
         "DELETE FROM ending WHERE id NOT IN (SELECT ending FROM session);"
-        "DELETE FROM name WHERE id NOT IN (SELECT domain FROM session UNION SELECT policy_domain FROM session "
+        "DELETE FROM name WHERE id NOT IN (SELECT domain FROM session UNION SELECT policy_domain FROM "
+        "session "
         "UNION SELECT mx FROM session UNION SELECT domain FROM left_out)");
   });
 }
@@ -266,7 +267,8 @@ Expected<Found> Store::find(const Query& query) {
   auto through = database_.statement(
       "SELECT DISTINCT d.id, d.name FROM session s JOIN name d ON d.id=s.domain "
       "WHERE s.policy_domain=?1 AND s.policy_domain<>s.domain AND s.day>=?2");
-  auto left_out = database_.statement("SELECT coalesce(sum(sessions), 0) FROM left_out WHERE domain=?1 AND day>=?2");
+  auto left_out =
+      database_.statement("SELECT coalesce(sum(sessions), 0) FROM left_out WHERE domain=?1 AND day>=?2");
   if (!rows || !through || !left_out) return database_.failure("read");
 
   const std::int64_t since = day_of(query.since);

@@ -82,8 +82,9 @@ TEST_CASE("what differs from session to session without a meaning is not a fact"
   struct Row {
     const char *reply, *stable;
   };
-  const Row rows[] = {{"454 4.7.0 no", "454 4.7.0"}, {"501", "501"}, {"454 TLS gone", "454"},
-                      {"", ""},  {"45466 x", "454"}, {"502 5.5.1", "502 5.5.1"}};
+  const Row rows[] = {
+      {"454 4.7.0 no", "454 4.7.0"}, {"501", "501"}, {"454 TLS gone", "454"}, {"", ""}, {"45466 x", "454"},
+      {"502 5.5.1", "502 5.5.1"}};
   for (const Row& row : rows) CHECK(stable_reply(row.reply) == row.stable);
 }
 

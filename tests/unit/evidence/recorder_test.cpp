@@ -108,7 +108,9 @@ TEST_CASE("D-23 a question that throws ends neither the thread nor the relay") {
   const test::ScratchDirectory dir;
   event::EventLoop loop;
   DbRecorder recorder(opened(dir), 90, at_noon);
-  std::function<Expected<int>(Store&)> query = [](Store&) -> Expected<int> { throw std::runtime_error("no memory"); };
+  std::function<Expected<int>(Store&)> query = [](Store&) -> Expected<int> {
+    throw std::runtime_error("no memory");
+  };
   const auto answer = event::run_until_done(loop, recorder.ask<int>(loop, std::move(query)));
   REQUIRE_FALSE(answer);
   CHECK(answer.error().code == Errc::unavailable);

@@ -67,7 +67,8 @@ TEST_CASE("one rule against one session") {
   };
   const Row rows[] = {
       {"good, verify", good_session(), PartnerLevel::verify, Result::pass, Result::pass, ""},
-      {"good, dane without records", good_session(), PartnerLevel::dane, Result::fail, Result::fail, "dane-required"},
+      {"good, dane without records", good_session(), PartnerLevel::dane, Result::fail, Result::fail,
+       "dane-required"},
       {"clear, encrypt", clear_session("b.example", "mx.b.example"), PartnerLevel::encrypt, Result::fail,
        Result::fail, "starttls-not-supported"},
       {"clear, opportunistic", clear_session("b.example", "mx.b.example"), PartnerLevel::opportunistic,
@@ -77,8 +78,8 @@ TEST_CASE("one rule against one session") {
        "certificate-not-trusted"},
       {"certificates are judged at the session's time", expired_since(), PartnerLevel::verify, Result::pass,
        Result::pass, ""},
-      {"passed over for DANE: nobody saw its certificate", passed_over(), PartnerLevel::verify, Result::unknown,
-       Result::fail, "dnssec-invalid"},
+      {"passed over for DANE: nobody saw its certificate", passed_over(), PartnerLevel::verify,
+       Result::unknown, Result::fail, "dnssec-invalid"},
   };
   for (const Row& row : rows) {
     CAPTURE(row.what);

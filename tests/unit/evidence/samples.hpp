@@ -26,7 +26,8 @@ inline CertificateFacts good_certificate(const std::string& host) {
   return certificate;
 }
 
-inline evidence::Session good_session(const std::string& domain = "b.example", const std::string& host = "mx.b.example") {
+inline evidence::Session good_session(const std::string& domain = "b.example",
+                                      const std::string& host = "mx.b.example") {
   evidence::Session session;
   session.when = noon;
   session.recipient_domain = domain;

@@ -118,7 +118,8 @@ TEST_CASE("a host that shows something new each time does not fill the disk") {
   const Found found = all(store);
   CHECK(found.sessions.size() == most_per_domain_and_day);
   CHECK(found.left_out == 50);
-  CHECK(count_of(store, "SELECT count(*) FROM certificate") == static_cast<std::int64_t>(most_per_domain_and_day));
+  CHECK(count_of(store, "SELECT count(*) FROM certificate") ==
+        static_cast<std::int64_t>(most_per_domain_and_day));
   CHECK(count_of(store, "SELECT sum(handshakes) FROM session") ==
         static_cast<std::int64_t>(most_per_domain_and_day) + 1);
 }
@@ -162,7 +163,8 @@ TEST_CASE("the view reads for people") {
   Store store = opened(dir);
   REQUIRE(store.add({good_session(), clear_session("c.example", "mx.c.example")}));
   auto view = store.database().statement(
-      "SELECT day, domain, mx_host, verdict, starttls, tls_version, spki_sha256, certificate_expires, handshakes "
+      "SELECT day, domain, mx_host, verdict, starttls, tls_version, spki_sha256, certificate_expires, "
+      "handshakes "
       "FROM sessions ORDER BY domain");
   REQUIRE(view);
   REQUIRE(view->row());

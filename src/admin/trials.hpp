@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Questions about rules to the recorded sessions, from the control loop: readiness and replay. The work is
+// done on the database's thread.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "admin/control_server.hpp"
+#include "delivery/context.hpp"
+#include "evidence/db_recorder.hpp"
+#include "evidence/replay.hpp"
+
+namespace sealpost::admin {
+
+constexpr unsigned readiness_days = 30;
+
+struct RuleReadiness {
+  std::vector<evidence::Readiness> rules;  // in the order of the rules in force
+  std::uint64_t left_out = 0, damaged = 0;
+};
+struct DraftReplay {
+  evidence::Replay replay;
+  std::uint64_t left_out = 0, damaged = 0;
+  bool cut = false;
+};
+
+class Trials {
+ public:
+  Trials(event::Loop& home, evidence::DbRecorder* recorder) : home_(home), recorder_(recorder) {}
+  bool possible() const noexcept { return recorder_ != nullptr; }
+
+  // Errc::unavailable: nothing is recorded.
+  event::Task<Expected<RuleReadiness>> readiness(delivery::RulesPtr rules, unsigned days) const;
+  event::Task<Expected<DraftReplay>> replay(delivery::RulesPtr rules, std::vector<PartnerRule> draft,
+                                            SystemTime since) const;
+  // A line for each rule in audit mode, for `status`.
+  event::Task<Json> audit_lines(delivery::RulesPtr rules) const;
+
+ private:
+  event::Loop& home_;
+  evidence::DbRecorder* recorder_;
+};
+
+Json to_json(const evidence::Readiness& readiness, unsigned days, bool audit);
+Json to_json(const evidence::Replay& replay);
+// "7d" or "36h" ago, "2026-01-31", or a time with zone.
+std::optional<SystemTime> parse_since(const std::string& text, SystemTime now);
+
+}  // namespace sealpost::admin

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The compliance officer's tools: rules tried on what has happened and on what answers now, before they bite.
+
+One relay for all of them. Mail flows by opportunistic TLS and rules in audit mode; what it met is on record.
+"""
+
+import sqlite3
+
+import pytest
+from lab.world import wait_for
+from relay import Relay, to_toml
+
+AUDIT = {"tls": "verify", "mode": "audit"}
+PARTNERS = [
+    {"name": "Good", "domains": ["partner-verify.test"], **AUDIT},
+    {"name": "Self-signed", "domains": ["selfsigned.test"], **AUDIT},
+    {"name": "Unused", "domains": ["unknown-user.test"], **AUDIT},
+]
+MAILS = {"partner-verify": 2, "selfsigned": 1, "clear": 1, "sts-enforce": 1, "dane": 1}
+
+
+@pytest.fixture(scope="module")
+def relay(lab, tmp_path_factory):
+    one = Relay(lab, tmp_path_factory.mktemp("rules"), partners=PARTNERS, evidence={"keep_days": 30}).start()
+    for name, count in MAILS.items():
+        for _ in range(count):
+            id = one.submit("a@home.test", f"b@{name}.test", "Subject: x\r\n\r\nx\r\n")
+            one.wait_gone(id)
+    yield one
+    one.kill()
+
+
+def draft(relay, tmp_path, *rules: dict):
+    path = tmp_path / "draft.toml"
+    path.write_text(to_toml({"partner": list(rules)}))
+    return path
+
+
+def test_readiness_of_rules_on_trial(relay):
+    answer = relay.ask("policy", "readiness")
+    by_name = {p["partner"]: p for p in answer["partners"]}
+    good = by_name["Good"]
+    assert good["sessions"] >= 1 and good["passed"] == good["sessions"] and good["ready"]
+    assert good["text"] == f"{good['passed']} of {good['sessions']} sessions in 30 days would have passed"
+    bad = by_name["Self-signed"]
+    assert bad["sessions"] >= 1 and bad["passed"] == 0 and not bad["ready"]
+    assert "certificate of mx1.selfsigned.test not valid for partner rule 'Self-signed'" in bad["reasons"][0]["text"]
+    assert by_name["Unused"]["text"] == "no session in 30 days"
+
+    # The same sentence wherever one looks.
+    listed = {p["name"]: p for p in relay.ask("policy", "list")["partners"]}
+    assert listed["Good"]["readiness"]["text"] == good["text"]
+    assert any(good["text"] in line for line in relay.explain("x@partner-verify.test")["trace"])
+    assert any(line.startswith(f"Good: {good['text']}; mode") for line in relay.ask("status")["rules_on_trial"])
+    assert relay.ask("policy", "readiness", "good")["partners"] == [good]
+    assert relay.command("policy", "readiness", "Nobody").returncode == 66
+    assert "ready: mode" in relay.command("policy", "readiness", "Good").stdout
+
+
+def test_a_draft_is_replayed_against_recorded_sessions(relay, tmp_path):
+    path = draft(
+        relay, tmp_path,
+        {"name": "Draft", "domains": ["clear.test", "dane.test", "*.nowhere.test"], "tls": "encrypt"},
+        {"name": "Self-signed", "domains": ["selfsigned.test"], "tls": "verify"},
+    )  # fmt: skip
+    answer = relay.ask("policy", "replay", "--rule", str(path), "--since", "1d")
+    hosts = {h["domain"]: h for h in answer["hosts"]}
+    assert set(hosts) == {"clear.test", "dane.test", "selfsigned.test"}
+    assert hosts["dane.test"]["passes_now"] == hosts["dane.test"]["sessions"] >= 1
+    assert hosts["clear.test"]["newly_failing"] == hosts["clear.test"]["passed_then"] >= 1
+    assert "not offered by mx1.clear.test" in hosts["clear.test"]["reasons"][0]["text"]
+    assert hosts["selfsigned.test"]["newly_failing"] >= 1
+    assert answer["newly_failing"] == hosts["clear.test"]["newly_failing"] + hosts["selfsigned.test"]["newly_failing"]
+    assert len(answer["rule_file_sha256"]) == 64
+    # Nothing came into force.
+    assert "none" in relay.explain("x@clear.test")["trace"][0]
+    assert relay.ask("policy", "replay", "--rule", str(path), "--since", "2100-01-01")["sessions"] == 0
+
+
+def test_a_broken_draft_says_where(relay, tmp_path):
+    path = tmp_path / "broken.toml"
+    path.write_text('[[partner]]\nname = "X"\ndomains = ["x.test"]\ntls = "strong"\n')
+    done = relay.command("policy", "replay", "--rule", str(path))
+    assert done.returncode == 65 and "broken.toml:4" in done.stderr and "encrypt" in done.stderr
+    assert relay.command("policy", "replay", "--rule", str(tmp_path / "none.toml")).returncode == 66
+    good = draft(relay, tmp_path, {"name": "D", "domains": ["x.test"], "tls": "encrypt"})
+    assert relay.command("policy", "replay", "--rule", str(good), "--since", "lately").returncode == 65
+
+
+def test_the_database_reads_with_sqlite_while_the_relay_writes(relay):
+    with sqlite3.connect(f"file:{relay.data}/evidence.db?mode=ro", uri=True) as db:
+        rows = db.execute("SELECT domain, mx_host, verdict, starttls, dane, handshakes FROM sessions").fetchall()
+    seen = {row[0]: row for row in rows}
+    assert seen["clear.test"][3] == "not-offered"
+    assert seen["dane.test"][3:5] == ("established", "usable")
+    assert seen["partner-verify.test"][2] == "deliver"
+
+
+def test_D23_mail_flows_when_the_database_cannot_be_opened_or_written(lab, tmp_path):
+    relay = Relay(lab, tmp_path / "r")
+    (relay.data / "evidence.db").mkdir()  # no file can be put there, whoever one is
+    relay.start()
+    try:
+        relay.wait_gone(relay.submit("a@home.test", "b@selfsigned.test", "Subject: x\r\n\r\nx\r\n"))
+        assert relay.ask("status")["evidence"]["state"].startswith("off: ")
+        done = relay.command("policy", "readiness")
+        assert done.returncode == 75 and "no sessions are recorded" in done.stderr
+        relay.stop()
+        (relay.data / "evidence.db").rmdir()
+        relay.start()
+        # Somebody holds the database for himself: recording waits and gives up, mail does neither.
+        with sqlite3.connect(relay.data / "evidence.db", isolation_level=None) as db:
+            db.execute("BEGIN IMMEDIATE")
+            relay.wait_gone(relay.submit("a@home.test", "b@selfsigned.test", "Subject: x\r\n\r\nx\r\n"))
+            assert wait_for(lambda: relay.ask("status")["evidence"]["sessions_dropped"] >= 1, 20, 0.5)
+            db.execute("ROLLBACK")
+        relay.wait_gone(relay.submit("a@home.test", "b@clear.test", "Subject: x\r\n\r\nx\r\n"))
+        assert wait_for(lambda: relay.ask("status")["evidence"]["sessions_recorded"] >= 1, 20, 0.5)
+    finally:
+        relay.kill()
