@@ -18,7 +18,7 @@ namespace sealpost::admin {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr ev_ssize_t most_body = 1 << 20;
+constexpr ev_ssize_t most_body = 16 << 20;  // a report of 10 MiB as base64; only the owner can send it
 constexpr ev_ssize_t most_headers = 16 << 10;
 constexpr std::size_t most_requests = 64;
 constexpr auto handler_deadline = 60s;

@@ -7,6 +7,7 @@
 #include "base/text.hpp"
 #include "tlsrpt/certificates.hpp"
 #include "tlsrpt/overview.hpp"
+#include "tlsrpt/received.hpp"
 
 namespace sealpost::admin {
 namespace {
@@ -26,6 +27,8 @@ class ReportCommands {
     tlsrpt::OverviewFilter filter;
     filter.day = arguments.value("day", std::string());
     filter.domain = text::lower(arguments.value("domain", std::string()));
+    filter.way = way_of(arguments);
+    filter.organization = arguments.value("organization", std::string());
     filter.most = std::clamp<std::size_t>(arguments.value("limit", usual_lines), 1, most_lines);
     if (!filter.day.empty() && !is_day(filter.day)) co_return bad_day(filter.day);
     std::function<Expected<Lines>(tlsrpt::Store&)> query = [filter](tlsrpt::Store& store) {
@@ -39,23 +42,26 @@ class ReportCommands {
   // One day and domain in plain words. Day defaults to the newest one with sessions.
   event::Task<Answer> show(Json arguments) {
     const std::string domain = text::lower(arguments.value("domain", std::string()));
-    std::string day = arguments.value("day", std::string());
+    const std::string day = arguments.value("day", std::string());
+    const std::string organization = arguments.value("organization", std::string());
+    const tlsrpt::Way way = way_of(arguments);
     if (!day.empty() && !is_day(day)) co_return bad_day(day);
     if (domain.empty()) co_return no_domain();
     struct Found {
       std::string day;
       std::vector<PolicyView> policies;
     };
-    std::function<Expected<Found>(tlsrpt::Store&)> query = [day,
-                                                            domain](tlsrpt::Store& store) -> Expected<Found> {
+    std::function<Expected<Found>(tlsrpt::Store&)> query = [day, domain, organization,
+                                                            way](tlsrpt::Store& store) -> Expected<Found> {
       Found found;
       found.day = day;
       if (day.empty()) {
-        auto newest = tlsrpt::newest_day(store, tlsrpt::Way::to_them, domain);
+        auto newest = tlsrpt::newest_day(store, way, domain);
         if (!newest) return newest.error();
         found.day = std::move(*newest);
       }
-      auto policies = counted_views(store, found.day, domain);
+      auto policies = way == tlsrpt::Way::to_them ? counted_views(store, found.day, domain)
+                                                  : received_views(store, found.day, domain, organization);
       if (!policies) return policies.error();
       found.policies = std::move(*policies);
       return found;
@@ -63,7 +69,7 @@ class ReportCommands {
     const Expected<Found> found = co_await recorder_.ask<Found>(home_, std::move(query));
     if (!found) co_return Answer(500, found.error().detail);
     if (found->policies.empty()) co_return nothing(domain, day);
-    co_return Answer(show_view(found->day, domain, tlsrpt::Way::to_them, found->policies, home_.wall()));
+    co_return Answer(show_view(found->day, domain, way, found->policies, home_.wall()));
   }
 
   // The RFC 8460 object of one day and domain, as it would be sent. Day defaults to today (UTC).
@@ -144,6 +150,42 @@ class ReportCommands {
       views.push_back(std::move(view));
     }
     return views;
+  }
+  static Expected<std::vector<PolicyView>> received_views(tlsrpt::Store& store, const std::string& day,
+                                                          const std::string& domain,
+                                                          const std::string& organization) {
+    auto rows = tlsrpt::Received(store).of_day(day, domain, organization, usual_lines);
+    if (!rows) return rows.error();
+    std::vector<PolicyView> views;
+    for (tlsrpt::ReceivedPolicyRow& row : *rows) {
+      PolicyView view;
+      tlsrpt::OverviewLine line;
+      line.day = day;
+      line.organization = row.organization;
+      line.domain = domain;
+      line.policy_type = row.policy.type;
+      const auto before = tlsrpt::sums_before(store, tlsrpt::Way::to_us, line);
+      if (!before) return before.error();
+      view.before = *before;
+      view.organization = std::move(row.organization);
+      view.report_id = std::move(row.report_id);
+      view.policy.key.domain = view.policy.key.policy_domain = domain;
+      view.policy.key.type = std::move(row.policy.type);
+      view.policy.key.policy_string = std::move(row.policy.policy_string);
+      view.policy.success = row.policy.success;
+      view.policy.failure = row.policy.failure;
+      for (tlsrpt::ReceivedFailure& failure : row.policy.failures) {
+        tlsrpt::DetailCount detail;
+        detail.detail = std::move(failure.detail);
+        detail.count = failure.count;
+        view.policy.details.push_back(std::move(detail));
+      }
+      views.push_back(std::move(view));
+    }
+    return views;
+  }
+  static tlsrpt::Way way_of(const Json& arguments) {
+    return arguments.value("received", false) ? tlsrpt::Way::to_us : tlsrpt::Way::to_them;
   }
   static Answer no_domain() {
     return Answer(400, "no domain was given", "'sealpost report list' shows those with sessions");

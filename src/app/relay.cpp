@@ -6,6 +6,7 @@
 #include "admin/policy_commands.hpp"
 #include "admin/queue_commands.hpp"
 #include "admin/report_commands.hpp"
+#include "admin/report_reading.hpp"
 #include "app/draft_rules.hpp"
 #include "app/host.hpp"
 #include "app/intake_setup.hpp"
@@ -214,6 +215,7 @@ void Relay::serve_control() {
   identity.organization = config_.tls_rpt.organization;
   identity.contact = config_.tls_rpt.contact;
   admin::serve_report_commands(*control_, main_, *recorder_, reporting_->sender(), std::move(identity));
+  admin::serve_report_reading(*control_, main_, *recorder_);
   control_->handle("status", [this](admin::Json) { return status(); });
 }
 

@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// sealpost report list | show | preview | send | why
+// sealpost report list | show | read | preview | send | why
 #include <iostream>
 #include <memory>
 
 #include "cli/command_line.hpp"
 #include "cli/report_print.hpp"
+#include "cli/report_read.hpp"
 
 namespace sealpost::cli {
 namespace {
 
 struct Options {
   std::string day, domain;
+  std::vector<std::string> files;
+  std::string organization;
   std::size_t limit = 1000;
-  bool now = false, csv = false;
+  bool now = false, csv = false, received = false;
 };
 
 using Printer = void (*)(const Json&);
@@ -30,12 +33,17 @@ void add_report_commands(CLI::App& app, CommandLine& line) {
     if (!options->day.empty()) all["day"] = options->day;
     if (!options->domain.empty()) all["domain"] = options->domain;
     all["limit"] = options->limit;
+    if (options->received) all["received"] = true;
+    if (!options->organization.empty()) all["organization"] = options->organization;
     return all;
   };
 
   // People read a table or sentences, spreadsheets CSV, programs --json.
   const auto read = [&line, options, arguments](CLI::App* sub, const char* name, Printer people,
                                                 Printer csv) {
+    CLI::Option* received = sub->add_flag("--received", options->received,
+                                          "How others reach us, from the reports they sent ('report read')");
+    sub->add_option("--from", options->organization, "Only what this organization reported")->needs(received);
     sub->add_flag("--csv", options->csv, "Comma-separated values, for a spreadsheet");
     sub->callback([&line, options, arguments, name, people, csv] {
       line.work = [&line, options, arguments, name, people, csv] {
@@ -53,8 +61,16 @@ void add_report_commands(CLI::App& app, CommandLine& line) {
   CLI::App* show = report->add_subcommand(
       "show", "One day and domain in plain words: what failed, the likely cause, and what to do about it");
   show->add_option("--day", options->day, "UTC day, 2026-01-31; default: the newest with sessions");
-  show->add_option("--domain", options->domain, "The domain mail went to")->required();
+  show->add_option("--domain", options->domain, "The domain mail went to; ours with --received")->required();
   read(show, "report.show", print_show, print_show_csv);
+
+  CLI::App* reading = report->add_subcommand(
+      "read",
+      "Read reports that others sent to us: JSON, .json.gz, or the whole mail. Each is taken once; "
+      "'report list --received' shows them");
+  reading->add_option("FILE", options->files, "Files; - is standard input")->required();
+  reading->callback(
+      [&line, options] { line.work = [&line, options] { return read_reports(line, options->files); }; });
 
   CLI::App* preview =
       report->add_subcommand("preview", "The report as it would be sent: the RFC 8460 JSON itself");

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `report read` over the control socket: a file's octets come in, the reports in it go into tlsrpt.db.
+#pragma once
+
+#include "admin/control_server.hpp"
+#include "tlsrpt/store_access.hpp"
+
+namespace sealpost::admin {
+
+void serve_report_reading(ControlServer& server, event::Loop& home, tlsrpt::StoreAccess& store);
+
+}  // namespace sealpost::admin

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `sealpost report read FILE...`: hands files to the relay, one by one, and says what was in them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/command_line.hpp"
+
+namespace sealpost::cli {
+
+// A file that cannot be taken does not keep the others from it; the exit code is that of the first failure.
+int read_reports(const CommandLine& line, const std::vector<std::string>& files);
+
+}  // namespace sealpost::cli

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a postmaster reads: how mail goes out, in words; how others reach us, from reports they sent; and the queries of
+docs/tlsrpt-database.md, run by the sqlite3 shell while the relay writes."""
+
+import csv
+import gzip
+import io
+import json
+import re
+import shutil
+import sqlite3
+import subprocess
+import threading
+
+import pytest
+from lab.world import wait_for
+from relay import ROOT, Relay
+
+DOMAINS = [
+    {"name": "read-expired", "certificate": "expired", "sts": {"mode": "enforce"}},
+    {"name": "read-testing", "certificate": "other-name", "sts": {"mode": "testing"}},
+    {"name": "read-good", "sts": {"mode": "enforce"}},
+    {"name": "read-clear", "starttls": False},
+]
+
+THEIRS = {
+    "organization-name": "Noord B.V.",
+    "date-range": {"start-datetime": "2026-03-01T00:00:00Z", "end-datetime": "2026-03-01T23:59:59Z"},
+    "contact-info": "tls@noord.example",
+    "report-id": "=cmd|1@noord.example",
+    "policies": [
+        {
+            "policy": {
+                "policy-type": "sts",
+                "policy-string": ["version: STSv1", "mode: enforce"],
+                "policy-domain": "home.test",
+                "mx-host": "*.home.test",
+            },
+            "summary": {"total-successful-session-count": 40, "total-failure-session-count": 2},
+            "failure-details": [
+                {
+                    "result-type": "certificate-expired",
+                    "sending-mta-ip": "192.0.2.1",
+                    "receiving-mx-hostname": "mx1.home.test",
+                    "failed-session-count": 2,
+                    "failure-reason-code": "=HYPERLINK(\"http://evil.test\")",
+                }
+            ],
+        }
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def reader(lab, tmp_path_factory):
+    lab.change_all(*DOMAINS)
+    relay = Relay(lab, tmp_path_factory.mktemp("reading"))
+    relay.start()
+    for domain in ("read-testing", "read-good", "read-clear"):
+        relay.wait_gone(relay.submit("anna@home.test", f"bob@{domain}.test", "Subject: x\r\n\r\nHello.\r\n"))
+    relay.wait_deferred(relay.submit("anna@home.test", "bob@read-expired.test", "Subject: x\r\n\r\nHello.\r\n"))
+    assert wait_for(lambda: len(relay.ask("report", "list")) >= 4, 15)
+    yield relay
+    relay.kill()
+
+
+def rows(text: str) -> list[dict]:
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def test_list_and_show_say_what_failed_and_whom_to_ask(reader):
+    worst = {e["domain"]: e["policies"][0].get("worst", {}).get("what", "") for e in reader.ask("report", "list")}
+    assert re.search(r"certificate of mx1.read-expired.test expired \d+ (days|hours) ago", worst["read-expired.test"])
+    assert worst["read-clear.test"] == "mx1.read-clear.test does not offer STARTTLS"
+    assert worst["read-good.test"] == ""
+    shown = reader.command("report", "show", "--domain", "read-expired.test").stdout
+    assert "likely cause: it was not renewed" in shown
+    assert "what to do:   ask them to renew it" in shown
+    assert "Policy sts (enforce) of read-expired.test: 0 sessions ok, " in shown
+    testing = reader.ask("report", "show", "--domain", "read-testing.test")["policies"][0]
+    assert testing["policy_mode"] == "testing" and testing["failures"][0]["result_type"] == "certificate-host-mismatch"
+    unknown = reader.command("report", "show", "--domain", "nobody.test")
+    assert unknown.returncode == 66 and "report list" in unknown.stderr
+
+
+def test_csv_is_read_by_an_independent_reader(reader):
+    listed = {row["domain"]: row for row in rows(reader.command("report", "list", "--csv").stdout)}
+    assert listed["read-clear.test"]["failed_sessions"] == "1"
+    assert listed["read-clear.test"]["trend"] == "first"
+    shown = rows(reader.command("report", "show", "--domain", "read-clear.test", "--csv").stdout)
+    assert [(r["result_type"], r["mx_host"], r["sessions"]) for r in shown] == [
+        ("starttls-not-supported", "mx1.read-clear.test", "1")
+    ]
+
+
+def test_reports_of_others_are_read_once_from_json_gzip_and_mail(reader, tmp_path):
+    text = json.dumps(THEIRS).encode()
+    (tmp_path / "a.json").write_bytes(text)
+    (tmp_path / "b.json.gz").write_bytes(gzip.compress(text))
+    import email.mime.application
+    import email.mime.multipart
+    import email.mime.text
+
+    mail = email.mime.multipart.MIMEMultipart("report", **{"report-type": "tlsrpt"})
+    mail["Subject"] = "Report Domain: home.test"
+    mail.attach(email.mime.text.MIMEText("A report."))
+    second = dict(THEIRS, **{"report-id": "second@noord.example"})
+    part = email.mime.application.MIMEApplication(gzip.compress(json.dumps(second).encode()), "tlsrpt+gzip")
+    part.add_header("Content-Disposition", "attachment", filename="noord.example!home.test!1!2.json.gz")
+    mail.attach(part)
+    (tmp_path / "c.eml").write_bytes(mail.as_bytes())
+    (tmp_path / "d.json").write_bytes(text.replace(b'"report-id"', b'"report-id":"x","report-id"', 1))
+    (tmp_path / "e.gz").write_bytes(gzip.compress(b" " * (20 << 20)))
+
+    done = reader.command("report", "read", *(tmp_path / n for n in ("a.json", "b.json.gz", "c.eml")))
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert ["taken" in line for line in lines] == [True, False, True], lines
+    assert "known already" in lines[1] and "Noord B.V. on home.test, 2026-03-01: 40 sessions ok, 2 failed" in lines[0]
+    bad = reader.command("report", "read", tmp_path / "d.json", tmp_path / "e.gz", tmp_path / "none", tmp_path / "a.json")
+    assert bad.returncode == 65
+    assert "d.json: /report-id: member 'report-id' is there twice" in bad.stderr
+    assert "e.gz: more than" in bad.stderr and "none: cannot be read" in bad.stderr
+    assert "known already" in bad.stdout
+
+    listed = reader.ask("report", "list", "--received")
+    assert [(e["organization"], e["domain"], e["failed_sessions"]) for e in listed] == [("Noord B.V.", "home.test", 4)]
+    shown = reader.ask("report", "show", "--received", "--domain", "home.test")["policies"]
+    assert len(shown) == 2 and shown[0]["failures"][0]["remedy"].startswith("renew it")
+    assert not [e for e in reader.ask("report", "list") if e["domain"] == "home.test"]
+    shown = rows(reader.command("report", "show", "--received", "--domain", "home.test", "--csv").stdout)
+    assert shown[0]["reason_code"].startswith("'=HYPERLINK")  # no formula in a spreadsheet
+    with sqlite3.connect(f"file:{reader.data}/tlsrpt.db?mode=ro", uri=True) as db:
+        both = dict(db.execute("SELECT direction, sum(failed_sessions) FROM both_ways GROUP BY direction").fetchall())
+    assert both["to us"] == 4 and both["to them"] >= 3
+
+
+def queries() -> list[str]:
+    """The indented SQL of docs/tlsrpt-database.md."""
+    text = (ROOT / "docs" / "tlsrpt-database.md").read_text()
+    blocks = re.findall(r"(?:^    .*\n)+", text, re.MULTILINE)
+    return [re.sub(r"^    ", "", block, flags=re.MULTILINE).strip() for block in blocks]
+
+
+@pytest.mark.skipif(not shutil.which("sqlite3"), reason="the sqlite3 shell is not installed")
+def test_the_documented_queries_run_while_the_relay_writes(reader):
+    stop = threading.Event()
+
+    def keep_writing():
+        for number in range(200):
+            if stop.is_set():
+                return
+            domain = ("read-good", "read-testing", "read-clear")[number % 3]
+            reader.submit("anna@home.test", f"bob@{domain}.test", "Subject: more\r\n\r\nHello.\r\n")
+
+    writer = threading.Thread(target=keep_writing)
+    writer.start()
+    answers = []
+    try:
+        for query in queries():
+            shell = ["sqlite3", "-readonly", "-json", str(reader.data / "tlsrpt.db"), query]
+            done = subprocess.run(shell, capture_output=True, text=True, timeout=30)
+            assert done.returncode == 0, (query, done.stderr)
+            answers.append((query, json.loads(done.stdout or "[]")))
+    finally:
+        stop.set()
+        writer.join()
+    assert len(answers) >= 6
+
+    def answer_to(word: str) -> list[dict]:
+        return next(rows for query, rows in answers if word in query)
+
+    assert {row["domain"] for row in answer_to("AS failed, sum(successful")} >= {"read-expired.test", "read-clear.test"}
+    assert [r for r in answer_to("mode: testing") if r["domain"] == "read-testing.test"]
+    assert not [r for r in answer_to("mode: testing") if r["domain"] == "read-good.test"]
+    assert {r["mx_host"] for r in answer_to("mx_host, result_type, reason_code, sum(sessions)")} >= {"mx1.read-clear.test"}
+    assert "c.expires" in str([q for q, _ in answers])

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tlsrpt/received.hpp"
+
+#include <doctest.h>
+
+#include "base/text.hpp"
+#include "sending.hpp"
+#include "tlsrpt/overview.hpp"
+#include "tlsrpt/report_file.hpp"
+
+using namespace sealpost;
+using namespace sealpost::tlsrpt;
+using sealpost::tlsrpt::test::TempDir;
+
+namespace {
+
+const SystemTime now{std::chrono::sys_days{std::chrono::year{2026} / 3 / 2}};
+
+ReceivedReport report(const std::string& id, const std::string& day, std::uint64_t success,
+                      std::uint64_t failure) {
+  ReceivedReport made;
+  made.organization = "Noord";
+  made.report_id = id;
+  made.day = day;
+  ReceivedPolicy policy;
+  policy.domain = "home.example";
+  policy.type = "sts";
+  policy.policy_string = {"mode: enforce"};
+  policy.success = success;
+  policy.failure = failure;
+  if (failure > 0) {
+    ReceivedFailure detail;
+    detail.detail.result_type = "certificate-expired";
+    detail.detail.mx_host = "mx1.home.example";
+    detail.count = failure;
+    policy.failures.push_back(detail);
+  }
+  made.policies.push_back(policy);
+  return made;
+}
+
+std::string mail_with(const std::string& type, const std::string& name, const std::string& octets) {
+  return "From: tls@noord.example\r\nSubject: Report Domain: home.example\r\nMIME-Version: 1.0\r\n"
+         "Content-Type: multipart/report; report-type=\"tlsrpt\";\r\n boundary=\"b "
+         "1\"\r\n\r\nPreamble.\r\n--b 1\r\n"
+         "Content-Type: text/plain\r\n\r\nA report.\r\n--b 1\r\nContent-Type: " +
+         type + "\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: attachment; filename=\"" +
+         name + "\"\r\n\r\n" + text::base64(octets) + "\r\n--b 1--\r\nEpilogue.\r\n";
+}
+
+}  // namespace
+
+TEST_CASE("a report is taken once; another organization may use the same id") {
+  const TempDir dir;
+  auto store = Store::open(dir.path + "/tlsrpt.db");
+  REQUIRE(store);
+  Received received(*store);
+  CHECK(received.add(report("r1", "2026-03-01", 10, 2), "r1.json", now).value());
+  CHECK_FALSE(received.add(report("r1", "2026-03-01", 10, 2), "again.json", now).value());
+  CHECK(received.of_day("2026-03-01", "home.example", "", 10)->size() == 1);
+  auto other = report("r1", "2026-03-01", 1, 0);
+  other.organization = "Zuid";
+  CHECK(received.add(other, "r1.json", now).value());
+  const auto rows = received.of_day("2026-03-01", "home.example", "", 10);
+  REQUIRE(rows->size() == 2);
+  CHECK(rows->front().organization == "Noord");
+  CHECK(rows->front().policy.failures.at(0).count == 2);
+  CHECK(received.of_day("2026-03-01", "home.example", "Zuid", 10)->size() == 1);
+}
+
+TEST_CASE("how others reach us has the same view as how we reach them, and does not mix with it") {
+  const TempDir dir;
+  auto store = Store::open(dir.path + "/tlsrpt.db");
+  Received received(*store);
+  REQUIRE(received.add(report("r1", "2026-03-01", 100, 0), "", now));
+  REQUIRE(received.add(report("r2", "2026-03-02", 5, 5), "", now));
+  OverviewFilter filter;
+  CHECK(overview(*store, filter)->empty());
+  filter.way = Way::to_us;
+  const auto lines = overview(*store, filter);
+  REQUIRE(lines->size() == 2);
+  CHECK(lines->front().day == "2026-03-02");
+  CHECK(lines->front().organization == "Noord");
+  CHECK(lines->front().before.success == 100);
+  CHECK(lines->front().worst.result_type == "certificate-expired");
+  filter.organization = "Zuid";
+  CHECK(overview(*store, filter)->empty());
+  CHECK(newest_day(*store, Way::to_us, "home.example").value() == "2026-03-02");
+  CHECK(newest_day(*store, Way::to_them, "home.example").value().empty());
+}
+
+TEST_CASE("D-23 a report that cannot be kept whole is not kept at all") {
+  const TempDir dir;
+  auto store = Store::open(dir.path + "/tlsrpt.db");
+  REQUIRE(store->run(
+      "CREATE TRIGGER full BEFORE INSERT ON received_failure BEGIN SELECT RAISE(ABORT, 'full'); END"));
+  CHECK_FALSE(Received(*store).add(report("r1", "2026-03-01", 1, 1), "", now));
+  REQUIRE(store->run("DROP TRIGGER full"));
+  CHECK(Received(*store).add(report("r1", "2026-03-01", 1, 1), "", now).value());
+}
+
+TEST_CASE("the report is found in JSON, gzip and mail, whatever its type is called") {
+  const std::string json = " {\"report-id\":\"x\"}";
+  const auto found = [](const std::string& octets) {
+    const auto reports = reports_in_file(octets);
+    return reports ? reports->front() : "!" + reports.error().detail;
+  };
+  CHECK(found(json) == json);
+  CHECK(found(gzip(json)) == json);
+  CHECK(found(mail_with("application/tlsrpt+gzip", "a!b!1!2.json.gz", gzip(json))) == json);
+  CHECK(found(mail_with("application/tlsrpt+json", "a!b!1!2.json", json)) == json);
+  CHECK(found(mail_with("application/octet-stream", "a!b!1!2.json.gz", gzip(json))) == json);
+  CHECK(found(mail_with("application/gzip", "", gzip(json))) == json);
+  const std::string forwarded =
+      "Content-Type: message/rfc822\r\n\r\n" + mail_with("application/tlsrpt+gzip", "x.json.gz", gzip(json));
+  CHECK(found(forwarded) == json);
+  CHECK(found("hello").find("holds no TLS report") == 1);
+  CHECK(found(mail_with("text/html", "x.html", "<p>")).starts_with("!holds no TLS report"));
+}
+
+TEST_CASE("T-46 a gzip bomb ends at the bound, by itself and in a mail") {
+  const std::string bomb = gzip(std::string(30u << 20, ' '));
+  CHECK(reports_in_file(bomb).error().code == Errc::too_long);
+  CHECK(reports_in_file(mail_with("application/tlsrpt+gzip", "x.json.gz", bomb)).error().code ==
+        Errc::too_long);
+  // Ratio: small in absolute numbers, but nothing real packs like this.
+  CHECK(unpack_report(gzip(std::string(9u << 20, ' '))).error().code == Errc::too_long);
+  CHECK(unpack_report(gzip(std::string(60'000, ' '))));
+  CHECK(reports_in_file(std::string(most_file_octets + 1, ' ')).error().code == Errc::too_long);
+  CHECK(reports_in_file(gzip("{}").substr(0, 12)).error().code == Errc::invalid);
+}
