@@ -35,7 +35,7 @@ Json to_json(const PartnerRule& rule, SystemTime now) {
           {"tls", sealpost::name_of(level_at(rule, now))},
           {"mode", rule.audit ? "audit" : "enforce"},
           {"mx", rule.mx},
-          {"on_failure", name_of(rule.on_failure)},
+          {"on_failure", std::string(name_of(rule.on_failure)) + (rule.reroute.empty() ? "" : ":" + rule.reroute)},
           {"grace", to_duration_text(rule.grace)},
           {"owner", rule.owner},
           {"reference", rule.reference},

@@ -125,7 +125,7 @@ bool is_gateway(std::string_view text) {
   if (colon == text.npos) return false;
   const std::string_view host = text.substr(0, colon);
   const auto port = text::parse_u64(text.substr(colon + 1));
-  return port && *port > 0 && *port < 65536 && (is_domain_name(host) || parse_address_literal(host));
+  return port && *port > 0 && *port < 65536 && is_domain_name(host) && !IpAddress::parse(host);
 }
 
 void read_on_failure(TableReader& reader, PartnerRule& rule) {
@@ -140,11 +140,9 @@ void read_on_failure(TableReader& reader, PartnerRule& rule) {
     rule.on_failure = PartnerRule::OnFailure::reroute;
     rule.reroute = word->substr(reroute.size());
     if (!is_gateway(rule.reroute))
-      reader.error("on_failure", "the gateway must be host:port, as in \"reroute:gateway.example:25\"");
-    else
-      reader.warning(
-          "on_failure",
-          "this version hands nothing to a gateway yet; the mail is kept and retried, as with \"defer\"");
+      reader.error("on_failure",
+                   "the gateway must be host:port with a name its certificate can show, as in "
+                   "\"reroute:gateway.example:25\"");
   } else {
     reader.error("on_failure",
                  "'" + text::printable(*word, 60) + "' is not one of: bounce, defer, reroute:HOST:PORT");

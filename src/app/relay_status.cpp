@@ -56,6 +56,7 @@ event::Task<admin::Answer> Relay::status() {
   body["delivery"]["handshakes"] = totals_.handshakes.load();
   body["delivery"]["encrypted"] = totals_.encrypted.load();
   body["delivery"]["clear"] = totals_.clear.load();
+  body["delivery"]["rerouted"] = totals_.rerouted.load();
   body["delivery"]["refused_by_policy"] = totals_.refused_by_policy.load();
   body["spool"]["state"] = healthy ? "ok" : healthy.error().detail;
   body["spool"]["messages"] = spool.messages;

@@ -46,7 +46,7 @@ using Partners = std::vector<PartnerRule>;
 // Counters for `status` and metrics; written by every worker.
 struct Totals {
   std::atomic<std::uint64_t> delivered{0}, deferred{0}, bounced{0}, connections{0}, reused{0}, handshakes{0};
-  std::atomic<std::uint64_t> encrypted{0}, clear{0}, refused_by_policy{0}, dsns{0};
+  std::atomic<std::uint64_t> encrypted{0}, clear{0}, refused_by_policy{0}, dsns{0}, rerouted{0};
 };
 
 // Reloadable: read once per attempt, kept by those who started with it (T-52).

@@ -176,6 +176,11 @@ event::Task<void> DeliveryCourier::refuse_lane(queue::Lane& lane, queue::JobPtr 
     policy_changed = after.id != before || after.kind != plan->sts.kind;
     if (policy_changed && refusal.permanent()) refusal.status.front() = '4';
   }
+  // A gateway stands in for a partner that could not be reached as it must be: while it cannot be used mail waits, and is
+  // lost neither to a wrong name nor to a host that takes no mail.
+  if (!lane.key().gateway_rule.empty() && !refusal.by_policy && refusal.scope == Refusal::Scope::lane &&
+      refusal.permanent())
+    refusal.status.front() = '4';
   const SystemTime now = context_.loop.wall();
   const PartnerRule* rule = plan != nullptr && refusal.by_partner ? plan->rule_named(refusal.rule) : nullptr;
   SystemTime until{};
@@ -200,6 +205,7 @@ event::Task<void> DeliveryCourier::refuse_lane(queue::Lane& lane, queue::JobPtr 
     if (rule != nullptr) end.partner = *rule;
     end.expiry_blocked = policy_changed;
     end.not_before = until;
+    end.leave_gateway = refusal.leave_gateway;
     settler_.settle(lane, std::move(each), std::move(end), rules->settings);
   }
 }

@@ -2,6 +2,7 @@
 #include "delivery/explain.hpp"
 
 #include "delivery/dane_lookup.hpp"
+#include "delivery/gateway.hpp"
 
 namespace sealpost::delivery {
 namespace {
@@ -22,10 +23,10 @@ void add_partner_lines(const Plan& plan, SystemTime now, std::vector<std::string
 }
 
 // What becomes of mail that an enforcing rule refuses; of two rules the one that gives up first.
-const PartnerRule* first_to_bounce(const Plan& plan) {
+const PartnerRule* first_to_act(const Plan& plan) {
   const PartnerRule* first = nullptr;
   for (const auto* rule : {&plan.partner, &plan.hop_partner}) {
-    if (!*rule || (*rule)->audit || (*rule)->on_failure != PartnerRule::OnFailure::bounce) continue;
+    if (!*rule || (*rule)->audit || (*rule)->on_failure == PartnerRule::OnFailure::defer) continue;
     if (first == nullptr || (*rule)->grace < first->grace) first = &**rule;
   }
   return first;
@@ -50,10 +51,14 @@ std::string sts_line(const Plan& plan) {
   return "";
 }
 
-std::string on_failure(const Plan& plan, const Requirement& requirement) {
+std::string on_failure(const Plan& plan, const Requirement& requirement, SystemTime now) {
   if (!requirement.tls_required()) return "sent all the same, in clear if the host offers no TLS";
-  if (const PartnerRule* rule = first_to_bounce(plan))
-    return "next host; when none is left, retried for " + to_duration_text(rule->grace) + ", then bounced";
+  if (const PartnerRule* rule = first_to_act(plan)) {
+    const std::string retried = "next host; when none is left, retried for " + to_duration_text(rule->grace);
+    if (rule->on_failure == PartnerRule::OnFailure::bounce) return retried + ", then bounced";
+    return retried + ", then handed to the gateway " + describe_gateway(*rule, plan.rules->partners, now) +
+           "; never sent in clear";
+  }
   return "next host; when none is left, retried until the message's lifetime ends, then bounced; never sent "
          "in clear";
 }
@@ -100,7 +105,7 @@ event::Task<Explanation> explain(Context& context, RulesPtr rules, queue::LaneKe
     about.trace = decision.trace;
     if (decision.skip) about.trace.push_back("this host is skipped: " + decision.skip->text);
     about.tls_required = decision.requirement.tls_required();
-    about.on_failure = on_failure(plan, decision.requirement);
+    about.on_failure = on_failure(plan, decision.requirement, now);
     explanation.hosts.push_back(std::move(about));
   }
   co_return explanation;

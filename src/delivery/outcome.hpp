@@ -43,12 +43,13 @@ struct Refusal {
   Scope scope = Scope::lane;
   std::string status;  // class says whether to retry
   std::string text;
-  bool by_policy = false;     // a requirement was not met by at least one host
-  bool by_partner = false;    // the operator's own rule decided: its grace and on_failure apply
-  std::string rule;           // by_partner: that rule's name
-  bool sts_involved = false;  // MTA-STS decided: recheck before anything permanent (S38)
-  bool remote = false;        // text is a remote reply
-  bool no_place = false;      // as many connections as configured are open: not an attempt, wait for one
+  bool by_policy = false;      // a requirement was not met by at least one host
+  bool by_partner = false;     // the operator's own rule decided: its grace and on_failure apply
+  std::string rule;            // by_partner: that rule's name
+  bool sts_involved = false;   // MTA-STS decided: recheck before anything permanent (S38)
+  bool remote = false;         // text is a remote reply
+  bool no_place = false;       // as many connections as configured are open: not an attempt, wait for one
+  bool leave_gateway = false;  // nothing sends this mail to a gateway any more: back to where it was going
   std::string remote_mta;
   bool permanent() const noexcept { return !status.empty() && status.front() == '5'; }
 };

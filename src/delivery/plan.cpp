@@ -2,8 +2,21 @@
 #include "delivery/plan.hpp"
 
 #include "base/log.hpp"
+#include "delivery/gateway.hpp"
 
 namespace sealpost::delivery {
+namespace {
+
+// Both the rule for the recipient's domain and the one for a smart host hold: a route takes no rule away.
+void find_rules(Plan& plan, SystemTime now) {
+  const Partners& partners = plan.rules->partners;
+  const PartnerRule* rule = find_partner(partners, plan.recipient_domain, now);
+  const PartnerRule* hop_rule = find_partner(partners, plan.policy_domain, now);
+  if (rule != nullptr) plan.partner = *rule;
+  if (hop_rule != nullptr && hop_rule != rule) plan.hop_partner = *hop_rule;
+}
+
+}  // namespace
 
 event::Task<PlanResult> make_plan(Context& context, RulesPtr rules, queue::LaneKey key) {
   const Settings& settings = rules->settings;
@@ -24,12 +37,19 @@ event::Task<PlanResult> make_plan(Context& context, RulesPtr rules, queue::LaneK
   plan.next_hop = *next_hop;
   plan.policy_domain = plan.next_hop.domain;
 
-  // Both the rule for the recipient's domain and the one for a smart host hold: a route takes no rule away.
   const SystemTime now = context.loop.wall();
-  const PartnerRule* rule = find_partner(rules->partners, plan.recipient_domain, now);
-  const PartnerRule* hop_rule = find_partner(rules->partners, plan.policy_domain, now);
-  if (rule != nullptr) plan.partner = *rule;
-  if (hop_rule != nullptr && hop_rule != rule) plan.hop_partner = *hop_rule;
+  if (!key.gateway_rule.empty()) {
+    const PartnerRule* rule = rule_behind(key, rules->partners, now);
+    if (rule == nullptr) {
+      Refusal refusal("4.7.0",
+                      "partner rule '" + key.gateway_rule + "' no longer hands mail to " + key.next_hop);
+      refusal.leave_gateway = true;
+      co_return refusal;
+    }
+    plan.partner = gateway_requirement(*rule, rules->partners, now);
+  } else {
+    find_rules(plan, now);
+  }
 
   plan.sts.kind = StsState::Kind::disabled;
   if (settings.mta_sts && !plan.report) {

@@ -5,6 +5,7 @@
 
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "delivery/gateway.hpp"
 
 namespace sealpost::delivery {
 namespace {
@@ -46,6 +47,7 @@ struct Settler::Settlement {
   spool::Outcome outcome;
   std::vector<DsnRecipient> failed, delayed;
   std::string hostname;
+  std::optional<queue::LaneKey> other_lane;  // where those still waiting go on
 };
 
 Settler::Settler(Context& context, const queue::Schedule& schedule)
@@ -99,16 +101,18 @@ void Settler::settle(queue::Lane& lane, queue::JobPtr job, AttemptEnd end, const
   } else {
     job->policy_failing_since = SystemTime{};
   }
-  // A partner rule that says bounce is the operator's word: final after its grace (T-16 allows only that).
-  const bool grace_over = end.partner_refused && end.partner &&
-                          end.partner->on_failure == PartnerRule::OnFailure::bounce &&
-                          now >= job->policy_failing_since + end.partner->grace;
+  // A partner rule that says bounce is the operator's word: final after its grace (T-16 allows only that). With reroute
+  // the gateway gets its turn then.
+  const bool has_grace =
+      end.partner_refused && end.partner && end.partner->on_failure != PartnerRule::OnFailure::defer;
+  const bool grace_over = has_grace && now >= job->policy_failing_since + end.partner->grace;
+  const bool reroute = grace_over && end.partner->on_failure == PartnerRule::OnFailure::reroute;
   const bool over = !end.expiry_blocked && schedule_.expired(envelope.arrival, now, job->attempts,
                                                              job->attempted_since_start, report);
 
   for (RecipientFate& fate : end.fates) {
     if (fate.fate != Fate::deferred) continue;
-    if (grace_over) {
+    if (grace_over && !reroute) {
       fate.fate = Fate::failed;
       fate.status.front() = '5';
       fate.diagnostic = "delivery refused: TLS required by partner rule '" + end.partner->name +
@@ -117,18 +121,26 @@ void Settler::settle(queue::Lane& lane, queue::JobPtr job, AttemptEnd end, const
       fate.fate = Fate::failed;  // status stays 4.x: a transient cause ran out of time (RFC 3464 §2.3.3)
       fate.diagnostic = "delivery time expired; last: " + fate.diagnostic;
       fate.remote = false;
+    } else if (reroute) {
+      fate.diagnostic = "handed to the gateway " + end.partner->reroute + ": partner rule '" +
+                        end.partner->name + "' was not met for " + to_duration_text(end.partner->grace) +
+                        ": " + fate.diagnostic;
     }
   }
 
   SystemTime next = now + schedule_.gap(job->attempts, context_.random());
   if (end.ambiguous) next = std::max(next, now + ambiguous_back_off);
   next = std::max(next, end.not_before);
-  if (end.partner_refused && end.partner && end.partner->on_failure == PartnerRule::OnFailure::bounce)
-    next = std::min(next, std::max(job->policy_failing_since + end.partner->grace, now + 1s));
+  if (has_grace) next = std::min(next, std::max(job->policy_failing_since + end.partner->grace, now + 1s));
+  if (reroute || end.leave_gateway) next = now;
 
   log_fates(*job, end);
 
   Settlement settlement(lane, std::move(job));
+  if (reroute) settlement.other_lane = gateway_lane(lane.key(), *end.partner);
+  if (end.leave_gateway)
+    settlement.other_lane =
+        context_.dispatcher.key_for(envelope, envelope.recipients[end.fates.front().recipient]);
   settlement.hostname = settings.hostname;
   spool::Outcome& outcome = settlement.outcome;
   queue::Job& kept = *settlement.job;
@@ -223,6 +235,24 @@ event::Task<std::vector<spool::NewMessage>> Settler::notifications(const Settlem
   co_return messages;
 }
 
+// A crash between the lanes costs nothing: the journal knows the recipients as waiting, and no lanes.
+void Settler::give_back(queue::Lane& lane, queue::JobPtr job,
+                        const std::optional<queue::LaneKey>& other_lane) {
+  if (!other_lane) return lane.defer(std::move(job));
+  auto moved = std::make_unique<queue::Job>(*job);
+  moved->policy_failing_since = SystemTime{};
+  if (!other_lane->gateway_rule.empty()) {
+    context_.totals.rerouted.fetch_add(1, std::memory_order_relaxed);
+    log::warning("rerouted", {{"id", moved->message->id.to_string()},
+                              {"domain", other_lane->policy_domain},
+                              {"gateway", other_lane->next_hop},
+                              {"rule", other_lane->gateway_rule},
+                              {"why", moved->reason}});
+  }
+  lane.finish(std::move(job));
+  context_.dispatcher.move(*other_lane, std::move(moved));
+}
+
 event::Task<void> Settler::record(Settlement settlement) {
   auto dsns = co_await notifications(settlement);
   bool told = false;
@@ -256,7 +286,7 @@ event::Task<void> Settler::record(Settlement settlement) {
       settlement.job->reason =
           "held: this notification cannot be delivered: " + settlement.failed.front().diagnostic;
     }
-    lane.defer(std::move(settlement.job));
+    give_back(lane, std::move(settlement.job), settlement.other_lane);
   }
   recorded_.notify();
 }

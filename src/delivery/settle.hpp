@@ -28,6 +28,7 @@ struct AttemptEnd {
   std::optional<PartnerRule> partner;
   bool expiry_blocked = false;  // a policy changed just now: one more attempt before giving up (S38)
   SystemTime not_before{};      // the lane's back-off
+  bool leave_gateway = false;   // the mail goes back to its own lane
 };
 
 class Settler {
@@ -44,6 +45,7 @@ class Settler {
   struct Settlement;
   event::Task<void> record(Settlement settlement);
   event::Task<std::vector<spool::NewMessage>> notifications(const Settlement& settlement);
+  void give_back(queue::Lane& lane, queue::JobPtr job, const std::optional<queue::LaneKey>& other_lane);
   void log_fates(const queue::Job& job, const AttemptEnd& end) const;
 
   Context& context_;

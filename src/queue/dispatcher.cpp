@@ -72,14 +72,16 @@ void Dispatcher::place(const spool::StoredMessagePtr& message, SystemTime due, b
       if (!message->held) job->reason = "held: " + message->last_reply;
     }
   }
-  for (auto& [key, job] : jobs) {
-    Shard& shard = shard_for(key);
-    if (shard.on_own_thread()) {
-      shard.add(key, std::move(job));
-    } else {
-      shard.loop().post(
-          [&shard, key, box = std::make_shared<JobPtr>(std::move(job))] { shard.add(key, std::move(*box)); });
-    }
+  for (auto& [key, job] : jobs) move(key, std::move(job));
+}
+
+void Dispatcher::move(const LaneKey& to, JobPtr job) {
+  Shard& shard = shard_for(to);
+  if (shard.on_own_thread()) {
+    shard.add(to, std::move(job));
+  } else {
+    shard.loop().post(
+        [&shard, to, box = std::make_shared<JobPtr>(std::move(job))] { shard.add(to, std::move(*box)); });
   }
 }
 

@@ -36,6 +36,9 @@ class Dispatcher {
   // stampede (D-20). Messages that must be tried alone have been dealt with before (app/probation, D-12).
   void recovered(const std::vector<spool::StoredMessagePtr>& messages);
 
+  // A job taken out of one lane goes on in another. Any worker's thread.
+  void move(const LaneKey& to, JobPtr job);
+
   LaneKey key_for(const Envelope& envelope, const Recipient& recipient) const;
   Shard& shard_for(const LaneKey& key) const noexcept { return *shards_[key.hash() % shards_.size()]; }
   const std::vector<Shard*>& shards() const noexcept { return shards_; }

@@ -20,7 +20,8 @@ std::size_t LaneKey::hash() const noexcept {
   const std::hash<std::string> of;
   const std::uint64_t flags = static_cast<std::uint64_t>(message_class) * 8 + (requiretls_bounce ? 4U : 0U) +
                               (requiretls ? 2U : 0U) + (tls_required_no ? 1U : 0U);
-  return mixed(mixed(flags, of(policy_domain)), of(next_hop));
+  const std::uint64_t place = mixed(mixed(flags, of(policy_domain)), of(next_hop));
+  return gateway_rule.empty() ? place : mixed(place, of(gateway_rule));
 }
 
 Lane::Lane(Shard& shard, LaneKey key)

@@ -8,6 +8,7 @@
 #include <deque>
 
 #include "../dns/table_resolver.hpp"
+#include "delivery/gateway.hpp"
 #include "event/run.hpp"
 #include "event/sim_loop.hpp"
 #include "policy/sts_off.hpp"
@@ -268,6 +269,111 @@ TEST_CASE("a partner rule that says defer waits as long as the lifetime lasts") 
   world.accept("a@here.example", {"u@b.example"});
   world.loop.advance(1h);
   CHECK(world.totals.bounced == 0);
+}
+
+namespace {
+
+AttemptEnd refused_by_rule_with_gateway() {
+  AttemptEnd end = end_with(fate_of(0, Fate::deferred, "4.7.4", "TLS required", false));
+  end.policy_refused = end.partner_refused = true;
+  end.partner.emplace();
+  end.partner->name = "Noord";
+  end.partner->on_failure = PartnerRule::OnFailure::reroute;
+  end.partner->reroute = "gw.example:2525";
+  end.partner->grace = 15min;
+  return end;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "a partner rule that says reroute hands mail to its gateway after the grace, in a lane that names the "
+    "rule") {
+  World world;
+  world.script->ends.push_back(refused_by_rule_with_gateway());
+  world.accept("a@here.example", {"u@b.example"});
+  world.loop.advance(14min);
+  REQUIRE(world.queued().size() == 1);
+  CHECK(world.queued()[0].next_hop == "b.example");
+  world.script->ends.assign(1, refused_by_rule_with_gateway());
+  world.script->ends.push_back(end_with(fate_of(0, Fate::deferred, "4.4.1", "the gateway is away", false)));
+  world.loop.advance(2min);
+  REQUIRE(world.queued().size() == 1);
+  CHECK(world.queued()[0].next_hop == "[gw.example]:2525");
+  CHECK(world.queued()[0].policy_domain == "b.example");
+  CHECK(world.totals.rerouted == 1);
+  CHECK(world.totals.bounced == 0);
+
+  // Nobody sends it there any more.
+  AttemptEnd leave = end_with(fate_of(0, Fate::deferred, "4.7.0", "no longer", false));
+  leave.leave_gateway = true;
+  world.script->ends.assign(1, leave);
+  world.script->ends.push_back(end_with(fate_of(0, Fate::delivered, "2.0.0", "250 ok")));
+  const auto attempts = world.script->attempts;
+  world.loop.advance(15min);
+  CHECK(world.script->attempts == attempts + 2);
+  CHECK(world.queued().empty());
+}
+
+TEST_CASE("what is on its way to a gateway is still there after a crash, and a delivery there is final") {
+  World world;
+  AttemptEnd at_once = refused_by_rule_with_gateway();
+  at_once.partner->grace = 0s;
+  world.script->ends.push_back(at_once);
+  world.script->ends.push_back(end_with(fate_of(0, Fate::deferred, "4.4.1", "the gateway is away", false)));
+  world.accept("a@here.example", {"u@b.example"});
+  world.loop.advance(10s);
+  CHECK(world.totals.rerouted == 1);
+  auto recovered = world.crash();
+  REQUIRE(recovered.size() == 1);
+  CHECK(recovered[0]->progress[0].state == spool::RecipientState::pending);
+  world.script->ends.push_back(at_once);
+  world.script->ends.push_back(end_with(fate_of(0, Fate::delivered, "2.0.0", "250 ok")));
+  world.dispatcher->recovered(recovered);
+  world.loop.advance(1h);
+  CHECK(world.queued().empty());
+  CHECK(world.crash().empty());
+}
+
+TEST_CASE(
+    "a gateway must show a certificate that names it, unless a rule of its own asks for something better") {
+  PartnerRule rule;
+  rule.name = "Noord";
+  rule.on_failure = PartnerRule::OnFailure::reroute;
+  rule.reroute = "Gateway.example:25";
+  rule.level = PartnerLevel::pin;
+  const SystemTime now{};
+  const auto requirement = [&](PartnerLevel level, bool audit) {
+    PartnerRule own;
+    own.name = "Gateway";
+    own.domains = {"gateway.example"};
+    own.level = level;
+    own.audit = audit;
+    return gateway_requirement(rule, {rule, own}, now);
+  };
+  for (const PartnerLevel weak : {PartnerLevel::none, PartnerLevel::opportunistic}) {
+    const PartnerRule asked = requirement(weak, false);
+    CHECK(asked.level == PartnerLevel::verify);
+    CHECK(asked.literal_names == std::vector<std::string>{"gateway.example"});
+  }
+  CHECK(requirement(PartnerLevel::dane, true).level == PartnerLevel::verify);
+  CHECK(requirement(PartnerLevel::encrypt, false).name == "Gateway");
+  CHECK(requirement(PartnerLevel::dane, false).level == PartnerLevel::dane);
+  CHECK(requirement(PartnerLevel::dane, false).on_failure == PartnerRule::OnFailure::defer);
+  CHECK(describe_gateway(rule, {rule}, now) ==
+        "Gateway.example:25, encrypted and verified as gateway.example");
+
+  queue::LaneKey direct;
+  direct.policy_domain = direct.next_hop = "b.example";
+  const queue::LaneKey lane = gateway_lane(direct, rule);
+  CHECK(rule_behind(lane, {rule}, now) != nullptr);
+  PartnerRule elsewhere = rule;
+  elsewhere.reroute = "other.example:25";
+  CHECK(rule_behind(lane, {elsewhere}, now) == nullptr);
+  elsewhere = rule;
+  elsewhere.audit = true;
+  CHECK(rule_behind(lane, {elsewhere}, now) == nullptr);
+  CHECK(rule_behind(lane, {}, now) == nullptr);
 }
 
 TEST_CASE("D-15 after a lost final reply at least 15 minutes pass") {
