@@ -25,9 +25,20 @@ CountedEntry entry_for(const SessionRecord& record, std::string type) {
   return entry;
 }
 
+bool skipped_for(const SessionRecord& record, std::string_view result_type) {
+  return record.skip && record.skip->result_type == result_type;
+}
+
+// The skip is this source's doing. A partner rule that demands DANE meets the same failed lookup first, and what is
+// published at fault stays at fault.
+bool caused_skip(const SessionRecord& record, Source source) {
+  if (!record.skip) return false;
+  return record.skip->source == source || (source == Source::dane && skipped_for(record, "dnssec-invalid"));
+}
+
 // What this source made of the session: its demand's failures, or the skip it caused.
 void judge_source(const SessionRecord& record, Source source, CountedEntry& entry) {
-  if (record.skip && record.skip->source == source) {
+  if (caused_skip(record, source)) {
     entry.success = false;
     entry.failures.push_back(detail_of(record, record.skip->result_type, record.skip->reason_code));
     return;
@@ -54,6 +65,15 @@ CountedEntry sts_entry(const SessionRecord& record) {
     entry.key.policy_string = record.sts.policy->lines;
     entry.key.mx_hosts = record.sts.policy->mx;
   }
+  return entry;
+}
+
+CountedEntry dane_entry(const SessionRecord& record) {
+  CountedEntry entry = entry_for(record, "tlsa");
+  const DaneState& dane = record.dane;
+  entry.key.policy_domain = dane.base_domain.empty() ? record.mx_host : dane.base_domain;
+  for (const TlsaRecord& tlsa : dane.all) entry.key.policy_string.push_back(to_text(tlsa));
+  std::sort(entry.key.policy_string.begin(), entry.key.policy_string.end());
   return entry;
 }
 
@@ -94,12 +114,14 @@ std::vector<CountedEntry> count_session(const SessionRecord& record) {
   }
 
   const DaneState& dane = record.dane;
-  if (dane.kind == DaneState::Kind::usable || dane.kind == DaneState::Kind::unusable ||
-      dane.kind == DaneState::Kind::failed) {
-    CountedEntry entry = entry_for(record, "tlsa");
-    entry.key.policy_domain = dane.base_domain.empty() ? record.mx_host : dane.base_domain;
-    for (const TlsaRecord& tlsa : dane.all) entry.key.policy_string.push_back(to_text(tlsa));
-    std::sort(entry.key.policy_string.begin(), entry.key.policy_string.end());
+  if (skipped_for(record, "dane-required")) {
+    // RFC 8460 §4.3.2.1: the operator wants DANE for this partner and the host has none that counts.
+    CountedEntry entry = dane_entry(record);
+    entry.failures.push_back(detail_of(record, record.skip->result_type, record.skip->reason_code));
+    entries.push_back(std::move(entry));
+  } else if (dane.kind == DaneState::Kind::usable || dane.kind == DaneState::Kind::unusable ||
+             dane.kind == DaneState::Kind::failed) {
+    CountedEntry entry = dane_entry(record);
     judge_source(record, Source::dane, entry);
     entries.push_back(std::move(entry));
   }
@@ -112,7 +134,9 @@ std::vector<CountedEntry> count_session(const SessionRecord& record) {
     if (!encrypted && record.facts->starttls == StartTls::handshake_failed) {
       entry.failures.push_back(detail_of(record, "validation-failure", record.facts->handshake_error));
     } else if (!encrypted) {
-      entry.failures.push_back(detail_of(record, "starttls-not-supported", record.facts->starttls_reply));
+      const std::string& reply = record.facts->starttls_reply;
+      entry.failures.push_back(
+          detail_of(record, "starttls-not-supported", reply.empty() ? "starttls-not-offered" : reply));
     }
     entries.push_back(std::move(entry));
   }

@@ -62,6 +62,7 @@ TEST_CASE("no policy: encrypted is a success, clear is starttls-not-supported") 
   CHECK_FALSE(entries[0].success);
   REQUIRE(entries[0].failures.size() == 1);
   CHECK(entries[0].failures[0].result_type == "starttls-not-supported");
+  CHECK(entries[0].failures[0].reason_code == "starttls-not-offered");
 
   auto failed = session(StartTls::handshake_failed);
   failed.facts->handshake_error = "tlsv1-alert-protocol-version";
@@ -138,6 +139,45 @@ TEST_CASE("an operator's own rule that keeps us away is nobody's TLS failure") {
   record.skip.emplace();
   record.skip->source = Source::partner;
   CHECK(count_session(record).empty());
+}
+
+TEST_CASE("RPT-04 dane-required: a partner rule demands DANE where none is published, or none that counts") {
+  auto record = session(StartTls::established);
+  record.facts.reset();
+  record.skip.emplace();
+  record.skip->source = Source::partner;
+  record.skip->result_type = "dane-required";
+  record.skip->reason_code = "no-secure-tlsa";
+  const auto check = [&](std::vector<std::string> policy) {
+    const auto entries = count_session(record);
+    REQUIRE(entries.size() == 1);
+    CHECK(entries[0].key.type == "tlsa");
+    CHECK(entries[0].key.policy_domain == "mx.b.example");
+    CHECK(entries[0].key.policy_string == policy);
+    CHECK(entries[0].session);
+    CHECK_FALSE(entries[0].success);
+    REQUIRE(entries[0].failures.size() == 1);
+    CHECK(entries[0].failures[0].result_type == "dane-required");
+    CHECK(entries[0].failures[0].reason_code == "no-secure-tlsa");
+  };
+  check({});
+  record.dane.kind = DaneState::Kind::unusable;
+  record.dane.base_domain = "mx.b.example";
+  record.dane.all = {TlsaRecord(0, 0, 1, {0xab, 0xcd})};
+  check({"0 0 1 ABCD"});
+}
+
+TEST_CASE("RPT-04 a failed TLSA lookup is the recipient's failure also where a partner rule met it first") {
+  auto record = session(StartTls::established);
+  record.facts.reset();
+  record.dane.kind = DaneState::Kind::failed;
+  record.skip.emplace();
+  record.skip->source = Source::partner;
+  record.skip->result_type = "dnssec-invalid";
+  const auto entries = count_session(record);
+  REQUIRE(entries.size() == 1);
+  CHECK(entries[0].key.policy_domain == "mx.b.example");
+  CHECK(entries[0].failures[0].result_type == "dnssec-invalid");
 }
 
 TEST_CASE("RPT-03 the day is the UTC day of the handshake's end") {
