@@ -8,6 +8,7 @@
 
 #include "app/config_checks.hpp"
 #include "app/config_sections.hpp"
+#include "app/dkim_setup.hpp"
 #include "app/own_addresses.hpp"
 #include "app/partner_file.hpp"
 #include "base/text.hpp"
@@ -62,25 +63,6 @@ void read_evidence(TableReader& reader, EvidenceConfig& evidence) {
   if (const auto value = reader.boolean("enabled")) evidence.enabled = *value;
   if (const auto value = reader.integer("keep_days", 1, 3650))
     evidence.keep_days = static_cast<std::uint32_t>(*value);
-}
-
-void read_dkim(TableReader& reader, Config& config) {
-  DkimConfig dkim;
-  for (const std::string_view key : {"domain", "selector", "key"}) reader.required(key);
-  if (const auto value = read_domain(reader, "domain")) dkim.domain = *value;
-  if (const auto value = read_domain(reader, "selector")) dkim.selector = *value;
-  dkim.key = read_file_path(reader, "key", Secret::yes);
-  if (const auto value = reader.boolean("sign_relayed")) dkim.sign_relayed = *value;
-  if (dkim.sign_relayed)
-    reader.error("sign_relayed", "is not available in this version; only our own reports are signed");
-  reader.each_table("also", [&](TableReader& also) {
-    DkimKeyConfig more;
-    for (const std::string_view key : {"selector", "key"}) also.required(key);
-    if (const auto value = read_domain(also, "selector")) more.selector = *value;
-    more.key = read_file_path(also, "key", Secret::yes);
-    dkim.also.push_back(std::move(more));
-  });
-  config.dkim = std::move(dkim);
 }
 
 // Commands reach the relay through these (T-59): a socket for its owner, HTTP for this machine only.
@@ -213,6 +195,11 @@ Findings check_materials(const Config& config) {
   }
   const auto trust = tls::TrustStore::load(config.trust);
   if (!trust) note("tls.trust", trust.error());
+  if (const auto dkim = load_dkim(config); !dkim) note("dkim.key", dkim.error());
+  if (const std::string problem = report_signer_problem(config); !problem.empty()) {
+    note("dkim.domain", Error(Errc::invalid, problem));
+    findings.back().kind = Finding::Kind::warning;
+  }
   return findings;
 }
 

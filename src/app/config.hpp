@@ -75,12 +75,13 @@ struct EvidenceConfig {
 };
 
 struct DkimKeyConfig {
-  std::string selector, key;
+  std::string domain, selector, key;
 };
 
 struct DkimConfig {
   std::string domain, selector, key;
-  std::vector<DkimKeyConfig> also;  // [[dkim.also]]: further signatures of the same domain
+  std::vector<DkimKeyConfig>
+      also;  // [[dkim.also]]: further keys of this domain, and keys of other sender domains
   bool sign_relayed = false;
 };
 

@@ -18,4 +18,7 @@ void read_dns(TableReader& reader, DnsConfig& config);
 void read_delivery(TableReader& reader, Config& config);
 void read_route(TableReader& reader, Config& config);
 
+// config_dkim.cpp.
+void read_dkim(TableReader& reader, Config& config);
+
 }  // namespace sealpost::app

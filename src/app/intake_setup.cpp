@@ -6,7 +6,8 @@
 namespace sealpost::app {
 
 intake::SettingsPtr intake_settings(const Config& config, const ListenerConfig& listener,
-                                    std::shared_ptr<tls::Server> tls) {
+                                    std::shared_ptr<tls::Server> tls,
+                                    std::shared_ptr<const DkimKeyring> dkim) {
   intake::RelayRules rules;
   rules.allow = listener.allow;
   rules.hostname = config.hostname;
@@ -31,6 +32,7 @@ intake::SettingsPtr intake_settings(const Config& config, const ListenerConfig& 
   settings->most_hops = limits.hops;
   settings->hide_client = listener.hide_client;
   settings->honour_tls_required = listener.honour_tls_required;
+  settings->dkim = std::move(dkim);
   return settings;
 }
 

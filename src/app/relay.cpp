@@ -175,10 +175,11 @@ Expected<void> Relay::open_workers() {
   dispatcher_ = std::make_unique<queue::Dispatcher>(std::move(shards), std::move(routes), schedule_);
   sink_ = std::make_unique<QueueSink>(*dispatcher_);
   for (auto& worker : workers_) worker->connect(*dispatcher_, rules_, schedule_);
-  auto signers = load_dkim_keys(config_);
-  if (!signers) return signers.error();
+  auto dkim = load_dkim(config_);
+  if (!dkim) return dkim.error();
+  dkim_ = std::move(*dkim);
   reporting_ = std::make_unique<Reporting>(main_, config_, *resolver_, *recorder_, trust_, *spool_,
-                                           *dispatcher_, std::move(*signers));
+                                           *dispatcher_, dkim_);
   return {};
 }
 
@@ -193,7 +194,7 @@ Expected<void> Relay::bind_listeners() {
       if (!socket) return socket.error();
       sockets.push_back(std::move(*socket));
       worker->acceptors().push_back(std::make_unique<intake::Acceptor>(
-          worker->loop(), services, intake_settings(config_, listener, worker->tls_server())));
+          worker->loop(), services, intake_settings(config_, listener, worker->tls_server(), dkim_.relayed)));
     }
     sockets_.push_back(std::move(sockets));
   }
@@ -240,6 +241,7 @@ int Relay::run() {
                         {"control", config_.control_socket},
                         {"workers", workers_.size()}});
   scope_.spawn(begin_mail());
+  reporting_->use_keys(config_, dkim_);
   scope_.spawn(reporting_->run());
   main_.run();
   log::info("stopped", {{"data", config_.data_dir}});

@@ -63,6 +63,7 @@ class Relay {
   std::thread resolver_thread_;
 
   std::shared_ptr<const tls::TrustStore> trust_;
+  DkimSetup dkim_;
   std::shared_ptr<const tls::ServerIdentity> identity_;  // null: STARTTLS is not offered
   std::unique_ptr<dns::AresResolver> ares_;
   std::unique_ptr<dns::CachingResolver> resolver_;

@@ -29,10 +29,17 @@ event::Task<void> Relay::reload() {
     }
     identity = *read;
   }
+  auto dkim = load_dkim(loaded.config);
+  if (!dkim) {
+    log::error("reload_refused", {{"why", dkim.error().detail}});
+    co_return;
+  }
   Config& config = loaded.config;
   config.delivery.routing.own_addresses = config_.delivery.routing.own_addresses;
   config_.partners = config.partners;
   config_.delivery = config.delivery;
+  dkim_ = std::move(*dkim);
+  reporting_->use_keys(config, dkim_);
   connections_.set_caps(connection_caps(config.limits, raise_descriptor_limit()));
   rules_ = rules_from(config);
   if (evidence_) evidence_->set_keep_days(config.evidence.keep_days);
@@ -52,7 +59,7 @@ event::Task<void> Relay::reload() {
       if (same_listeners) {
         for (std::size_t l = 0; l < worker.acceptors().size(); ++l)
           worker.acceptors()[l]->set_settings(
-              intake_settings(config, config.listeners[l], worker.tls_server()));
+              intake_settings(config, config.listeners[l], worker.tls_server(), dkim_.relayed));
       }
       return true;
     };

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/reporting.hpp"
 
-#include <fstream>
-#include <sstream>
-
 #include "base/digest.hpp"
 #include "base/log.hpp"
 #include "event/wait.hpp"
@@ -21,37 +18,7 @@ std::chrono::seconds night_offset(const std::string& node) {
   return std::chrono::seconds(1 + number % last_night_offset);
 }
 
-Expected<std::shared_ptr<const DkimKey>> load_key(const std::string& path) {
-  std::ifstream file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  if (!file) return Error(Errc::io, "[dkim] key " + path + " cannot be read");
-  auto key = DkimKey::from_pem(text.str());
-  if (!key) return Error(Errc::invalid, "[dkim] key " + path + ": " + key.error().detail);
-  return key;
-}
-
 }  // namespace
-
-Expected<std::vector<DkimSigner>> load_dkim_keys(const Config& config) {
-  std::vector<DkimSigner> signers;
-  if (!config.dkim) return signers;
-  const auto add = [&](const std::string& selector, const std::string& path) -> Expected<void> {
-    auto key = load_key(path);
-    if (!key) return key.error();
-    DkimSigner signer;
-    signer.domain = config.dkim->domain;
-    signer.selector = selector;
-    signer.key = *key;
-    signers.push_back(std::move(signer));
-    return {};
-  };
-  if (auto added = add(config.dkim->selector, config.dkim->key); !added) return added.error();
-  for (const auto& also : config.dkim->also) {
-    if (auto added = add(also.selector, also.key); !added) return added.error();
-  }
-  return signers;
-}
 
 class Reporting::QueueOutbox final : public tlsrpt::Outbox {
  public:
@@ -82,13 +49,12 @@ class Reporting::QueueOutbox final : public tlsrpt::Outbox {
 
 Reporting::Reporting(event::EventLoop& loop, const Config& config, dns::CachingResolver& resolver,
                      tlsrpt::StoreAccess& store, std::shared_ptr<const tls::TrustStore> trust,
-                     spool::Spool& spool, queue::Dispatcher& dispatcher, std::vector<DkimSigner> signers)
+                     spool::Spool& spool, queue::Dispatcher& dispatcher, const DkimSetup& dkim)
     : loop_(loop),
       resolver_(loop, resolver),
       http_(loop, std::move(trust)),
-      signers_(std::move(signers)),
-      send_(config.tls_rpt.send),
-      outbox_(std::make_unique<QueueOutbox>(loop, spool, dispatcher)) {
+      outbox_(std::make_unique<QueueOutbox>(loop, spool, dispatcher)),
+      checks_(loop) {
   tlsrpt::SenderSettings settings;
   settings.send = config.tls_rpt.send;
   settings.identity.organization = config.tls_rpt.organization;
@@ -100,40 +66,30 @@ Reporting::Reporting(event::EventLoop& loop, const Config& config, dns::CachingR
   settings.most_per_destination = config.tls_rpt.most_per_destination;
   settings.keep = std::chrono::days(config.tls_rpt.keep_days);
   sender_ = std::make_unique<tlsrpt::Sender>(loop, store, resolver_, http_, *outbox_, std::move(settings),
-                                             signers_);
+                                             dkim.reports);
 }
 
 Reporting::~Reporting() = default;
 
-// Receivers drop reports whose signature does not verify (R20): better said here than found out there.
-event::Task<void> Reporting::check_published_keys() {
-  for (const DkimSigner& signer : signers_) {
-    const std::string name = signer.selector + "._domainkey." + signer.domain;
-    const dns::AnswerPtr answer = co_await resolver_.query(name, dns::RrType::txt);
-    std::string problem;
-    if (answer->status == dns::Status::failed)
-      problem = "the lookup failed: " + answer->why;
-    else if (answer->texts.empty())
-      problem = "no key record is published";
-    else
-      problem = dkim_key_record_problem(answer->texts.front(), *signer.key, "tlsrpt");
-    if (problem.empty()) {
-      log::info("dkim_key_checked", {{"name", name}});
-    } else {
-      log::warning(
-          "dkim_key_problem",
-          {{"name", name}, {"why", problem}, {"do", "publish: p=" + signer.key->public_key_base64()}});
-    }
-  }
+void Reporting::use_keys(const Config& config, const DkimSetup& dkim) {
+  sender_->set_signers(dkim.reports);
+  if (config.tls_rpt.send && dkim.reports.empty())
+    log::warning("reports_unsigned",
+                 {{"why", "[tls_rpt] send = true without [dkim]: reports go to https targets only"},
+                  {"do", "configure [dkim]; receivers drop reports by mail that are not signed"}});
+  const std::string problem = report_signer_problem(config);
+  if (!problem.empty())
+    log::warning("dkim_not_aligned", {{"why", problem}, {"do", "set dkim.domain to the contact's domain"}});
+  checks_.cancel();  // of keys that are no more
+  checks_.spawn(check(dkim));
 }
 
-event::Task<void> Reporting::run() {
-  if (send_ && signers_.empty())
-    log::warning("reports_unsigned",
-                 {{"why", "[tls_rpt] send = true without [dkim]"},
-                  {"do", "configure [dkim]; receivers drop reports that are not signed"}});
-  co_await check_published_keys();
-  co_await sender_->run();
+// Receivers drop reports whose signature does not verify (R20): better said here than found out there. Nothing waits.
+event::Task<void> Reporting::check(DkimSetup dkim) {
+  std::string problem = co_await check_published_keys(resolver_, std::move(dkim));
+  sender_->set_key_problem(std::move(problem));
 }
+
+event::Task<void> Reporting::run() { co_await sender_->run(); }
 
 }  // namespace sealpost::app

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "app/config.hpp"
+#include "app/dkim_setup.hpp"
 #include "dns/resolver_proxy.hpp"
 #include "event/event_loop.hpp"
 #include "http/curl_client.hpp"
@@ -17,32 +18,30 @@
 
 namespace sealpost::app {
 
-// The keys of [dkim], in order. Errc::invalid names the file and what would be right.
-Expected<std::vector<DkimSigner>> load_dkim_keys(const Config& config);
-
 class Reporting {
  public:
   // Lives on `loop`; all that is passed outlives it.
   Reporting(event::EventLoop& loop, const Config& config, dns::CachingResolver& resolver,
             tlsrpt::StoreAccess& store, std::shared_ptr<const tls::TrustStore> trust, spool::Spool& spool,
-            queue::Dispatcher& dispatcher, std::vector<DkimSigner> signers);
+            queue::Dispatcher& dispatcher, const DkimSetup& dkim);
   ~Reporting();
 
-  // Checks the published keys once and says what is wrong, then plans and sends for ever.
+  // Plans and sends for ever.
   event::Task<void> run();
+  // From now on, at start and after a reload; looks in the background whether they are published and says what is wrong.
+  void use_keys(const Config& config, const DkimSetup& dkim);
   tlsrpt::Sender& sender() noexcept { return *sender_; }
 
  private:
   class QueueOutbox;
-  event::Task<void> check_published_keys();
+  event::Task<void> check(DkimSetup dkim);
 
   event::EventLoop& loop_;
   dns::ResolverProxy resolver_;
   http::CurlClient http_;
-  std::vector<DkimSigner> signers_;
-  bool send_;
   std::unique_ptr<QueueOutbox> outbox_;
   std::unique_ptr<tlsrpt::Sender> sender_;
+  event::TaskScope checks_;
 };
 
 }  // namespace sealpost::app

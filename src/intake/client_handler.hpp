@@ -16,6 +16,7 @@ struct Worker {
   Services services;
   log::LogLimit stranger_lines{"stranger", 200, 20};
   log::LogLimit trouble_lines{"store_failed", 20, 1};
+  log::LogLimit unsigned_lines{"dkim_unsigned", 200, 20};
 };
 
 class ClientHandler final : public smtp::ServerHandler {

@@ -59,6 +59,7 @@ SpooledMessage::SpooledMessage(Worker& worker, SettingsPtr settings, const smtp:
   message_.body = received_header(received_facts(session, *settings_, envelope, id_, envelope.arrival));
   message_.envelope = std::move(envelope);
   own_octets_ = message_.body.size();
+  if (settings_->dkim) signing_ = std::make_unique<RelaySigning>(settings_->dkim);
   // Room at once instead of by doubling; what a client only claims stays untouched, so it takes no memory.
   message_.body.reserve(own_octets_ + std::min<std::uint64_t>(size_hint, part_room));
 }
@@ -89,7 +90,8 @@ event::Task<smtp::IncomingMessage::Progress> SpooledMessage::settle() {
     const Progress progress = co_await write_ahead();
     if (progress == Progress::refused) co_return progress;
   }
-  const std::uint64_t wanted = std::max<std::uint64_t>(up_to_step(message_.body.size()), lease_step);
+  const std::size_t held = message_.body.size() + (signing_ ? signing_->held() : 0);
+  const std::uint64_t wanted = std::max<std::uint64_t>(up_to_step(held), lease_step);
   if (lease_.grow_to(wanted)) co_return Progress::go_on;
   const bool got = co_await lease_.wait_for(worker_.loop, wanted, memory_wait);
   co_return got ? Progress::go_on : refuse(no_memory);
@@ -97,6 +99,7 @@ event::Task<smtp::IncomingMessage::Progress> SpooledMessage::settle() {
 
 event::Task<smtp::IncomingMessage::Progress> SpooledMessage::write_ahead() {
   if (!look_at_head()) co_return refuse(mail_loop);
+  sign_what_came();
   wrote_ahead_ = true;
   std::string part = std::exchange(message_.body, {});
   const std::uint64_t octets = part.size();
@@ -130,6 +133,45 @@ bool SpooledMessage::look_at_head() {
   return head.received < settings_->most_hops;
 }
 
+// ---- DKIM
+// -----------------------------------------------------------------------------------------------
+
+// What is in memory, before it leaves for the journal. Our Received field stays out of it.
+void SpooledMessage::sign_what_came() {
+  if (!signing_) return;
+  std::string_view came = message_.body;
+  if (!wrote_ahead_) came.remove_prefix(own_octets_);
+  signing_->add(came);
+}
+
+// In front of everything. Of a message that is in the journal already they are one more part, named first.
+event::Task<Expected<void>> SpooledMessage::put_signatures() {
+  if (!signing_) co_return Expected<void>();
+  sign_what_came();
+  std::string fields = signing_->finish(worker_.loop.wall());
+  log_signing();
+  if (fields.empty()) co_return Expected<void>();
+  if (!wrote_ahead_) {
+    message_.body.insert(0, fields);
+    co_return Expected<void>();
+  }
+  const std::uint64_t octets = fields.size();
+  auto extent = co_await worker_.services.spool.append_body(worker_.loop, id_, std::move(fields));
+  if (!extent) co_return extent.error();
+  message_.chunks.insert(message_.chunks.begin(), *extent);
+  message_.chunk_octets += octets;
+  co_return Expected<void>();
+}
+
+void SpooledMessage::log_signing() const {
+  if (signing_->problem().empty() || !worker_.unsigned_lines.allow(worker_.loop.now())) return;
+  const std::string id = id_.to_string();
+  log::warning("dkim_unsigned", {{"id", id},
+                                 {"from", message_.envelope.reverse_path},
+                                 {"why", signing_->problem()},
+                                 {"do", "the message is relayed without a signature"}});
+}
+
 // ---- at its end
 // -----------------------------------------------------------------------------------------------
 
@@ -137,6 +179,11 @@ event::Task<Expected<MessageId, smtp::ServerReply>> SpooledMessage::finish(bool 
   if (!look_at_head()) co_return mail_loop;
   // Content decides, not only what MAIL said: a next hop that offers 8BITMIME is then told (RFC 6152).
   if (eight_bit) message_.envelope.body = BodyType::eight_bit_mime;
+  const Expected<void> signatures = co_await put_signatures();
+  if (!signatures) {
+    note_trouble(signatures.error());
+    co_return signatures.error().code == Errc::no_space ? no_space : not_stored;
+  }
   auto kept = co_await worker_.services.spool.store(worker_.loop, std::move(message_));
   if (!kept) {
     note_trouble(kept.error());
@@ -173,7 +220,8 @@ void SpooledMessage::log_accepted(const spool::StoredMessage& stored) const {
                          {"recipients", recipients.size()},
                          {"rcpt", recipients.front().address},
                          {"size", stored.size},
-                         {"tls", tls}});
+                         {"tls", tls},
+                         {"dkim", signing_ ? std::string_view(signing_->outcome()) : "off"}});
 }
 
 }  // namespace sealpost::intake

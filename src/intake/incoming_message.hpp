@@ -9,6 +9,7 @@
 #include <string>
 
 #include "intake/client_handler.hpp"
+#include "mail/relay_signing.hpp"
 #include "smtp/server_handler.hpp"
 
 namespace sealpost::intake {
@@ -31,6 +32,9 @@ class SpooledMessage final : public smtp::IncomingMessage {
   bool head_is_whole() const noexcept;
   bool look_at_head();
   event::Task<Progress> write_ahead();
+  void sign_what_came();
+  event::Task<Expected<void>> put_signatures();
+  void log_signing() const;
   void note_trouble(const Error& error);
   void log_accepted(const spool::StoredMessage& stored) const;
 
@@ -41,7 +45,8 @@ class SpooledMessage final : public smtp::IncomingMessage {
   spool::NewMessage message_;
   MessageId id_;
   BodyBudget::Lease lease_;
-  std::size_t own_octets_ = 0;  // of our Received field, before the client's first octet
+  std::size_t own_octets_ = 0;             // of our Received field, before the client's first octet
+  std::unique_ptr<RelaySigning> signing_;  // null: [dkim] sign_relayed is off
   bool head_seen_ = false;
   bool wrote_ahead_ = false;
   bool stored_ = false;

@@ -13,6 +13,7 @@
 #include "intake/connection_limits.hpp"
 #include "intake/relay_control.hpp"
 #include "intake/sink.hpp"
+#include "mail/dkim_keyring.hpp"
 #include "smtp/server_session.hpp"
 #include "spool/spool.hpp"
 
@@ -26,6 +27,7 @@ struct Settings {
   bool honour_tls_required =
       false;                 // the header field TLS-Required: No (RFC 8689 §3), of clients that may relay
   bool hide_client = false;  // leave the client out of our Received field (T-49)
+  std::shared_ptr<const DkimKeyring> dkim;  // set: relayed mail is signed
 };
 using SettingsPtr = std::shared_ptr<const Settings>;
 

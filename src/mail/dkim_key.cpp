@@ -7,11 +7,11 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
 
 #include "base/digest.hpp"
 #include "base/openssl_handles.hpp"
 #include "base/text.hpp"
+#include "mail/dkim_tags.hpp"
 #include "sealpost/dkim.hpp"
 
 namespace sealpost {
@@ -22,18 +22,6 @@ constexpr int least_rsa_bits = 1024;  // RFC 8301 §3.2
 Error openssl_error(const std::string& what) {
   ERR_clear_error();
   return Error(Errc::invalid, what);
-}
-
-// "v=DKIM1; k=rsa; p=..." into tags; white space around them is folding.
-std::map<std::string, std::string, std::less<>> tags_of(std::string_view record) {
-  std::map<std::string, std::string, std::less<>> tags;
-  for (const std::string_view part : text::split(record, ';')) {
-    const auto equals = part.find('=');
-    if (equals == std::string_view::npos) continue;
-    tags.emplace(std::string(text::trim(part.substr(0, equals), " \t\r\n")),
-                 text::trim(part.substr(equals + 1), " \t\r\n"));
-  }
-  return tags;
 }
 
 bool lists(std::string_view list, std::string_view word) {
@@ -110,7 +98,7 @@ Expected<std::string> DkimKey::sign(std::string_view octets) const {
 }
 
 std::string dkim_key_record_problem(std::string_view record, const DkimKey& key, std::string_view service) {
-  const auto tags = tags_of(record);
+  const DkimTags tags = dkim_tags(record);
   if (const auto version = tags.find("v"); version != tags.end() && version->second != "DKIM1")
     return "the key record's version is '" + text::printable(version->second, 40) + "', not DKIM1";
   const bool rsa = key.algorithm() == DkimKey::Algorithm::rsa_sha256;
@@ -122,10 +110,8 @@ std::string dkim_key_record_problem(std::string_view record, const DkimKey& key,
   const auto published = tags.find("p");
   if (published == tags.end()) return "the key record has no p=";
   if (published->second.empty()) return "the published key has been revoked (p= is empty)";
-  std::string text;
-  std::copy_if(published->second.begin(), published->second.end(), std::back_inserter(text),
-               [](char c) { return c != ' ' && c != '\t' && c != '\r' && c != '\n'; });
-  if (text != key.public_key_base64()) return "the published key is another one than ours";
+  if (without_blanks(published->second) != key.public_key_base64())
+    return "the published key is another one than ours";
   if (const auto hashes = tags.find("h"); hashes != tags.end() && !lists(hashes->second, "sha256"))
     return "the key record does not allow sha256 (h=" + text::printable(hashes->second, 40) + ")";
   if (const auto services = tags.find("s"); services != tags.end() && !lists(services->second, service))

@@ -89,6 +89,9 @@ event::Task<std::string> Sender::post(const ReportTarget& target, std::string pa
 
 event::Task<std::string> Sender::mail(const ReportJob& job, const ReportTarget& target, std::string report_id,
                                       std::string packed, std::string summary) {
+  // R20: a MUST. Receivers drop what is not signed, so it waits for a key like for a receiver that is down.
+  if (signers_.empty())
+    co_return "a report by mail must be DKIM-signed (RFC 8460 §3), and no [dkim] key is configured";
   ReportMail mail;
   mail.from = settings_.from;
   mail.to = target.address;
@@ -176,6 +179,9 @@ event::Task<bool> Sender::attempt(ReportJob job) {
   if (failed.empty()) {
     job.state = JobState::sent;
     job.last_result = target->kind == ReportTarget::Kind::https ? "accepted" : "queued as mail";
+    if (target->kind == ReportTarget::Kind::mail && !key_problem_.empty())
+      job.last_result +=
+          text::printable("; its receiver may drop it, because of our DKIM key " + key_problem_);
   } else {
     put_off(job, loop_.wall());
     job.last_result = text::printable(failed);

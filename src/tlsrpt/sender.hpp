@@ -30,6 +30,11 @@ class Sender {
   // For ever: plans finished days after their night offset, sends what is due.
   event::Task<void> run();
 
+  // What reports are signed with from now on; none: no report goes by mail.
+  void set_signers(std::vector<DkimSigner> signers) { signers_ = std::move(signers); }
+  // Why receivers cannot verify them, when that is known; said beside each report that goes by mail.
+  void set_key_problem(std::string problem) { key_problem_ = std::move(problem); }
+
   // `report send`: plans the day now, tries everything of it at once whatever the schedule says; the rows then. The
   // current day is refused (R12).
   event::Task<Expected<std::vector<ReportJob>>> send_now(std::string day, std::string domain);
@@ -55,6 +60,7 @@ class Sender {
   Outbox& outbox_;
   SenderSettings settings_;
   std::vector<DkimSigner> signers_;
+  std::string key_problem_;
   Planner planner_;
 };
 

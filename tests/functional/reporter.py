@@ -1,39 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """A relay that sends TLS reports, with DKIM keys in the lab's DNS and a clock the test moves."""
 
-import base64
 import datetime
 import os
 import random
 import time
 from pathlib import Path
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from dkimkeys import make_key, publish
 from lab.world import Lab, wait_for
 from relay import Relay
 
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 DAY = 86400
 NIGHT_OVER = 5 * 3600  # reports start within four hours of midnight
-
-
-def private_pem(key) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-
-
-def published(key, kind: str) -> str:
-    """The value of the key record (RFC 6376 §3.6.1; RFC 8463 §4.2: the raw key), as TXT strings of a zone."""
-    if kind == "ed25519":
-        octets = key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
-    else:
-        octets = key.public_key().public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-    text = f"v=DKIM1; k={kind}; p={base64.b64encode(octets).decode()}"
-    return " ".join(f'"{text[i : i + 250]}"' for i in range(0, len(text), 250))
 
 
 class Clock:
@@ -63,27 +43,10 @@ class Clock:
 class Reporter(Relay):
     def __init__(self, lab: Lab, directory: Path, **settings):
         directory.mkdir(parents=True, exist_ok=True)
-        rsa_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        ed_key = ed25519.Ed25519PrivateKey.generate()
-        files = {"rsa": directory / "rsa.pem", "ed": directory / "ed.pem"}
-        for name, key in (("rsa", rsa_key), ("ed", ed_key)):
-            files[name].touch(0o600)
-            files[name].write_bytes(private_pem(key))
-        suffix = f"{random.getrandbits(32):08x}"
-        self.selectors = {"rsa": f"rsa{suffix}", "ed": f"ed{suffix}"}
-        old = lab.table.raw["home"].get("records", [])
-        lab.change(
-            "home",
-            records=[
-                *old,
-                f"{self.selectors['rsa']}._domainkey TXT {published(rsa_key, 'rsa')}",
-                f"{self.selectors['ed']}._domainkey TXT {published(ed_key, 'ed25519')}",
-            ],
-        )
-        dkim = {
-            "domain": "home.test", "selector": self.selectors["rsa"], "key": files["rsa"],
-            "also": [{"selector": self.selectors["ed"], "key": files["ed"]}],
-        }  # fmt: skip
+        rsa_key, ed_key = (make_key(directory, "home.test", kind) for kind in ("rsa", "ed25519"))
+        self.selectors = {"rsa": rsa_key.selector, "ed": ed_key.selector}
+        publish(lab, "home", rsa_key.record, ed_key.record)
+        dkim = {**rsa_key.setting(), "also": [ed_key.setting()]}
         super().__init__(lab, directory, dkim=dkim, **settings)
         self.clock = Clock(directory / "clock")
         self.prefix = self.clock.prefix()

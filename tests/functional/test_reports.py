@@ -11,6 +11,7 @@ import time
 import pytest
 import reportcheck
 from collector import Collector
+from dkimkeys import as_sent, lookup
 from lab.world import wait_for
 from reporter import Reporter, environment_ready
 
@@ -138,20 +139,15 @@ def test_T47_nothing_private_is_in_the_report(lab, sent, collector):
 
 
 def test_RPT07_dkim_verifies_elsewhere(lab, sent, reporter):
-    def lookup(name: bytes, timeout: int = 5) -> bytes | None:
-        answer = lab.resolve(name.decode().rstrip("."), "TXT").answer
-        texts = [r for rrset in answer for r in rrset if hasattr(r, "strings")]
-        return b"".join(texts[0].strings) if texts else None
-
+    ask = lookup(lab)
     for sink in ("rpt-expired", "rpt-clear"):
-        octets = lab.mail_of(f"{sink}.test")[0].octets
-        octets = octets.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")  # a maildir keeps bare LF
+        octets = as_sent(lab.mail_of(f"{sink}.test")[0].octets)
         verifier = dkim.DKIM(octets)
         signatures = [v for k, v in verifier.headers if k.lower() == b"dkim-signature"]
         assert len(signatures) == 2
         seen = set()
         for index, value in enumerate(signatures):
-            assert dkim.DKIM(octets).verify(idx=index, dnsfunc=lookup), value
+            assert dkim.DKIM(octets).verify(idx=index, dnsfunc=ask), value
             tags = dkim.util.parse_tag_value(value)
             assert b"l" not in tags
             signed = {h.strip().lower() for h in tags[b"h"].split(b":")}
@@ -160,7 +156,7 @@ def test_RPT07_dkim_verifies_elsewhere(lab, sent, reporter):
             seen.add(tags[b"a"])
         assert seen == {b"rsa-sha256", b"ed25519-sha256"}
         forged = octets.replace(b"TLS-Report-Domain: rpt-mail.test", b"TLS-Report-Domain: rpt-evil.test")
-        assert forged != octets and not dkim.DKIM(forged).verify(dnsfunc=lookup)
+        assert forged != octets and not dkim.DKIM(forged).verify(dnsfunc=ask)
 
 
 def test_T44_sessions_that_carry_reports_are_not_counted(sent, reporter):

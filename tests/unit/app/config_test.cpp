@@ -237,7 +237,7 @@ file = "/var/log/sealpost.log"
   CHECK(c.log.format == "json");
   CHECK(c.log.file == "/var/log/sealpost.log");
 
-  const auto settings = intake_settings(c, c.listeners[0], nullptr);
+  const auto settings = intake_settings(c, c.listeners[0], nullptr, nullptr);
   CHECK(settings->hide_client);
   CHECK(settings->honour_tls_required);
   CHECK(settings->server->offer_requiretls);

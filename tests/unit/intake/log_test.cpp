@@ -68,7 +68,7 @@ TEST_CASE("T-48 one line for each event of a session") {
         "info accepted id=" + id +
             " client=192.0.2.7 helo=client.example.net from=a@example.net recipients=1 rcpt=b@example.org"
             " size=" +
-            std::to_string(fixture.spool.body(0).size()) + " tls=none");
+            std::to_string(fixture.spool.body(0).size()) + " tls=none dkim=off");
   CHECK(lines[3] ==
         "info disconnect client=192.0.2.7:40000 helo=client.example.net reason=quit messages=1 errors=0");
 }

@@ -76,7 +76,8 @@ struct World {
         resolver(loop),
         http(loop),
         settings(std::move(settings_)) {
-    sender = std::make_unique<Sender>(loop, db, resolver, http, outbox, settings, std::vector<DkimSigner>());
+    sender = std::make_unique<Sender>(loop, db, resolver, http, outbox, settings,
+                                      std::vector<DkimSigner>{signer()});
     scope = std::make_unique<event::TaskScope>(loop);
   }
 
@@ -87,6 +88,18 @@ struct World {
     settings.identity.contact = "tls@home.example";
     settings.from = "tls@home.example";
     return settings;
+  }
+  // The secret key of the example in RFC 8463 appendix A.
+  static DkimSigner signer() {
+    DkimSigner made;
+    made.domain = "home.example";
+    made.selector = "s1";
+    made.key = DkimKey::from_pem(
+                   "-----BEGIN PRIVATE KEY-----\n"
+                   "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n"
+                   "-----END PRIVATE KEY-----\n")
+                   .value();
+    return made;
   }
   static constexpr const char* yesterday = "2026-01-04";
 
