@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// sealpost status | check
-#include <sysexits.h>
-
+// sealpost status
 #include <iostream>
 
-#include "app/config.hpp"
 #include "cli/command_line.hpp"
 
 namespace sealpost::cli {
@@ -29,32 +26,6 @@ void show_tree(const Json& value, const std::string& indent) {
   }
 }
 
-int check(const CommandLine& line) {
-  const std::string file = line.config_file();
-  app::LoadResult result = app::load_config(file);
-  const app::Findings materials = app::check_materials(result.config);
-  result.findings.insert(result.findings.end(), materials.begin(), materials.end());
-  if (line.json) {
-    Json findings = Json::array();
-    for (const auto& finding : result.findings) {
-      findings.push_back({{"kind", finding.kind == app::Finding::Kind::error ? "error" : "warning"},
-                          {"file", finding.file},
-                          {"line", finding.line},
-                          {"key", finding.key},
-                          {"message", finding.message}});
-    }
-    std::cout << Json{{"ok", result.ok()}, {"findings", findings}}.dump(2) << '\n';
-  } else {
-    for (const auto& finding : result.findings) std::cerr << finding.to_string() << '\n';
-    if (result.ok()) {
-      std::cout << "ok: " << result.config.source << ", " << result.config.listeners.size()
-                << " listener(s), " << result.config.partners.size() << " partner rule(s), "
-                << result.config.routes.size() << " route(s)\n";
-    }
-  }
-  return result.ok() ? EX_OK : EX_CONFIG;
-}
-
 }  // namespace
 
 void add_status_command(CLI::App& app, CommandLine& line) {
@@ -64,12 +35,6 @@ void add_status_command(CLI::App& app, CommandLine& line) {
       return ask_and_show(line, "status", Json::object(), [](const Json& answer) { show_tree(answer, ""); });
     };
   });
-}
-
-void add_check_command(CLI::App& app, CommandLine& line) {
-  CLI::App* command = app.add_subcommand(
-      "check", "Read the configuration and the partner files; say everything that is wrong");
-  command->callback([&line] { line.work = [&line] { return check(line); }; });
 }
 
 }  // namespace sealpost::cli

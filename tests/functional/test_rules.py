@@ -4,6 +4,7 @@
 One relay for all of them. Mail flows by opportunistic TLS and rules in audit mode; what it met is on record.
 """
 
+import json
 import sqlite3
 
 import pytest
@@ -118,3 +119,27 @@ def test_D23_mail_flows_when_the_database_cannot_be_opened_or_written(lab, tmp_p
         assert wait_for(lambda: relay.ask("status")["evidence"]["sessions_recorded"] >= 1, 20, 0.5)
     finally:
         relay.kill()
+
+
+def test_what_gets_weaker_is_said_before_it_bites(relay, tmp_path):
+    relay_file = str(relay.policies / "partners.toml")
+    same = relay.command("check", "--against", relay_file)
+    assert same.returncode == 0 and "Demands the same" in same.stdout
+    stricter = tmp_path / "before"
+    stricter.mkdir()
+    (stricter / "one.toml").write_text(
+        to_toml({"partner": [{**PARTNERS[0], "mode": "enforce", "minimum": "1.3"}, *PARTNERS[1:]]})
+    )
+    done = relay.command("--json", "check", "--against", str(stricter))
+    assert done.returncode == 1
+    answer = json.loads(done.stdout)
+    (change,) = answer["against"]["rules"]
+    assert answer["ok"] and answer["against"]["weaker"] and change["kind"] == "weaker"
+    assert change["domains"] == ["partner-verify.test"] and "TLS is no longer required" in change["weaker"]
+    other = tmp_path / "other.toml"
+    other.write_text(relay.config.read_text().replace("[tls]", '[dane]\nenabled = false\n\n[tls]\nminimum = "1.3"'))
+    done = relay.command("check", "--against", str(other))
+    assert done.returncode == 1 and "lowest TLS version TLSv1.2" in done.stdout and "DANE is switched on" in done.stdout
+    (stricter / "two.toml").write_text("[[partner]]\nname = 3\n")
+    done = relay.command("check", "--against", str(stricter))
+    assert done.returncode == 78 and "two.toml:2" in done.stderr
