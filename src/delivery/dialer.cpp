@@ -244,8 +244,12 @@ event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endp
         facts = *started;
       } else {
         facts = session->facts();
-        facts.starttls = StartTls::handshake_failed;
-        if (facts.handshake_error.empty()) facts.handshake_error = started.error().error.detail;
+        if (facts.starttls == StartTls::refused) {  // 421: it said no and left (RFC 8460 §4.3.1: no STARTTLS)
+          facts.handshake_error = "STARTTLS was answered with " + facts.starttls_reply;
+        } else {
+          facts.starttls = StartTls::handshake_failed;
+          if (facts.handshake_error.empty()) facts.handshake_error = started.error().error.detail;
+        }
         handshake_failed = true;
       }
     }

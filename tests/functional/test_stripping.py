@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""T-03: whatever an attacker does to STARTTLS, nothing leaves in clear where TLS is required.
+"""T-03, TLS-02, TLS-04, TLS-08: whatever an attacker does to STARTTLS, nothing leaves in clear where TLS is required.
 
 Each way of stripping meets each level of requirement, every pair in a domain of its own. Where nothing
 is required the mail must arrive all the same, but never on a connection whose TLS had failed (3207 §4).
@@ -19,6 +19,8 @@ VARIANTS = {
     "refused-454": ({"script": [{"at": "starttls", "reply": "454 4.7.0 not now"}]}, "starttls-not-supported"),
     "refused-500": ({"script": [{"at": "starttls", "reply": "500 5.5.1 what"}]}, "starttls-not-supported"),
     "refused-502": ({"script": [{"at": "starttls", "reply": "502 5.5.1 no"}]}, "starttls-not-supported"),
+    "refused-421": ({"script": [{"at": "starttls", "reply": "421 4.3.2 going down", "then": "close"}]}, "starttls-not-supported"),
+    "answered-250": ({"script": [{"at": "starttls", "reply": "250 2.0.0 fine"}]}, "validation-failure"),
     "reset-on-command": ({"script": [{"at": "starttls", "then": "reset"}]}, None),
     "closed-after-220": ({"script": [{"at": "starttls", "reply": "220 go", "then": "close"}]}, "validation-failure"),
     "clear-after-220": ({"script": [{"at": "starttls", "reply": "220 go", "then": "clear"}]}, "validation-failure"),
