@@ -33,6 +33,7 @@ struct Request {
   Duration connect_limit = std::chrono::seconds(15);
   Duration limit = std::chrono::seconds(60);  // for all of it: bytes that drip in do not extend it (T-19)
   std::size_t most_body = 65536;
+  bool read_body = true;  // false: the status is all that is wanted, and no octet behind the header is read
   std::size_t most_headers = 16384;  // octets of all header lines, interim responses included
 };
 

@@ -155,7 +155,13 @@ std::size_t CurlClient::Transfer::header_came(char* data, std::size_t size, std:
   if (line.starts_with("HTTP/")) {  // a final response after interim ones starts anew
     transfer.content_encoding_.clear();
     transfer.response_.content_type.clear();
+    transfer.interim_ = line.substr(std::min(line.find(' '), line.size())).starts_with(" 1");
     return octets;
+  }
+  const bool ends = text::trim(line, "\r\n").empty();
+  if (ends && !transfer.interim_ && !transfer.request_.read_body) {
+    transfer.body_left_ = true;
+    return 0;
   }
   const auto colon = line.find(':');
   if (colon == std::string_view::npos) return octets;
@@ -168,7 +174,8 @@ std::size_t CurlClient::Transfer::header_came(char* data, std::size_t size, std:
 void CurlClient::Transfer::finished(CURLcode code) noexcept { end_.sender().send_here(code); }
 
 Expected<Response, Failure> CurlClient::Transfer::result(CURLcode code) {
-  if (code != CURLE_OK || !refused_.empty()) return failure_of(code);
+  const bool complete = code == CURLE_OK || (body_left_ && code == CURLE_WRITE_ERROR);
+  if (!complete || !refused_.empty()) return failure_of(code);
   long status = 0;
   curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
   response_.status = static_cast<int>(status);

@@ -49,7 +49,9 @@ class CurlClient::Transfer {
   int verified_ = X509_V_OK;  // what OpenSSL found wrong with the certificate
   char error_[CURL_ERROR_SIZE] = {};
   std::size_t header_octets_ = 0;
-  std::string refused_;  // token of the rule of ours that ended it
+  bool interim_ = false;    // the response whose header comes is a 1xx
+  bool body_left_ = false;  // the header is whole, and more is not wanted
+  std::string refused_;     // token of the rule of ours that ended it
   std::string content_encoding_;
   Response response_;
 };

@@ -69,6 +69,7 @@ event::Task<std::string> Sender::post(const ReportTarget& target, std::string pa
   request.host = target.host;
   request.path = target.path;
   request.post = true;
+  request.read_body = false;  // the status is the answer; a body without end must not make a second try of it
   request.body = std::move(packed);
   request.headers.emplace_back("Content-Type", "application/tlsrpt+gzip");
   for (const IpAddress& address : found.addresses) {
@@ -91,7 +92,7 @@ event::Task<std::string> Sender::mail(const ReportJob& job, const ReportTarget& 
                                       std::string packed, std::string summary) {
   // R20: a MUST. Receivers drop what is not signed, so it waits for a key like for a receiver that is down.
   if (signers_.empty())
-    co_return "a report by mail must be DKIM-signed (RFC 8460 §3), and no [dkim] key is configured";
+    co_return "a report by mail must be DKIM-signed (RFC 8460 section 3), and no [dkim] key is configured";
   ReportMail mail;
   mail.from = settings_.from;
   mail.to = target.address;

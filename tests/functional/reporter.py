@@ -41,13 +41,15 @@ class Clock:
 
 
 class Reporter(Relay):
-    def __init__(self, lab: Lab, directory: Path, **settings):
+    """With two DKIM keys that are published, or without any."""
+
+    def __init__(self, lab: Lab, directory: Path, keys: bool = True, **settings):
         directory.mkdir(parents=True, exist_ok=True)
-        rsa_key, ed_key = (make_key(directory, "home.test", kind) for kind in ("rsa", "ed25519"))
-        self.selectors = {"rsa": rsa_key.selector, "ed": ed_key.selector}
-        publish(lab, "home", rsa_key.record, ed_key.record)
-        dkim = {**rsa_key.setting(), "also": [ed_key.setting()]}
-        super().__init__(lab, directory, dkim=dkim, **settings)
+        if keys:
+            rsa, ed = (make_key(directory, "home.test", kind) for kind in ("rsa", "ed25519"))
+            publish(lab, "home", rsa.record, ed.record)
+            settings["dkim"] = {**rsa.setting(), "also": [ed.setting()]}
+        super().__init__(lab, directory, **settings)
         self.clock = Clock(directory / "clock")
         self.prefix = self.clock.prefix()
 

@@ -6,7 +6,6 @@ import base64
 import gzip
 import re
 import sqlite3
-import time
 
 import pytest
 import reportcheck
@@ -277,59 +276,3 @@ def test_RPT10_marked_before_it_leaves_and_waiting_rows_survive(lab, tmp_path):
         finally:
             collector.hold.set()
             relay.kill()
-
-
-def test_a_week_each_report_exactly_once(lab, tmp_path):
-    """Traffic every day, kill -9 every night, the collector down for two of them: seven reports, no more."""
-    lab.change_all(
-        {
-            "name": "rpt-week", "tlsrpt": "v=TLSRPTv1; rua=https://reports.rpt-week.test/,mailto:week@rpt-weekmail.test",
-            "records": ["reports 5 A 44.128.0.92"],
-        },
-        {"name": "rpt-weekmail"},
-    )  # fmt: skip
-    relay = Reporter(lab, tmp_path / "relay", tls_rpt={"send": True})
-    relay.start()
-    with Collector(lab, "reports.rpt-week.test", "rpt-week.test", address="44.128.0.92") as collector:
-        try:
-            for day in range(7):
-                relay.clock.set(day, 12 * 3600)
-                relay.deliver("rpt-week.test")
-                relay.wait_counted("rpt-week.test", day, 1)
-                relay.kill()
-                collector.status = 503 if day in (2, 3) else 201
-                relay.clock.set(day + 1, 5 * 3600)
-                relay.start()
-                done = "waiting" if day in (2, 3) else "sent"
-                rows = []
-
-                def states():
-                    rows[:] = [r for r in relay.why("rpt-week.test") if r["day"] == relay.clock.day(day)]
-                    return sorted(r["state"] for r in rows) == sorted([done, "sent"])
-
-                assert wait_for(states, 20, 0.2), rows
-                if done == "waiting":  # the collector is back before the 24 hours are over
-                    relay.kill()
-                    collector.status, done = 201, "sent"
-                    relay.clock.set(day + 1, 11 * 3600)
-                    relay.start()
-                    assert wait_for(states, 20, 0.2), rows
-            relay.restart()
-            wanted = {relay.clock.day(day): 1 for day in range(7)}
-            assert wait_for(lambda: len(lab.mail_of("rpt-weekmail.test")) >= 7, 30)
-            time.sleep(0.5)  # long enough for a second copy to show
-            posted = [reportcheck.check(gzip.decompress(r.body)) for r in collector.requests if r.answered == 201]
-            mailed = [
-                reportcheck.check(gzip.decompress(part(m, 1).get_payload(decode=True)))
-                for m in lab.mail_of("rpt-weekmail.test")
-            ]
-            for reports in (posted, mailed):
-                found = [(r["date-range"]["start-datetime"][:10], sessions_in(r)) for r in reports]
-                assert sorted(found) == sorted(wanted.items())
-                assert len({r["report-id"] for r in reports}) == 7
-        finally:
-            relay.kill()
-
-
-def sessions_in(report: dict) -> int:
-    return sum(sum(p["summary"].values()) for p in report["policies"])

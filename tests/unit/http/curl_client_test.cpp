@@ -100,6 +100,33 @@ TEST_CASE("POST carries its body and media type, and no Content-Encoding (R23)")
   CHECK(seen.find("Expect") == std::string::npos);
 }
 
+TEST_CASE("RPT-09 T-19: where only the status is wanted, no body is waited for, whatever becomes of it") {
+  const std::string created = "HTTP/1.1 201 Created\r\nContent-Encoding: gzip\r\n";
+  const HttpsServer::Script scripts[] = {
+      [&](Connection& c) { c.send(created + "\r\n") && c.flood(std::string(16000, 'x')); },
+      [&](Connection& c) { c.send(created + "Content-Length: 100\r\n\r\n") && c.drip("x", 20ms); },
+      [&](Connection& c) {
+        c.send(created + "Content-Length: 100\r\n\r\n");
+        c.wait();
+      },
+      [&](Connection& c) {
+        c.send("HTTP/1.1 102 Processing\r\n\r\n" + created + "Content-Length: 0\r\n\r\n");
+      },
+      [&](Connection& c) { c.send(created + "Transfer-Encoding: chunked\r\n\r\nzz\r\n"); },
+  };
+  for (const HttpsServer::Script& script : scripts) {
+    HttpsServer server(good(), script);
+    Request request = request_to(server.port());
+    request.post = true;
+    request.body = "report";
+    request.read_body = false;
+    const auto response = send(std::move(request));
+    REQUIRE(response);
+    CHECK(response->status == 201);
+    CHECK(response->body.empty());
+  }
+}
+
 TEST_CASE("T-14, S20: any status is a response, a redirect is not followed") {
   HttpsServer target(good(), answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
   const std::string location = "https://mta-sts.b.test:" + std::to_string(target.port()) + "/";
