@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dns/dnssec_watch.hpp"
 
+#include <utility>
+
 #include "base/log.hpp"
 
 namespace sealpost::dns {
@@ -64,7 +66,10 @@ bool DnssecWatch::was_proven() const noexcept {
 }
 
 event::Task<void> DnssecWatch::test() {
-  if (state() == DnssecState::untrusted || state() == DnssecState::assumed) co_return;
+  if (state() == DnssecState::untrusted || state() == DnssecState::assumed) {
+    if (!std::exchange(told_, true)) tell(state(), DnssecState::untested, why_);
+    co_return;
+  }
   if (!probe_.signed_name.empty()) {
     const auto answer = co_await resolver_.query_fresh(probe_.signed_name, RrType::a);
     if (answer->status == Status::failed) {
@@ -97,12 +102,18 @@ void DnssecWatch::set(DnssecState state, std::string why) {
     const std::lock_guard lock(mutex_);
     why_ = why;
   }
-  if (before == state) return;
+  if (before != state) tell(state, before, why);
+}
+
+void DnssecWatch::tell(DnssecState state, DnssecState before, const std::string& why) const {
   const DaneMode mode = dane_mode(state);
   const std::string_view effect = mode == DaneMode::on    ? "DANE is on"
                                   : mode == DaneMode::off ? "DANE is OFF: mail goes out without it"
                                                           : "mail is deferred until it is known";
-  log::write(mode == DaneMode::on ? log::Level::info : log::Level::error, "dnssec",
+  const log::Level level = state == DnssecState::assumed ? log::Level::warning
+                           : mode == DaneMode::on        ? log::Level::info
+                                                         : log::Level::error;
+  log::write(level, "dnssec",
              {{"state", name_of(state)}, {"before", name_of(before)}, {"why", why}, {"effect", effect}});
 }
 

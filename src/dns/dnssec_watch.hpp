@@ -37,7 +37,7 @@ class DnssecWatch {
  public:
   DnssecWatch(Resolver& resolver, bool ad_trusted, DnssecProbe probe);
 
-  // One run of the test; logs every change of state. On the resolver's loop.
+  // One run of the test; logs every change of state, and at first one that no test will change. On the resolver's loop.
   event::Task<void> test();
 
   DnssecState state() const noexcept { return state_.load(std::memory_order_acquire); }
@@ -46,10 +46,12 @@ class DnssecWatch {
 
  private:
   void set(DnssecState state, std::string why);
+  void tell(DnssecState state, DnssecState before, const std::string& why) const;
   bool was_proven() const noexcept;
 
   Resolver& resolver_;
   const DnssecProbe probe_;
+  bool told_ = false;  // the state that stays
   std::atomic<DnssecState> state_;
   mutable std::mutex mutex_;  // guards why_
   std::string why_;

@@ -11,6 +11,7 @@ from crowd import Crowd
 from dane_cases import (
     AGILITY, COMBINED, DEMANDED, ENCRYPTED, HOST_ONLY, LINKS, MATCHING, MISMATCH, OPEN, REFUSED, UNUSABLE, VERIFIED, Case,
 )  # fmt: skip
+from lab.addresses import RELAY_LINK
 from lab.certificates import Issued, load_pem
 from lab.tlsa import record_data
 from lab.world import wait_for
@@ -133,20 +134,23 @@ LIARS = {
     "strips-ad": ([{"do": "strip-ad"}], "no-ad", False),
     "sets-ad": ([{"do": "believe"}], "lying", False),
     "drops-do": ([{"do": "no-edns"}], "no-ad", False),
+    "is-elsewhere": ([], "untrusted", False),  # DANE-08: its word counts only from loopback
     "tells-the-truth": ([], "proven", True),
 }  # fmt: skip
+ELSEWHERE = RELAY_LINK[0]
 # An answer about TLSA that is none: that host must not be used, whatever its certificate (DANE-03). `silent` is a time-out.
 NO_ANSWERS = ("notimp", "servfail", "refused", "formerr", "garbage", "silent")
 
 
 @pytest.fixture(scope="module")
 def lied_to(lab, tmp_path_factory):
-    rules, relays, crowds = [], {}, {}
-    domains = [f"liar-{way}-{kind}" for way in LIARS for kind in ("good", "wrong")] + [f"tlsa-{word}" for word in NO_ANSWERS]
+    rules, relays, crowds, servers = [], {}, {}, {}
+    domains = [f"liar-{way}-{kind}" for way in LIARS for kind in ("good", "wrong")] + [f"tlsa-{word}" for word in NO_ANSWERS] + ["tlsa-never.insecure"]
     lab.change_all(*[{"name": d, **BAD, "tlsa": ["3 1 1 wrong" if d.endswith("wrong") else "3 1 1"]} for d in domains])
     try:
         for number, (way, (deeds, _, _)) in enumerate(LIARS.items(), 2):
-            server = f"127.0.0.{number}"
+            server = ELSEWHERE if way == "is-elsewhere" else f"127.0.0.{number}"
+            servers[way] = server
             rules += [{"server": server, **deed} for deed in deeds]
             rules += [{"server": server, "type": "TLSA", "name": f"tlsa-{w}.test$", "do": w} for w in NO_ANSWERS]
             relays[way] = Relay(lab, tmp_path_factory.mktemp("liar") / way, dns={"servers": [server]})
@@ -156,7 +160,8 @@ def lied_to(lab, tmp_path_factory):
             expected = LIARS[way][1]
             wait_for(lambda r=relay, e=expected: r.ask("status")["dnssec"]["state"] == e, 20, 0.1)
             crowds[way].submit([f"liar-{way}-good", f"liar-{way}-wrong"])
-        crowds["tells-the-truth"].submit(f"tlsa-{word}" for word in NO_ANSWERS)
+        crowds["tells-the-truth"].submit([*(f"tlsa-{word}" for word in NO_ANSWERS), "tlsa-never.insecure"])
+        crowds["tells-the-truth"].server = servers["tells-the-truth"]
         for way, crowd in crowds.items():
             gone = {f"liar-{way}-good"} | (set() if LIARS[way][2] else {f"liar-{way}-wrong"})
             crowd.wait_until(lambda c=crowd, g=gone: not g & set(c.queued()))
@@ -190,3 +195,16 @@ def test_T10_DANE03_no_answer_about_TLSA_is_not_absence(lab, lied_to, word):
     crowd = lied_to["tells-the-truth"]
     assert "TLSA lookup failed" in crowd.queued()[f"tlsa-{word}"]["reason"]
     assert not lab.sessions(f"mx1.tlsa-{word}.test") and not crowd.delivered(f"tlsa-{word}")
+
+
+def test_DANE05_DANE08_what_is_asked_and_in_which_order(lab, lied_to):
+    """Addresses before TLSA; no TLSA of an insecure host; always with AD or DO, never with CD."""
+    crowd = lied_to["tells-the-truth"]
+    assert crowd.delivered("tlsa-never.insecure"), crowd.outcome("tlsa-never.insecure")
+    asked = lab.dns_questions(crowd.server)
+    assert all(q["ad"] or q["do"] for q in asked) and not any(q["cd"] for q in asked)
+    names = [(q["name"], q["type"]) for q in asked]
+    assert ("mx1.tlsa-never.insecure.test", "A") in names
+    assert not any(name.endswith("tlsa-never.insecure.test") for name, kind in names if kind == "TLSA")
+    host = "mx1.liar-tells-the-truth-good.test"
+    assert max(names.index((host, "A")), names.index((host, "AAAA"))) < names.index((f"_25._tcp.{host}", "TLSA"))

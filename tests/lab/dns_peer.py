@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A resolver that lies, on 127.0.0.2 to 127.0.0.9 of the relay's namespace, in front of unbound on 127.0.0.1.
+"""A resolver that lies, on 127.0.0.2 to 127.0.0.9 of the relay's namespace and on its address beyond loopback, in
+front of unbound on 127.0.0.1.
 
 It passes everything on until rules.json in its directory says otherwise: a list of tables, of which
 the first that matches a question is obeyed. `server` (one of its addresses), `type` and `name` (a
@@ -15,6 +16,8 @@ regular expression) choose questions; `do` is one of
     servfail, refused, notimp, formerr, nxdomain   that rcode, empty
     wrong-id   the right answer under another id
     garbage    octets that are no DNS message
+
+Every question is a line of questions.jsonl: server, name, type, and the flags ad, cd, do.
 """
 
 import asyncio
@@ -29,8 +32,10 @@ import dns.message
 import dns.rcode
 import dns.rdatatype
 
+from .addresses import RELAY_LINK
+
 UPSTREAM = ("127.0.0.1", 53)
-OWN = tuple(f"127.0.0.{n}" for n in range(2, 10))
+OWN = (*(f"127.0.0.{n}" for n in range(2, 10)), RELAY_LINK[0])
 RCODES = {
     "servfail": dns.rcode.SERVFAIL, "refused": dns.rcode.REFUSED, "notimp": dns.rcode.NOTIMP,
     "formerr": dns.rcode.FORMERR, "nxdomain": dns.rcode.NXDOMAIN,
@@ -41,6 +46,13 @@ DEEDS = {"pass", "strip-ad", "set-ad", "believe", "no-edns", "truncate", "silent
 class Rules:
     def __init__(self, path: Path):
         self.path = path
+        self.questions = open(path.with_name("questions.jsonl"), "a", buffering=1)
+
+    def note(self, message: dns.message.Message, server: str):
+        question = message.question[0]
+        flags = {"ad": bool(message.flags & dns.flags.AD), "cd": bool(message.flags & dns.flags.CD)}
+        asked = {"server": server, "name": question.name.to_text().rstrip("."), "type": dns.rdatatype.to_text(question.rdtype)}
+        self.questions.write(json.dumps({**asked, **flags, "do": bool(message.ednsflags & dns.flags.DO)}) + "\n")
 
     def deed(self, question, server: str) -> str:
         """Read afresh for every question: what a test wrote is true from the next question on."""
@@ -93,6 +105,7 @@ class OneAnswer(asyncio.DatagramProtocol):
 
 async def answer(rules: Rules, server: str, query: bytes, over_tcp: bool) -> bytes | None:
     message = dns.message.from_wire(query)
+    rules.note(message, server)
     deed = rules.deed(message.question[0], server)
     if deed == "silent":
         return None

@@ -313,6 +313,11 @@ class Lab:
         """What the lying resolver on 127.0.0.2 to .9 does from now on; nothing at all: it tells the truth."""
         replace_file(self.directory / "dns_peer" / "rules.json", json.dumps(rules))
 
+    def dns_questions(self, server: str) -> list[dict]:
+        """What the lying resolver was asked on one of its addresses, oldest first."""
+        lines = (self.directory / "dns_peer" / "questions.jsonl").read_text().splitlines()
+        return [q for q in map(json.loads, lines) if q["server"] == server]
+
     # What happened
 
     def mail_of(self, domain: str) -> list[mailbox.Mail]:
