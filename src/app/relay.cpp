@@ -10,13 +10,13 @@
 #include "app/draft_rules.hpp"
 #include "app/host.hpp"
 #include "app/intake_setup.hpp"
-#include "app/probation.hpp"
 #include "app/sts_runtime.hpp"
 #include "base/log.hpp"
 #include "base/version.hpp"
 #include "dns/servers.hpp"
 #include "event/ask.hpp"
 #include "event/listener.hpp"
+#include "queue/probation.hpp"
 #include "spool/posix_disk.hpp"
 
 namespace sealpost::app {
@@ -257,7 +257,7 @@ event::Task<void> Relay::watch_dnssec() {
 }
 
 event::Task<void> Relay::begin_mail() {
-  Probation probation(main_, *spool_, *dispatcher_);
+  queue::Probation probation(main_, *spool_, *dispatcher_);
   co_await probation.admit(spool_->take_recovered());
 
   for (std::size_t l = 0; l < sockets_.size(); ++l) {

@@ -13,6 +13,7 @@ constexpr auto plan_age = 30s;     // then policies and hosts are looked at agai
 constexpr auto hold_open = 500ms;  // a connection stays with its lane this long before others may have it
 constexpr std::size_t most_at_once = 10'000;
 constexpr auto no_place_pause = 200ms;
+constexpr auto journal_pause = 1min;  // only a restart ends what it waits for
 
 std::vector<RecipientFate> same_fate(const queue::Job& job, const Refusal& refusal) {
   std::vector<RecipientFate> fates;
@@ -43,6 +44,14 @@ void DeliveryCourier::set_rules(RulesPtr rules) {
   pool_.close_all();
 }
 
+// D-07: what is sent while its outcome cannot be recorded goes out again after the restart that the journal needs.
+bool DeliveryCourier::paused(queue::Lane& lane, queue::JobPtr& job) {
+  if (context_.spool.healthy()) return false;
+  lane.put_back(std::move(job), context_.loop.wall() + journal_pause,
+                "the journal cannot record outcomes: deliveries pause until sealpost is restarted");
+  return true;
+}
+
 // Attempt 1 is implied by the message record; later ones are on record before they begin (D-12).
 event::Task<bool> DeliveryCourier::begin(queue::Lane& lane, queue::JobPtr& job) {
   if (job->attempts < 2) co_return true;
@@ -68,6 +77,7 @@ event::Task<void> DeliveryCourier::serve(queue::Lane& lane) {
       if (more) continue;
       break;
     }
+    if (paused(lane, job)) break;
     const bool begun = co_await begin(lane, job);
     if (!begun) break;
 
@@ -95,6 +105,7 @@ event::Task<void> DeliveryCourier::serve(queue::Lane& lane) {
       }
       connection = std::get<std::unique_ptr<Connection>>(std::move(dialled));
     }
+    if (paused(lane, job)) break;
     co_await run_job(lane, std::move(job), *connection);
     if (connection->messages >= plan->rules->settings.messages_per_connection) {
       pool_.close(std::move(connection));
@@ -114,7 +125,7 @@ event::Task<void> DeliveryCourier::run_job(queue::Lane& lane, queue::JobPtr job,
   std::uint32_t at_once = settings.recipients_per_transaction;
   if (const auto rcpt_max = connection.session->extensions().rcpt_max)
     at_once = std::min(at_once, std::max(*rcpt_max, 1U));
-  while (!left.empty() && !connection.session->broken()) {
+  while (!left.empty() && !connection.session->broken() && context_.spool.healthy()) {
     smtp::Transaction transaction;
     transaction.message = job->message;
     const auto count = static_cast<std::ptrdiff_t>(std::min<std::size_t>(left.size(), at_once));
@@ -145,7 +156,8 @@ event::Task<void> DeliveryCourier::run_job(queue::Lane& lane, queue::JobPtr job,
     RecipientFate fate;
     fate.recipient = recipient;
     fate.status = "4.4.2";
-    fate.diagnostic = "the connection to " + connection.mx_host + " ended before this recipient's turn";
+    fate.diagnostic = (connection.session->broken() ? "the connection to " + connection.mx_host : "deliveries") +
+                      " ended before this recipient's turn";
     end.fates.push_back(std::move(fate));
   }
   auto& counter =

@@ -25,6 +25,7 @@ class DeliveryCourier final : public queue::Courier {
   void close_idle() { pool_.close_all(); }
 
  private:
+  bool paused(queue::Lane& lane, queue::JobPtr& job);  // true: the job went back
   event::Task<bool> begin(queue::Lane& lane, queue::JobPtr& job);
   event::Task<void> run_job(queue::Lane& lane, queue::JobPtr job, Connection& connection);
   event::Task<void> refuse_lane(queue::Lane& lane, queue::JobPtr job, const Plan* plan, Refusal refusal);

@@ -39,14 +39,18 @@ std::string NxGuard::witness(SteadyTime now) const {
   return oldest == recent_.end() ? std::string() : oldest->first;
 }
 
-event::Task<std::string> doubt_of_absence(dns::Resolver& resolver, const NxGuard& guard, SteadyTime now) {
+event::Task<std::string> doubt_of_absence(dns::Resolver& resolver, const NxGuard& guard, std::string domain,
+                                          SteadyTime now) {
   if (!guard.believable(now)) co_return "more than a fifth of recent domains were answered NXDOMAIN";
   std::string witness = guard.witness(now);
-  if (witness.empty()) co_return "";
+  const bool remembered = !witness.empty();
+  if (!remembered) witness = domain.substr(domain.rfind('.') + 1);  // the top-level domain: it exists, or is misspelt
   // TXT, because nothing else asks for it there: the answer is not one remembered from better times.
   const auto answer = co_await resolver.query_fresh(witness, dns::RrType::txt);
   const bool exists = answer->status == dns::Status::found || answer->status == dns::Status::no_data;
-  co_return exists ? "" : witness + ", which existed minutes ago, is not found either";
+  if (exists) co_return "";
+  co_return witness + (remembered ? ", which existed minutes ago, is not found either"
+                                  : " is not found either, and nothing else was found lately");
 }
 
 }  // namespace sealpost::delivery

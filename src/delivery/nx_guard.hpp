@@ -35,6 +35,7 @@ class NxGuard {
 };
 
 // Why it is not to be believed now that a name does not exist; empty when it is (T-41).
-event::Task<std::string> doubt_of_absence(dns::Resolver& resolver, const NxGuard& guard, SteadyTime now);
+event::Task<std::string> doubt_of_absence(dns::Resolver& resolver, const NxGuard& guard, std::string domain,
+                                          SteadyTime now);
 
 }  // namespace sealpost::delivery

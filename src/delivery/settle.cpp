@@ -15,6 +15,8 @@ constexpr std::size_t most_pending = 2000;
 constexpr auto ambiguous_back_off = 15min;  // D-15
 constexpr std::size_t quoted_head = 64 * 1024;
 constexpr auto record_again = 1s;
+constexpr int read_tries = 3;
+constexpr auto read_again = 1s;
 
 std::string_view name_of(Fate fate) noexcept {
   switch (fate) {
@@ -189,10 +191,26 @@ void Settler::settle(queue::Lane& lane, queue::JobPtr job, AttemptEnd end, const
   if (!notice) settlement.delayed.clear();
   kept.delay_notice_sent = kept.delay_notice_sent || notice;
   outcome.delay_notice_sent = notice;
-  if (!pending.empty()) outcome.next_attempt = next;
+  if (!pending.empty()) {
+    outcome.next_attempt = next;
+    outcome.refused_since = kept.policy_failing_since;
+  }
   kept.next_attempt = next;
   kept.recipients = std::move(pending);
   scope_.spawn(record(std::move(settlement)));
+}
+
+// What a notification quotes, so that its sender knows which mail it is about. A passing trouble of the disk must not
+// cost that; a body that stays unreadable must not cost the notification.
+event::Task<std::string> Settler::head_of(spool::StoredMessagePtr original) {
+  for (int i = 0; i < read_tries; ++i) {
+    if (i > 0) co_await event::sleep_for(context_.loop, read_again);
+    const auto reader = context_.spool.open(context_.loop, original);
+    const Expected<std::string_view> piece = co_await reader->next();
+    if (piece) co_return std::string(piece->substr(0, quoted_head));
+  }
+  log::warning("dsn_without_original", {{"for", original->id.to_string()}, {"why", "its body cannot be read"}});
+  co_return std::string();
 }
 
 event::Task<std::vector<spool::NewMessage>> Settler::notifications(const Settlement& settlement) {
@@ -201,10 +219,7 @@ event::Task<std::vector<spool::NewMessage>> Settler::notifications(const Settlem
   if (original->envelope.reverse_path.empty()) co_return messages;
   if (settlement.failed.empty() && settlement.delayed.empty()) co_return messages;
 
-  std::string head;
-  auto reader = context_.spool.open(context_.loop, original);
-  const Expected<std::string_view> piece = co_await reader->next();
-  if (piece) head = piece->substr(0, quoted_head);
+  const std::string head = co_await head_of(original);
   for (const bool failed : {true, false}) {
     const auto& recipients = failed ? settlement.failed : settlement.delayed;
     if (recipients.empty()) continue;
@@ -217,6 +232,7 @@ event::Task<std::vector<spool::NewMessage>> Settler::notifications(const Settlem
     request.dsn_id = MessageId::derive(original->id, what, settlement.outcome.when);
     request.envelope = &original->envelope;
     request.original_head = head;
+    request.original_complete = head.size() == original->size;  // N7: RET=FULL
     request.recipients = recipients;
     request.now = settlement.outcome.when;
     auto dsn = build_dsn(request);

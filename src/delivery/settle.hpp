@@ -44,6 +44,7 @@ class Settler {
  private:
   struct Settlement;
   event::Task<void> record(Settlement settlement);
+  event::Task<std::string> head_of(spool::StoredMessagePtr original);
   event::Task<std::vector<spool::NewMessage>> notifications(const Settlement& settlement);
   void give_back(queue::Lane& lane, queue::JobPtr job, const std::optional<queue::LaneKey>& other_lane);
   void log_fates(const queue::Job& job, const AttemptEnd& end) const;

@@ -9,12 +9,15 @@ namespace {
 
 constexpr smtp::ServerReply no_room{452, "4.3.1", "not enough storage, try again later"};
 constexpr smtp::ServerReply storage_down{451, "4.3.0", "storage is not available, try again later"};
+constexpr smtp::ServerReply out_of_order{421, "4.3.0", "storage is out of order, try again later"};
 
 }  // namespace
 
-// D-08: before the client sends a body that could not be kept.
+// D-08: before the client sends a body that could not be kept. D-07: a journal that takes nothing any more takes
+// nothing from this session either, and who is sent away may find another relay.
 std::optional<smtp::ServerReply> ClientHandler::check_sender(const smtp::SessionInfo&,
                                                              const smtp::MailCommand& command) {
+  if (!worker_.services.spool.healthy()) return out_of_order;
   const auto room = worker_.services.spool.room_for(command.size);
   if (room) return std::nullopt;
   return room.error().code == Errc::no_space ? no_room : storage_down;

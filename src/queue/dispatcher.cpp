@@ -67,6 +67,10 @@ void Dispatcher::place(const spool::StoredMessagePtr& message, SystemTime due, b
     // store() counts the first attempt as begun, because it is about to be: take() will count it.
     job->attempts = std::max<std::uint32_t>(job->attempts, fresh ? 0U : progress.attempts);
     job->delay_notice_sent = job->delay_notice_sent || progress.delay_notice_sent;
+    if (progress.refused_since != SystemTime{})  // a restart does not begin a partner's grace anew
+      job->policy_failing_since = job->policy_failing_since == SystemTime{}
+                                      ? progress.refused_since
+                                      : std::min(job->policy_failing_since, progress.refused_since);
     if (progress.state == spool::RecipientState::held) {
       job->held = true;
       if (!message->held) job->reason = "held: " + message->last_reply;

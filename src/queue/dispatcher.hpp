@@ -33,7 +33,7 @@ class Dispatcher {
   // A message that has just been stored: due now.
   void accepted(const spool::StoredMessagePtr& message);
   // What replay found: due when the schedule wanted it; overdue mail is spread, so that a restart does not
-  // stampede (D-20). Messages that must be tried alone have been dealt with before (app/probation, D-12).
+  // stampede (D-20). Messages that must be tried alone have been dealt with before (probation.hpp, D-12).
   void recovered(const std::vector<spool::StoredMessagePtr>& messages);
 
   // A job taken out of one lane goes on in another. Any worker's thread.

@@ -233,7 +233,10 @@ bool ServerSession::mail(std::string_view argument) {
   auto command = parse_mail(argument);
   if (!command) return refuse(Verb::mail, command.error());
   if (const ServerReply* wrong = parameter_refusal(*command)) return refuse(Verb::mail, *wrong);
-  if (const auto refusal = handler_.check_sender(info_, *command)) return refuse(Verb::mail, *refusal);
+  if (const auto refusal = handler_.check_sender(info_, *command)) {
+    if (refusal->code == 421) end(Ending::shut_down);  // RFC 5321 §3.8: it closes the channel
+    return refuse(Verb::mail, *refusal);
+  }
 
   envelope_ = std::make_unique<Envelope>();
   envelope_->reverse_path = std::move(command->reverse_path);

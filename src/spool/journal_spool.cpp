@@ -142,7 +142,7 @@ void JournalSpool::answer() {
 }
 
 Expected<void> JournalSpool::room_for(std::uint64_t size) const {
-  if (!counters_.healthy.load(std::memory_order_relaxed))
+  if (!healthy())
     return Error(Errc::unavailable, "the journal is unhealthy; check the disk and restart");
   Space space;
   if (const int failed = disk_.space(space); failed != 0)

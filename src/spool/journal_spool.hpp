@@ -39,6 +39,7 @@ class JournalSpool final : public Spool {
   void close();
 
   Expected<void> room_for(std::uint64_t size) const override;
+  bool healthy() const noexcept override { return counters_.healthy.load(std::memory_order_relaxed); }
   event::Task<Expected<Extent>> append_body(event::Loop& home, MessageId id, std::string bytes) override;
   void discard(MessageId id) noexcept override;
   event::Task<Expected<StoredMessagePtr>> store(event::Loop& home, NewMessage message) override;

@@ -148,6 +148,7 @@ JournalState::Effect JournalState::apply_outcome(Live::iterator at, const Outcom
     if (!is_final(recipient.state) && !recipient.reply.empty()) live.note_reply(recipient.reply);
     if (recipient.state != RecipientState::pending) continue;
     progress.next_attempt = outcome.next_attempt;
+    progress.refused_since = outcome.refused_since;
     if (outcome.delay_notice_sent) progress.delay_notice_sent = true;
   }
   const bool done = std::all_of(live.progress.begin(), live.progress.end(),

@@ -19,6 +19,9 @@ constexpr std::uint8_t flag_requiretls = 1;
 constexpr std::uint8_t flag_tls_required_no = 2;
 constexpr std::uint8_t progress_attempting = 1;
 constexpr std::uint8_t progress_delay_notice = 2;
+constexpr std::uint8_t progress_refused = 4;  // its time follows
+constexpr std::uint8_t outcome_delay_notice = 1;
+constexpr std::uint8_t outcome_refused = 2;  // its time follows
 
 template <std::unsigned_integral Int>
 char* store(char* at, Int value) noexcept {
@@ -131,7 +134,10 @@ MessageRecord get_message(ByteReader& in) {
 void put_outcome(std::string& out, const Outcome& outcome) {
   put_time(out, outcome.when);
   put_time(out, outcome.next_attempt);
-  put(out, static_cast<std::uint8_t>(outcome.delay_notice_sent ? 1 : 0));
+  const bool refused = outcome.refused_since != SystemTime{};
+  put(out, static_cast<std::uint8_t>((outcome.delay_notice_sent ? outcome_delay_notice : 0) |
+                                     (refused ? outcome_refused : 0)));
+  if (refused) put_time(out, outcome.refused_since);
   put(out, static_cast<std::uint32_t>(outcome.recipients.size()));
   for (const RecipientOutcome& recipient : outcome.recipients) {
     put(out, recipient.recipient);
@@ -156,7 +162,10 @@ Outcome get_outcome(ByteReader& in) {
   Outcome outcome;
   outcome.when = in.time();
   outcome.next_attempt = in.time();
-  outcome.delay_notice_sent = get_bool(in);
+  const auto flags = in.get<std::uint8_t>();
+  if (flags > (outcome_delay_notice | outcome_refused)) in.fail();
+  outcome.delay_notice_sent = (flags & outcome_delay_notice) != 0;
+  if ((flags & outcome_refused) != 0) outcome.refused_since = in.time();
   const std::uint32_t count = in.count(7, max_recipients);
   outcome.recipients.reserve(count);
   for (std::uint32_t i = 0; i < count && !in.failed(); ++i) {
@@ -175,11 +184,14 @@ void put_relocate(std::string& out, const RelocateRecord& record) {
   put_text(out, record.last_reply, max_reply);
   for (const RecipientProgress& progress : record.progress) {  // as many as the envelope has recipients
     put(out, static_cast<std::uint8_t>(progress.state));
+    const bool refused = progress.refused_since != SystemTime{};
     put(out, static_cast<std::uint8_t>((progress.attempting ? progress_attempting : 0) |
-                                       (progress.delay_notice_sent ? progress_delay_notice : 0)));
+                                       (progress.delay_notice_sent ? progress_delay_notice : 0) |
+                                       (refused ? progress_refused : 0)));
     put(out, progress.interrupted);
     put(out, progress.attempts);
     put_time(out, progress.next_attempt);
+    if (refused) put_time(out, progress.refused_since);
   }
 }
 
@@ -195,12 +207,13 @@ RelocateRecord get_relocate(ByteReader& in) {
     RecipientProgress& progress = record.progress.emplace_back();
     progress.state = get_state(in);
     const auto flags = in.get<std::uint8_t>();
-    if (flags > (progress_attempting | progress_delay_notice)) in.fail();
+    if (flags > (progress_attempting | progress_delay_notice | progress_refused)) in.fail();
     progress.attempting = (flags & progress_attempting) != 0;
     progress.delay_notice_sent = (flags & progress_delay_notice) != 0;
     progress.interrupted = in.get<std::uint8_t>();
     progress.attempts = in.get<std::uint16_t>();
     progress.next_attempt = in.time();
+    if ((flags & progress_refused) != 0) progress.refused_since = in.time();
   }
   return record;
 }

@@ -19,10 +19,12 @@ class SimDisk::File final : public JournalFile {
   std::int64_t read_at(std::uint64_t offset, std::span<char> into) noexcept override {
     const std::lock_guard lock(disk_.mutex_);
     if (const int error = begin()) return error;
+    if (disk_.unreadable_ > 0 && disk_.unreadable_-- > 0) return -EIO;
     return read(offset, into);
   }
   std::int64_t read_cached_at(std::uint64_t offset, std::span<char> into) noexcept override {
     const std::lock_guard lock(disk_.mutex_);
+    if (disk_.unreadable_ > 0) return -EAGAIN;
     return generation_ == disk_.generation_ ? read(offset, into) : -EIO;  // memory, not storage: not counted
   }
   std::int64_t size() noexcept override {
@@ -112,6 +114,7 @@ void SimDisk::heal() {
   capacity_ = ~std::uint64_t{0};
   broken_syncs_ = false;
   break_syncs_at_ = 0;
+  unreadable_ = 0;
 }
 
 int SimDisk::begin_call(bool is_write) {
@@ -204,6 +207,11 @@ void SimDisk::set_space(const Space& space) {
 void SimDisk::break_syncs(bool broken) {
   const std::lock_guard lock(mutex_);
   broken_syncs_ = broken;
+}
+
+void SimDisk::unreadable(int reads) {
+  const std::lock_guard lock(mutex_);
+  unreadable_ = reads;
 }
 
 void SimDisk::break_syncs_at(std::uint64_t number) {

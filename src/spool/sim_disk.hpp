@@ -41,6 +41,7 @@ class SimDisk final : public Disk {
   void set_space(const Space& space);
   void break_syncs(bool broken);              // every sync_data() fails with EIO
   void break_syncs_at(std::uint64_t number);  // ... from call `number` on
+  void unreadable(int reads);                 // so many reads fail with EIO
   void heal();                                // no faults planned any more, and room enough
 
   // For tests: what lies there, and damage to it.
@@ -103,6 +104,7 @@ class SimDisk final : public Disk {
   std::uint64_t capacity_ = ~std::uint64_t{0};
   std::uint64_t syncs_ = 0, octets_written_ = 0;
   bool broken_syncs_ = false;
+  int unreadable_ = 0;
   Space space_{std::uint64_t{1} << 40, std::uint64_t{1} << 40, 1u << 20, 1u << 20};
 };
 

@@ -54,6 +54,8 @@ struct Outcome {
   std::vector<RecipientOutcome> recipients;
   SystemTime when{};
   SystemTime next_attempt{};       // of those deferred
+  // Of those deferred: when the first of an unbroken row of attempts ended that a policy refused; zero: not this one.
+  SystemTime refused_since{};
   bool delay_notice_sent = false;  // this group carries a delay notice for them
 };
 
@@ -73,6 +75,9 @@ class Spool {
   // Room for a message of `size` octets (0: unknown)? Errc::no_space when below the floor of D-08,
   // Errc::unavailable when the journal is unhealthy (D-07). Cheap, any thread.
   virtual Expected<void> room_for(std::uint64_t size) const = 0;
+  // Can what happens be recorded? When not, that stays so until a restart, and nothing must be begun whose outcome
+  // would be forgotten by then (D-07). Cheap, any thread.
+  virtual bool healthy() const noexcept = 0;
 
   // Writes a part of a long body ahead of its message; durable only together with the message.
   virtual event::Task<Expected<Extent>> append_body(event::Loop& home, MessageId id, std::string bytes) = 0;

@@ -44,6 +44,11 @@ Clients::Clients(World& world, Ledger& ledger, Endpoint relay)
 
 void Clients::begin(std::uint64_t messages) { scope_.spawn(session(messages)); }
 
+void Clients::begin_poison() {
+  poison_ = true;
+  begin(1);
+}
+
 Clients::Message Clients::make_message() {
   Message message;
   // Some senders are gone: what bounces to them must end in the queue, held (T-36).
@@ -55,6 +60,10 @@ Clients::Message Clients::make_message() {
     const Domain& domain = rng_.pick(world_.domains);
     const std::string local = (rng_.chance(0.04) ? "nobody" : "user") + std::to_string(rng_.below(60));
     recipients.insert(local + "@" + domain.name);
+  }
+  if (std::exchange(poison_, false)) {
+    message.sender = World::poison;
+    recipients = {std::string("user0@") + World::origin};
   }
   message.recipients.assign(recipients.begin(), recipients.end());
   message.token = ledger_.open(message.sender, message.recipients);

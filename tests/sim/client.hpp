@@ -19,6 +19,7 @@ class Clients {
   Clients(World& world, Ledger& ledger, Endpoint relay);
   // One session with so many messages, in the background.
   void begin(std::uint64_t messages);
+  void begin_poison();  // one message of World::poison
   std::size_t open() const noexcept { return scope_.size(); }
   void set_break_off(double probability) noexcept { break_off_ = probability; }
 
@@ -35,6 +36,7 @@ class Clients {
   Endpoint relay_;
   Rng rng_;
   double break_off_ = 0;
+  bool poison_ = false;
   event::TaskScope scope_;
 };
 

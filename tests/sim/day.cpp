@@ -15,6 +15,7 @@ const Endpoint door(*IpAddress::parse("192.0.2.1"), 25);
 constexpr auto day = 24h;
 constexpr auto time_to_settle = std::chrono::days(4);  // twice the lifetime of a message
 constexpr int most_starts = 100;
+constexpr unsigned most_poisonings = 30;
 
 // What the relay draws (ids, jitter) comes from the seed too.
 std::mt19937_64 relay_random;  // NOLINT: use_random_source takes a plain function
@@ -49,6 +50,7 @@ DayResult Day::run() {
   loop_.settle();
   scope_.spawn(traffic(day));
   scope_.spawn(weather(day));
+  world_.on_poison = [this] { scope_.spawn(poisoned()); };
   loop_.advance(day);
 
   // The world is well again; what can be delivered is, what cannot expires.
@@ -78,6 +80,7 @@ DayResult Day::run() {
 
 event::Task<void> Day::traffic(Duration length) {
   const SteadyTime end = loop_.now() + length;
+  if (rng_.chance(0.3)) clients_.begin_poison();
   while (loop_.now() < end) {
     clients_.set_break_off(rng_.chance(0.2) ? 0.1 : 0);
     if (rng_.chance(0.1)) {
@@ -96,7 +99,7 @@ event::Task<void> Day::weather(Duration length) {
   for (;;) {
     co_await event::sleep_for(loop_, rng_.time(1min, 90min));
     if (loop_.now() >= end) co_return;
-    switch (rng_.below(10)) {
+    switch (rng_.below(12)) {
       case 0: co_await crash(false); break;
       case 1:
       case 2: co_await crash(true); break;
@@ -105,6 +108,7 @@ event::Task<void> Day::weather(Duration length) {
       case 5: scope_.spawn(resolver_outage()); break;
       case 6: world_.network.cut_all(); break;
       case 7: scope_.spawn(bad_mood()); break;
+      case 8: scope_.spawn(resolver_lies()); break;
       default: scope_.spawn(host_trouble());
     }
   }
@@ -123,6 +127,7 @@ event::Task<void> Day::crash(bool power) {
   }
   world_.inside.remove(door);
   relay_.reset();
+  world_.journal_stopped.reset();
   disk_.crash(!power             ? spool::SimDisk::Loss::kill
               : rng_.chance(0.5) ? spool::SimDisk::Loss::all
                                  : spool::SimDisk::Loss::some);
@@ -161,6 +166,7 @@ event::Task<void> Day::restart_orderly() {
   world_.inside.remove(door);
   co_await relay_->drain(30s);
   relay_.reset();
+  world_.journal_stopped.reset();
   // What was still going on after the grace is cut off, as by a crash.
   ledger_.crashed(loop_.now());
   co_await event::sleep_for(loop_, rng_.time(1s, 1min));
@@ -175,21 +181,29 @@ event::Task<void> Day::disk_trouble() {
   switch (rng_.below(4)) {
     case 0:
       disk_.set_capacity(rng_.below(8U << 20));
-      co_await event::sleep_for(loop_, rng_.time(1min, 1h));
+      co_await watch_journal(rng_.time(1min, 1h));
       break;
     case 1:
       disk_.break_syncs(true);
-      co_await event::sleep_for(loop_, rng_.time(1s, 10min));
+      co_await watch_journal(rng_.time(1s, 10min));
       break;
     default: {
       const int errors[] = {EIO, ENOSPC, EDQUOT, EMFILE, EINTR, spool::SimDisk::short_write};
       for (int i = 0; i < 5; ++i)
         disk_.fail_at(disk_.calls() + rng_.between(1, 60), errors[rng_.below(std::size(errors))]);
-      co_await event::sleep_for(loop_, rng_.time(1min, 1h));
+      co_await watch_journal(rng_.time(1min, 1h));
     }
   }
   disk_.heal();
   co_await ensure_healthy();
+}
+
+// Notes from when on no outcome could be recorded: hosts must not be offered mail then (D-07).
+event::Task<void> Day::watch_journal(Duration length) {
+  for (const SteadyTime end = loop_.now() + length; loop_.now() < end;) {
+    co_await event::sleep_for(loop_, 1s);
+    if (relay_ && !relay_->healthy() && !world_.journal_stopped) world_.journal_stopped = loop_.now();
+  }
 }
 
 event::Task<void> Day::ensure_healthy() {
@@ -239,6 +253,22 @@ event::Task<void> Day::resolver_outage() {
   world_.resolver.set_down(true);
   co_await event::sleep_for(loop_, rng_.time(1min, 2h));
   world_.resolver.set_down(false);
+}
+
+// T-41: every name is denied for an hour. No mail may come back because of it.
+event::Task<void> Day::resolver_lies() {
+  world_.resolver.set_lying(true, plant_ == Plant::no_canary);
+  co_await event::sleep_for(loop_, 1h);
+  world_.resolver.set_lying(false);
+}
+
+// D-12: the process dies of a message at each attempt. It must end held, after four at most in a row; what resets the
+// count is an attempt that ends before it can do harm.
+event::Task<void> Day::poisoned() {
+  if (restarting_) co_return;
+  co_await event::sleep_for(loop_, 1ms);  // not within the session that asks for it
+  if (++poisonings_ == most_poisonings) ledger_.violated("a message that kills the relay is tried again and again (D-12)");
+  if (poisonings_ < most_poisonings) co_await crash(false);
 }
 
 }  // namespace sealpost::sim

@@ -37,6 +37,9 @@ class Day {
   event::Task<void> host_trouble();
   event::Task<void> bad_mood();
   event::Task<void> resolver_outage();
+  event::Task<void> resolver_lies();
+  event::Task<void> poisoned();
+  event::Task<void> watch_journal(Duration length);
   event::Task<void> ensure_healthy();
   void open_door();
 
@@ -50,6 +53,7 @@ class Day {
   Clients clients_;
   std::unique_ptr<SimRelay> relay_;
   bool restarting_ = false;
+  unsigned poisonings_ = 0;
   event::TaskScope scope_;
 };
 

@@ -127,6 +127,8 @@ std::size_t Ledger::notified(const std::string& sender, std::string_view text, S
   if (mail->second.sender != sender)
     violated("a notification about " + token + " reached " + sender + " instead of its sender");
   const auto failed = failed_recipients(text);
+  if (text.find("Status: 5.1.2") != text.npos || text.find("Status: 5.4.4") != text.npos)
+    violated(token + " bounced as if its domain or its hosts did not exist (T-41)");
   if (failed.empty()) ++counts_.delay_notices;
   for (const std::string& recipient : failed) {
     const auto found = mail->second.recipients.find(recipient);

@@ -29,6 +29,7 @@ struct Counts {
   std::uint64_t delivered = 0, duplicates = 0, bounced = 0, delay_notices = 0, queued = 0;
   std::uint64_t crashes = 0, enforced_recipients = 0;
   void add(const Counts& other);
+  bool operator==(const Counts&) const = default;
 };
 
 class Ledger {

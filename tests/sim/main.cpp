@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// sim [--seeds FIRST-LAST] [--plant KIND] [--log]
+// sim [--seeds FIRST-LAST] [--plant KIND] [--twice] [--log]
 //
 // Runs a simulated day per seed and compares the ledger. With --plant a fault is built in, and the run succeeds when
-// it is found. Ends in "N passed, N failed, N skipped".
+// it is found. With --twice each day is run twice and must be the same. Ends in "N passed, N failed, N skipped".
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -30,16 +30,19 @@ constexpr PlantName plants[] = {{"lose-mail", Plant::lose_mail},
                                 {"keep-refused", Plant::keep_refused},
                                 {"forget-done", Plant::forget_done},
                                 {"no-policy", Plant::no_policy},
-                                {"no-partners", Plant::no_partners}};
+                                {"no-partners", Plant::no_partners},
+                                {"no-pause", Plant::no_pause},
+                                {"no-canary", Plant::no_canary},
+                                {"no-probation", Plant::no_probation}};
 
 struct Arguments {
   std::uint64_t first = 1, last = 100;
   Plant plant = Plant::nothing;
-  bool log = false;
+  bool log = false, twice = false;
 };
 
 [[noreturn]] void usage() {
-  std::fputs("usage: sim [--seeds FIRST-LAST] [--plant KIND] [--log]\nkinds:", stderr);
+  std::fputs("usage: sim [--seeds FIRST-LAST] [--plant KIND] [--twice] [--log]\nkinds:", stderr);
   for (const auto& [name, plant] : plants) std::fprintf(stderr, " %s", name);
   std::fputs("\n", stderr);
   std::exit(2);
@@ -52,6 +55,8 @@ Arguments read(int argc, char** argv) {
     const std::string_view value = i + 1 < argc ? argv[i + 1] : "";
     if (option == "--log") {
       arguments.log = true;
+    } else if (option == "--twice") {
+      arguments.twice = true;
     } else if (option == "--seeds") {
       const auto dash = value.find('-');
       const std::string_view first = value.substr(0, dash);
@@ -96,8 +101,9 @@ int main(int argc, char** argv) {
   unsigned long passed = 0, failed = 0;
   Counts sum;
   for (std::uint64_t seed = arguments.first; seed <= arguments.last; ++seed) {
-    Day day(seed, arguments.plant);
-    const DayResult result = day.run();
+    DayResult result = Day(seed, arguments.plant).run();
+    if (arguments.twice && Day(seed, arguments.plant).run().counts != result.counts)
+      result.problems.push_back("the same seed gave another day");
     sum.add(result.counts);
     ++(result.problems.empty() ? passed : failed);
     if (arguments.plant != Plant::nothing) continue;

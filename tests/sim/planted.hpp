@@ -18,6 +18,7 @@ class SimRelay::PlantedSpool final : public spool::Spool {
   PlantedSpool(spool::Spool& real, Plant plant, Rng rng) : real_(real), plant_(plant), rng_(std::move(rng)) {}
 
   Expected<void> room_for(std::uint64_t size) const override { return real_.room_for(size); }
+  bool healthy() const noexcept override { return plant_ == Plant::no_pause || real_.healthy(); }
   event::Task<Expected<spool::Extent>> append_body(event::Loop& home, MessageId id,
                                                    std::string bytes) override {
     return real_.append_body(home, id, std::move(bytes));

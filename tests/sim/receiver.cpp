@@ -11,6 +11,7 @@ using namespace std::chrono_literals;
 
 constexpr auto patience = 6min;
 constexpr auto silence = 2h;  // longer than any limit of the relay
+constexpr auto under_way = 2s;  // what was begun before
 
 std::string address_in(const std::string& line) {
   const auto from = line.find('<'), to = line.find('>');
@@ -100,6 +101,13 @@ event::Task<bool> Receiver::command(Session& session, const std::string& line) {
     co_return sealed;
   } else if (verb == "mail") {
     session.reverse_path = address_in(line);
+    if (const auto since = world_.journal_stopped; since && world_.loop.now() > *since + under_way)
+      ledger_.violated(host_.name + " was offered mail although no outcome could be recorded (D-07)");
+    if (session.reverse_path == World::poison) {
+      world_.on_poison();
+      co_await event::sleep_for(world_.loop, silence);
+      co_return false;
+    }
     session.recipients.clear();
     session.reply("250 2.1.0 ok");
   } else if (verb == "rcpt") {

@@ -5,6 +5,7 @@
 #include "event/run.hpp"
 #include "ledger.hpp"
 #include "planted.hpp"
+#include "queue/probation.hpp"
 #include "spool/driver.hpp"
 
 namespace sealpost::sim {
@@ -75,9 +76,11 @@ SimRelay::SimRelay(World& world, spool::SimDisk& disk, Plant plant)
       hosts_(20),
       schedule_(schedule_settings()),
       connections_(intake::ConnectionCaps()),
-      bodies_(8U << 20) {}
+      bodies_(8U << 20),
+      scope_(world.loop) {}
 
 SimRelay::~SimRelay() {
+  scope_.cancel();
   acceptor_.reset();
   for (auto& worker : workers_) worker->shard.drain();
   workers_.clear();
@@ -120,8 +123,17 @@ Expected<void> SimRelay::open() {
     worker->shard.start(*worker->courier);
   }
   sink_ = std::make_unique<Sink>(*dispatcher_);
-  dispatcher_->recovered(spool_->take_recovered());
+  scope_.spawn(begin_mail());
+  return {};
+}
 
+event::Task<void> SimRelay::begin_mail() {
+  if (plant_ == Plant::no_probation) {
+    dispatcher_->recovered(spool_->take_recovered());
+  } else {
+    queue::Probation probation(world_.loop, *spool_, *dispatcher_);
+    co_await probation.admit(spool_->take_recovered());
+  }
   intake::RelayRules relay_rules;
   relay_rules.allow = {*Network::parse("192.0.2.0/24")};
   relay_rules.hostname = hostname;
@@ -131,7 +143,6 @@ Expected<void> SimRelay::open() {
   settings->server = std::move(server);
   const intake::Services services(*spool_, *sink_, connections_, bodies_, counters_);
   acceptor_ = std::make_unique<intake::Acceptor>(world_.loop, services, std::move(settings));
-  return {};
 }
 
 event::Task<Expected<void>> SimRelay::shards_joined() {
@@ -140,7 +151,8 @@ event::Task<Expected<void>> SimRelay::shards_joined() {
 }
 
 event::Task<void> SimRelay::drain(Duration grace) {
-  co_await acceptor_->drain(grace);
+  if (acceptor_) co_await acceptor_->drain(grace);
+  scope_.cancel();
   for (auto& worker : workers_) worker->shard.drain();
   const Expected<void> ended = co_await event::within(world_.loop, grace, shards_joined());
   static_cast<void>(ended);

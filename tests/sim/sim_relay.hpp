@@ -27,6 +27,9 @@ enum class Plant : std::uint8_t {
   forget_done,   // one outcome in fifty is not recorded
   no_policy,     // MTA-STS says that nobody has a policy
   no_partners,   // the partner rules are not read
+  no_pause,      // deliveries go on although no outcome can be recorded
+  no_canary,     // the resolver that denies everything makes an exception for canaries
+  no_probation,  // mail that kills the relay is tried like all other
 };
 
 class SimRelay {
@@ -35,10 +38,12 @@ class SimRelay {
   static Expected<std::unique_ptr<SimRelay>> start(World& world, spool::SimDisk& disk, Plant plant);
   ~SimRelay();
 
-  void serve(std::unique_ptr<event::Stream> stream) { acceptor_->serve(std::move(stream)); }
+  void serve(std::unique_ptr<event::Stream> stream) {
+    if (acceptor_) acceptor_->serve(std::move(stream));  // not before the suspects have had their attempt
+  }
   // As on SIGTERM; the journal is closed at the end.
   event::Task<void> drain(Duration grace);
-  bool healthy() const { return spool_->room_for(0).has_value(); }
+  bool healthy() const { return journal_->healthy(); }
 
   // Token and recipient of all that a start found unfinished: what a queue holds when nothing else runs.
   static std::set<std::pair<std::string, std::string>> unfinished(
@@ -56,6 +61,7 @@ class SimRelay {
   struct Lanes;
   SimRelay(World& world, spool::SimDisk& disk, Plant plant);
   Expected<void> open();
+  event::Task<void> begin_mail();
   event::Task<Expected<void>> shards_joined();
 
   World& world_;
@@ -78,6 +84,7 @@ class SimRelay {
   intake::BodyBudget bodies_;
   intake::Counters counters_;
   std::unique_ptr<intake::Acceptor> acceptor_;
+  event::TaskScope scope_;
 };
 
 }  // namespace sealpost::sim

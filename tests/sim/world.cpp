@@ -57,6 +57,13 @@ void TableSts::publish(const std::string& domain, StsMode mode, std::vector<std:
 }
 
 event::Task<dns::AnswerPtr> SimResolver::query(std::string name, dns::RrType type) {
+  if (lying_ && !(partly_ && type == dns::RrType::txt)) {
+    auto denied = std::make_shared<dns::Answer>();
+    denied->status = dns::Status::nxdomain;
+    denied->rcode = 3;
+    denied->canonical = std::move(name);
+    co_return denied;
+  }
   if (!down_) {
     auto answer = co_await table_.query(std::move(name), type);
     co_return answer;
@@ -84,6 +91,7 @@ World::World(event::SimLoop& loop_, Rng rng_)
   link.latency = rng.time(0ms, 2ms);
   inside.set_link(link);
 
+  table.put("example", dns::RrType::txt, dns::Status::no_data);
   add_domain(origin, Policy::none, {&add_host("mx.origin.example", true)});
   // Hosting providers: their hosts serve several domains, whose policies differ (T-07).
   std::vector<Host*> shared;
@@ -140,6 +148,7 @@ void World::publish(const Domain& domain) {
   for (std::size_t i = 0; i < all.size(); ++i) records.emplace_back(10 * (i + 1), all[i]->name);
   const auto signed_by = domain.policy == Policy::dane ? dns::Dnssec::secure : dns::Dnssec::insecure;
   table.mx(domain.name, std::move(records)).dnssec = signed_by;
+  table.put(domain.name, dns::RrType::txt, dns::Status::no_data);
   for (const Host* host : all) {
     table.address(host->name, {host->at.address.to_string()});
     if (domain.policy != Policy::dane || host == domain.stranger) continue;
@@ -202,6 +211,7 @@ std::vector<PartnerRule> World::partner_rules() const {
 void World::heal() {
   temper = Temper();
   resolver.set_down(false);
+  resolver.set_lying(false);
   for (const auto& host : hosts) {
     host->shown = host->certificate;
     host->starttls = host->encrypts_at_all;

@@ -6,7 +6,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -69,11 +71,16 @@ class SimResolver final : public dns::Resolver {
   SimResolver(event::Loop& loop, dns::Resolver& table) noexcept : loop_(loop), table_(table) {}
   event::Task<dns::AnswerPtr> query(std::string name, dns::RrType type) override;
   void set_down(bool down) noexcept { down_ = down; }
+  // Denies every name there is (T-41); when `partly`, all but what a canary asks for.
+  void set_lying(bool lying, bool partly = false) noexcept {
+    lying_ = lying;
+    partly_ = partly;
+  }
 
  private:
   event::Loop& loop_;
   dns::Resolver& table_;
-  bool down_ = false;
+  bool down_ = false, lying_ = false, partly_ = false;
 };
 
 class World {
@@ -86,7 +93,8 @@ class World {
   std::vector<PartnerRule> partner_rules() const;
   void heal();  // everything but what is hopeless
 
-  static constexpr const char* origin = "origin.example";  // where the senders are
+  static constexpr const char* origin = "origin.example";         // where the senders are
+  static constexpr const char* poison = "poison@origin.example";  // whose mail kills the relay at each attempt
 
   event::SimLoop& loop;
   Rng rng;
@@ -97,6 +105,8 @@ class World {
   TableSts sts;
   ScriptedTls tls;
   Temper temper;
+  std::optional<SteadyTime> journal_stopped;  // since when the relay cannot record outcomes (D-07)
+  std::function<void()> on_poison;            // a host is asked to take what kills the relay (D-12)
   std::vector<std::unique_ptr<Host>> hosts;
   std::vector<Domain> domains;
 

@@ -7,34 +7,14 @@
 
 #include <deque>
 
-#include "../dns/table_resolver.hpp"
+#include "delivery_world.hpp"
 #include "delivery/gateway.hpp"
-#include "event/run.hpp"
-#include "event/sim_loop.hpp"
-#include "policy/sts_off.hpp"
-#include "spool/journal_spool.hpp"
-#include "spool/sim_disk.hpp"
 
 using namespace sealpost;
 using namespace sealpost::delivery;
 using namespace std::chrono_literals;
 
 namespace {
-
-class NoTls final : public tls::Client {
-  event::Task<Expected<tls::Secured>> handshake(std::unique_ptr<event::Stream>, tls::ClientOptions,
-                                                Duration) override {
-    co_return Error(Errc::tls, "none here");
-  }
-};
-class NoConnector final : public event::Connector {
-  event::Task<Expected<std::unique_ptr<event::Stream>>> connect(Endpoint, Duration) override {
-    co_return Error(Errc::refused, "none here");
-  }
-};
-class NoRecorder final : public tlsrpt::Recorder {
-  void count(tlsrpt::SessionRecord) noexcept override {}
-};
 
 // Gives every job the next planned end.
 class Script final : public queue::Courier {
@@ -58,86 +38,33 @@ class Script final : public queue::Courier {
   Settings settings_;
 };
 
-queue::ScheduleSettings schedule_settings() {
-  queue::ScheduleSettings settings;
-  settings.retry = {5min, 10min};
-  settings.lifetime = 2h;
-  settings.delay_notice = 30min;
-  return settings;
-}
+struct World : DeliveryWorld {
+  World() { begin(); }
+  ~World() { shard.reset(); }  // its tasks wait for what is ours
 
-struct World {
-  World() { open(); }
-
-  void open() {
-    driver = spool::make_loop_driver(loop, 1ms);
-    spool::SpoolOptions options;
-    options.segment_size = 1 << 20;
-    options.floor = 0;
-    options.floor_percent = 0;
-    auto opened = spool::JournalSpool::open(disk, *driver, pool, options);
-    REQUIRE(opened);
-    journal = std::move(*opened);
-    shard = std::make_unique<queue::Shard>(loop, queue::ShardSettings(), schedule);
-    dispatcher = std::make_unique<queue::Dispatcher>(std::vector<queue::Shard*>{shard.get()},
-                                                     queue::RouteTable(), schedule);
-    context = std::make_unique<Context>(Context{loop, resolver, sts, tls, connector, *journal, recorder,
-                                                *dispatcher, hosts, guard, totals, [] { return 512U; }});
+  void begin() {
     settler = std::make_unique<Settler>(*context, schedule);
     script = std::make_unique<Script>(*settler);
     shard->start(*script);
   }
-
+  using DeliveryWorld::accept;
   MessageId accept(std::string from, std::vector<std::string> to, MessageClass kind = MessageClass::normal) {
-    spool::NewMessage message;
-    message.id = MessageId::make(loop.wall());
-    message.envelope.reverse_path = std::move(from);
-    message.envelope.arrival = loop.wall();
-    message.envelope.message_class = kind;
-    for (auto& address : to) message.envelope.recipients.emplace_back(std::move(address));
-    message.body = "Message-ID: <1@here.example>\r\nSubject: x\r\n\r\nbody\r\n";
-    const MessageId id = message.id;
-    auto stored = event::run_until_done(loop, journal->store(loop, std::move(message)));
-    REQUIRE(stored);
-    dispatcher->accepted(*stored);
-    return id;
-  }
-  std::vector<queue::QueueEntry> queued() const {
-    std::vector<queue::QueueEntry> entries;
-    shard->list(entries, 1000);
-    return entries;
+    spool::NewMessage made = message(std::move(from), std::move(to));
+    made.envelope.message_class = kind;
+    return accept(std::move(made));
   }
   // The process dies now; the disk keeps what was synced.
   std::vector<spool::StoredMessagePtr> crash() {
-    script.reset();
     shard.reset();
+    script.reset();
     settler.reset();
-    journal.reset();
-    driver.reset();
-    disk.crash(spool::SimDisk::Loss::all);
-    open();
-    return journal->take_recovered();
+    auto recovered = reopen();
+    begin();
+    return recovered;
   }
 
-  event::SimLoop loop;
-  spool::SimDisk disk{1};
-  event::InlinePool pool;
-  std::unique_ptr<spool::Driver> driver;
-  std::unique_ptr<spool::JournalSpool> journal;
-  dns::test::TableResolver resolver{loop};
-  policy::StsOff sts;
-  NoTls tls;
-  NoConnector connector;
-  NoRecorder recorder;
-  HostRegistry hosts{100};
-  NxGuard guard;
-  Totals totals;
-  queue::Schedule schedule{schedule_settings()};
-  std::unique_ptr<queue::Dispatcher> dispatcher;
-  std::unique_ptr<Context> context;
   std::unique_ptr<Settler> settler;
   std::unique_ptr<Script> script;
-  std::unique_ptr<queue::Shard> shard;
 };
 
 RecipientFate fate_of(std::uint32_t recipient, Fate fate, std::string status, std::string words,
@@ -422,4 +349,92 @@ TEST_CASE("D-13 an outcome the journal cannot take is kept until it can, and not
   world.disk.break_syncs(false);
   world.loop.advance(2h);
   CHECK(world.script->attempts == 1);
+}
+
+TEST_CASE("a partner's grace counts from the first refusal, across restarts (T-16)") {
+  World world;
+  AttemptEnd end = end_with(fate_of(0, Fate::deferred, "4.7.4", "TLS required, not offered", false));
+  end.policy_refused = end.partner_refused = true;
+  end.partner.emplace();
+  end.partner->name = "Noord";
+  end.partner->on_failure = PartnerRule::OnFailure::bounce;
+  end.partner->grace = 15min;
+  world.script->ends.push_back(end);
+  world.accept("a@here.example", {"u@b.example"});
+  for (int restart = 0; restart < 3; ++restart) {
+    world.loop.advance(4min);
+    CHECK(world.totals.bounced == 0);
+    const auto recovered = world.crash();
+    REQUIRE(recovered.size() == 1);
+    world.script->ends.push_back(end);
+    world.dispatcher->recovered(recovered);
+  }
+  world.loop.advance(2min);
+  CHECK(world.totals.bounced == 0);
+  world.loop.advance(2min);
+  CHECK(world.totals.bounced == 1);
+}
+
+TEST_CASE("a refusal that was interrupted by something else begins a partner's grace anew, restart or not") {
+  World world;
+  AttemptEnd end = end_with(fate_of(0, Fate::deferred, "4.7.4", "TLS required, not offered", false));
+  end.policy_refused = end.partner_refused = true;
+  end.partner.emplace();
+  end.partner->on_failure = PartnerRule::OnFailure::bounce;
+  end.partner->grace = 6min;
+  world.script->ends.push_back(end);
+  world.script->ends.push_back(end_with(fate_of(0, Fate::deferred, "4.4.1", "connection refused", false)));
+  world.accept("a@here.example", {"u@b.example"});
+  world.loop.advance(8min);
+  CHECK(world.script->attempts == 2);
+  const auto recovered = world.crash();
+  world.script->ends.push_back(end);
+  world.dispatcher->recovered(recovered);
+  world.loop.advance(12min);
+  CHECK(world.script->attempts >= 1);
+  CHECK(world.totals.bounced == 0);
+}
+
+TEST_CASE("N7 RET=FULL returns the whole of a short message, and its headers otherwise") {
+  for (const bool asked : {true, false})
+    for (const bool is_long : {true, false}) {
+      CAPTURE(asked);
+      CAPTURE(is_long);
+      World world;
+      world.script->ends.push_back(end_with(fate_of(0, Fate::failed, "5.1.1", "550 5.1.1 no such user")));
+      world.script->ends.push_back(end_with(fate_of(0, Fate::deferred, "4.4.1", "later", false)));
+      spool::NewMessage made = world.message("a@here.example", {"u@b.example"});
+      if (asked) made.envelope.ret = 1;
+      if (is_long)
+        while (made.body.size() < 60'000) made.body += "more of it\r\n";
+      world.accept(std::move(made));
+      world.loop.advance(10s);
+      const auto recovered = world.crash();
+      REQUIRE(recovered.size() == 1);
+      const std::string text = world.body(recovered[0]);
+      CHECK(text.find("Subject: x") != std::string::npos);
+      CHECK((text.find("\r\nbody\r\n") != std::string::npos) == (asked && !is_long));
+      CHECK(text.size() <= 64 * 1024);
+    }
+}
+
+TEST_CASE("a notification quotes its message although the disk fails for a moment, and goes out when it stays so") {
+  for (const int failures : {1, 1000}) {
+    CAPTURE(failures);
+    World world;
+    world.script->ends.push_back(end_with(fate_of(0, Fate::deferred, "4.4.1", "later", false)));
+    world.script->ends.push_back(end_with(fate_of(0, Fate::failed, "5.1.1", "550 5.1.1 no such user")));
+    world.script->ends.push_back(end_with(fate_of(0, Fate::deferred, "4.4.1", "later", false)));
+    const MessageId id = world.accept("a@here.example", {"u@b.example"});
+    world.loop.advance(1min);  // deferred: the body lies on the disk alone
+    world.disk.unreadable(failures);
+    world.loop.advance(6min);
+    world.disk.unreadable(0);
+    const auto recovered = world.crash();
+    REQUIRE(recovered.size() == 1);
+    CHECK(recovered[0]->id != id);
+    const std::string text = world.body(recovered[0]);
+    CHECK(text.find("no such user") != std::string::npos);
+    CHECK((text.find("Subject: x") != std::string::npos) == (failures == 1));
+  }
 }

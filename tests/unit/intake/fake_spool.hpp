@@ -17,6 +17,7 @@ namespace sealpost::test {
 class FakeSpool final : public spool::Spool {
  public:
   std::optional<Error> room_error, append_error, store_error;
+  bool sound = true;              // what healthy() says
   event::Signal* gate = nullptr;  // appends and stores wait for it
 
   std::vector<spool::StoredMessagePtr> stored;
@@ -30,6 +31,7 @@ class FakeSpool final : public spool::Spool {
     if (room_error) return *room_error;
     return {};
   }
+  bool healthy() const noexcept override { return sound; }
   event::Task<Expected<spool::Extent>> append_body(event::Loop&, MessageId id, std::string bytes) override {
     if (gate) co_await gate->wait();
     if (append_error) co_return *append_error;

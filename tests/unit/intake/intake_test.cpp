@@ -91,6 +91,12 @@ TEST_CASE("D-02 D-07 D-08 storage that fails refuses, and never half") {
   fixture.spool.room_error = Error(Errc::unavailable, "sick");
   CHECK(fixture.say(client, "MAIL FROM:<a@example.net>\r\n").starts_with("451 4.3.0 "));
   fixture.spool.room_error.reset();
+  Script& sent_away = fixture.connect();
+  fixture.say(sent_away, hello);
+  fixture.spool.sound = false;
+  CHECK(fixture.say(sent_away, "MAIL FROM:<a@example.net>\r\n").starts_with("421 4.3.0 "));
+  CHECK(fixture.say(sent_away, "NOOP\r\n").empty());  // closed (RFC 5321 §3.8)
+  fixture.spool.sound = true;
 
   const struct {
     Errc code;

@@ -32,6 +32,7 @@ std::vector<Record> one_of_each() {
   outcome.outcome.when = SystemTime(std::chrono::seconds(1));
   outcome.outcome.next_attempt = SystemTime(std::chrono::seconds(-5));
   outcome.outcome.delay_notice_sent = true;
+  outcome.outcome.refused_since = SystemTime(std::chrono::seconds(1'700'000'050));
   outcome.outcome.recipients.emplace_back(2, RecipientState::held, "450 4.2.1 \xC3\xA9");
   RelocateRecord relocate;
   relocate.message = rich_message();
@@ -39,6 +40,7 @@ std::vector<Record> one_of_each() {
   relocate.progress[1].state = RecipientState::failed;
   relocate.progress[2].attempting = true;
   relocate.progress[2].delay_notice_sent = true;
+  relocate.progress[2].refused_since = SystemTime(std::chrono::seconds(1'700'000'060));
   relocate.progress[2].interrupted = 200;
   relocate.progress[2].attempts = 40'000;
   relocate.progress[2].next_attempt = SystemTime(std::chrono::seconds(99));

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/probation.hpp"
+#include "queue/probation.hpp"
 
 #include <algorithm>
 
 #include "base/log.hpp"
 #include "event/ask.hpp"
 
-namespace sealpost::app {
+namespace sealpost::queue {
 namespace {
 
 using namespace std::chrono_literals;
@@ -18,7 +18,7 @@ constexpr auto alone_limit = 5min;
 event::Task<void> Probation::admit(std::vector<spool::StoredMessagePtr> recovered) {
   std::vector<spool::StoredMessagePtr> rest;
   for (auto& message : recovered) {
-    const std::uint32_t cut_off = queue::interruptions(*message);
+    const std::uint32_t cut_off = interruptions(*message);
     if (message->held || cut_off < interruptions_alone) {
       rest.push_back(std::move(message));
     } else if (cut_off == interruptions_alone) {
@@ -54,9 +54,9 @@ event::Task<void> Probation::try_alone(spool::StoredMessagePtr message) {
   while (loop_.now() < end) {
     co_await event::sleep_for(loop_, 100ms);
     bool busy = false;
-    for (queue::Shard* shard : dispatcher_.shards()) {
+    for (Shard* shard : dispatcher_.shards()) {
       auto look = [shard, id = message->id] {
-        std::vector<queue::QueueEntry> entries;
+        std::vector<QueueEntry> entries;
         shard->find(id, entries);
         return std::any_of(entries.begin(), entries.end(), [](const auto& entry) {
           return entry.state == "active" || entry.state == "waiting";
@@ -69,4 +69,4 @@ event::Task<void> Probation::try_alone(spool::StoredMessagePtr message) {
   }
 }
 
-}  // namespace sealpost::app
+}  // namespace sealpost::queue

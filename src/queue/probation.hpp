@@ -7,15 +7,16 @@
 
 #include <vector>
 
-#include "event/event_loop.hpp"
+#include "event/loop.hpp"
+#include "event/task.hpp"
 #include "queue/dispatcher.hpp"
-#include "spool/journal_spool.hpp"
+#include "spool/spool.hpp"
 
-namespace sealpost::app {
+namespace sealpost::queue {
 
 class Probation {
  public:
-  Probation(event::Loop& loop, spool::JournalSpool& spool, queue::Dispatcher& dispatcher)
+  Probation(event::Loop& loop, spool::Spool& spool, Dispatcher& dispatcher)
       : loop_(loop), spool_(spool), dispatcher_(dispatcher) {}
 
   // Hands all of it to the dispatcher; done when the suspects have had their attempt.
@@ -26,8 +27,8 @@ class Probation {
   event::Task<spool::StoredMessagePtr> hold(spool::StoredMessagePtr message);
 
   event::Loop& loop_;
-  spool::JournalSpool& spool_;
-  queue::Dispatcher& dispatcher_;
+  spool::Spool& spool_;
+  Dispatcher& dispatcher_;
 };
 
-}  // namespace sealpost::app
+}  // namespace sealpost::queue

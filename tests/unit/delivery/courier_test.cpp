@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// When a courier sets out at all.
+#include "delivery/courier.hpp"
+
+#include "delivery_world.hpp"
+
+using namespace sealpost;
+using namespace sealpost::delivery;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct World : DeliveryWorld {
+  World() {
+    resolver.mx("b.example", {{10, "mx.b.example"}});
+    resolver.address("mx.b.example", {"198.51.100.1"});
+    auto made = std::make_shared<Rules>();
+    made->settings.hostname = "relay.test";
+    made->settings.routing.allow_destinations = {*Network::parse("198.51.100.0/24")};
+    rules = std::move(made);
+    begin();
+  }
+  ~World() { shard.reset(); }
+  void begin() {
+    courier = std::make_unique<DeliveryCourier>(*context, rules, schedule);
+    shard->start(*courier);
+  }
+  RulesPtr rules;
+  std::unique_ptr<DeliveryCourier> courier;
+};
+
+}  // namespace
+
+TEST_CASE("D-07: deliveries pause while no outcome can be recorded, and go on after the restart") {
+  World world;
+  const MessageId id = world.accept(world.message("a@here.example", {"u@b.example"}));
+  world.loop.advance(1s);
+  CHECK(world.connector.tried == 1);
+  CHECK(world.journal->healthy());
+
+  world.disk.break_syncs(true);  // the next commit finds out
+  CHECK_FALSE(event::run_until_done(world.loop, world.journal->store(world.loop, world.message("", {"v@b.example"}))));
+  CHECK_FALSE(world.journal->healthy());
+  world.disk.break_syncs(false);  // a disk that works again is not believed
+  world.loop.advance(1h);
+  CHECK(world.connector.tried == 1);
+  const auto entries = world.queued();
+  REQUIRE(entries.size() == 1);
+  CHECK(entries[0].id == id.to_string());
+  CHECK(entries[0].attempts == 1);
+  const auto why = world.shard->why(id);
+  REQUIRE(why.size() == 1);
+  CHECK(why[0].find("the journal cannot record outcomes") != std::string::npos);
+
+  world.shard.reset();
+  world.courier.reset();
+  const auto recovered = world.reopen();
+  world.begin();
+  world.dispatcher->recovered(recovered);
+  world.loop.advance(10min);
+  CHECK(world.connector.tried > 1);
+}
