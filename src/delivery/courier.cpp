@@ -156,8 +156,9 @@ event::Task<void> DeliveryCourier::run_job(queue::Lane& lane, queue::JobPtr job,
     RecipientFate fate;
     fate.recipient = recipient;
     fate.status = "4.4.2";
-    fate.diagnostic = (connection.session->broken() ? "the connection to " + connection.mx_host : "deliveries") +
-                      " ended before this recipient's turn";
+    fate.diagnostic =
+        (connection.session->broken() ? "the connection to " + connection.mx_host : "deliveries") +
+        " ended before this recipient's turn";
     end.fates.push_back(std::move(fate));
   }
   auto& counter =

@@ -100,8 +100,8 @@ event::Task<DialResult> Dialer::dial(const Plan& plan, std::uint64_t size) {
   Refusal refusal = walk.conclude(plan.next_hop.domain);
   if (refusal.permanent() && walk.some_absent()) {
     context_.nx_guard.saw(plan.next_hop.domain, true, context_.loop.now());
-    const std::string doubt =
-        co_await doubt_of_absence(context_.resolver, context_.nx_guard, plan.next_hop.domain, context_.loop.now());
+    const std::string doubt = co_await doubt_of_absence(context_.resolver, context_.nx_guard,
+                                                        plan.next_hop.domain, context_.loop.now());
     if (!doubt.empty()) {
       refusal.status = "4.4.3";
       refusal.text += "; not believed: " + doubt;

@@ -44,7 +44,8 @@ event::Task<std::string> doubt_of_absence(dns::Resolver& resolver, const NxGuard
   if (!guard.believable(now)) co_return "more than a fifth of recent domains were answered NXDOMAIN";
   std::string witness = guard.witness(now);
   const bool remembered = !witness.empty();
-  if (!remembered) witness = domain.substr(domain.rfind('.') + 1);  // the top-level domain: it exists, or is misspelt
+  if (!remembered)
+    witness = domain.substr(domain.rfind('.') + 1);  // the top-level domain: it exists, or is misspelt
   // TXT, because nothing else asks for it there: the answer is not one remembered from better times.
   const auto answer = co_await resolver.query_fresh(witness, dns::RrType::txt);
   const bool exists = answer->status == dns::Status::found || answer->status == dns::Status::no_data;

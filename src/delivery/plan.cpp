@@ -62,8 +62,8 @@ event::Task<PlanResult> make_plan(Context& context, RulesPtr rules, queue::LaneK
     Refusal refusal(failure->status, failure->text);
     context.nx_guard.saw(plan.next_hop.domain, failure->nxdomain, context.loop.now());
     if (!failure->nxdomain) co_return refusal;
-    const std::string doubt =
-        co_await doubt_of_absence(context.resolver, context.nx_guard, plan.next_hop.domain, context.loop.now());
+    const std::string doubt = co_await doubt_of_absence(context.resolver, context.nx_guard,
+                                                        plan.next_hop.domain, context.loop.now());
     if (doubt.empty()) co_return refusal;
     refusal.status = "4.4.3";
     refusal.text += "; not believed: " + doubt;

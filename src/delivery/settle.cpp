@@ -209,7 +209,8 @@ event::Task<std::string> Settler::head_of(spool::StoredMessagePtr original) {
     const Expected<std::string_view> piece = co_await reader->next();
     if (piece) co_return std::string(piece->substr(0, quoted_head));
   }
-  log::warning("dsn_without_original", {{"for", original->id.to_string()}, {"why", "its body cannot be read"}});
+  log::warning("dsn_without_original",
+               {{"for", original->id.to_string()}, {"why", "its body cannot be read"}});
   co_return std::string();
 }
 

@@ -142,8 +142,7 @@ void JournalSpool::answer() {
 }
 
 Expected<void> JournalSpool::room_for(std::uint64_t size) const {
-  if (!healthy())
-    return Error(Errc::unavailable, "the journal is unhealthy; check the disk and restart");
+  if (!healthy()) return Error(Errc::unavailable, "the journal is unhealthy; check the disk and restart");
   Space space;
   if (const int failed = disk_.space(space); failed != 0)
     return Error(Errc::unavailable, disk_error(failed, "cannot tell the free space").detail);

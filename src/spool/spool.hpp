@@ -53,7 +53,7 @@ struct Outcome {
   MessageId id;
   std::vector<RecipientOutcome> recipients;
   SystemTime when{};
-  SystemTime next_attempt{};       // of those deferred
+  SystemTime next_attempt{};  // of those deferred
   // Of those deferred: when the first of an unbroken row of attempts ended that a policy refused; zero: not this one.
   SystemTime refused_since{};
   bool delay_notice_sent = false;  // this group carries a delay notice for them

@@ -42,7 +42,8 @@ struct RecipientProgress {
       0;  // attempts in a row that ended with the relay itself, the open one included (D-12)
   std::uint16_t attempts = 0;  // begun
   SystemTime next_attempt{};   // when the schedule wanted the next one; the epoch when it never said
-  SystemTime refused_since{};  // since when policy has refused every attempt; the epoch: it did not refuse the last
+  SystemTime
+      refused_since{};  // since when policy has refused every attempt; the epoch: it did not refuse the last
   bool operator==(const RecipientProgress&) const = default;
 };
 

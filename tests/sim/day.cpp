@@ -267,7 +267,8 @@ event::Task<void> Day::resolver_lies() {
 event::Task<void> Day::poisoned() {
   if (restarting_) co_return;
   co_await event::sleep_for(loop_, 1ms);  // not within the session that asks for it
-  if (++poisonings_ == most_poisonings) ledger_.violated("a message that kills the relay is tried again and again (D-12)");
+  if (++poisonings_ == most_poisonings)
+    ledger_.violated("a message that kills the relay is tried again and again (D-12)");
   if (poisonings_ < most_poisonings) co_await crash(false);
 }
 

@@ -10,7 +10,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto patience = 6min;
-constexpr auto silence = 2h;  // longer than any limit of the relay
+constexpr auto silence = 2h;    // longer than any limit of the relay
 constexpr auto under_way = 2s;  // what was begun before
 
 std::string address_in(const std::string& line) {
@@ -27,6 +27,7 @@ struct Receiver::Session {
   event::LineStream lines;
   event::SimWire& wire;  // lives as long as the stream, sealed or not
   bool encrypted = false;
+  SteadyTime line_came{};  // the command's, before our moods
   std::string reverse_path;
   std::vector<std::string> recipients;
   std::vector<std::size_t> unacknowledged;
@@ -65,6 +66,7 @@ event::Task<void> Receiver::converse(std::unique_ptr<event::Stream> stream) {
     for (const std::size_t delivery : session.unacknowledged) ledger_.acknowledged(delivery);
     session.unacknowledged.clear();
     const std::string text(line.text);
+    session.line_came = world_.loop.now();
     const bool stays = co_await mood(session);
     if (!stays) co_return;
     const bool goes_on = co_await command(session, text);
@@ -101,7 +103,7 @@ event::Task<bool> Receiver::command(Session& session, const std::string& line) {
     co_return sealed;
   } else if (verb == "mail") {
     session.reverse_path = address_in(line);
-    if (const auto since = world_.journal_stopped; since && world_.loop.now() > *since + under_way)
+    if (const auto since = world_.journal_stopped; since && session.line_came > *since + under_way)
       ledger_.violated(host_.name + " was offered mail although no outcome could be recorded (D-07)");
     if (session.reverse_path == World::poison) {
       world_.on_poison();

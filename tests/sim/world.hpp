@@ -93,8 +93,9 @@ class World {
   std::vector<PartnerRule> partner_rules() const;
   void heal();  // everything but what is hopeless
 
-  static constexpr const char* origin = "origin.example";         // where the senders are
-  static constexpr const char* poison = "poison@origin.example";  // whose mail kills the relay at each attempt
+  static constexpr const char* origin = "origin.example";  // where the senders are
+  static constexpr const char* poison =
+      "poison@origin.example";  // whose mail kills the relay at each attempt
 
   event::SimLoop& loop;
   Rng rng;

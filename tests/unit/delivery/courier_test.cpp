@@ -40,7 +40,8 @@ TEST_CASE("D-07: deliveries pause while no outcome can be recorded, and go on af
   CHECK(world.journal->healthy());
 
   world.disk.break_syncs(true);  // the next commit finds out
-  CHECK_FALSE(event::run_until_done(world.loop, world.journal->store(world.loop, world.message("", {"v@b.example"}))));
+  CHECK_FALSE(event::run_until_done(world.loop,
+                                    world.journal->store(world.loop, world.message("", {"v@b.example"}))));
   CHECK_FALSE(world.journal->healthy());
   world.disk.break_syncs(false);  // a disk that works again is not believed
   world.loop.advance(1h);

@@ -7,8 +7,8 @@
 
 #include <deque>
 
-#include "delivery_world.hpp"
 #include "delivery/gateway.hpp"
+#include "delivery_world.hpp"
 
 using namespace sealpost;
 using namespace sealpost::delivery;
@@ -418,7 +418,8 @@ TEST_CASE("N7 RET=FULL returns the whole of a short message, and its headers oth
     }
 }
 
-TEST_CASE("a notification quotes its message although the disk fails for a moment, and goes out when it stays so") {
+TEST_CASE(
+    "a notification quotes its message although the disk fails for a moment, and goes out when it stays so") {
   for (const int failures : {1, 1000}) {
     CAPTURE(failures);
     World world;

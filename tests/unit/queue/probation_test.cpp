@@ -25,7 +25,8 @@ namespace {
 // Delivers everything but the poison, at which the process ends. Tells what was being tried at the same time.
 class Fragile final : public Courier {
  public:
-  Fragile(event::Loop& loop, spool::Spool& spool, MessageId poison) : loop_(loop), spool_(spool), poison_(poison) {}
+  Fragile(event::Loop& loop, spool::Spool& spool, MessageId poison)
+      : loop_(loop), spool_(spool), poison_(poison) {}
   event::Task<void> serve(Lane& lane) override {
     for (JobPtr job = lane.take(); job; job = lane.take()) {
       if (job->attempts > 1) {
@@ -129,7 +130,8 @@ struct World {
 
 }  // namespace
 
-TEST_CASE("D-12 T-43: what stops the relay three times is tried alone, then held, and no innocent mail with it") {
+TEST_CASE(
+    "D-12 T-43: what stops the relay three times is tried alone, then held, and no innocent mail with it") {
   World world;
   world.poison = world.accept("poison@b.example");
   std::vector<MessageId> innocent;
