@@ -90,10 +90,7 @@ def played(lab, tmp_path_factory):
         yield crowd, domains
     finally:
         relay.kill()
-        for entry in entries:
-            del lab.table.raw[entry["name"]]
-        lab.table.derive()
-        lab.apply()
+        lab.remove(*[e["name"] for e in entries])
 
 
 def nothing_left(lab, domain: str) -> bool:
@@ -171,6 +168,7 @@ def lied_to(lab, tmp_path_factory):
         lab.dns_rules()
         for relay in relays.values():
             relay.kill()
+        lab.remove(*domains)
 
 
 @pytest.mark.parametrize("way", LIARS)

@@ -28,6 +28,9 @@ MOVES = {
     "second-host-added": {"mx": ["mx1", {"host": "mx2", "certificate": "good"}], "sts": {"id": "2"}},
 }  # fmt: skip
 
+ROUTED = {"routed-to-bad": "smart", "routed-to-plain": "plain-smart"}  # domains and the smart hosts their mail goes to
+SHARED = ("shared-loose", "shared-strict")
+
 # What a policy in mode enforce makes of a domain's hosts (§4.1, §4.2): domain, delivered or not, word of the reason.
 APPLIED = {
     "listed": ({}, True, ""),
@@ -74,7 +77,7 @@ class World:
         self.taken = [f"taken-{name}" for name in TAKEN]
         self.moves = [f"moves-{name}" for name in MOVES]
         self.applied = [f"applied-{name}" for name in APPLIED]
-        self.special = ["expires", "vanishes", "sub.has-policy"]
+        self.special = ["expires", "vanishes", "sub.has-policy", "xn--bcher-kva", *ROUTED, *SHARED]
 
     def first_act(self):
         lab, crowd = self.lab, self.crowd
@@ -84,15 +87,23 @@ class World:
         entries += [{"name": n, **good} for n in (*self.kept, *self.moves, "vanishes", "has-policy")]
         entries += [{"name": "expires", **UNTRUSTED, "sts": {**ENFORCE, "max_age": 12}}]
         entries += [{"name": "sub.has-policy", **UNTRUSTED}]
+        # S25: a smart host's own policy counts, not that of the mail's domain; S42: names as A-labels
+        entries += [{"name": "smart", **good}, {"name": "routed-to-bad", "sts": {"mode": "testing"}}, {"name": "xn--bcher-kva", **good}]
+        entries += [{"name": "plain-smart", **UNTRUSTED}, {"name": "routed-to-plain", "sts": ENFORCE}]
+        # S25: two domains on one host, of which one forbids it
+        entries += [{"name": "shared-host", **UNTRUSTED}]
+        entries += [{"name": n, "mx": ["mx1.shared-host.test."], **({"sts": ENFORCE} if n == "shared-strict" else {})} for n in SHARED]
         for name, (keys, _, _) in APPLIED.items():
             domain = {"name": f"applied-{name}", "peer": "script", "sts": dict(ENFORCE), **keys}
             domain["sts"] = {**ENFORCE, **domain["sts"]}
             entries.append(domain)
         lab.change_all(*entries)
         self.relay.start()
-        crowd.submit([*self.kept, *self.moves, *self.special, *self.fresh, *self.taken, *self.applied])
+        crowd.submit([*self.kept, *self.moves, *[d for d in self.special if d not in SHARED], *self.fresh, *self.taken, *self.applied])
+        both = self.relay.submit("anna@home.test", [f"bob@{d}.test" for d in SHARED], "Subject: shared\r\n\r\nsecret-shared\r\n")
+        crowd.ids.update(dict.fromkeys(SHARED, both))
         crowd.wait_until(lambda: not set(self.fresh) & set(crowd.queued()))
-        crowd.wait_tried([*self.kept, *self.moves, *self.taken, *self.applied, "vanishes"])
+        crowd.wait_tried([*self.kept, *self.moves, *self.taken, *self.applied, *ROUTED, *SHARED, "vanishes", "xn--bcher-kva"])
         self.cached_first = {e["domain"]: e for e in self.relay.ask("sts", "show")}
         self.log_first = self.relay.events()
 
@@ -126,6 +137,7 @@ def world(lab, tmp_path_factory):
         tmp_path_factory.mktemp("policy-hosts"),
         delivery={"hold_first_for_policy": "60s"},  # this is not about who waits how long
         mta_sts={"fetch_limit": "4s"},
+        route=[{"domain": f"{domain}.test", "relay": f"{smart}.test:25"} for domain, smart in ROUTED.items()],
     )
     world = World(lab, relay)
     try:
@@ -134,11 +146,9 @@ def world(lab, tmp_path_factory):
         yield world
     finally:
         relay.kill()
-        for name in (*world.fresh, *world.kept, *world.taken, *world.moves, *world.applied, *world.special, "has-policy"):
-            if name in lab.table.raw:
-                del lab.table.raw[name]
-        lab.table.derive()
-        lab.apply()
+        helpers = ("has-policy", "smart", "plain-smart", "shared-host")
+        names = [*world.fresh, *world.kept, *world.taken, *world.moves, *world.applied, *world.special, *helpers]
+        lab.remove(*[n for n in names if n in lab.table.raw])
 
 
 def in_clear_or_read(lab, domain: str) -> bool:
@@ -238,6 +248,31 @@ def test_T12_a_policy_rules_to_its_last_second_and_not_longer(world):
 def test_STS16_a_subdomain_does_not_inherit(world):
     assert len(world.crowd.delivered("sub.has-policy")) == 1, world.crowd.outcome("sub.has-policy")
     assert "sub.has-policy.test" not in world.cached_second
+
+
+def test_STS16_S25_a_smart_host_has_its_own_policy(world):
+    """routed-to-bad: the smart host's policy forbids its own host. routed-to-plain: the smart host has none, and that the
+    mail's domain has one is no matter of this hop."""
+    assert world.crowd.attempts(["routed-to-bad"])["routed-to-bad"] > 0, world.crowd.outcome("routed-to-bad")
+    assert "the MTA-STS policy of smart.test" in world.crowd.queued()["routed-to-bad"]["reason"]
+    assert not in_clear_or_read(world.lab, "smart")
+    assert len(world.crowd.delivered("routed-to-plain")) == 1, world.crowd.outcome("routed-to-plain")
+    assert not world.lab.fetches("mta-sts.routed-to-plain.test")
+
+
+def test_STS16_S25_two_domains_on_one_host_are_two_transactions(world):
+    """One message to both: the domain without a policy gets it, the other's copy stays, whoever's turn was first."""
+    assert len(world.crowd.delivered("shared-loose")) == 1, world.crowd.outcome("shared-loose")
+    assert world.crowd.attempts(["shared-strict"])["shared-strict"] > 0, world.crowd.outcome("shared-strict")
+    assert not world.crowd.delivered("shared-strict")
+    commands = [c for s in world.lab.sessions("mx1.shared-host.test") for c in s.commands]
+    assert [c for c in commands if c.startswith("RCPT TO")] == ["RCPT TO:<bob@shared-loose.test>"]
+
+
+def test_S42_an_internationalized_domain(world):
+    assert world.crowd.attempts(["xn--bcher-kva"])["xn--bcher-kva"] > 0, world.crowd.outcome("xn--bcher-kva")
+    assert {f["host"] for f in world.lab.fetches("mta-sts.xn--bcher-kva.test")} == {"mta-sts.xn--bcher-kva.test"}
+    assert world.cached_first["xn--bcher-kva.test"]["mode"] == "enforce"
 
 
 @pytest.mark.parametrize("name", APPLIED)

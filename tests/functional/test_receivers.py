@@ -38,7 +38,7 @@ BODY = b".\r\n..\r\n.dot\r\n" + "ümlaut ÿ".encode("latin-1") + b"\r\n" + b"x" 
 
 
 def domain_of(peer: str, level: str) -> str:
-    return f"{peer}-{level}"
+    return f"at-{peer}-{level}"
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +65,7 @@ def played(lab, tmp_path_factory):
         yield crowd
     finally:
         relay.kill()
+        lab.remove(*domains.values())
 
 
 @pytest.mark.parametrize("peer, level", CASES)

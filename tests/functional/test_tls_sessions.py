@@ -58,6 +58,7 @@ def played(lab, tmp_path_factory):
         yield crowd
     finally:
         relay.kill()
+        lab.remove(*[e["name"] for e in entries])
 
 
 @pytest.mark.parametrize("name", VERSIONS)

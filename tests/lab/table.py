@@ -259,8 +259,9 @@ class Table:
             self.raw = before
             raise
 
-    def remove(self, name: str):
-        del self.raw[name]
+    def remove(self, *names: str):
+        for name in names:
+            del self.raw[name]
         self.derive()
 
     def hosts(self, peer: str) -> list[Host]:

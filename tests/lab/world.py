@@ -262,8 +262,8 @@ class Lab:
         self.table.change(*entries)
         self.apply()
 
-    def remove(self, name: str):
-        self.table.remove(name)
+    def remove(self, *names: str):
+        self.table.remove(*names)
         self.apply()
 
     def apply(self):
