@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "admin/policy_commands.hpp"
 
+#include "admin/probe_command.hpp"
 #include "admin/rule_commands.hpp"
 #include "admin/trials.hpp"
 #include "base/text.hpp"
@@ -151,6 +152,7 @@ class PolicyCommands {
 
 void serve_policy_commands(ControlServer& server, event::Loop& home, PolicyAccess access) {
   serve_rule_commands(server, home, access);
+  serve_probe_command(server, home, access);
   const auto commands = std::make_shared<PolicyCommands>(home, std::move(access));
   server.handle("policy.list", [commands](Json arguments) { return commands->list(std::move(arguments)); });
   server.handle("policy.explain",

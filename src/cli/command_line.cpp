@@ -22,7 +22,8 @@ std::string CommandLine::socket_path() const {
 }
 
 int ask_and_show(const CommandLine& line, const std::string& name, const Json& arguments,
-                 const std::function<void(const Json&)>& show) {
+                 const std::function<void(const Json&)>& show,
+                 const std::function<int(const Json&)>& exit_code) {
   const auto answer = ask_relay(line.socket_path(), name, arguments);
   if (!answer) {
     const ControlError& error = answer.error();
@@ -35,7 +36,7 @@ int ask_and_show(const CommandLine& line, const std::string& name, const Json& a
   } else {
     show(*answer);
   }
-  return 0;
+  return exit_code ? exit_code(*answer) : 0;
 }
 
 }  // namespace sealpost::cli

@@ -27,13 +27,16 @@ struct CommandLine {
 
 using Json = nlohmann::json;
 
-// Asks the relay; prints the answer as JSON with --json, else through `show`. Errors go to standard error.
+// Asks the relay; prints the answer as JSON with --json, else through `show`. Errors go to standard error. An answer
+// that can be a bad one has its exit code from `exit_code`.
 int ask_and_show(const CommandLine& line, const std::string& name, const Json& arguments,
-                 const std::function<void(const Json&)>& show);
+                 const std::function<void(const Json&)>& show,
+                 const std::function<int(const Json&)>& exit_code = nullptr);
 
 void add_queue_commands(CLI::App& app, CommandLine& line);
 void add_policy_commands(CLI::App& app, CommandLine& line);
 void add_rule_commands(CLI::App& policy, CommandLine& line);  // the part of `policy` that tries rules
+void add_probe_command(CLI::App& policy, CommandLine& line);
 void add_sts_commands(CLI::App& app, CommandLine& line);
 void add_report_commands(CLI::App& app, CommandLine& line);
 void add_status_command(CLI::App& app, CommandLine& line);

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "cli/command_line.hpp"
+#include "cli/rule_file.hpp"
 #include "cli/table.hpp"
 
 namespace sealpost::cli {
@@ -21,7 +22,8 @@ struct Options {
   unsigned days = 30;
 };
 
-// The text of a rule file goes to the relay, which may not be allowed to read it where it lies.
+}  // namespace
+
 bool read_rule_file(const std::string& path, Json& arguments) {
   std::ifstream file(path, std::ios::binary);
   std::stringstream text;
@@ -39,6 +41,8 @@ bool read_rule_file(const std::string& path, Json& arguments) {
   arguments["rule"] = text.str();
   return true;
 }
+
+namespace {
 
 std::string number(const Json& object, const char* key) { return object.at(key).dump(); }
 
@@ -101,6 +105,7 @@ void show_replay(const Json& answer) {
 }  // namespace
 
 void add_rule_commands(CLI::App& policy, CommandLine& line) {
+  add_probe_command(policy, line);
   const auto options = std::make_shared<Options>();
 
   CLI::App* readiness = policy.add_subcommand(

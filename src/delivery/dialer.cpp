@@ -5,6 +5,7 @@
 
 #include "base/log.hpp"
 #include "delivery/dane_lookup.hpp"
+#include "delivery/handshake.hpp"
 #include "delivery/recording.hpp"
 #include "sealpost/verdict.hpp"
 
@@ -19,16 +20,6 @@ std::string where(const std::string& host, const Endpoint& endpoint) {
   return host + "[" + endpoint.address.to_string() + "]:" + std::to_string(endpoint.port);
 }
 
-// The part of the session key that says what the handshake had to prove (T-07, S43).
-std::string requirement_key(const Requirement& requirement) {
-  std::string key;
-  for (const Demand& demand : requirement.demands) {
-    key += std::string(name_of(demand.source)) + (demand.force == Force::enforce ? "!" : "?") +
-           demand.version + ";";
-  }
-  return key;
-}
-
 // "mta-sts:20240101,partner:Noord": what was asked, and what of it did not hold.
 std::string policy_text(const Judgement& judgement) {
   std::string text;
@@ -40,18 +31,6 @@ std::string policy_text(const Judgement& judgement) {
     if (!result.satisfied()) text += "(failed)";
   }
   return text.empty() ? "none" : text;
-}
-
-// 500 and 502 are what a server says that has never heard of EHLO (RFC 5321 §4.2.4).
-bool refused_ehlo(const smtp::SessionError& error) {
-  return error.stage == smtp::Stage::ehlo && error.reply &&
-         (error.reply->code == 500 || error.reply->code == 502);
-}
-
-// A peer, or something before it, that swallows a first flight of more than one segment: post-quantum key shares
-// or a large ticket. A second try without either reaches it (T18).
-bool stalled_in_handshake(const smtp::SessionError& error) {
-  return error.stage == smtp::Stage::handshake && error.error.code == Errc::timed_out;
 }
 
 // REQUIRETLS leans on the MTA-STS policy where DNSSEC does not vouch for the hosts: then, too, the record is looked
@@ -176,25 +155,6 @@ event::Task<std::unique_ptr<Connection>> Dialer::try_endpoint(HostAttempt& attem
   }
 }
 
-tls::ClientOptions Dialer::options_for(const HostAttempt& attempt, bool classical_only) const {
-  const Settings& settings = attempt.plan.rules->settings;
-  tls::ClientOptions options;
-  const bool dane = attempt.dane.kind == DaneState::Kind::usable;
-  options.server_name = dane ? attempt.dane.base_domain : attempt.host.name;  // RFC 7672 §8.1, RFC 8461 §7.1
-  options.minimum = TlsVersion::tls1_2;
-  const Requirement& requirement = attempt.decision.requirement;
-  for (const Demand& demand : requirement.demands) {
-    if (demand.force != Force::enforce) continue;
-    options.minimum = std::max(options.minimum, demand.minimum);
-    if (demand.starttls) options.strong_only = true;
-  }
-  if (dane) options.tlsa = attempt.dane.usable;
-  options.classical_groups_only = classical_only;
-  options.session_key = attempt.host.name + ":" + std::to_string(attempt.plan.next_hop.port) + "|" +
-                        options.server_name + "|" + settings.trust_id + "|" + requirement_key(requirement);
-  return options;
-}
-
 event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endpoint endpoint, Manner manner,
                                                       Walk& walk) {
   const Plan& plan = attempt.plan;
@@ -234,7 +194,8 @@ event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endp
   if (manner != Manner::clear) {
     facts.starttls = StartTls::not_offered;
     if (session->extensions().starttls) {
-      tls::ClientOptions options = options_for(attempt, manner == Manner::classical);
+      tls::ClientOptions options =
+          client_options(plan, attempt.host, attempt.dane, attempt.decision, manner == Manner::classical);
       auto started = co_await session->start_tls(context_.tls, std::move(options));
       if (!started && manner == Manner::tls && stalled_in_handshake(started.error())) {
         attempt.next = Manner::classical;  // T18: not yet a failure

@@ -34,7 +34,6 @@ class Dialer {
   event::Task<std::unique_ptr<Connection>> try_endpoint(HostAttempt& attempt, Endpoint endpoint, Walk& walk);
   event::Task<std::unique_ptr<Connection>> open(HostAttempt& attempt, Endpoint endpoint, Manner manner,
                                                 Walk& walk);
-  tls::ClientOptions options_for(const HostAttempt& attempt, bool classical_only) const;
   void count(const HostAttempt& attempt, const SessionFacts* facts, const Judgement& judgement,
              const smtp::ClientSession* session);
 

@@ -4,6 +4,7 @@
 One relay for all of them. Mail flows by opportunistic TLS and rules in audit mode; what it met is on record.
 """
 
+import hashlib
 import json
 import sqlite3
 
@@ -143,3 +144,86 @@ def test_what_gets_weaker_is_said_before_it_bites(relay, tmp_path):
     (stricter / "two.toml").write_text("[[partner]]\nname = 3\n")
     done = relay.command("check", "--against", str(stricter))
     assert done.returncode == 78 and "two.toml:2" in done.stderr
+
+
+def probe(relay, *words: str):
+    done = relay.command("--json", "policy", "probe", *words)
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_a_probe_says_what_a_delivery_would_make_of_each_host(relay):
+    code, answer = probe(relay, "partner-verify.test")
+    (host,) = answer["hosts"]
+    assert code == 0 and host["verdict"] == "deliver" and host["starttls"] == "established"
+    assert host["certificate"]["chain"] == "trusted" and "mx1.partner-verify.test" in host["certificate"]["names"]
+    assert host["certificate"]["days_left"] > 0 and len(host["certificate"]["spki_sha256"]) == 64
+    sources = {s["source"]: s for s in host["sources"]}
+    assert sources["partner"]["origin"] == "Good" and sources["partner"]["force"] == "observe" and sources["partner"]["satisfied"]
+    assert host["levels"]["verify"] == "holds" and host["levels"]["dane"] != "holds"
+
+    code, answer = probe(relay, "someone@selfsigned.test")
+    (host,) = answer["hosts"]
+    assert code == 0 and host["verdict"] == "deliver and report"
+    assert host["levels"]["encrypt"] == "holds" and "not valid" in host["levels"]["verify"]
+    assert any("enforced it would refuse" in note for note in host["notes"])
+
+    code, answer = probe(relay, "dane-wrong.test")
+    assert code == 1 and answer["hosts"][0]["verdict"] == "refuse" and "no TLSA record" in answer["hosts"][0]["why"]
+    code, answer = probe(relay, "first-down.test")
+    assert [h["verdict"] for h in answer["hosts"]] == ["not reached", "deliver"] and answer["hosts"][0]["did_not_answer"]
+    assert code == 0
+    code, answer = probe(relay, "null-mx.test")
+    assert code == 75 and "null MX" in answer["no_route"]
+    assert "no mail was sent" in relay.command("policy", "probe", "sts-enforce.test").stdout
+
+
+def test_a_probe_tries_a_rule_that_is_not_in_force(relay, tmp_path):
+    path = draft(relay, tmp_path, {"name": "Draft", "domains": ["clear.test"], "tls": "encrypt", "mode": "audit"})
+    code, answer = probe(relay, "clear.test")
+    assert code == 0 and answer["rule_file_sha256"] is None and answer["rules"] == []
+    code, answer = probe(relay, "clear.test", "--rule", str(path))
+    assert code == 1 and answer["hosts"][0]["verdict"] == "refuse"
+    assert answer["rule_file_sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert [r["name"] for r in answer["rules"]] == ["Draft"] and len(answer["rules"][0]["hash"]) == 64
+    done = relay.command("policy", "probe", "selfsigned.test", "--rule", str(path))
+    assert done.returncode == 65 and "no rule of the file is about selfsigned.test" in done.stderr
+
+
+def test_T44_a_probe_leaves_no_trace(lab, relay):
+    """A domain that got no mail: probed, then nothing counted, nothing recorded, nothing sent, no connection kept."""
+    relay.ask("policy", "readiness")  # comes back when all that was recorded is written
+    before = relay.ask("status")
+    code, answer = probe(relay, "dane-ta.test")
+    assert code == 0 and answer["hosts"][0]["dane"]["state"] == "usable records"
+    assert lab.mail_of("dane-ta.test") == []
+    assert relay.report("dane-ta.test") is None
+    relay.ask("policy", "readiness")
+    after = relay.ask("status")
+    for key in ("handshakes", "connections", "refused_by_policy", "reused"):
+        assert after["delivery"][key] == before["delivery"][key]
+    assert after["queue"]["idle_connections"] == before["queue"]["idle_connections"]
+    assert after["evidence"]["sessions_recorded"] == before["evidence"]["sessions_recorded"]
+
+
+def test_T59_probes_at_once_are_few(lab, relay):
+    """A host that is slow to greet holds a probe up; a third one is turned away, and mail flows meanwhile."""
+    lab.change_all({"name": "slow-greeting", "peer": "script", "script": [{"at": "greeting", "wait": 5}]})
+    held = [relay.command_started("policy", "probe", "slow-greeting.test") for _ in range(2)]
+    third = []
+
+    def turned_away():
+        for i, one in enumerate(held):  # one of them may have come after a third, and found no place itself
+            if one.poll() is not None:
+                held[i] = relay.command_started("policy", "probe", "slow-greeting.test")
+        third[:] = [relay.command("policy", "probe", "partner-verify.test")]
+        return third[0].returncode == 75
+
+    try:
+        assert wait_for(turned_away, 15, 0.3) and "two probes are under way" in third[0].stderr
+        relay.wait_gone(relay.submit("a@home.test", "b@clear.test", "Subject: x\r\n\r\nx\r\n"))
+    finally:
+        for one in held:
+            one.kill()
+            one.wait()
+    # The places are free again when the probes have ended, whoever waited for them.
+    assert wait_for(lambda: relay.command("policy", "probe", "partner-verify.test").returncode == 0, 45, 0.5)

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "delivery/handshake.hpp"
+
+#include <algorithm>
+
+namespace sealpost::delivery {
+namespace {
+
+// The part of the session key that says what the handshake had to prove (T-07, S43).
+std::string requirement_key(const Requirement& requirement) {
+  std::string key;
+  for (const Demand& demand : requirement.demands) {
+    key += std::string(name_of(demand.source)) + (demand.force == Force::enforce ? "!" : "?") +
+           demand.version + ";";
+  }
+  return key;
+}
+
+}  // namespace
+
+bool refused_ehlo(const smtp::SessionError& error) {
+  return error.stage == smtp::Stage::ehlo && error.reply &&
+         (error.reply->code == 500 || error.reply->code == 502);
+}
+
+bool stalled_in_handshake(const smtp::SessionError& error) {
+  return error.stage == smtp::Stage::handshake && error.error.code == Errc::timed_out;
+}
+
+tls::ClientOptions client_options(const Plan& plan, const MxHost& host, const DaneState& dane,
+                                  const Decision& decision, bool classical_only) {
+  const bool by_dane = dane.kind == DaneState::Kind::usable;
+  tls::ClientOptions options;
+  options.server_name = by_dane ? dane.base_domain : host.name;  // RFC 7672 §8.1, RFC 8461 §7.1
+  options.minimum = TlsVersion::tls1_2;
+  for (const Demand& demand : decision.requirement.demands) {
+    if (demand.force != Force::enforce) continue;
+    options.minimum = std::max(options.minimum, demand.minimum);
+    if (demand.starttls) options.strong_only = true;
+  }
+  if (by_dane) options.tlsa = dane.usable;
+  options.classical_groups_only = classical_only;
+  options.session_key = host.name + ":" + std::to_string(plan.next_hop.port) + "|" + options.server_name +
+                        "|" + plan.rules->settings.trust_id + "|" + requirement_key(decision.requirement);
+  return options;
+}
+
+}  // namespace sealpost::delivery
