@@ -63,7 +63,7 @@ event::Task<void> Sender::keep(ReportJob job) {
                {{"domain", job.domain}, {"day", job.day}, {"why", kept.error().detail}});
 }
 
-event::Task<std::string> Sender::post(const ReportTarget& target, std::string packed) {
+event::Task<Sender::HandedOver> Sender::post(const ReportTarget& target, std::string packed) {
   const dns::HostAddresses found = co_await dns::look_up_addresses(resolver_, target.host, dns::Families());
   http::Request request;
   request.host = target.host;
@@ -79,20 +79,24 @@ event::Task<std::string> Sender::post(const ReportTarget& target, std::string pa
     if (allowed) request.addresses.push_back(address);
   }
   if (found.addresses.empty())
-    co_return "host " + target.host + " has no address" + (found.why.empty() ? "" : ": " + found.why);
-  if (request.addresses.empty()) co_return "every address of " + target.host + " is private or reserved";
+    co_return Error(Errc::unreachable,
+                    "host " + target.host + " has no address" + (found.why.empty() ? "" : ": " + found.why));
+  if (request.addresses.empty())
+    co_return Error(Errc::unreachable, "every address of " + target.host + " is private or reserved");
   const auto response = co_await http_.send(std::move(request));
-  if (!response) co_return response.error().detail;
+  if (!response) co_return Error(Errc::io, response.error().detail);
   if (response->status < 200 || response->status > 299)
-    co_return "HTTP status " + std::to_string(response->status);
-  co_return std::string();
+    co_return Error(Errc::refused, "HTTP status " + std::to_string(response->status));
+  co_return std::string("accepted");
 }
 
-event::Task<std::string> Sender::mail(const ReportJob& job, const ReportTarget& target, std::string report_id,
-                                      std::string packed, std::string summary) {
+event::Task<Sender::HandedOver> Sender::mail(const ReportJob& job, const ReportTarget& target,
+                                             std::string report_id, std::string packed, std::string summary) {
   // R20: a MUST. Receivers drop what is not signed, so it waits for a key like for a receiver that is down.
   if (signers_.empty())
-    co_return "a report by mail must be DKIM-signed (RFC 8460 section 3), and no [dkim] key is configured";
+    co_return Error(
+        Errc::unavailable,
+        "a report by mail must be DKIM-signed (RFC 8460 section 3), and no [dkim] key is configured");
   ReportMail mail;
   mail.from = settings_.from;
   mail.to = target.address;
@@ -108,17 +112,20 @@ event::Task<std::string> Sender::mail(const ReportJob& job, const ReportTarget& 
   std::string signatures;
   for (const DkimSigner& signer : signers_) {
     const auto field = dkim_signature(signer, text.head, text.body, loop_.wall());
-    if (!field) co_return "DKIM: " + field.error().detail;
+    if (!field) co_return Error(Errc::unavailable, "DKIM: " + field.error().detail);
     signatures += *field;
   }
-  const Expected<void> queued =
+  const Expected<std::string> queued =
       co_await outbox_.queue(settings_.from, target.address, signatures + text.head + "\r\n" + text.body);
-  if (!queued) co_return queued.error().detail;
-  co_return std::string();
+  if (!queued) co_return queued.error();
+  std::string told = "queued as mail " + *queued;  // the log and `queue show` say what becomes of it
+  if (!key_problem_.empty()) told += "; its receiver may drop it, because of our DKIM key " + key_problem_;
+  co_return told;
 }
 
-event::Task<std::string> Sender::hand_over(const ReportJob& job, const ReportTarget& target,
-                                           std::string report_id, std::string packed, std::string summary) {
+event::Task<Sender::HandedOver> Sender::hand_over(const ReportJob& job, const ReportTarget& target,
+                                                  std::string report_id, std::string packed,
+                                                  std::string summary) {
   if (target.kind == ReportTarget::Kind::https) co_return co_await post(target, std::move(packed));
   co_return co_await mail(job, target, std::move(report_id), std::move(packed), std::move(summary));
 }
@@ -176,25 +183,20 @@ event::Task<bool> Sender::attempt(ReportJob job) {
   const auto report = build_report(settings_.identity, job.day, job.domain, work->policies);
   const std::string report_id = report.at("report-id").get<std::string>();
   const std::string packed = gzip(to_text(report));
-  const std::string failed = co_await hand_over(job, *target, report_id, packed, summary_of(work->policies));
-  if (failed.empty()) {
+  const HandedOver gone = co_await hand_over(job, *target, report_id, packed, summary_of(work->policies));
+  if (gone)
     job.state = JobState::sent;
-    job.last_result = target->kind == ReportTarget::Kind::https ? "accepted" : "queued as mail";
-    if (target->kind == ReportTarget::Kind::mail && !key_problem_.empty())
-      job.last_result +=
-          text::printable("; its receiver may drop it, because of our DKIM key " + key_problem_);
-  } else {
+  else
     put_off(job, loop_.wall());
-    job.last_result = text::printable(failed);
-  }
-  log::info(failed.empty() ? "report_sent" : "report_failed", {{"domain", job.domain},
-                                                               {"day", job.day},
-                                                               {"target", job.target},
-                                                               {"attempt", job.attempts},
-                                                               {"state", name_of(job.state)},
-                                                               {"result", job.last_result}});
+  job.last_result = text::printable(gone ? *gone : gone.error().detail);
+  log::info(gone ? "report_sent" : "report_failed", {{"domain", job.domain},
+                                                     {"day", job.day},
+                                                     {"target", job.target},
+                                                     {"attempt", job.attempts},
+                                                     {"state", name_of(job.state)},
+                                                     {"result", job.last_result}});
   co_await keep(std::move(job));
-  co_return failed.empty();
+  co_return gone.has_value();
 }
 
 event::Task<void> Sender::attempt_in(Pass& pass, ReportJob job) {

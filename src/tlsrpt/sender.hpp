@@ -19,7 +19,8 @@ namespace sealpost::tlsrpt {
 class Outbox {
  public:
   virtual ~Outbox() = default;
-  virtual event::Task<Expected<void>> queue(std::string from, std::string to, std::string text) = 0;
+  // The queue id.
+  virtual event::Task<Expected<std::string>> queue(std::string from, std::string to, std::string text) = 0;
 };
 
 class Sender {
@@ -45,11 +46,13 @@ class Sender {
   event::Task<void> attempt_in(Pass& pass, ReportJob job);
   event::Task<void> forget_old(std::string& forgotten);
   event::Task<bool> attempt(ReportJob job);  // false: the destination failed
-  event::Task<std::string> hand_over(const ReportJob& job, const ReportTarget& target, std::string report_id,
-                                     std::string packed, std::string summary);
-  event::Task<std::string> post(const ReportTarget& target, std::string packed);
-  event::Task<std::string> mail(const ReportJob& job, const ReportTarget& target, std::string report_id,
-                                std::string packed, std::string summary);
+  // What became of it, for people, or why it did not go.
+  using HandedOver = Expected<std::string>;
+  event::Task<HandedOver> hand_over(const ReportJob& job, const ReportTarget& target, std::string report_id,
+                                    std::string packed, std::string summary);
+  event::Task<HandedOver> post(const ReportTarget& target, std::string packed);
+  event::Task<HandedOver> mail(const ReportJob& job, const ReportTarget& target, std::string report_id,
+                               std::string packed, std::string summary);
   event::Task<void> keep(ReportJob job);
   std::string submitter() const;
 

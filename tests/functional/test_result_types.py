@@ -56,6 +56,11 @@ ROWS = {
     "policy-html": ({"sts": {"defect": "html"}}, {"sts": (PASSED, "sts-policy-invalid", "media-type")}),
     "policy-short": ({"sts": {"body": NO_MAX_AGE}}, {"sts": (PASSED, "sts-policy-invalid", "missing-max_age")}),
     "policy-cert": ({"sts": {"certificate": "expired"}}, {"sts": (PASSED, "sts-webpki-invalid", "X509_V_ERR_CERT_HAS_EXPIRED")}),
+    # T-46: whatever a host says, the report stays well-formed.
+    "hostile": (
+        {"script": [{"at": "starttls", "reply": '454 4.7.0 "}],"\\ <b>%s</b> {{}}'}]},
+        {"no-policy-found": (FAILED, "starttls-not-supported", '454 4.7.0 "}],"\\ <b>')},
+    ),
     # RPT-05: an entry for each policy, with a verdict of its own; no-policy-found only where there is none.
     "both": ({"tlsa": ["3 1 1"], **ENFORCE}, {"sts": (PASSED, "", ""), "tlsa": (PASSED, "", "")}),
     "both-dane-bad": (

@@ -22,6 +22,7 @@ class FakeSpool final : public spool::Spool {
 
   std::vector<spool::StoredMessagePtr> stored;
   std::map<MessageId, std::string> parts;   // written ahead, not yet stored or discarded
+  std::vector<std::string> pieces;          // all that was ever written ahead
   std::map<MessageId, std::string> bodies;  // of what is stored
   std::size_t appends = 0, largest_part = 0, discarded = 0;
   mutable std::uint64_t room_asked = 0;
@@ -39,6 +40,8 @@ class FakeSpool final : public spool::Spool {
     largest_part = std::max(largest_part, bytes.size());
     parts[id] += bytes;
     spool::Extent extent;
+    extent.segment = pieces.size();
+    pieces.push_back(bytes);
     extent.length = static_cast<std::uint32_t>(bytes.size());
     co_return extent;
   }
@@ -48,7 +51,9 @@ class FakeSpool final : public spool::Spool {
     if (store_error) co_return *store_error;
     auto kept = std::make_shared<spool::StoredMessage>();
     kept->id = message.id;
-    std::string body = parts[message.id] + message.body;
+    std::string body;
+    for (const spool::Extent& chunk : message.chunks) body += pieces.at(chunk.segment);
+    body += message.body;
     parts.erase(message.id);
     kept->size = body.size();
     bodies[message.id] = std::move(body);

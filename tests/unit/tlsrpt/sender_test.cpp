@@ -157,6 +157,32 @@ TEST_CASE("T-20 an https target at a private address is not contacted, unless al
     CHECK(world.row("b.example").last_result == "every address of d.example is private or reserved");
 }
 
+TEST_CASE("R20 no report goes by mail unsigned; it waits for a key, and what is wrong with the key is said") {
+  World world;
+  world.counted("b.example");
+  world.publishes("b.example", "v=TLSRPTv1; rua=mailto:r@c.example");
+  world.sender->set_signers({});
+  world.run_for(1h);
+  CHECK(world.outbox.mails.empty());
+  CHECK(world.row("b.example").state == JobState::waiting);
+  CHECK(world.row("b.example").last_result.find("must be DKIM-signed") != std::string::npos);
+  world.sender->set_signers({World::signer()});
+  world.run_for(5h);
+  REQUIRE(world.outbox.mails.size() == 1);
+  CHECK(world.outbox.mails[0].second.starts_with("DKIM-Signature: "));
+  CHECK(world.row("b.example").last_result == "queued as mail 01K");
+
+  world.counted("d.example");
+  world.publishes("d.example", "v=TLSRPTv1; rua=mailto:r@c.example");
+  world.sender->set_key_problem("s1._domainkey.home.example: no key record is published");
+  world.run_for(1h);
+  REQUIRE(world.outbox.mails.size() == 2);  // never held back
+  CHECK(world.row("d.example").last_result ==
+        "queued as mail 01K; its receiver may drop it, because of our DKIM key s1._domainkey.home.example: "
+        "no key "
+        "record is published");
+}
+
 TEST_CASE("RPT-10 a restart sends nothing twice and keeps what waits") {
   World world;
   world.counted("b.example");

@@ -61,9 +61,9 @@ class FakeHttp final : public http::Client {
 
 class FakeOutbox final : public Outbox {
  public:
-  event::Task<Expected<void>> queue(std::string, std::string to, std::string text) override {
+  event::Task<Expected<std::string>> queue(std::string, std::string to, std::string text) override {
     mails.emplace_back(std::move(to), std::move(text));
-    co_return Expected<void>();
+    co_return std::string("01K");
   }
   std::vector<std::pair<std::string, std::string>> mails;
 };
