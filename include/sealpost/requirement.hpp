@@ -89,9 +89,10 @@ struct StsState {
   std::string id;  // of the policy that rules, or of the record whose fetch failed
   std::optional<MtaStsPolicy> policy;
   SystemTime expires{};
-  std::string failure_type;    // fetch_failed: TLS-RPT result type; also set when a refresh fails behind a
-                               // cached policy
-  std::string failure_reason;  // token for failure-reason-code
+  std::string failure_type;     // fetch_failed: TLS-RPT result type; also set when a refresh fails behind a
+                                // cached policy
+  std::string failure_reason;   // token for failure-reason-code
+  unsigned failure_streak = 0;  // refreshes in a row that failed behind a cached policy
 };
 
 // What is known about DANE for one MX host (RFC 7672 §2.2, outcomes a-d).

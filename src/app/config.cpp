@@ -45,7 +45,11 @@ void read_tls_rpt(TableReader& reader, TlsRptConfig& report) {
   if (const auto value = read_mailbox(reader, "from")) report.from = *value;
   if (const auto value = reader.boolean("send")) report.send = *value;
   if (const auto value = reader.integer("keep_days", 2, 3650))
-    report.keep_days = static_cast<std::uint32_t>(*value);
+    report.retention.keep = std::chrono::days(*value);
+  if (const auto value = reader.integer("keep_received_days", 2, 3650))
+    report.retention.keep_received = std::chrono::days(*value);
+  if (const auto value = reader.integer("vacuum_pages", 0, 1'000'000))
+    report.retention.vacuum_pages = static_cast<std::uint32_t>(*value);
   if (const auto value = reader.integer("most_per_destination", 1, 1'000'000))
     report.most_per_destination = static_cast<std::uint64_t>(*value);
   reader.each_table("domain", [&](TableReader& domain) {
@@ -63,6 +67,15 @@ void read_evidence(TableReader& reader, EvidenceConfig& evidence) {
   if (const auto value = reader.boolean("enabled")) evidence.enabled = *value;
   if (const auto value = reader.integer("keep_days", 1, 3650))
     evidence.keep_days = static_cast<std::uint32_t>(*value);
+}
+
+void read_alerts(TableReader& reader, AlertsConfig& alerts) {
+  if (const auto value = reader.boolean("enabled")) alerts.settings.enabled = *value;
+  if (const auto value = reader.duration("after")) alerts.settings.after = *value;
+  if (const auto value = reader.integer("certificate_days", 0, 365))
+    alerts.settings.certificate = std::chrono::days(*value);
+  if (const auto value = read_mailbox(reader, "mail")) alerts.mail = *value;
+  if (const auto value = read_mailbox(reader, "from")) alerts.from = *value;
 }
 
 // Commands reach the relay through these (T-59): a socket for its owner, HTTP for this machine only.
@@ -116,6 +129,7 @@ void read_root(TableReader& root, Config& config) {
   });
   root.table("tls_rpt", [&](TableReader& reader) { read_tls_rpt(reader, config.tls_rpt); });
   root.table("evidence", [&](TableReader& reader) { read_evidence(reader, config.evidence); });
+  root.table("alerts", [&](TableReader& reader) { read_alerts(reader, config.alerts); });
   root.table("dkim", [&](TableReader& reader) { read_dkim(reader, config); });
   root.table("control", [&](TableReader& reader) { read_control(reader, config); });
   root.table("policies", [&](TableReader& reader) {
@@ -135,6 +149,7 @@ void complete(Config& config) {
   if (config.tls_rpt.organization.empty()) config.tls_rpt.organization = domain;
   if (config.tls_rpt.contact.empty()) config.tls_rpt.contact = "postmaster@" + config.hostname;
   if (config.tls_rpt.from.empty()) config.tls_rpt.from = config.tls_rpt.contact;
+  if (config.alerts.from.empty()) config.alerts.from = "postmaster@" + config.hostname;
   config.delivery.hostname = config.hostname;
   config.delivery.node = config.node;
   config.delivery.minimum = config.minimum;

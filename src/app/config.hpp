@@ -18,6 +18,8 @@
 #include "sealpost/expected.hpp"
 #include "sealpost/ip_address.hpp"
 #include "sealpost/partner.hpp"
+#include "tlsrpt/alerts.hpp"
+#include "tlsrpt/retention.hpp"
 #include "tlsrpt/sender.hpp"
 
 namespace sealpost::app {
@@ -64,7 +66,7 @@ struct TlsRptConfig {
   std::string from;
   bool send = false;
   bool enabled = true;  // count
-  std::uint32_t keep_days = 30;
+  tlsrpt::RetentionSettings retention;
   std::uint64_t most_per_destination = 1000;  // reports of one day to one mail domain or https host (T-45)
   std::vector<tlsrpt::DomainWish> domains;    // [[tls_rpt.domain]]
 };
@@ -72,6 +74,12 @@ struct TlsRptConfig {
 struct EvidenceConfig {
   bool enabled = true;           // record judged sessions in evidence.db
   std::uint32_t keep_days = 90;  // UTC days before today's
+};
+
+struct AlertsConfig {
+  tlsrpt::AlertSettings settings;
+  std::string mail;  // addr-spec; empty: none
+  std::string from;  // default: postmaster@hostname
 };
 
 struct DkimKeyConfig {
@@ -108,6 +116,7 @@ struct Config {
   std::uint32_t connections_per_host = 100;
   std::vector<RouteConfig> routes;
   TlsRptConfig tls_rpt;
+  AlertsConfig alerts;
   EvidenceConfig evidence;
   std::optional<DkimConfig> dkim;
   std::string control_socket;

@@ -129,6 +129,7 @@ Expected<void> Relay::open_parts() {
   auto store = tlsrpt::Store::open(config_.data_dir + "/tlsrpt.db");
   if (!store) return store.error();
   recorder_ = std::make_unique<tlsrpt::DbRecorder>(std::move(*store));
+  recorder_->set_counting(config_.tls_rpt.enabled);
   return open_evidence();
 }
 
@@ -180,6 +181,7 @@ Expected<void> Relay::open_workers() {
   dkim_ = std::move(*dkim);
   reporting_ = std::make_unique<Reporting>(main_, config_, *resolver_, *recorder_, trust_, *spool_,
                                            *dispatcher_, dkim_);
+  postmaster_ = std::make_unique<Postmaster>(main_, config_, *recorder_, *spool_, *dispatcher_);
   return {};
 }
 
@@ -217,6 +219,7 @@ void Relay::serve_control() {
   identity.contact = config_.tls_rpt.contact;
   admin::serve_report_commands(*control_, main_, *recorder_, reporting_->sender(), std::move(identity));
   admin::serve_report_reading(*control_, main_, *recorder_);
+  postmaster_->serve(*control_);
   control_->handle("status", [this](admin::Json) { return status(); });
 }
 
@@ -243,6 +246,7 @@ int Relay::run() {
   scope_.spawn(begin_mail());
   reporting_->use_keys(config_, dkim_);
   scope_.spawn(reporting_->run());
+  postmaster_->start(scope_);
   main_.run();
   log::info("stopped", {{"data", config_.data_dir}});
   log::flush();

@@ -10,6 +10,7 @@
 
 #include "admin/control_server.hpp"
 #include "app/config.hpp"
+#include "app/postmaster.hpp"
 #include "app/reporting.hpp"
 #include "app/signals.hpp"
 #include "app/worker.hpp"
@@ -86,6 +87,7 @@ class Relay {
   std::unique_ptr<queue::Dispatcher> dispatcher_;
   std::unique_ptr<QueueSink> sink_;
   std::unique_ptr<Reporting> reporting_;
+  std::unique_ptr<Postmaster> postmaster_;
   intake::ConnectionLimits connections_;
   intake::BodyBudget bodies_;
   intake::Counters intake_counters_;

@@ -68,6 +68,8 @@ event::Task<admin::Answer> Relay::status() {
   body["spool"]["live_messages"] = spool.live_messages;
   body["tls_rpt"]["sessions_counted"] = recorder_->counted();
   body["tls_rpt"]["sessions_dropped"] = recorder_->dropped();
+  admin::Json alerts = co_await postmaster_->status();
+  body["alerts"] = std::move(alerts);
   body["evidence"]["state"] = evidence_ ? "recording" : "off: " + evidence_off_;
   body["evidence"]["sessions_recorded"] = evidence_ ? evidence_->recorded() : 0;
   body["evidence"]["sessions_dropped"] = evidence_ ? evidence_->dropped() : 0;

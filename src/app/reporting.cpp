@@ -65,7 +65,6 @@ Reporting::Reporting(event::EventLoop& loop, const Config& config, dns::CachingR
   settings.allow_destinations = config.delivery.routing.allow_destinations;
   settings.night_offset = night_offset(config.node);
   settings.most_per_destination = config.tls_rpt.most_per_destination;
-  settings.keep = std::chrono::days(config.tls_rpt.keep_days);
   sender_ = std::make_unique<tlsrpt::Sender>(loop, store, resolver_, http_, *outbox_, std::move(settings),
                                              dkim.reports);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// sealpost report list | show | read | preview | send | why
+// sealpost report list | show | alerts | read | preview | send | why
 #include <iostream>
 #include <memory>
 
@@ -71,6 +71,12 @@ void add_report_commands(CLI::App& app, CommandLine& line) {
   reading->add_option("FILE", options->files, "Files; - is standard input")->required();
   reading->callback(
       [&line, options] { line.work = [&line, options] { return read_reports(line, options->files); }; });
+
+  CLI::App* alerts =
+      report->add_subcommand("alerts", "Causes that last: what is wrong, since when, what to do");
+  alerts->callback([&line] {
+    line.work = [&line] { return ask_and_show(line, "report.alerts", Json::object(), print_alerts); };
+  });
 
   CLI::App* preview =
       report->add_subcommand("preview", "The report as it would be sent: the RFC 8460 JSON itself");

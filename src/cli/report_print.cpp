@@ -132,6 +132,16 @@ void print_show_csv(const Json& answer) {
   }
 }
 
+void print_alerts(const Json& alerts) {
+  if (alerts.empty()) std::cout << "Nothing is wrong.\n";
+  for (const Json& alert : alerts) {
+    std::cout << text_of(alert, "kind") << " " << text_of(alert, "subject") << ", since "
+              << text_of(alert, "since") << "\n  " << text_of(alert, "what") << '\n';
+    if (const std::string remedy = text_of(alert, "do"); !remedy.empty())
+      std::cout << "  what to do: " << remedy << '\n';
+  }
+}
+
 void print_jobs(const Json& jobs) {
   if (jobs.empty()) {
     std::cout << "No report has been planned.\n";

@@ -54,6 +54,7 @@ StsState StsDomain::state(SystemTime now) const {
     state.policy = *policy;
     state.expires = entry->expires;
     if (entry->failure_streak > 0) {  // S44
+      state.failure_streak = entry->failure_streak;
       state.failure_type = entry->failure_type;
       state.failure_reason = entry->failure_reason;
     }

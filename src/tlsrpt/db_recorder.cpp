@@ -49,6 +49,10 @@ void DbRecorder::post(std::function<void(Store&)> work) {
   wake_.notify_one();
 }
 
+void DbRecorder::observe(Observer observer) {
+  post([this, observer = std::move(observer)](Store&) { observer_ = observer; });
+}
+
 void DbRecorder::run() {
   std::unique_lock lock(mutex_);
   for (;;) {
@@ -68,14 +72,18 @@ void DbRecorder::run() {
 }
 
 void DbRecorder::write(std::vector<SessionRecord>& records) {
+  const bool counting = counting_.load(std::memory_order_relaxed);
   Tally tally;
   SeenCertificates seen;
   for (const SessionRecord& record : records) {
-    for (CountedEntry& entry : count_session(record)) fold(tally, std::move(entry));
+    if (counting)
+      for (CountedEntry& entry : count_session(record)) fold(tally, std::move(entry));
     note_certificate(seen, record);
+    if (observer_) observer_(record);
   }
   if (const auto kept = Certificates(store_).keep(seen); !kept)
     log::error("tlsrpt_certificates_not_kept", {{"why", kept.error().detail}});
+  if (!counting) return;
   if (const auto added = store_.add_folded(tally); !added) {
     dropped_.fetch_add(records.size(), std::memory_order_relaxed);
     log::error("tlsrpt_not_counted", {{"sessions", records.size()}, {"why", added.error().detail}});

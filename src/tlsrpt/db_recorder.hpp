@@ -22,6 +22,11 @@ class DbRecorder final : public Recorder, public StoreAccess {
   explicit DbRecorder(Store store);
   ~DbRecorder() override;  // writes what is there
   void count(SessionRecord record) noexcept override;
+  // [tls_rpt] enabled: without, sessions are only looked at (certificates, the observer).
+  void set_counting(bool on) noexcept { counting_.store(on, std::memory_order_relaxed); }
+  // Sees every session, on the database's thread, from now on.
+  using Observer = std::function<void(const SessionRecord&)>;
+  void observe(Observer observer);
 
   std::uint64_t counted() const noexcept { return counted_.load(std::memory_order_relaxed); }
   std::uint64_t dropped() const noexcept { return dropped_.load(std::memory_order_relaxed); }
@@ -33,10 +38,12 @@ class DbRecorder final : public Recorder, public StoreAccess {
 
   Store store_;
   std::atomic<std::uint64_t> counted_{0}, dropped_{0};
+  std::atomic<bool> counting_{true};
   std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<SessionRecord> waiting_;
   std::vector<std::function<void(Store&)>> queries_;
+  Observer observer_;  // of thread_
   bool stop_ = false;
   std::thread thread_;
 };

@@ -193,18 +193,4 @@ Expected<void> Jobs::after_restart() {
       "state='handed-over'");
 }
 
-Expected<void> Jobs::forget_before(const std::string& day) {
-  return store_.in_transaction([&]() -> Expected<void> {
-    for (const char* sql : {"DELETE FROM report_job WHERE day<?1", "DELETE FROM policy WHERE day<?1"}) {
-      auto erase = store_.statement(sql);
-      if (!erase) return erase.error();
-      bind_text(erase->get(), 1, day);
-      if (sqlite3_step(erase->get()) != SQLITE_DONE) return store_.failure("forget old days");
-    }
-    return store_.run(
-        "DELETE FROM policy_text WHERE NOT EXISTS (SELECT 1 FROM policy WHERE policy_string=policy_text.id "
-        "OR mx_hosts=policy_text.id)");
-  });
-}
-
 }  // namespace sealpost::tlsrpt

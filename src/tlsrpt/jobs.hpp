@@ -57,8 +57,6 @@ class Jobs {
   Expected<std::vector<ReportJob>> waiting(const std::string& day, const std::string& domain, bool unknown);
   // What was being handed over when the relay stopped: taken as sent.
   Expected<void> after_restart();
-  // Everything of days before `day`: counters and jobs.
-  Expected<void> forget_before(const std::string& day);
 
  private:
   Expected<std::vector<ReportJob>> select(const char* sql, const std::vector<std::string>& arguments,

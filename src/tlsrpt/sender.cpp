@@ -227,27 +227,12 @@ event::Task<void> Sender::work_through(std::vector<ReportJob> jobs) {
   co_await side_by_side(loop_, attempts_at_once, std::move(jobs), std::move(one));
 }
 
-event::Task<void> Sender::forget_old(std::string& forgotten) {
-  const std::string oldest = to_utc_day(loop_.wall() - settings_.keep);
-  if (oldest == forgotten) co_return;
-  std::function<Expected<void>(Store&)> forget = [oldest](Store& store) {
-    return Jobs(store).forget_before(oldest);
-  };
-  const Expected<void> done = co_await store_.tell(loop_, std::move(forget));
-  if (done)
-    forgotten = oldest;
-  else
-    log::error("report_days_not_forgotten", {{"before", oldest}, {"why", done.error().detail}});
-}
-
 event::Task<void> Sender::run() {
   using List = std::vector<ReportJob>;
   std::function<Expected<void>(Store&)> restart = [](Store& store) { return Jobs(store).after_restart(); };
   const Expected<void> restarted = co_await store_.tell(loop_, std::move(restart));
   if (!restarted) log::error("report_jobs_unreadable", {{"why", restarted.error().detail}});
-  std::string forgotten;
   for (;;) {
-    co_await forget_old(forgotten);
     if (settings_.send) {
       // "Today" begins at the night offset, so that a finished day is planned only after it.
       co_await planner_.plan_before(to_utc_day(loop_.wall() - settings_.night_offset));

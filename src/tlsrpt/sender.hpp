@@ -44,7 +44,6 @@ class Sender {
   struct Pass;  // one look at what is due
   event::Task<void> work_through(std::vector<ReportJob> jobs);
   event::Task<void> attempt_in(Pass& pass, ReportJob job);
-  event::Task<void> forget_old(std::string& forgotten);
   event::Task<bool> attempt(ReportJob job);  // false: the destination failed
   // What became of it, for people, or why it did not go.
   using HandedOver = Expected<std::string>;

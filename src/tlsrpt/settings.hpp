@@ -29,7 +29,6 @@ struct SenderSettings {
   std::vector<Network> allow_destinations;    // https targets beyond global unicast (T-20)
   std::chrono::seconds night_offset{0};       // after midnight UTC, 1 to 14400 s (R26)
   std::uint64_t most_per_destination = 1000;  // reports of one day to one mail domain or https host (T-45)
-  std::chrono::days keep{30};
 };
 
 }  // namespace sealpost::tlsrpt

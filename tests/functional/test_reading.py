@@ -135,6 +135,38 @@ def test_reports_of_others_are_read_once_from_json_gzip_and_mail(reader, tmp_pat
     assert both["to us"] == 4 and both["to them"] >= 3
 
 
+def test_an_alert_is_told_at_once_survives_a_restart_and_ends(lab, tmp_path):
+    lab.change_all({"name": "read-alert", "certificate": "expired", "sts": {"mode": "enforce"}}, {"name": "read-desk"})
+    relay = Relay(lab, tmp_path / "relay", alerts={"after": "1s", "mail": "postmaster@read-desk.test"})
+    relay.start()
+
+    def alerts() -> list[tuple[str, str]]:
+        return [(a["kind"], a["subject"]) for a in relay.ask("report", "alerts")]
+
+    def subjects() -> list[str]:
+        return [m.message["Subject"] for m in lab.mail_of("read-desk.test")]
+
+    try:
+        id = relay.submit("anna@home.test", "bob@read-alert.test", "Subject: x\r\n\r\nHello.\r\n")
+        assert wait_for(lambda: ("delivery", "read-alert.test") in alerts(), 30), alerts()
+        status = relay.ask("status")["alerts"]
+        assert status["open"] == 1 and "certificate of mx1.read-alert.test expired" in status["list"][0]
+        assert wait_for(lambda: len(subjects()) == 1, 30)
+        assert subjects()[0] == "relay.home.test: 1 problem with TLS to partners"
+        mail = lab.mail_of("read-desk.test")[0].message
+        assert mail["Auto-Submitted"] == "auto-generated" and "ask them to renew it" in mail.get_content()
+        relay.restart()
+        assert wait_for(lambda: ("delivery", "read-alert.test") in alerts(), 30)
+        lab.change("read-alert", certificate="good")
+        relay.wait_gone(id)
+        assert wait_for(lambda: not alerts(), 30)
+        assert wait_for(lambda: len(subjects()) == 2, 30), subjects()
+        assert subjects()[1] == "relay.home.test: 1 over"
+        assert relay.ask("status")["alerts"]["open"] == 0
+    finally:
+        relay.kill()
+
+
 def queries() -> list[str]:
     """The indented SQL of docs/tlsrpt-database.md."""
     text = (ROOT / "docs" / "tlsrpt-database.md").read_text()

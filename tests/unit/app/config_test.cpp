@@ -142,7 +142,16 @@ fetch_limit = "20s"
 [dane]
 enabled = false
 satisfies_sts = true
+[alerts]
+after = "90s"
+certificate_days = 30
+mail = "admin@example.net"
+from = "relay@example.net"
+
 [tls_rpt]
+keep_days = 60
+keep_received_days = 365
+vacuum_pages = 0
 organization = "Example Org"
 contact = "tls-reports@example.net"
 from = "noreply@example.net"
@@ -224,6 +233,14 @@ file = "/var/log/sealpost.log"
   CHECK(c.policy_fetch_limit == 20s);
   CHECK(!c.delivery.dane);
   CHECK(c.delivery.dane_satisfies_sts);
+  CHECK(c.alerts.settings.enabled);
+  CHECK(c.alerts.settings.after == 90s);
+  CHECK(c.alerts.settings.certificate == std::chrono::days(30));
+  CHECK(c.alerts.mail == "admin@example.net");
+  CHECK(c.alerts.from == "relay@example.net");
+  CHECK(c.tls_rpt.retention.keep == std::chrono::days(60));
+  CHECK(c.tls_rpt.retention.keep_received == std::chrono::days(365));
+  CHECK(c.tls_rpt.retention.vacuum_pages == 0);
   CHECK(c.tls_rpt.organization == "Example Org");
   CHECK(c.tls_rpt.contact == "tls-reports@example.net");
   CHECK(c.tls_rpt.from == "noreply@example.net");

@@ -68,3 +68,20 @@ TEST_CASE("D-25 a database that cannot be written loses counts and blocks nobody
   CHECK(successes(loop, recorder) == 0);
   CHECK(recorder.dropped() == 10);
 }
+
+TEST_CASE("[tls_rpt] enabled = false counts nothing, and alerts still see every session") {
+  const TempDir dir;
+  event::EventLoop loop;
+  auto store = Store::open(dir.path + "/tlsrpt.db");
+  REQUIRE(store);
+  int seen = 0;
+  DbRecorder recorder(std::move(*store));
+  recorder.set_counting(false);
+  recorder.observe([&seen](const SessionRecord&) { ++seen; });
+  CHECK(successes(loop, recorder) == 0);  // the observer is in place now
+  for (int i = 0; i < 10; ++i) recorder.count(session());
+  CHECK(successes(loop, recorder) == 0);
+  CHECK(seen == 10);
+  CHECK(recorder.counted() == 0);
+  CHECK(recorder.dropped() == 0);
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tlsrpt/alert_watch.hpp"
+
+#include <algorithm>
+
+#include "base/digest.hpp"
+#include "base/log.hpp"
+#include "base/text.hpp"
+#include "mail/mime_text.hpp"
+
+namespace sealpost::tlsrpt {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr std::size_t most_in_mail = 100;
+
+bool is_over(const Alert& alert) noexcept { return alert.resolved != SystemTime{}; }
+
+std::string headline(std::size_t lasting, std::size_t over) {
+  std::string line;
+  if (lasting > 0)
+    line = std::to_string(lasting) + (lasting == 1 ? " problem" : " problems") + " with TLS to partners";
+  if (over > 0) line += (line.empty() ? "" : ", ") + std::to_string(over) + " over";
+  return line;
+}
+
+}  // namespace
+
+std::string build_alert_mail(const AlertMailSettings& settings, const std::vector<Alert>& alerts,
+                             SystemTime now) {
+  const auto over = static_cast<std::size_t>(std::count_if(alerts.begin(), alerts.end(), is_over));
+  std::string body;
+  std::size_t shown = 0;
+  for (const Alert& alert : alerts) {
+    if (++shown > most_in_mail) {
+      body += "... and " + std::to_string(alerts.size() - most_in_mail) +
+              " more; 'sealpost report alerts' lists them.\r\n";
+      break;
+    }
+    body += (is_over(alert) ? "OVER: " : "SINCE " + to_rfc3339(alert.since) + ": ") +
+            text::printable(alert.subject, 255) + "\r\n  " + text::printable(alert.what) + "\r\n";
+    if (is_over(alert))
+      body += "  It began at " + to_rfc3339(alert.since) + " and passed at " + to_rfc3339(alert.resolved) +
+              ".\r\n";
+    else if (!alert.how.empty())
+      body += "  What to do: " + text::printable(alert.how) + "\r\n";
+    body += "\r\n";
+  }
+  const std::string id = sha256_hex(body + to_rfc3339(now) + settings.to).substr(0, 32);
+  return "From: sealpost <" + settings.from + ">\r\nTo: <" + settings.to + ">\r\nDate: " + to_rfc5322(now) +
+         "\r\n" + folded_field("Subject", settings.hostname + ": " + headline(alerts.size() - over, over)) +
+         "Message-ID: <" + id + "@" + settings.hostname +
+         ">\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=us-ascii\r\n" +
+         "Auto-Submitted: auto-generated\r\n\r\n" + body +
+         "Each cause is mailed once a day while it lasts, and once when it is over.\r\n";
+}
+
+event::Task<void> AlertWatch::look() {
+  using News = AlertBook::News;
+  std::function<Expected<News>(Store&)> query = [book = book_, now = loop_.wall()](Store& store) {
+    return book->news(store, now);
+  };
+  const Expected<News> news = co_await store_.ask<News>(loop_, std::move(query));
+  if (!news) {
+    log::error("alerts_not_kept", {{"why", news.error().detail}});
+    co_return;
+  }
+  for (const Alert& alert : news->raised)
+    log::warning("alert", {{"kind", name_of(alert.kind)},
+                           {"subject", alert.subject},
+                           {"since", to_rfc3339(alert.since)},
+                           {"what", alert.what},
+                           {"do", alert.how}});
+  for (const Alert& alert : news->resolved)
+    log::info("alert_over", {{"kind", name_of(alert.kind)},
+                             {"subject", alert.subject},
+                             {"since", to_rfc3339(alert.since)},
+                             {"what", alert.what}});
+  if (news->to_mail.empty() || mail_.to.empty()) co_return;
+  std::string mail = build_alert_mail(mail_, news->to_mail, loop_.wall());
+  const Expected<void> queued = co_await outbox_.queue(std::string(), mail_.to, std::move(mail));
+  if (queued)
+    ++mails_;
+  else
+    log::error("alert_not_mailed", {{"to", mail_.to}, {"why", queued.error().detail}});
+}
+
+event::Task<void> AlertWatch::run() {
+  std::function<Expected<void>(Store&)> load = [book = book_](Store& store) { return book->load(store); };
+  const Expected<void> loaded = co_await store_.tell(loop_, std::move(load));
+  if (!loaded) log::error("alerts_unreadable", {{"why", loaded.error().detail}});
+  const auto gap = std::clamp<std::chrono::seconds>(settings_.after / 4, 1s, 30s);
+  for (;;) {
+    co_await event::sleep_for(loop_, gap);
+    co_await look();
+  }
+}
+
+event::Task<Expected<std::vector<Alert>>> AlertWatch::open(std::size_t most) {
+  using List = std::vector<Alert>;
+  std::function<Expected<List>(Store&)> query = [book = book_, most](Store&) -> Expected<List> {
+    return book->open(most);
+  };
+  co_return co_await store_.ask<List>(loop_, std::move(query));
+}
+
+}  // namespace sealpost::tlsrpt

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tlsrpt/alerts.hpp"
+
+#include <array>
+
+#include "base/log.hpp"
+
+namespace sealpost::tlsrpt {
+namespace {
+
+constexpr std::array kinds = {"delivery", "certificate", "mta-sts-refresh"};
+constexpr std::size_t most_alerts = 10'000;
+// Nothing was sent there for a week: nobody waits, and nothing would ever end it.
+constexpr std::chrono::days forgotten_after{7};
+
+std::int64_t seconds_of(SystemTime time) {
+  return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
+}
+SystemTime time_of(std::int64_t seconds) { return SystemTime(std::chrono::seconds(seconds)); }
+
+bool happened(SystemTime time) noexcept { return time != SystemTime{}; }
+
+}  // namespace
+
+std::string_view name_of(AlertKind kind) noexcept { return kinds[static_cast<std::size_t>(kind)]; }
+
+Expected<void> AlertBook::load(Store& store) {
+  auto query = store.statement(
+      "SELECT kind, subject, since, last_seen, resolved, raised, mailed, what, how FROM alert ORDER BY "
+      "resolved LIMIT ?1");
+  if (!query) return query.error();
+  sqlite3_bind_int64(query->get(), 1, most_alerts);
+  int step = SQLITE_ROW;
+  while ((step = sqlite3_step(query->get())) == SQLITE_ROW) {
+    const std::string kind = column_text(query->get(), 0);
+    State state;
+    Alert& alert = state.alert;
+    std::size_t number = 0;
+    while (number < kinds.size() && kind != kinds[number]) ++number;
+    if (number == kinds.size()) continue;  // T-54
+    alert.kind = static_cast<AlertKind>(number);
+    alert.subject = column_text(query->get(), 1);
+    alert.since = time_of(sqlite3_column_int64(query->get(), 2));
+    alert.last_seen = time_of(sqlite3_column_int64(query->get(), 3));
+    alert.resolved = time_of(sqlite3_column_int64(query->get(), 4));
+    alert.raised = time_of(sqlite3_column_int64(query->get(), 5));
+    alert.mailed = time_of(sqlite3_column_int64(query->get(), 6));
+    alert.what = column_text(query->get(), 7);
+    alert.how = column_text(query->get(), 8);
+    state.in_table = true;
+    if (happened(alert.raised) && !happened(alert.resolved)) counters_.open.fetch_add(1);
+    alerts_.emplace(Key(alert.kind, alert.subject), std::move(state));
+  }
+  if (step != SQLITE_DONE) return store.failure("read alerts");
+  return {};
+}
+
+void AlertBook::observe(const Observation& observation) {
+  const Key key(observation.kind, observation.subject);
+  const auto found = alerts_.find(key);
+  const bool lasts = found != alerts_.end() && !happened(found->second.alert.resolved);
+  if (!observation.wrong) {
+    if (!lasts) return;
+    found->second.alert.resolved = observation.when;
+    found->second.dirty = true;
+    return;
+  }
+  if (found == alerts_.end() && alerts_.size() >= most_alerts) {
+    counters_.left_out.fetch_add(1, std::memory_order_relaxed);
+    return;
+  }
+  State& state = alerts_[key];
+  Alert& alert = state.alert;
+  // A success that was not yet told and did not last does not end it: one flapping host is one alert.
+  const bool begins = !lasts && !(happened(alert.resolved) && state.dirty && happened(alert.raised));
+  if (begins) {
+    alert.kind = observation.kind;
+    alert.subject = observation.subject;
+    alert.since = observation.when;
+    alert.raised = SystemTime{};
+  }
+  alert.resolved = SystemTime{};
+  alert.last_seen = observation.when;
+  alert.what = observation.what;
+  alert.how = observation.how;
+  state.dirty = true;
+}
+
+Expected<AlertBook::News> AlertBook::news(Store& store, SystemTime now) {
+  News news;
+  std::vector<Alert> over;
+  std::vector<Key> gone;
+  for (auto& [key, state] : alerts_) {
+    Alert& alert = state.alert;
+    if (happened(alert.resolved) && !state.dirty) {  // told; kept only for what was mailed today
+      if (to_utc_day(alert.resolved) < to_utc_day(now)) gone.push_back(key);
+      continue;
+    }
+    if (!happened(alert.resolved) && now - alert.last_seen > forgotten_after) {
+      alert.resolved = now;
+      alert.what += "; not seen again for a week";
+      state.dirty = true;
+    }
+    if (happened(alert.resolved)) {
+      if (happened(alert.raised)) {
+        news.resolved.push_back(alert);
+        if (alert.mailed >= alert.raised) over.push_back(alert);
+      } else {
+        gone.push_back(key);  // never told, so there is nothing to take back
+      }
+      continue;
+    }
+    const bool waits = alert.kind == AlertKind::delivery && now - alert.since < settings_.after;
+    if (!happened(alert.raised) && !waits) {
+      alert.raised = now;
+      state.dirty = true;
+      news.raised.push_back(alert);
+    }
+    if (happened(alert.raised) && to_utc_day(alert.mailed) < to_utc_day(now)) {
+      alert.mailed = now;
+      state.dirty = true;
+      news.to_mail.push_back(alert);
+    }
+  }
+  news.to_mail.insert(news.to_mail.end(), over.begin(), over.end());
+  if (auto kept = keep(store, gone); !kept) return kept.error();
+  for (const Key& key : gone) alerts_.erase(key);
+  counters_.raised.fetch_add(news.raised.size(), std::memory_order_relaxed);
+  counters_.resolved.fetch_add(news.resolved.size(), std::memory_order_relaxed);
+  std::uint64_t lasting = 0;
+  for (const auto& [key, state] : alerts_) {
+    if (happened(state.alert.raised) && !happened(state.alert.resolved)) ++lasting;
+  }
+  counters_.open.store(lasting, std::memory_order_relaxed);
+  return news;
+}
+
+// Rows of alerts that were raised stay for whoever asks later (retention.hpp); those never told go.
+Expected<void> AlertBook::keep(Store& store, const std::vector<Key>& gone) {
+  return store.in_transaction([&]() -> Expected<void> {
+    auto erase = store.statement("DELETE FROM alert WHERE kind=?1 AND subject=?2 AND raised=0");
+    if (!erase) return erase.error();
+    for (const auto& [kind, subject] : gone) {
+      const Use use(*erase);
+      bind_text(erase->get(), 1, std::string(name_of(kind)));
+      bind_text(erase->get(), 2, subject);
+      if (sqlite3_step(erase->get()) != SQLITE_DONE) return store.failure("forget an alert");
+    }
+    auto insert = store.statement(
+        "INSERT OR REPLACE INTO alert(kind,subject,since,last_seen,resolved,raised,mailed,what,how) "
+        "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)");
+    if (!insert) return insert.error();
+    for (auto& [key, state] : alerts_) {
+      if (!state.dirty) continue;
+      const Alert& alert = state.alert;
+      if (happened(alert.resolved) && !happened(alert.raised)) continue;
+      const Use use(*insert);
+      bind_text(insert->get(), 1, std::string(name_of(alert.kind)));
+      bind_text(insert->get(), 2, alert.subject);
+      sqlite3_bind_int64(insert->get(), 3, seconds_of(alert.since));
+      sqlite3_bind_int64(insert->get(), 4, seconds_of(alert.last_seen));
+      sqlite3_bind_int64(insert->get(), 5, seconds_of(alert.resolved));
+      sqlite3_bind_int64(insert->get(), 6, seconds_of(alert.raised));
+      sqlite3_bind_int64(insert->get(), 7, seconds_of(alert.mailed));
+      bind_text(insert->get(), 8, alert.what);
+      bind_text(insert->get(), 9, alert.how);
+      if (sqlite3_step(insert->get()) != SQLITE_DONE) return store.failure("keep an alert");
+      state.dirty = false;
+    }
+    return {};
+  });
+}
+
+std::vector<Alert> AlertBook::open(std::size_t most) const {
+  std::vector<Alert> all;
+  for (const auto& [key, state] : alerts_) {
+    if (all.size() == most) break;
+    if (happened(state.alert.raised) && !happened(state.alert.resolved)) all.push_back(state.alert);
+  }
+  return all;
+}
+
+}  // namespace sealpost::tlsrpt
