@@ -13,6 +13,7 @@
 #include <random>
 
 #include "mail/message_id.hpp"
+#include "tlsrpt/certificates.hpp"
 #include "tlsrpt/db_recorder.hpp"
 #include "tlsrpt/report.hpp"
 #include "tlsrpt/report_mail.hpp"
@@ -185,15 +186,21 @@ std::string size(const Options& options) {
   for (int day = 0; day < options.days; ++day) {
     const double begin = wall();
     Tally tally;
+    SeenCertificates seen;
+    const auto write = [&] {
+      if (auto added = store->add_folded(tally); !added) stop(added.error());
+      if (auto kept = Certificates(*store).keep(seen); !kept) stop(kept.error());
+      tally.clear();
+      seen.clear();
+    };
     for (std::size_t session = 0; session < options.sessions; ++session) {
       SessionRecord record = traffic.plan(traffic.domain_of(session));
       record.when = first_day + std::chrono::days(day);
       for (CountedEntry& entry : count_session(record)) fold(tally, std::move(entry));
-      if (session % 1000 != 999) continue;
-      if (auto added = store->add_folded(tally); !added) stop(added.error());
-      tally.clear();
+      note_certificate(seen, record);
+      if (session % 1000 == 999) write();
     }
-    if (auto added = store->add_folded(tally); !added) stop(added.error());
+    write();
     if (auto done = store->run("PRAGMA wal_checkpoint(TRUNCATE)"); !done) stop(done.error());
     const double now = megabytes(path);
     std::cout << "{\"part\":\"size\",\"day\":" << day + 1 << ",\"sessions\":" << options.sessions

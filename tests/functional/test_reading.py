@@ -20,6 +20,7 @@ DOMAINS = [
     {"name": "read-expired", "certificate": "expired", "sts": {"mode": "enforce"}},
     {"name": "read-testing", "certificate": "other-name", "sts": {"mode": "testing"}},
     {"name": "read-good", "sts": {"mode": "enforce"}},
+    {"name": "read-soon", "certificate": "ends-soon", "sts": {"mode": "enforce"}},
     {"name": "read-clear", "starttls": False},
 ]
 
@@ -54,12 +55,12 @@ THEIRS = {
 @pytest.fixture(scope="module")
 def reader(lab, tmp_path_factory):
     lab.change_all(*DOMAINS)
-    relay = Relay(lab, tmp_path_factory.mktemp("reading"))
+    relay = Relay(lab, tmp_path_factory.mktemp("reading"), alerts={"after": "1s"})
     relay.start()
-    for domain in ("read-testing", "read-good", "read-clear"):
+    for domain in ("read-testing", "read-good", "read-soon", "read-clear"):
         relay.wait_gone(relay.submit("anna@home.test", f"bob@{domain}.test", "Subject: x\r\n\r\nHello.\r\n"))
     relay.wait_deferred(relay.submit("anna@home.test", "bob@read-expired.test", "Subject: x\r\n\r\nHello.\r\n"))
-    assert wait_for(lambda: len(relay.ask("report", "list")) >= 4, 15)
+    assert wait_for(lambda: len(relay.ask("report", "list")) >= 5, 15)
     yield relay
     relay.kill()
 
@@ -206,4 +207,7 @@ def test_the_documented_queries_run_while_the_relay_writes(reader):
     assert [r for r in answer_to("mode: testing") if r["domain"] == "read-testing.test"]
     assert not [r for r in answer_to("mode: testing") if r["domain"] == "read-good.test"]
     assert {r["mx_host"] for r in answer_to("mx_host, result_type, reason_code, sum(sessions)")} >= {"mx1.read-clear.test"}
-    assert "c.expires" in str([q for q, _ in answers])
+    assert {r["mx_host"] for r in answer_to("c.expires")} == {"mx1.read-soon.test"}
+    # The same, told without asking.
+    soon = [a for a in reader.ask("report", "alerts") if a["kind"] == "certificate"]
+    assert [a["subject"] for a in soon] == ["mx1.read-soon.test"] and "expires in" in soon[0]["what"]

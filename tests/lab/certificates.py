@@ -47,6 +47,7 @@ KINDS = {
     # Dates
     "expired": Kind("ended yesterday", begins=-30, ends=-1, result="certificate-expired"),
     "long-expired": Kind("ended ten years ago", begins=-3700, ends=-3650, result="certificate-expired"),
+    "ends-soon": Kind("ends in three days", valid=True, begins=-87, ends=3),
     "future": Kind("begins tomorrow", begins=1, result="certificate-not-trusted"),
     # Names (RFC 9525 §6: DNS names only, wildcard as the whole first label only)
     "other-name": Kind("names another host", names=("mx.elsewhere.test",), result="certificate-host-mismatch"),
