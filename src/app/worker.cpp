@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/worker.hpp"
 
+#include <future>
+
 #include "base/random.hpp"
 
 namespace sealpost::app {
@@ -33,8 +35,12 @@ void Worker::connect(queue::Dispatcher& dispatcher, delivery::RulesPtr rules,
   courier_ = std::make_unique<delivery::DeliveryCourier>(*context_, std::move(rules), schedule);
 }
 
+// The loop belongs to the thread that made it until it runs: nobody may take himself for its thread meanwhile.
 void Worker::start() {
+  std::promise<void> running;
+  loop_.post([&running] { running.set_value(); });
   thread_ = std::thread([this] { loop_.run(); });
+  running.get_future().wait();
 }
 
 void Worker::stop() {

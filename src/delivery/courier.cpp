@@ -53,7 +53,7 @@ bool DeliveryCourier::paused(queue::Lane& lane, queue::JobPtr& job) {
 }
 
 // Attempt 1 is implied by the message record; later ones are on record before they begin (D-12).
-event::Task<bool> DeliveryCourier::begin(queue::Lane& lane, queue::JobPtr& job) {
+event::Task<bool> DeliveryCourier::begin(queue::JobOwner& lane, queue::JobPtr& job) {
   if (job->attempts < 2) co_return true;
   const Expected<void> begun =
       co_await context_.spool.begin_attempt(context_.loop, job->message->id, job->recipients);
@@ -116,7 +116,7 @@ event::Task<void> DeliveryCourier::serve(queue::Lane& lane) {
   if (connection) pool_.put(std::move(connection));
 }
 
-event::Task<void> DeliveryCourier::run_job(queue::Lane& lane, queue::JobPtr job, Connection& connection) {
+event::Task<void> DeliveryCourier::run_job(queue::JobOwner& lane, queue::JobPtr job, Connection& connection) {
   const Settings& settings = rules_->settings;
   std::vector<std::uint32_t> left = job->recipients;
   AttemptEnd end;

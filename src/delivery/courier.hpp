@@ -17,6 +17,7 @@ class DeliveryCourier final : public queue::Courier {
   DeliveryCourier(Context& context, RulesPtr rules, const queue::Schedule& schedule);
 
   event::Task<void> serve(queue::Lane& lane) override;
+  event::Task<bool> assist(queue::Loan& loan) override;
 
   // New rules from the next attempt on.
   void set_rules(RulesPtr rules);
@@ -26,8 +27,8 @@ class DeliveryCourier final : public queue::Courier {
 
  private:
   bool paused(queue::Lane& lane, queue::JobPtr& job);  // true: the job went back
-  event::Task<bool> begin(queue::Lane& lane, queue::JobPtr& job);
-  event::Task<void> run_job(queue::Lane& lane, queue::JobPtr job, Connection& connection);
+  event::Task<bool> begin(queue::JobOwner& lane, queue::JobPtr& job);
+  event::Task<void> run_job(queue::JobOwner& lane, queue::JobPtr job, Connection& connection);
   event::Task<void> refuse_lane(queue::Lane& lane, queue::JobPtr job, const Plan* plan, Refusal refusal);
 
   Context& context_;

@@ -43,8 +43,8 @@ std::string verification_of(const SessionFacts& facts, bool mx_signed) {
 
 // What has been decided about one job and now becomes durable.
 struct Settler::Settlement {
-  Settlement(queue::Lane& lane_, queue::JobPtr job_) : lane(&lane_), job(std::move(job_)) {}
-  queue::Lane* lane;
+  Settlement(queue::JobOwner& lane_, queue::JobPtr job_) : lane(&lane_), job(std::move(job_)) {}
+  queue::JobOwner* lane;
   queue::JobPtr job;
   spool::Outcome outcome;
   std::vector<DsnRecipient> failed, delayed;
@@ -93,7 +93,7 @@ void Settler::log_fates(const queue::Job& job, const AttemptEnd& end) const {
   }
 }
 
-void Settler::settle(queue::Lane& lane, queue::JobPtr job, AttemptEnd end, const Settings& settings) {
+void Settler::settle(queue::JobOwner& lane, queue::JobPtr job, AttemptEnd end, const Settings& settings) {
   const SystemTime now = context_.loop.wall();
   const Envelope& envelope = job->message->envelope;
   const bool report = envelope.message_class == MessageClass::report;
@@ -253,7 +253,7 @@ event::Task<std::vector<spool::NewMessage>> Settler::notifications(const Settlem
 }
 
 // A crash between the lanes costs nothing: the journal knows the recipients as waiting, and no lanes.
-void Settler::give_back(queue::Lane& lane, queue::JobPtr job,
+void Settler::give_back(queue::JobOwner& lane, queue::JobPtr job,
                         const std::optional<queue::LaneKey>& other_lane) {
   if (!other_lane) return lane.defer(std::move(job));
   auto moved = std::make_unique<queue::Job>(*job);
@@ -290,7 +290,7 @@ event::Task<void> Settler::record(Settlement settlement) {
     told = true;
     co_await event::sleep_for(context_.loop, record_again);
   }
-  queue::Lane& lane = *settlement.lane;
+  queue::JobOwner& lane = *settlement.lane;
   const bool undeliverable_dsn =
       settlement.job->message->envelope.message_class == MessageClass::dsn && !settlement.failed.empty();
   if (settlement.job->recipients.empty() && !undeliverable_dsn) {

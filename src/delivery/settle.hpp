@@ -35,9 +35,9 @@ class Settler {
  public:
   Settler(Context& context, const queue::Schedule& schedule);
 
-  // Takes the job; it comes back to the lane when its outcome is durable. Returns at once: delivery goes on
+  // Takes the job; it comes back to the lane (or the loan of one, which must last as long) when its outcome is durable. Returns at once: delivery goes on
   // meanwhile (D-13); at most `most_pending` outcomes are on their way, then the caller waits in room().
-  void settle(queue::Lane& lane, queue::JobPtr job, AttemptEnd end, const Settings& settings);
+  void settle(queue::JobOwner& lane, queue::JobPtr job, AttemptEnd end, const Settings& settings);
   event::Task<void> room();
   std::size_t pending() const noexcept { return scope_.size(); }
 
@@ -46,7 +46,7 @@ class Settler {
   event::Task<void> record(Settlement settlement);
   event::Task<std::string> head_of(spool::StoredMessagePtr original);
   event::Task<std::vector<spool::NewMessage>> notifications(const Settlement& settlement);
-  void give_back(queue::Lane& lane, queue::JobPtr job, const std::optional<queue::LaneKey>& other_lane);
+  void give_back(queue::JobOwner& lane, queue::JobPtr job, const std::optional<queue::LaneKey>& other_lane);
   void log_fates(const queue::Job& job, const AttemptEnd& end) const;
 
   Context& context_;

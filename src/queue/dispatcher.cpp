@@ -31,7 +31,9 @@ std::string RouteTable::relay_for(std::string_view domain) const {
 }
 
 Dispatcher::Dispatcher(std::vector<Shard*> shards, RouteTable routes, const Schedule& schedule)
-    : shards_(std::move(shards)), routes_(std::move(routes)), schedule_(schedule) {}
+    : shards_(std::move(shards)), routes_(std::move(routes)), schedule_(schedule) {
+  for (Shard* shard : shards_) shard->meet(shards_);
+}
 
 LaneKey Dispatcher::key_for(const Envelope& envelope, const Recipient& recipient) const {
   LaneKey key;

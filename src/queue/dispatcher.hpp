@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Dispatcher: from an accepted message to its lanes. Recipients are grouped by next hop; a lane's shard is
+// Dispatcher: from an accepted message to its lanes; introduces the shards to each other. Recipients are grouped by next hop; a lane's shard is
 // chosen by hash of its key, so it is always the same. Callable from any thread; work for another loop is
 // posted to it.
 #pragma once

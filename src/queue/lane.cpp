@@ -188,7 +188,61 @@ std::vector<JobPtr> Lane::pull(const std::function<bool(const Job&)>& match) {
 bool Lane::wants_courier(SystemTime now) const noexcept {
   if (due_.size() <= idle_couriers_) return false;
   if (blocked(now)) return urgent_ > 0 && couriers_ == 0;
-  return couriers_ < concurrency_;
+  if (couriers_ >= concurrency_) return false;
+  return !next_place_is_lent(now) || due_.size() >= shard_.settings_.lend_from;
+}
+
+// Half of the places a lane may have are for its own worker, and all of them while others cannot help.
+bool Lane::next_place_is_lent(SystemTime now) const noexcept {
+  const std::uint32_t own = (shard_.settings_.most_concurrency + 1) / 2;
+  return couriers_ - lent_places_ >= own && !shard_.peers_.empty() && now >= no_loans_until_;
+}
+
+std::vector<JobPtr> Lane::lend(std::size_t most) {
+  std::vector<JobPtr> copies;
+  if (blocked(shard_.now())) return copies;
+  while (!due_.empty() && copies.size() < most && !lent_.contains(due_.front()->message->id)) {
+    JobPtr job = std::move(due_.front());
+    due_.pop_front();
+    const bool attempted = job->attempted_since_start;
+    hand_out(*job);
+    copies.push_back(std::make_unique<Job>(*job));
+    const MessageId id = job->message->id;
+    lent_.emplace(id, Lent(std::move(job), attempted));
+  }
+  return copies;
+}
+
+// What was kept here of a lent job.
+JobPtr Lane::no_longer_lent(const Job& job, bool& attempted) {
+  auto node = lent_.extract(job.message->id);
+  if (node.empty()) return nullptr;
+  no_longer_in_flight(in_flight_, *node.mapped().job);
+  --taken_;
+  attempted = node.mapped().attempted;
+  return std::move(node.mapped().job);
+}
+
+void Lane::lent_finished(const Job& job) {
+  bool attempted = false;
+  no_longer_lent(job, attempted);
+}
+
+void Lane::lent_deferred(JobPtr job) {
+  bool attempted = false;
+  if (!no_longer_lent(*job, attempted)) return;
+  job->message->body->drop_fresh();  // see defer()
+  add(std::move(job), shard_.now());
+}
+
+void Lane::lent_untried(const Job& job) {
+  bool attempted = false;
+  JobPtr kept = no_longer_lent(job, attempted);
+  if (!kept) return;
+  --kept->attempts;
+  kept->attempted_since_start = attempted;
+  due_.push_front(std::move(kept));
+  if (idle_couriers_ > 0) work_.notify();
 }
 
 std::optional<SystemTime> Lane::next_event() const noexcept {

@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "event/wait.hpp"
@@ -55,15 +56,28 @@ struct Job {
 };
 using JobPtr = std::unique_ptr<Job>;
 
+// Whom a courier answers to for the jobs it was given: the lane, or a loan of it on another worker (loan.hpp).
+class JobOwner {
+ public:
+  virtual ~JobOwner() = default;
+  virtual const LaneKey& key() const noexcept = 0;
+  virtual void finish(JobPtr job) = 0;  // all its recipients are final
+  virtual void defer(JobPtr job) = 0;   // next_attempt and reason are set
+  // The connection, not the message, made trouble: back off for the whole lane, shrink concurrency.
+  virtual void trouble(SystemTime until, std::string reason) = 0;
+  virtual void succeeded() = 0;  // a transaction worked: back-off ends, concurrency may grow
+  virtual std::uint32_t failures() const noexcept = 0;  // troubles in a row
+};
+
 class Shard;
 
-class Lane {
+class Lane final : public JobOwner {
  public:
   Lane(Shard& shard, LaneKey key);
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
 
-  const LaneKey& key() const noexcept { return key_; }
+  const LaneKey& key() const noexcept override { return key_; }
 
   // For couriers.
   // The next due job, oldest first; null when none is due, the lane backs off, or the shard wants the
@@ -72,14 +86,13 @@ class Lane {
   JobPtr take();
   // Waits until take() may give something, or `limit` passes; true: look again.
   event::Task<bool> wait_for_work(Duration limit);
-  void finish(JobPtr job);  // all its recipients are final
-  void defer(JobPtr job);   // next_attempt and reason are set
+  void finish(JobPtr job) override;
+  void defer(JobPtr job) override;
   // Not tried after all, for want of a free connection: first in line again when the lane goes on.
   void put_back(JobPtr job, SystemTime until, std::string reason);
-  // The connection, not the message, made trouble: back off for the whole lane, shrink concurrency.
-  void trouble(SystemTime until, std::string reason);
-  void succeeded();  // a transaction worked: back-off ends, concurrency may grow
-  std::uint32_t failures() const noexcept { return failures_; }  // troubles in a row
+  void trouble(SystemTime until, std::string reason) override;
+  void succeeded() override;
+  std::uint32_t failures() const noexcept override { return failures_; }
   // Due jobs, taken all at once for an outcome that holds for the whole lane (no such domain, policy unmet).
   std::vector<JobPtr> take_all_due(std::size_t most);
 
@@ -87,6 +100,7 @@ class Lane {
   std::size_t waiting() const noexcept { return waiting_.size() + due_.size(); }
   std::size_t taken() const noexcept { return taken_; }
   std::uint32_t couriers() const noexcept { return couriers_; }
+  std::uint32_t lent_places() const noexcept { return lent_places_; }  // of these, on other workers
   std::uint32_t concurrency() const noexcept { return concurrency_; }
   SystemTime blocked_until() const noexcept { return blocked_until_; }
   const std::string& blocked_reason() const noexcept { return blocked_reason_; }
@@ -103,6 +117,12 @@ class Lane {
   void wake_due(SystemTime now);  // waiting -> due
   bool blocked(SystemTime now) const noexcept { return now < blocked_until_; }
   bool wants_courier(SystemTime now) const noexcept;
+  bool next_place_is_lent(SystemTime now) const noexcept;
+  // Copies of the next due jobs, for a loan; they count as taken until they are told to have ended.
+  std::vector<JobPtr> lend(std::size_t most);
+  void lent_finished(const Job& job);
+  void lent_deferred(JobPtr job);
+  void lent_untried(const Job& job);
   std::optional<SystemTime> next_event() const noexcept;
   void hand_out(Job& job);
   // Takes out what waits and matches; what is in flight stays.
@@ -113,10 +133,19 @@ class Lane {
   std::deque<JobPtr> due_;
   std::multimap<SystemTime, JobPtr> waiting_;  // by next_attempt; held jobs at SystemTime::max()
   std::multimap<MessageId, const Job*> in_flight_;
+  struct Lent {
+    Lent(JobPtr job_, bool attempted_) : job(std::move(job_)), attempted(attempted_) {}
+    JobPtr job;
+    bool attempted;  // since start, before it was lent
+  };
+  std::unordered_map<MessageId, Lent, MessageIdHash> lent_;
+  JobPtr no_longer_lent(const Job& job, bool& attempted);
   event::Signal work_;
   std::uint32_t idle_couriers_ = 0;  // in wait_for_work
   std::size_t taken_ = 0;
   std::uint32_t couriers_ = 0;
+  std::uint32_t lent_places_ = 0;
+  SystemTime no_loans_until_{};
   std::uint32_t concurrency_ = 0;
   std::uint32_t failures_ = 0;
   std::uint32_t urgent_ = 0;  // due jobs that pass the back-off

@@ -19,9 +19,13 @@ Shard::Shard(event::Loop& loop, ShardSettings settings, const Schedule& schedule
       settings_(settings),
       schedule_(schedule),
       alarm_(std::make_unique<Alarm>(*this)),
+      address_(std::make_shared<ShardAddress>(loop, this)),
       scope_(loop) {}
 
-Shard::~Shard() { scope_.cancel(); }
+Shard::~Shard() {
+  address_->shard = nullptr;
+  scope_.cancel();
+}
 
 void Shard::start(Courier& courier) {
   courier_ = &courier;
@@ -31,6 +35,7 @@ void Shard::start(Courier& courier) {
 void Shard::drain() noexcept {
   draining_ = true;
   for (auto& [key, lane] : lanes_) lane->work_.notify();
+  for (auto& [from, loan] : loans_) loan->work_.notify();
 }
 
 event::Task<void> Shard::join() { co_await scope_.join(); }
@@ -73,9 +78,13 @@ void Shard::pump() {
     lane.listed_ = false;
     if (!lane.wants_courier(at)) continue;
     lane.served_ = 0;
-    ++lane.couriers_;
-    ++active_;
-    scope_.spawn(run_courier(lane));
+    if (lane.next_place_is_lent(at)) {
+      lend_place(lane);
+    } else {
+      ++lane.couriers_;
+      ++active_;
+      scope_.spawn(run_courier(lane));
+    }
     // One more place at a time, behind the others that wait.
     if (lane.wants_courier(at) && lane.due_.size() > lane.couriers_) {
       lane.listed_ = true;

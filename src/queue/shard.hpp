@@ -15,6 +15,7 @@
 
 #include "event/wait.hpp"
 #include "queue/lane.hpp"
+#include "queue/loan.hpp"
 #include "queue/schedule.hpp"
 
 namespace sealpost::queue {
@@ -25,6 +26,8 @@ class Courier {
  public:
   virtual ~Courier() = default;
   virtual event::Task<void> serve(Lane& lane) = 0;
+  // The same for a lane of another worker, over a connection of its own; false when it got none.
+  virtual event::Task<bool> assist(Loan&) { co_return false; }
 };
 
 struct ShardSettings {
@@ -32,7 +35,8 @@ struct ShardSettings {
   std::uint32_t couriers = 250;           // places in this shard
   std::uint32_t initial_concurrency = 5;  // of a lane: grows by one with each success, halves with trouble
   std::uint32_t most_concurrency = 20;
-  std::uint32_t quantum = 100;  // jobs a lane may serve while others wait for a place
+  std::uint32_t quantum = 100;   // jobs a lane may serve while others wait for a place
+  std::uint32_t lend_from = 32;  // due jobs of a lane from which on other workers help it
 };
 
 struct QueueEntry {  // one recipient, for `queue list`
@@ -49,6 +53,8 @@ class Shard {
   Shard(event::Loop& loop, ShardSettings settings, const Schedule& schedule);
   ~Shard();
 
+  // The shards of all workers, before start(): those that may help each other.
+  void meet(const std::vector<Shard*>& all);
   void start(Courier& courier);
   // No new couriers; those that run finish their present job. join() waits for them.
   void drain() noexcept;
@@ -77,11 +83,20 @@ class Shard {
 
  private:
   friend class Lane;
+  friend class Loan;
   // For lanes.
   void changed(Lane& lane);  // due mail, a place or back-off changed: list or schedule it
   bool place_wanted_elsewhere(const Lane& lane) const noexcept;
   void pump();
   void arm();
+  // Lending; each is called on this shard's loop.
+  void lend_place(Lane& lane);
+  void told(const LaneKey& key, const ShardAddressPtr& by, LoanReport news);
+  void help(const ShardAddressPtr& home, const LaneKey& key);
+  void lent(const ShardAddressPtr& home, const LaneKey& key, std::vector<JobPtr> jobs);
+  void report(Loan& loan, LoanReport news);
+  bool place_wanted_for_own() const noexcept;
+  event::Task<void> run_assistant(Loan& loan);
   event::Task<void> run_courier(Lane& lane);
   void forget_if_empty(Lane& lane);
   void strike_off(Lane& lane) noexcept;
@@ -98,6 +113,11 @@ class Shard {
   std::size_t active_ = 0;
   bool draining_ = false;
   std::unique_ptr<Alarm> alarm_;
+  const ShardAddressPtr address_;
+  std::vector<ShardAddressPtr> peers_;
+  std::size_t next_peer_ = 0;
+  std::map<std::pair<const ShardAddress*, LaneKey>, std::unique_ptr<Loan>>
+      loans_;  // from other shards' lanes
   event::TaskScope scope_;
 };
 

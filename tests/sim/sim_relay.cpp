@@ -18,6 +18,15 @@ constexpr auto sync_time = 2ms;
 constexpr std::size_t workers = 2;
 constexpr const char* hostname = "relay.origin.example";
 
+// Few places for each lane, so that a day's mail is enough for some to be lent to the other worker.
+queue::ShardSettings shard_settings() {
+  queue::ShardSettings settings;
+  settings.initial_concurrency = 2;
+  settings.most_concurrency = 6;
+  settings.lend_from = 2;
+  return settings;
+}
+
 queue::ScheduleSettings schedule_settings() {
   queue::ScheduleSettings settings;
   settings.lifetime = std::chrono::days(2);
@@ -60,8 +69,7 @@ class SimRelay::Recorder final : public tlsrpt::Recorder {
 
 // One worker's share, destroyed in the order of app::Worker.
 struct SimRelay::Lanes {
-  Lanes(World& world, const queue::Schedule& schedule)
-      : shard(world.loop, queue::ShardSettings(), schedule) {}
+  Lanes(World& world, const queue::Schedule& schedule) : shard(world.loop, shard_settings(), schedule) {}
   std::unique_ptr<delivery::Context> context;
   std::unique_ptr<delivery::DeliveryCourier> courier;
   queue::Shard shard;

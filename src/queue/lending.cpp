@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Places lent between shards: what the lane's own shard does, and what the helping one does (loan.hpp).
+#include <algorithm>
+
+#include "queue/shard.hpp"
+
+namespace sealpost::queue {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr auto no_loans_after_refusal =
+    30s;  // another worker got no connection: the lane uses its places itself
+
+// On the shard's own loop; dropped when the shard is gone.
+template <class Work>
+void tell(const ShardAddressPtr& to, Work work) {
+  to->loop.post([to, work = std::move(work)] {
+    if (to->shard != nullptr) work(*to->shard);
+  });
+}
+
+}  // namespace
+
+void Shard::meet(const std::vector<Shard*>& all) {
+  peers_.clear();
+  const auto self = std::find(all.begin(), all.end(), this);
+  if (self == all.end()) return;
+  // Each begins with another one.
+  for (auto peer = self + 1; peer != all.end(); ++peer) peers_.push_back((*peer)->address_);
+  for (auto peer = all.begin(); peer != self; ++peer) peers_.push_back((*peer)->address_);
+}
+
+// ---- the lane's own shard ---------------------------------------------------------------------------------------
+
+void Shard::lend_place(Lane& lane) {
+  ++lane.couriers_;
+  ++lane.lent_places_;
+  ++active_;
+  const ShardAddressPtr& peer = peers_[next_peer_++ % peers_.size()];
+  tell(peer, [home = address_, key = lane.key_](Shard& there) { there.help(home, key); });
+}
+
+void Shard::told(const LaneKey& key, const ShardAddressPtr& by, LoanReport news) {
+  const auto at = lanes_.find(key);
+  if (at == lanes_.end()) return;  // it never is while anything is lent
+  Lane& lane = *at->second;
+  for (JobPtr& job : news.finished) lane.lent_finished(*job);
+  for (JobPtr& job : news.deferred) lane.lent_deferred(std::move(job));
+  // Pushed to the front one by one, so the last first.
+  for (auto job = news.untried.rbegin(); job != news.untried.rend(); ++job) lane.lent_untried(**job);
+  for (std::uint32_t i = 0; i < news.succeeded; ++i) lane.succeeded();
+  if (news.trouble) lane.trouble(news.trouble->first, std::move(news.trouble->second));
+  lane.couriers_ -= news.places;
+  lane.lent_places_ -= news.places;
+  active_ -= news.places;
+  if (news.refused) lane.no_loans_until_ = now() + no_loans_after_refusal;
+  if (news.wanted > 0) {
+    const bool may = !draining_ && !place_wanted_elsewhere(lane);
+    // The last ones are shared, too.
+    const std::size_t most = std::min(news.wanted, lane.due_.size() / (peers_.size() + 1) + 1);
+    auto jobs = std::make_shared<std::vector<JobPtr>>(may ? lane.lend(most) : std::vector<JobPtr>());
+    tell(by, [home = address_, key, jobs](Shard& there) { there.lent(home, key, std::move(*jobs)); });
+  }
+  changed(lane);
+  forget_if_empty(lane);
+}
+
+// ---- the helping shard ------------------------------------------------------------------------------------------
+
+bool Shard::place_wanted_for_own() const noexcept {
+  return !wanting_.empty() && active_ >= settings_.couriers;
+}
+
+void Shard::help(const ShardAddressPtr& home, const LaneKey& key) {
+  auto& loan = loans_[{home.get(), key}];
+  if (!loan) loan = std::make_unique<Loan>(*this, home, key);
+  loan->begin_courier();
+  if (courier_ == nullptr || draining_ || active_ >= settings_.couriers) {
+    loan->end_courier(false);
+    return;
+  }
+  ++active_;
+  scope_.spawn(run_assistant(*loan));
+}
+
+event::Task<void> Shard::run_assistant(Loan& loan) {
+  const bool connected = co_await courier_->assist(loan);
+  --active_;
+  loan.end_courier(connected);
+  pump();
+}
+
+void Shard::lent(const ShardAddressPtr& home, const LaneKey& key, std::vector<JobPtr> jobs) {
+  const auto at = loans_.find({home.get(), key});
+  if (at != loans_.end())
+    at->second->arrived(std::move(jobs));  // it is there as long as it waits for an answer
+}
+
+void Shard::report(Loan& loan, LoanReport news) {
+  auto box = std::make_shared<LoanReport>(std::move(news));
+  tell(loan.home_,
+       [by = address_, key = loan.key_, box](Shard& there) { there.told(key, by, std::move(*box)); });
+  if (loan.over()) loans_.erase({loan.home_.get(), loan.key_});
+}
+
+}  // namespace sealpost::queue

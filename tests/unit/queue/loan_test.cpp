@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Places that a lane with much due mail lends to other workers: four shards, on one simulated loop, and at the end on
+// four threads.
+#include "queue/loan.hpp"
+
+#include <doctest.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <future>
+#include <map>
+#include <thread>
+
+#include "event/event_loop.hpp"
+#include "event/sim_loop.hpp"
+#include "queue/dispatcher.hpp"
+
+using namespace sealpost;
+using namespace sealpost::queue;
+using namespace std::chrono_literals;
+
+namespace {
+
+spool::StoredMessagePtr message_to(std::string recipient, SystemTime now) {
+  auto message = std::make_shared<spool::StoredMessage>();
+  message->id = MessageId::make(now);
+  message->envelope.arrival = now;
+  message->envelope.recipients.emplace_back(std::move(recipient));
+  message->progress.emplace_back();
+  return message;
+}
+
+// What the couriers of all workers do, and what they have done.
+struct Script {
+  std::chrono::milliseconds takes{1000};
+  bool connects = true;          // for help
+  std::uint32_t trouble_at = 0;  // the helper's job with this number loses its connection
+  bool helper_defers = false;
+  bool helper_hangs = false;
+  bool tells_success = true;  // which ends a back-off
+  std::uint32_t running = 0, most_running = 0, helping = 0, most_helping = 0;
+  std::uint32_t by_lane = 0, by_help = 0;
+  std::map<MessageId, int> delivered;
+  std::map<std::string, SystemTime> first_of;
+};
+
+class ScriptedCourier final : public Courier {
+ public:
+  ScriptedCourier(event::Loop& loop, Script& script) : loop_(loop), script_(script) {}
+  event::Task<void> serve(Lane& lane) override {
+    script_.most_running = std::max(script_.most_running, ++script_.running);
+    for (JobPtr job = lane.take(); job; job = lane.take()) {
+      script_.first_of.emplace(lane.key().next_hop, loop_.wall());
+      co_await event::sleep_for(loop_, script_.takes);
+      ++script_.by_lane;
+      deliver(lane, std::move(job));
+    }
+    --script_.running;
+  }
+  event::Task<bool> assist(Loan& loan) override {
+    if (!script_.connects) co_return false;
+    script_.most_running = std::max(script_.most_running, ++script_.running);
+    script_.most_helping = std::max(script_.most_helping, ++script_.helping);
+    bool more = true;
+    while (more) {
+      JobPtr job = loan.take();
+      if (!job) {
+        more = co_await loan.wait_for_work();
+        continue;
+      }
+      if (script_.helper_hangs) co_await event::sleep_for(loop_, 1h);
+      co_await event::sleep_for(loop_, script_.takes);
+      ++script_.by_help;
+      if (script_.by_help == script_.trouble_at) {
+        job->next_attempt = loop_.wall() + 100s;
+        loan.trouble(loop_.wall() + 100s, "connection lost");
+        loan.defer(std::move(job));
+        break;
+      }
+      if (script_.helper_defers) {
+        job->next_attempt = loop_.wall() + 1h;
+        job->reason = "greylisted";
+        loan.defer(std::move(job));
+        continue;
+      }
+      deliver(loan, std::move(job));
+    }
+    --script_.running;
+    --script_.helping;
+    co_return true;
+  }
+
+ private:
+  void deliver(JobOwner& owner, JobPtr job) {
+    ++script_.delivered[job->message->id];
+    if (script_.tells_success) owner.succeeded();
+    owner.finish(std::move(job));
+  }
+  event::Loop& loop_;
+  Script& script_;
+};
+
+struct World {
+  explicit World(ShardSettings settings = {}) {
+    std::vector<Shard*> all;
+    for (std::size_t i = 0; i < 4; ++i) {
+      shards.push_back(std::make_unique<Shard>(loop, settings, schedule));
+      couriers.push_back(std::make_unique<ScriptedCourier>(loop, script));
+      all.push_back(shards.back().get());
+    }
+    dispatcher = std::make_unique<Dispatcher>(all, RouteTable(), schedule);
+    for (std::size_t i = 0; i < 4; ++i) shards[i]->start(*couriers[i]);
+  }
+  void accept(unsigned count, const std::string& recipient = "u@flood.example") {
+    for (unsigned i = 0; i < count; ++i) dispatcher->accepted(message_to(recipient, loop.wall()));
+  }
+  Shard& home(const std::string& domain = "flood.example") {
+    LaneKey key;
+    key.policy_domain = key.next_hop = domain;
+    return dispatcher->shard_for(key);
+  }
+  std::size_t jobs() const {
+    std::size_t sum = 0;
+    for (const auto& shard : shards) sum += shard->jobs();
+    return sum;
+  }
+  void check_all_delivered_once(std::size_t count) const {
+    CHECK(script.delivered.size() == count);
+    CHECK(std::all_of(script.delivered.begin(), script.delivered.end(),
+                      [](const auto& one) { return one.second == 1; }));
+    CHECK(jobs() == 0);
+    for (const auto& shard : shards) {
+      CHECK(shard->couriers() == 0);
+      CHECK(shard->lanes() == 0);
+    }
+  }
+  event::SimLoop loop;
+  Schedule schedule{ScheduleSettings{}};
+  Script script;
+  std::vector<std::unique_ptr<ScriptedCourier>> couriers;
+  std::vector<std::unique_ptr<Shard>> shards;
+  std::unique_ptr<Dispatcher> dispatcher;
+};
+
+}  // namespace
+
+TEST_CASE("a lane with much due mail is helped by the other workers, within its own concurrency") {
+  World world;
+  world.accept(2000);
+  world.loop.advance(50s);
+  CHECK(world.script.most_running == 20);
+  CHECK(world.script.most_helping == 10);
+  CHECK(world.home().couriers() == 20);
+  world.loop.advance(300s);
+  CHECK(world.script.by_help > 500);
+  world.check_all_delivered_once(2000);
+}
+
+TEST_CASE("a lane with little due mail lends nothing") {
+  World world;
+  for (int i = 0; i < 100; ++i) {
+    world.accept(8);
+    world.loop.advance(1s);
+  }
+  world.loop.advance(60s);
+  CHECK(world.script.most_helping == 0);
+  world.check_all_delivered_once(800);
+}
+
+TEST_CASE("when no other worker gets a connection, the lane uses all its places itself") {
+  World world;
+  world.script.connects = false;
+  world.accept(1000);
+  world.loop.advance(20s);
+  CHECK(world.script.running == 20);
+  CHECK(world.home().couriers() == 20);
+  world.loop.advance(200s);
+  CHECK(world.script.by_help == 0);
+  world.check_all_delivered_once(1000);
+}
+
+TEST_CASE("a helper's lost connection is the lane's trouble: everybody waits, and nothing is lost") {
+  ShardSettings settings;
+  settings.initial_concurrency = 20;
+  World world(settings);
+  world.script.tells_success = false;
+  world.script.trouble_at = 30;
+  world.accept(1000);
+  world.loop.advance(60s);
+  const std::size_t before = world.script.delivered.size();
+  CHECK(before < 500);
+  CHECK(world.script.running == 0);
+  world.loop.advance(30s);
+  CHECK(world.script.delivered.size() == before);  // the back-off holds for those who help, too
+  world.loop.advance(600s);
+  world.check_all_delivered_once(1000);
+}
+
+TEST_CASE("what a helper defers waits in the lane as the helper left it") {
+  World world;
+  world.script.helper_defers = true;
+  world.accept(400);
+  world.loop.advance(100s);
+  REQUIRE(world.script.by_help > 0);
+  CHECK(world.script.delivered.size() + world.script.by_help == 400);
+  CHECK(world.jobs() == world.script.by_help);
+  std::vector<QueueEntry> entries;
+  world.home().list(entries, 1000);
+  REQUIRE(entries.size() == world.script.by_help);
+  for (const QueueEntry& entry : entries) {
+    CHECK(entry.reason == "greylisted");
+    CHECK(entry.attempts == 1);
+    CHECK(entry.state == "deferred");
+  }
+}
+
+TEST_CASE("T-26 jobs behind connections that hang go home, untried") {
+  World world;
+  world.script.helper_hangs = true;
+  world.accept(1000);
+  world.loop.advance(300s);
+  std::vector<QueueEntry> entries;
+  world.home().list(entries, 2000);
+  CHECK(entries.size() == 10);  // each helper has the one it was given
+  for (const QueueEntry& entry : entries) CHECK(entry.state == "active");
+  CHECK(world.script.delivered.size() == 990);
+}
+
+TEST_CASE("T-42 lent places are places: another domain gets its turn") {
+  ShardSettings settings;
+  settings.couriers = 20;
+  settings.quantum = 10;
+  World world(settings);
+  world.accept(20000);
+  world.loop.advance(30s);
+  CHECK(world.home().couriers() == 20);
+  std::string other = "quiet.example";
+  for (int i = 0; &world.home(other) != &world.home(); ++i) other = "quiet" + std::to_string(i) + ".example";
+  const SystemTime before = world.loop.wall();
+  world.accept(1, "one@" + other);
+  world.loop.advance(60s);
+  REQUIRE(world.script.first_of.contains(other));
+  CHECK(world.script.first_of.at(other) - before <= 30s);
+}
+
+TEST_CASE("D-28: lent jobs come home when the workers drain") {
+  World world;
+  world.accept(1000);
+  world.loop.advance(30s);
+  REQUIRE(world.script.helping > 0);
+  for (auto& shard : world.shards) shard->drain();
+  world.loop.advance(5s);
+  CHECK(world.script.running == 0);
+  CHECK(world.jobs() == 1000 - world.script.delivered.size());
+  std::vector<QueueEntry> entries;
+  world.home().list(entries, 2000);
+  CHECK(std::none_of(entries.begin(), entries.end(),
+                     [](const QueueEntry& entry) { return entry.state == "active"; }));
+}
+
+TEST_CASE("D-28: a worker may go away at any moment of a loan") {
+  for (int steps = 0; steps < 60; ++steps)
+    for (const bool home_goes : {false, true}) {
+      World world;
+      world.script.takes = 10ms;
+      world.accept(500);
+      for (int i = 0; i < steps; ++i) world.loop.advance(3ms);
+      Shard* const home = &world.home();
+      for (auto& shard : world.shards)
+        if ((shard.get() == home) == home_goes) shard.reset();
+      world.loop.advance(10s);  // what was posted arrives nowhere
+    }
+}
+
+// ---- on threads -------------------------------------------------------------------------------------------------
+
+namespace {
+
+class CountingCourier final : public Courier {
+ public:
+  CountingCourier(event::Loop& loop, std::atomic<int>& left, std::atomic<int>& helped)
+      : loop_(loop), left_(left), helped_(helped) {}
+  event::Task<void> serve(Lane& lane) override {
+    for (JobPtr job = lane.take(); job; job = lane.take()) {
+      co_await event::sleep_for(loop_, pause);
+      deliver(lane, std::move(job));
+    }
+  }
+  event::Task<bool> assist(Loan& loan) override {
+    bool more = true;
+    while (more) {
+      JobPtr job = loan.take();
+      if (!job) {
+        more = co_await loan.wait_for_work();
+        continue;
+      }
+      co_await event::sleep_for(loop_, pause);
+      ++helped_;
+      if (job->recipients.size() == 1 && helped_ % 7 == 0) {
+        job->reason = "again";
+        job->next_attempt = loop_.wall();
+        loan.defer(std::move(job));
+      } else {
+        deliver(loan, std::move(job));
+      }
+    }
+    co_return true;
+  }
+
+ private:
+  static constexpr Duration pause = std::chrono::microseconds(100);
+  void deliver(JobOwner& owner, JobPtr job) {
+    owner.succeeded();
+    owner.finish(std::move(job));
+    --left_;
+  }
+  event::Loop& loop_;
+  std::atomic<int>& left_;
+  std::atomic<int>& helped_;
+};
+
+}  // namespace
+
+TEST_CASE("loans between four threads, with an observer") {
+  constexpr int count = 5000;
+  std::atomic<int> left{count}, helped{0}, looking{0};
+  const Schedule schedule{ScheduleSettings{}};
+  struct Worker {
+    Worker(const Schedule& schedule, std::atomic<int>& left, std::atomic<int>& helped)
+        : courier(loop, left, helped), shard(loop, ShardSettings(), schedule) {}
+    event::EventLoop loop;
+    CountingCourier courier;
+    Shard shard;
+    std::thread thread;
+  };
+  std::array<std::unique_ptr<Worker>, 4> workers;
+  std::vector<Shard*> shards;
+  for (auto& worker : workers) {
+    worker = std::make_unique<Worker>(schedule, left, helped);
+    shards.push_back(&worker->shard);
+  }
+  Dispatcher dispatcher(shards, RouteTable(), schedule);
+  for (auto& worker : workers) worker->shard.start(worker->courier);
+  for (auto& worker : workers) {
+    std::promise<void> running;  // until then the loop is this thread's
+    worker->loop.post([&running] { running.set_value(); });
+    worker->thread = std::thread([&loop = worker->loop] { loop.run(); });
+    running.get_future().wait();
+  }
+  const SystemTime now = workers[0]->loop.wall();
+  for (int i = 0; i < count; ++i) dispatcher.accepted(message_to("u@flood.example", now));
+  for (int waited = 0; waited < 60'000 && left > 0; ++waited) {
+    std::this_thread::sleep_for(1ms);
+    if (looking > 0) continue;
+    for (Shard* shard : shards) {
+      ++looking;
+      shard->loop().post([shard, &looking] {
+        std::vector<QueueEntry> entries;
+        shard->list(entries, 50);
+        --looking;
+      });
+    }
+  }
+  for (auto& worker : workers) worker->loop.stop();
+  for (auto& worker : workers) worker->thread.join();
+  CHECK(left == 0);
+  CHECK(helped > 0);
+}
