@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `policy readiness|replay`: rules held against what has been recorded.
+// `policy readiness|replay|suggest`: rules held against what has been recorded.
 #include "admin/rule_commands.hpp"
+
+#include <algorithm>
 
 #include "admin/trials.hpp"
 #include "base/text.hpp"
@@ -60,6 +62,39 @@ class RuleCommands {
     co_return Answer(std::move(answer));
   }
 
+  event::Task<Answer> suggest(Json arguments) {
+    const auto days = arguments.value("days", readiness_days);
+    if (days < 1 || days > most_days) co_return Answer(400, "days must be between 1 and 3650");
+    evidence::SuggestTerms wanted;
+    wanted.least_sessions = arguments.value("least_sessions", wanted.least_sessions);
+    wanted.least_span = std::chrono::days(std::min(arguments.value("least_days", 7U), most_days));
+    wanted.most = std::min<std::size_t>(arguments.value("limit", wanted.most), 10'000);
+    const std::string domain = text::lower(arguments.value("domain", std::string()));
+    const auto made = co_await trials_.suggest(access_.rules(), domain, days, wanted);
+    if (!made) co_return refused(made.error());
+    Json answer;
+    answer["domains"] = made->domains;
+    answer["has_rule"] = made->has_rule;
+    answer["too_few_sessions"] = made->too_few;
+    answer["none_holds"] = made->none_holds;
+    answer["more"] = made->more;
+    answer["suggestions"] = Json::array();
+    for (const evidence::Suggestion& one : made->proposals) {
+      std::string toml = to_toml(one);
+      // A proposal that could not be read back would be of no use to anyone.
+      if (!access_.read_rules(toml, "suggestion", home_.wall()).ok) continue;
+      answer["suggestions"].push_back({{"domain", one.rule.name},
+                                       {"tls", sealpost::name_of(one.rule.level)},
+                                       {"mx", one.rule.mx},
+                                       {"sessions", one.sessions},
+                                       {"hosts", one.hosts},
+                                       {"first", to_rfc3339(one.first)},
+                                       {"last", to_rfc3339(one.last)},
+                                       {"toml", std::move(toml)}});
+    }
+    co_return Answer(std::move(answer));
+  }
+
  private:
   Answer refused(const Error& error) const {
     if (error.code != Errc::unavailable || trials_.possible()) return Answer(500, error.detail);
@@ -85,6 +120,8 @@ void serve_rule_commands(ControlServer& server, event::Loop& home, PolicyAccess 
   const auto commands = std::make_shared<RuleCommands>(home, std::move(access));
   server.handle("policy.readiness",
                 [commands](Json arguments) { return commands->readiness(std::move(arguments)); });
+  server.handle("policy.suggest",
+                [commands](Json arguments) { return commands->suggest(std::move(arguments)); });
   server.handle("policy.replay",
                 [commands](Json arguments) { return commands->replay(std::move(arguments)); });
 }

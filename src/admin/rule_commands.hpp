@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Trying partner rules over the control socket, on recorded sessions: `policy readiness|replay`.
+// Trying partner rules over the control socket, on recorded sessions: `policy readiness|replay|suggest`.
 #pragma once
 
 #include "admin/policy_commands.hpp"

@@ -101,6 +101,23 @@ event::Task<Expected<DraftReplay>> Trials::replay(delivery::RulesPtr rules, std:
   co_return co_await recorder_->ask<DraftReplay>(home_, std::move(query));
 }
 
+event::Task<Expected<evidence::Suggestions>> Trials::suggest(delivery::RulesPtr rules, std::string domain,
+                                                             unsigned days,
+                                                             evidence::SuggestTerms wanted) const {
+  if (recorder_ == nullptr) co_return nothing_recorded();
+  const SystemTime now = home_.wall();
+  std::function<Expected<evidence::Suggestions>(evidence::Store&)> query =
+      [rules, now, days, wanted, domain](evidence::Store& store) -> Expected<evidence::Suggestions> {
+    evidence::Query about;
+    about.since = now - std::chrono::days(days);
+    if (!domain.empty()) about.wanted = [domain](std::string_view name) { return name == domain; };
+    const auto found = store.find(about);
+    if (!found) return found.error();
+    return evidence::suggest(found->sessions, rules->partners, terms_of(rules, now), wanted);
+  };
+  co_return co_await recorder_->ask<evidence::Suggestions>(home_, std::move(query));
+}
+
 event::Task<Json> Trials::audit_lines(delivery::RulesPtr rules) const {
   Json lines = Json::array();
   const auto on_trial = [](const PartnerRule& rule) { return rule.audit; };

@@ -11,6 +11,7 @@
 #include "delivery/context.hpp"
 #include "evidence/db_recorder.hpp"
 #include "evidence/replay.hpp"
+#include "evidence/suggest.hpp"
 
 namespace sealpost::admin {
 
@@ -35,6 +36,9 @@ class Trials {
   event::Task<Expected<RuleReadiness>> readiness(delivery::RulesPtr rules, unsigned days) const;
   event::Task<Expected<DraftReplay>> replay(delivery::RulesPtr rules, std::vector<PartnerRule> draft,
                                             SystemTime since) const;
+  // `domain` empty: all.
+  event::Task<Expected<evidence::Suggestions>> suggest(delivery::RulesPtr rules, std::string domain,
+                                                       unsigned days, evidence::SuggestTerms wanted) const;
   // A line for each rule in audit mode, for `status`.
   event::Task<Json> audit_lines(delivery::RulesPtr rules) const;
 

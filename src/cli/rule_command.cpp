@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// sealpost policy readiness | replay: partner rules held against recorded sessions.
+// sealpost policy readiness | replay | suggest: partner rules held against recorded sessions.
 #include <sysexits.h>
 
 #include <fstream>
@@ -18,8 +18,8 @@ namespace {
 constexpr std::size_t most_rule_file = 512 << 10;  // octets; the control socket takes a little more
 
 struct Options {
-  std::string partner, rule_file, since = "7d";
-  unsigned days = 30;
+  std::string partner, rule_file, domain, since = "7d";
+  unsigned days = 30, least_days = 7, least_sessions = 20, limit = 50;
 };
 
 }  // namespace
@@ -102,6 +102,18 @@ void show_replay(const Json& answer) {
   show_gaps(answer);
 }
 
+void show_suggestions(const Json& answer) {
+  std::cout << "# Rules proposed from recorded sessions, to be reviewed. Give each a name, an owner and a "
+               "reference; it is on\n"
+               "# trial until its mode line goes ('sealpost policy readiness').\n"
+            << "# Domains looked at: " << number(answer, "domains")
+            << "; with a rule already: " << number(answer, "has_rule")
+            << "; too few sessions: " << number(answer, "too_few_sessions")
+            << "; no rule would have held: " << number(answer, "none_holds")
+            << "; beyond --limit: " << number(answer, "more") << '\n';
+  for (const Json& one : answer.at("suggestions")) std::cout << '\n' << one.at("toml").get<std::string>();
+}
+
 }  // namespace
 
 void add_rule_commands(CLI::App& policy, CommandLine& line) {
@@ -117,6 +129,32 @@ void add_rule_commands(CLI::App& policy, CommandLine& line) {
     line.work = [&line, options] {
       const Json arguments{{"partner", options->partner}, {"days", options->days}};
       return ask_and_show(line, "policy.readiness", arguments, show_readiness);
+    };
+  });
+
+  CLI::App* suggest =
+      policy.add_subcommand("suggest",
+                            "Propose rules for domains without one, from recorded sessions: the strongest "
+                            "that all of them would have\n"
+                            "passed. Prints a partner file to review, every rule in audit mode");
+  suggest->add_option("--domain", options->domain, "Only for this domain");
+  suggest->add_option("--days", options->days, "Look at so many days back")->capture_default_str();
+  suggest->add_option("--least-sessions", options->least_sessions, "Domains with fewer are left out")
+      ->capture_default_str();
+  suggest
+      ->add_option("--least-days", options->least_days,
+                   "Days between the first and the last session, at least")
+      ->capture_default_str();
+  suggest->add_option("--limit", options->limit, "At most so many rules, most used first")
+      ->capture_default_str();
+  suggest->callback([&line, options] {
+    line.work = [&line, options] {
+      const Json arguments{{"domain", options->domain},
+                           {"days", options->days},
+                           {"least_sessions", options->least_sessions},
+                           {"least_days", options->least_days},
+                           {"limit", options->limit}};
+      return ask_and_show(line, "policy.suggest", arguments, show_suggestions);
     };
   });
 

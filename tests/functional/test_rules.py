@@ -227,3 +227,19 @@ def test_T59_probes_at_once_are_few(lab, relay):
             one.wait()
     # The places are free again when the probes have ended, whoever waited for them.
     assert wait_for(lambda: relay.command("policy", "probe", "partner-verify.test").returncode == 0, 45, 0.5)
+
+
+def test_suggested_rules_are_a_file_that_holds(relay, tmp_path):
+    options = ("--least-sessions", "1", "--least-days", "0")
+    answer = relay.ask("policy", "suggest", *options)
+    levels = {s["domain"]: s["tls"] for s in answer["suggestions"]}
+    assert levels["sts-enforce.test"] == "verify" and levels["dane.test"] == "dane"
+    assert "clear.test" not in levels and answer["none_holds"] >= 1
+    assert "selfsigned.test" not in levels and answer["has_rule"] >= 1
+    assert relay.ask("policy", "suggest")["suggestions"] == []  # a minute of traffic is no ground for a rule
+
+    path = tmp_path / "suggested.toml"
+    path.write_text(relay.command("policy", "suggest", *options).stdout)
+    replayed = relay.ask("policy", "replay", "--rule", str(path), "--since", "1d")
+    assert replayed["sessions"] >= 2 and replayed["newly_failing"] == 0
+    assert replayed["passes_now"] == replayed["sessions"]
