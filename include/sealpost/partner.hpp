@@ -40,6 +40,8 @@ struct PartnerRule {
   enum class OnFailure : std::uint8_t { bounce, defer, reroute };
   OnFailure on_failure = OnFailure::bounce;
   std::string reroute;  // host:port, for reroute
+  // PEM files: what we show to this partner's hosts when they ask for a certificate. Both or neither.
+  std::string client_certificate, client_key;
   std::chrono::seconds grace{std::chrono::minutes(15)};
   std::optional<SystemTime> starts, ends, review_by;
   std::string owner, reference;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "app/client_identities.hpp"
 #include "app/config_checks.hpp"
 #include "app/config_sections.hpp"
 #include "app/dkim_setup.hpp"
@@ -215,6 +216,9 @@ Findings check_materials(const Config& config) {
     note("dkim.domain", Error(Errc::invalid, problem));
     findings.back().kind = Finding::Kind::warning;
   }
+  const auto now = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
+  Findings identities = check_client_identities(config.partners, now);
+  findings.insert(findings.end(), identities.begin(), identities.end());
   return findings;
 }
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "app/config_checks.hpp"
 #include "app/partner_warnings.hpp"
 #include "base/text.hpp"
 #include "mail/address.hpp"
@@ -185,6 +186,11 @@ void check_rule(TableReader& reader, const PartnerRule& rule) {
     reader.error("minimum", "is only checked with tls = \"encrypt\" or more");
   if (!is_ever(rule, PartnerLevel::verify) && reader.has("names"))
     reader.error("names", "is only checked with tls = \"verify\"");
+  if (rule.client_certificate.empty() != rule.client_key.empty())
+    reader.error(rule.client_key.empty() ? "client_certificate" : "client_key",
+                 "certificate and key belong together; one of them is missing");
+  if (!rule.client_certificate.empty() && !is_ever(rule, PartnerLevel::opportunistic))
+    reader.error("client_certificate", "is never shown with tls = \"none\"");
   if (rule.grace > longest_grace) reader.error("grace", "is longer than 30 days");
 }
 
@@ -205,6 +211,8 @@ PartnerRule read_rule(TableReader& reader, SystemTime now) {
   if (const auto mode = reader.choice("mode", {"enforce", "audit"})) rule.audit = *mode == "audit";
   read_on_failure(reader, rule);
   if (const auto grace = reader.duration("grace")) rule.grace = *grace;
+  rule.client_certificate = read_file_path(reader, "client_certificate", Secret::no);
+  rule.client_key = read_file_path(reader, "client_key", Secret::yes);
   read_dates(reader, rule);
   rule.owner = read_words(reader, "owner");
   rule.reference = read_words(reader, "reference");

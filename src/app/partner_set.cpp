@@ -122,6 +122,7 @@ std::string meaning_hash(const PartnerRule& rule) {
     case PartnerRule::OnFailure::defer: meaning.add("on_failure", "defer"); break;
     case PartnerRule::OnFailure::reroute: meaning.add("on_failure", "reroute:" + rule.reroute); break;
   }
+  if (!rule.client_certificate.empty()) meaning.add("client_certificate", rule.client_certificate);
   meaning.add("grace", to_duration_text(rule.grace));
   meaning.add_time("starts", rule.starts);
   meaning.add_time("ends", rule.ends);

@@ -7,6 +7,7 @@
 #include "admin/queue_commands.hpp"
 #include "admin/report_commands.hpp"
 #include "admin/report_reading.hpp"
+#include "app/client_identities.hpp"
 #include "app/draft_rules.hpp"
 #include "app/host.hpp"
 #include "app/intake_setup.hpp"
@@ -79,17 +80,22 @@ Relay::~Relay() {
   }
 }
 
-delivery::RulesPtr Relay::rules_from(const Config& config) const {
+Expected<delivery::RulesPtr> Relay::rules_from(const Config& config) const {
+  auto identities = load_client_identities(config.partners);
+  if (!identities) return identities.error();
   auto rules = std::make_shared<delivery::Rules>();
   rules->settings = config.delivery;
   rules->partners = config.partners;
-  return rules;
+  rules->client_identities = std::move(*identities);
+  return delivery::RulesPtr(std::move(rules));
 }
 
 Expected<void> Relay::open_parts() {
   std::signal(SIGPIPE, SIG_IGN);
   if (auto made = make_private_directory(config_.data_dir); !made) return made;
-  rules_ = rules_from(config_);
+  auto rules = rules_from(config_);
+  if (!rules) return rules.error();
+  rules_ = std::move(*rules);
 
   auto trust = tls::TrustStore::load(config_.trust);
   if (!trust) return trust.error();

@@ -53,7 +53,7 @@ class Relay {
   event::Task<void> shut_down();
   event::Task<admin::Answer> status();
 
-  delivery::RulesPtr rules_from(const Config& config) const;
+  Expected<delivery::RulesPtr> rules_from(const Config& config) const;
   class QueueSink;
 
   Config config_;

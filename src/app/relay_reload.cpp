@@ -36,12 +36,17 @@ event::Task<void> Relay::reload() {
   }
   Config& config = loaded.config;
   config.delivery.routing.own_addresses = config_.delivery.routing.own_addresses;
+  auto rules = rules_from(config);
+  if (!rules) {
+    log::error("reload_refused", {{"why", rules.error().detail}});
+    co_return;
+  }
   config_.partners = config.partners;
   config_.delivery = config.delivery;
   dkim_ = std::move(*dkim);
   reporting_->use_keys(config, dkim_);
   connections_.set_caps(connection_caps(config.limits, raise_descriptor_limit()));
-  rules_ = rules_from(config);
+  rules_ = std::move(*rules);
   if (evidence_) evidence_->set_keep_days(config.evidence.keep_days);
   const bool same_listeners =
       config.listeners.size() == config_.listeners.size() &&

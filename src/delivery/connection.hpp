@@ -26,6 +26,7 @@ struct Connection {
   Endpoint endpoint;
   SessionFacts facts;
   bool report_class = false;  // carries TLS-RPT mail: never shared with other mail (R21)
+  std::shared_ptr<const tls::ServerIdentity> identity;  // what it was ready to show of us
   std::uint32_t messages = 0;
   std::string policy_text;  // what was required and satisfied, for the delivery log line
   bool mx_signed = false;  // DNSSEC vouches for the mail domain's MX records, so for this host being its host

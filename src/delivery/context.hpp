@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -43,6 +44,8 @@ struct Settings {
 
 using Partners = std::vector<PartnerRule>;
 
+using ClientIdentities = std::map<std::string, std::shared_ptr<const tls::ServerIdentity>>;  // by rule name
+
 // Counters for `status` and metrics; written by every worker.
 struct Totals {
   std::atomic<std::uint64_t> delivered{0}, deferred{0}, bounced{0}, connections{0}, reused{0}, handshakes{0};
@@ -54,6 +57,7 @@ struct Rules {
   Rules() = default;
   Settings settings;
   Partners partners;
+  ClientIdentities client_identities;
 };
 using RulesPtr = std::shared_ptr<const Rules>;
 

@@ -117,6 +117,7 @@ event::Task<std::unique_ptr<Connection>> Dialer::try_host(const Plan& plan, cons
   const Requirement& requirement = attempt.decision.requirement;
   auto pooled = pool_.take(host.name, plan.next_hop.port, plan.report, [&](const Connection& candidate) {
     if (candidate.messages >= settings.messages_per_connection) return false;
+    if (candidate.identity != plan.identity) return false;  // T-07: neither lent nor missing
     const auto limit = candidate.session->extensions().size_limit;
     if (limit > 0 && walk.size() > limit) return false;
     SessionFacts facts = candidate.facts;
@@ -257,6 +258,7 @@ event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endp
   connection->endpoint = endpoint;
   connection->facts = std::move(facts);
   connection->report_class = plan.report;
+  connection->identity = plan.identity;
   connection->policy_text = policy_text(judgement);
   connection->mx_signed = plan.mx.dnssec == dns::Dnssec::secure;
   co_return connection;

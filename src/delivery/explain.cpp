@@ -11,6 +11,8 @@ std::string partner_line(const PartnerRule& rule, SystemTime now) {
   std::string line = "partner rule: '" + rule.name + "' (" + rule.file + ":" + std::to_string(rule.line) +
                      "), tls = " + std::string(name_of(level_at(rule, now)));
   if (rule.audit) line += ", audit only: observed and counted, never refused";
+  if (!rule.client_certificate.empty())
+    line += ", client certificate " + rule.client_certificate + " shown to its hosts when they ask";
   return line;
 }
 

@@ -42,6 +42,8 @@ tls::ClientOptions client_options(const Plan& plan, const MxHost& host, const Da
   options.classical_groups_only = classical_only;
   options.session_key = host.name + ":" + std::to_string(plan.next_hop.port) + "|" + options.server_name +
                         "|" + plan.rules->settings.trust_id + "|" + requirement_key(decision.requirement);
+  options.identity = plan.identity;
+  if (options.identity) options.session_key += "|client=" + options.identity->leaf_sha256();
   return options;
 }
 

@@ -16,6 +16,16 @@ void find_rules(Plan& plan, SystemTime now) {
   if (hop_rule != nullptr && hop_rule != rule) plan.hop_partner = *hop_rule;
 }
 
+// A certificate is for the hosts of the partner it was made for: never for a smart host or a gateway on the way there,
+// unless a rule for that one says so.
+std::shared_ptr<const tls::ServerIdentity> identity_for(const Rules& rules, const std::string& next_hop,
+                                                        SystemTime now) {
+  const PartnerRule* rule = find_partner(rules.partners, next_hop, now);
+  if (rule == nullptr) return nullptr;
+  const auto found = rules.client_identities.find(rule->name);
+  return found == rules.client_identities.end() ? nullptr : found->second;
+}
+
 }  // namespace
 
 event::Task<PlanResult> make_plan(Context& context, RulesPtr rules, queue::LaneKey key) {
@@ -50,6 +60,8 @@ event::Task<PlanResult> make_plan(Context& context, RulesPtr rules, queue::LaneK
   } else {
     find_rules(plan, now);
   }
+
+  plan.identity = identity_for(*rules, plan.policy_domain, now);
 
   plan.sts.kind = StsState::Kind::disabled;
   if (settings.mta_sts && !plan.report) {

@@ -22,6 +22,7 @@ struct Plan {
   std::string policy_domain;               // the next hop's domain: the smart host's with a route (S25)
   std::optional<PartnerRule> partner;      // for the recipient's domain
   std::optional<PartnerRule> hop_partner;  // for a smart host's domain, when it is another rule
+  std::shared_ptr<const tls::ServerIdentity> identity;  // for the next hop's hosts, if they ask; mostly null
   StsState sts;
   MxSet mx;
   MessageFlags flags;

@@ -103,6 +103,7 @@ Expected<SslPtr> OpensslClient::prepare(const ClientOptions& options,
   if (options.classical_groups_only) ok = ok && SSL_set1_groups_list(ssl.get(), classical_groups) == 1;
   if (!options.server_name.empty())
     ok = ok && SSL_set_tlsext_host_name(ssl.get(), options.server_name.c_str()) == 1;
+  if (options.identity) ok = ok && options.identity->install(*ssl);
   if (!ok) return take_error(Errc::invalid, "TLS options for " + options.server_name);
   if (!options.session_key.empty()) {
     SessionKeeper::attach(*ssl, std::make_unique<SessionKeeper>(sessions_, options.session_key));

@@ -113,6 +113,11 @@ ServerIdentity::ServerIdentity(X509Ptr leaf, X509StackPtr chain, EvpKeyPtr key)
     : leaf_(std::move(leaf)), chain_(std::move(chain)), key_(std::move(key)) {
   if (RAND_priv_bytes(ticket_keys_.data(), static_cast<int>(ticket_keys_.size())) != 1)
     throw std::bad_alloc();
+  leaf_sha256_ = read_certificate(*leaf_).certificate_sha256;
+}
+
+bool ServerIdentity::install(SSL& ssl) const noexcept {
+  return SSL_use_cert_and_key(&ssl, leaf_.get(), key_.get(), chain_.get(), 1) == 1;
 }
 
 ServerIdentity::~ServerIdentity() { OPENSSL_cleanse(ticket_keys_.data(), ticket_keys_.size()); }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What our listeners present: certificate chain, key, and the secret that seals session tickets. Read and
+// What our listeners present, and what we show to a partner that asks for a certificate: chain, key, and the secret that seals session tickets. Read and
 // checked as a whole before anything uses it (T-52), then shared by all threads. Loading the same files again
 // makes a new ticket secret, so a daily reload is its rotation too.
 #pragma once
@@ -34,11 +34,15 @@ class ServerIdentity {
   SystemTime expires() const noexcept;  // notAfter of the leaf, for `status`
   // False with OpenSSL's error queue filled.
   bool install(SSL_CTX& context) const noexcept;
+  // The same for one connection as a client: no tickets are sealed there.
+  bool install(SSL& ssl) const noexcept;
+  const std::string& leaf_sha256() const noexcept { return leaf_sha256_; }
 
  private:
   X509Ptr leaf_;
   X509StackPtr chain_;  // without the leaf
   EvpKeyPtr key_;
+  std::string leaf_sha256_;  // lower-case hex
   std::array<unsigned char, 80> ticket_keys_{};
 };
 

@@ -12,6 +12,7 @@
 #include "event/task.hpp"
 #include "sealpost/tlsa.hpp"
 #include "tls/secured.hpp"
+#include "tls/server_identity.hpp"
 
 namespace sealpost::tls {
 
@@ -19,11 +20,12 @@ struct ClientOptions {
   ClientOptions() = default;
   std::string server_name;  // SNI: MX host, or the TLSA base domain (RFC 7672 §8.1)
   TlsVersion minimum = TlsVersion::tls1_2;
-  std::vector<TlsaRecord> tlsa;        // usable records only; checked and recorded, not enforced
-  bool classical_groups_only = false;  // second try for peers that stall on a large ClientHello
-  bool strong_only = false;            // enforcing demand: ECDHE, no legacy key exchange
+  std::vector<TlsaRecord> tlsa;                    // usable records only; checked and recorded, not enforced
+  bool classical_groups_only = false;              // second try for peers that stall on a large ClientHello
+  bool strong_only = false;                        // enforcing demand: ECDHE, no legacy key exchange
+  std::shared_ptr<const ServerIdentity> identity;  // shown if the peer asks for a certificate; null: none
   // Sessions are resumed only under the same key (T-07, S43): host, port, SNI, requirement level, reference
-  // names, trust set, TLSA digest. Empty: neither offered nor kept.
+  // names, trust set, TLSA digest, and what we show of ourselves. Empty: neither offered nor kept.
   std::string session_key;
 };
 

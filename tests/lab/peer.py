@@ -51,6 +51,9 @@ class HostSettings:
             context.minimum_version = VERSIONS[self.raw["tls_minimum"] or "1.0"]
             context.maximum_version = VERSIONS[self.raw["tls_maximum"] or "1.3"]
             context.load_cert_chain(file)
+            if self.raw["asks_certificate"]:
+                context.verify_mode = ssl.CERT_OPTIONAL
+                context.load_verify_locations(self.raw["trust_file"])
             self.contexts = {"stamp": stamp, "context": context}
         return self.contexts["context"]
 

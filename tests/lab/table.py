@@ -44,6 +44,7 @@ class Host:
     ehlo_tls: list[str] | None = None
     tls_minimum: str = ""
     tls_maximum: str = ""
+    asks_certificate: bool = False  # asks its clients for a certificate, and notes whose it was
     lenient: bool = False  # believes the wrong ends of data that smuggling relies on
     keep_transcript: bool = True
     # Filled in later

@@ -147,8 +147,9 @@ class Wire:
         await self.flush()
         self.tls = tls
         self.transcript.write(
-            tls=tls.version(), cipher=tls.cipher()[0], sni=names[-1] if names else None, resumed=tls.session_reused
-        )
+            tls=tls.version(), cipher=tls.cipher()[0], sni=names[-1] if names else None, resumed=tls.session_reused,
+            shown=[name for kind, name in (tls.getpeercert() or {}).get("subjectAltName", ()) if kind == "DNS"],
+        )  # fmt: skip
 
     async def stall(self):
         """Say nothing more; listen until the client goes away."""

@@ -19,6 +19,7 @@ class Peer(Server):
         for host in self.lab.table.hosts("script"):
             settings = dataclasses.asdict(host)
             settings["certificate_file"] = str(self.lab.certificate_file(host))
+            settings["trust_file"] = str(self.lab.trust_file)
             for address in [*host.v4, *host.v6]:
                 smtp[address] = settings
         https = {}
