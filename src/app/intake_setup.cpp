@@ -18,6 +18,8 @@ intake::SettingsPtr intake_settings(const Config& config, const ListenerConfig& 
   auto server = std::make_shared<smtp::ServerOptions>();
   server->hostname = config.hostname;
   server->tls = std::move(tls);
+  server->offer_dsn =
+      true;  // honoured for what we say ourselves, passed on to hosts that offer it (RFC 3461 §5.2)
   server->offer_requiretls = true;  // and is, inside TLS (RFC 8689 §2)
   server->limits.message_size = limits.message_size;
   server->limits.recipients = limits.recipients;

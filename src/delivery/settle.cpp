@@ -47,7 +47,7 @@ struct Settler::Settlement {
   queue::JobOwner* lane;
   queue::JobPtr job;
   spool::Outcome outcome;
-  std::vector<DsnRecipient> failed, delayed;
+  std::vector<DsnRecipient> failed, delayed, relayed;
   std::string hostname;
   std::optional<queue::LaneKey> other_lane;  // where those still waiting go on
 };
@@ -98,7 +98,10 @@ void Settler::settle(queue::JobOwner& lane, queue::JobPtr job, AttemptEnd end, c
   const Envelope& envelope = job->message->envelope;
   const bool report = envelope.message_class == MessageClass::report;
 
-  if (end.policy_refused) {
+  const bool at_gateway = !lane.key().gateway_rule.empty();
+  if (at_gateway) {
+    // What the partner refused stays on record: after a restart one more refusal leads back here.
+  } else if (end.policy_refused) {
     if (job->policy_failing_since == SystemTime{}) job->policy_failing_since = now;
   } else {
     job->policy_failing_since = SystemTime{};
@@ -149,6 +152,7 @@ void Settler::settle(queue::JobOwner& lane, queue::JobPtr job, AttemptEnd end, c
   outcome.id = kept.message->id;
   outcome.when = now;
   kept.ambiguous = kept.ambiguous || end.ambiguous;
+  const bool hop_takes_dsn = end.connection != nullptr && end.connection->session->extensions().dsn;
   std::vector<std::uint32_t> pending = kept.recipients;  // whoever has no final fate stays
   for (const RecipientFate& fate : end.fates) {
     auto state = spool::RecipientState::pending;
@@ -162,6 +166,9 @@ void Settler::settle(queue::JobOwner& lane, queue::JobPtr job, AttemptEnd end, c
     switch (fate.fate) {
       case Fate::delivered:
         state = spool::RecipientState::delivered;
+        // A host with DSN tells of the success itself; to another one we are the last who can (RFC 3461 §5.2.2).
+        if ((told.recipient.notify & notify_success) != 0 && !hop_takes_dsn)
+          settlement.relayed.push_back(told);
         context_.totals.delivered.fetch_add(1, std::memory_order_relaxed);
         break;
       case Fate::failed:
@@ -218,22 +225,25 @@ event::Task<std::vector<spool::NewMessage>> Settler::notifications(const Settlem
   std::vector<spool::NewMessage> messages;
   const spool::StoredMessagePtr& original = settlement.job->message;
   if (original->envelope.reverse_path.empty()) co_return messages;
-  if (settlement.failed.empty() && settlement.delayed.empty()) co_return messages;
+  if (settlement.failed.empty() && settlement.delayed.empty() && settlement.relayed.empty())
+    co_return messages;
 
   const std::string head = co_await head_of(original);
-  for (const bool failed : {true, false}) {
-    const auto& recipients = failed ? settlement.failed : settlement.delayed;
+  for (const DsnAction action : {DsnAction::failed, DsnAction::delayed, DsnAction::relayed}) {
+    const auto& recipients = action == DsnAction::failed    ? settlement.failed
+                             : action == DsnAction::delayed ? settlement.delayed
+                                                            : settlement.relayed;
     if (recipients.empty()) continue;
     DsnRequest request;
-    request.action = failed ? DsnAction::failed : DsnAction::delayed;
+    request.action = action;
     request.reporting_mta = settlement.hostname;
     request.original_id = original->id;
-    std::string what = failed ? "failed" : "delayed";
+    std::string what(sealpost::name_of(action));
     for (const auto& entry : settlement.outcome.recipients) what += " " + std::to_string(entry.recipient);
     request.dsn_id = MessageId::derive(original->id, what, settlement.outcome.when);
     request.envelope = &original->envelope;
     request.original_head = head;
-    request.original_complete = head.size() == original->size;  // N7: RET=FULL
+    request.original_complete = head.size() == original->size;  // RET=FULL, when it is short enough (N7)
     request.recipients = recipients;
     request.now = settlement.outcome.when;
     auto dsn = build_dsn(request);
@@ -247,7 +257,7 @@ event::Task<std::vector<spool::NewMessage>> Settler::notifications(const Settlem
     log::info("dsn", {{"id", request.dsn_id.to_string()},
                       {"for", original->id.to_string()},
                       {"to", original->envelope.reverse_path},
-                      {"action", failed ? "failed" : "delayed"}});
+                      {"action", sealpost::name_of(action)}});
   }
   co_return messages;
 }
@@ -257,7 +267,6 @@ void Settler::give_back(queue::JobOwner& lane, queue::JobPtr job,
                         const std::optional<queue::LaneKey>& other_lane) {
   if (!other_lane) return lane.defer(std::move(job));
   auto moved = std::make_unique<queue::Job>(*job);
-  moved->policy_failing_since = SystemTime{};
   if (!other_lane->gateway_rule.empty()) {
     context_.totals.rerouted.fetch_add(1, std::memory_order_relaxed);
     log::warning("rerouted", {{"id", moved->message->id.to_string()},

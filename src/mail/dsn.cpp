@@ -18,10 +18,14 @@ constexpr std::uint8_t ret_full = 1;
 
 using Recipients = std::vector<const DsnRecipient*>;
 
-// RFC 3461 §5.2.6: without NOTIFY failure and delay are both told.
+// RFC 3461 §5.2.6: without NOTIFY failure and delay are both told, success never.
 bool wants(const Recipient& recipient, DsnAction action) noexcept {
-  const std::uint8_t asked = action == DsnAction::failed ? notify_failure : notify_delay;
-  return recipient.notify == 0 || (recipient.notify & asked) != 0;
+  switch (action) {
+    case DsnAction::failed: return recipient.notify == 0 || (recipient.notify & notify_failure) != 0;
+    case DsnAction::delayed: return recipient.notify == 0 || (recipient.notify & notify_delay) != 0;
+    case DsnAction::relayed: return (recipient.notify & notify_success) != 0;
+  }
+  return false;
 }
 
 Recipients to_notify(const DsnRequest& request) {
@@ -49,14 +53,35 @@ std::string reason_for_people(const DsnRecipient& recipient, DsnAction action) {
   return host + " answered: " + words;
 }
 
+std::string_view opening_words(DsnAction action) noexcept {
+  switch (action) {
+    case DsnAction::failed:
+      return "Your message was not delivered to the following recipients, and will not be\r\ntried "
+             "again:\r\n";
+    case DsnAction::delayed:
+      return "Your message could not be delivered to the following recipients yet. You\r\nneed to do "
+             "nothing: it "
+             "will be tried again.\r\n";
+    case DsnAction::relayed:
+      return "Your message was handed to the next mail server for the following recipients. That\r\nserver "
+             "cannot "
+             "confirm delivery, so you will hear no more unless something fails:\r\n";
+  }
+  return "";
+}
+
+std::string_view subject_of(DsnAction action) noexcept {
+  switch (action) {
+    case DsnAction::failed: return "Mail not delivered";
+    case DsnAction::delayed: return "Mail not delivered yet, still trying";
+    case DsnAction::relayed: return "Mail passed on";
+  }
+  return "";
+}
+
 std::string words_for_people(const DsnRequest& request, const Recipients& recipients) {
   std::string out = "This is the mail relay at " + text::printable(request.reporting_mta, 255) + ".\r\n\r\n";
-  if (request.action == DsnAction::failed)
-    out += "Your message was not delivered to the following recipients, and will not be\r\ntried again:\r\n";
-  else
-    out +=
-        "Your message could not be delivered to the following recipients yet. You\r\nneed to do nothing: it "
-        "will be tried again.\r\n";
+  out += opening_words(request.action);
   for (std::size_t i = 0; i < recipients.size() && i < listed_recipients; ++i) {
     const DsnRecipient& recipient = *recipients[i];
     out += "\r\n  <" + text::printable(recipient.recipient.address, 998) + ">\r\n    " +
@@ -79,10 +104,9 @@ std::string header(const DsnRequest& request, const Recipients& recipients, cons
   out += folded_field("From", "Mail delivery system <postmaster@" + host + ">");
   out += "To: <" + request.envelope->reverse_path +
          ">\r\n";  // the one value that may be UTF-8; its grammar was checked
-  const std::string_view what = request.action == DsnAction::failed ? "" : " yet, still trying";
   const std::string_view plural = recipients.size() == 1 ? "" : "s";
-  out += folded_field("Subject",
-                      fmt::format("Mail not delivered{} ({} recipient{})", what, recipients.size(), plural));
+  out += folded_field(
+      "Subject", fmt::format("{} ({} recipient{})", subject_of(request.action), recipients.size(), plural));
   out += folded_field("Date", to_rfc5322(request.now));
   out += folded_field("Message-ID", "<" + request.dsn_id.to_string() + "@" + host + ">");
   const std::string original_id = scan_head(request.original_head).message_id;
@@ -123,6 +147,15 @@ Envelope envelope_of(const DsnRequest& request, bool eight_bit) {
 }
 
 }  // namespace
+
+std::string_view name_of(DsnAction action) noexcept {
+  switch (action) {
+    case DsnAction::failed: return "failed";
+    case DsnAction::delayed: return "delayed";
+    case DsnAction::relayed: return "relayed";
+  }
+  return "";
+}
 
 std::optional<DsnMessage> build_dsn(const DsnRequest& request) {
   const Recipients recipients = to_notify(request);

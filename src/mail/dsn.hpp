@@ -15,7 +15,12 @@
 
 namespace sealpost {
 
-enum class DsnAction : std::uint8_t { failed, delayed };
+enum class DsnAction : std::uint8_t {
+  failed,
+  delayed,
+  relayed,  // handed to a host without DSN, so that nobody will tell of its delivery (RFC 3461 §5.2.2)
+};
+std::string_view name_of(DsnAction action) noexcept;  // the Action field (RFC 3464 §2.3.3)
 
 struct DsnRecipient {
   DsnRecipient() = default;

@@ -50,6 +50,12 @@ std::string original_recipient(const std::string& orcpt) {
   return decoded ? type + "; " + *decoded : std::string();
 }
 
+// RFC 3464 §2.3.4: the class goes with the action; 4 with failed when a transient cause ran out of time.
+bool fits(std::string_view status_class, DsnAction action) noexcept {
+  if (action == DsnAction::relayed) return status_class == "2";
+  return status_class == "4" || (status_class == "5" && action == DsnAction::failed);
+}
+
 std::string per_message(const DsnRequest& request) {
   const Envelope& envelope = *request.envelope;
   std::string out;
@@ -68,7 +74,7 @@ std::string per_recipient(const DsnRequest& request, const DsnRecipient& recipie
   const std::string original = original_recipient(recipient.recipient.original);
   if (!original.empty()) out += folded_field("Original-Recipient", original);
   out += folded_field("Final-Recipient", final_recipient(recipient.recipient.address));
-  out += folded_field("Action", request.action == DsnAction::failed ? "failed" : "delayed");
+  out += folded_field("Action", std::string(name_of(request.action)));
   out += folded_field("Status", status_of(recipient, request.action));
   if (brief) return out;
   // No Remote-MTA with our own verdict: its absence says whose the code is (RFC 3464 §2.3.6).
@@ -102,10 +108,15 @@ std::string status_of(const DsnRecipient& recipient, DsnAction action) {
     return !part.empty() && part.size() <= 3 && part.find_first_not_of("0123456789") == part.npos &&
            (part.size() == 1 || part.front() != '0');
   };
-  const bool well_formed = parts.size() == 3 && std::all_of(parts.begin(), parts.end(), is_number) &&
-                           (parts[0] == "4" || (parts[0] == "5" && action == DsnAction::failed));
+  const bool well_formed =
+      parts.size() == 3 && std::all_of(parts.begin(), parts.end(), is_number) && fits(parts[0], action);
   if (well_formed) return status;
-  return action == DsnAction::failed ? "5.0.0" : "4.0.0";
+  switch (action) {
+    case DsnAction::failed: return "5.0.0";
+    case DsnAction::delayed: return "4.0.0";
+    case DsnAction::relayed: return "2.0.0";
+  }
+  return "5.0.0";
 }
 
 }  // namespace sealpost

@@ -315,6 +315,36 @@ TEST_CASE("D-15 after a lost final reply at least 15 minutes pass") {
   CHECK(world.script->attempts == 2);
 }
 
+TEST_CASE("DSN-02 N4 success is told only where the next hop cannot, and only to those who asked") {
+  World world;
+  AttemptEnd delivered = end_with(fate_of(0, Fate::delivered, "2.0.0", "250 ok"));
+  delivered.fates.push_back(fate_of(1, Fate::delivered, "2.0.0", "250 ok"));
+  world.script->ends.push_back(delivered);
+  world.script->ends.push_back(end_with(fate_of(0, Fate::deferred, "4.4.1", "later", false)));
+  spool::NewMessage message;
+  message.id = MessageId::make(world.loop.wall());
+  message.envelope.reverse_path = "a@here.example";
+  message.envelope.arrival = world.loop.wall();
+  for (const std::uint8_t notify : {std::uint8_t{notify_success}, std::uint8_t{0}}) {
+    message.envelope.recipients.emplace_back("u" + std::to_string(notify) + "@b.example");
+    message.envelope.recipients.back().notify = notify;
+  }
+  message.body = "Subject: x\r\n\r\nbody\r\n";
+  auto stored = event::run_until_done(world.loop, world.journal->store(world.loop, std::move(message)));
+  REQUIRE(stored);
+  world.dispatcher->accepted(*stored);
+  world.loop.advance(10s);
+  CHECK(world.totals.dsns == 1);
+  const auto recovered = world.crash();
+  REQUIRE(recovered.size() == 1);
+  auto reader = world.journal->open(world.loop, recovered[0]);
+  const auto text = event::run_until_done(world.loop, reader->next());
+  REQUIRE(text);
+  CHECK(text->find("Action: relayed") != text->npos);
+  CHECK(text->find("u2@b.example") != text->npos);
+  CHECK(text->find("u0@b.example") == text->npos);
+}
+
 TEST_CASE("one recipient's outcome is its own") {
   World world;
   AttemptEnd mixed = end_with(fate_of(0, Fate::delivered, "2.0.0", "250 ok"));
