@@ -83,7 +83,7 @@ TEST_CASE("a policy unused for long is left to expire, one that expired long ago
 }
 
 TEST_CASE("workers on their own threads ask; the service may go while the disk is still at work") {
-  test::ScratchDirectory directory;
+  sealpost::test::ScratchDirectory directory;
   event::EventLoop service_loop;
   dns::test::TableResolver table(service_loop);
   ScriptedFetcher fetcher(service_loop);
