@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A private Postfix with its own users, configuration and queue (its files are laid over /usr by world.py). It shares the machine, the disk, the DNS server, the source and the sink with the relay."""
+"""A private Postfix with its own users, configuration and queue (its files are laid over /usr by world.py). It shares the
+machine, the disk, the DNS server, the source and the sink with the relay."""
 
-import os
 import pathlib
 import shutil
 import subprocess
 
+from lab import postfix_tree
 from world import Server, wait_for_port
 
 PORT = 2526
@@ -46,29 +47,12 @@ max_use = 1000
 hash_queue_names = deferred, defer
 """
 
-MASTER = """\
-127.0.0.1:{port} inet n - n - - smtpd
-pickup unix n - n 60 1 pickup
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-tlsmgr unix - - n 1000? 1 tlsmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-verify unix - - n - 1 verify
-flush unix n - n 1000? 0 flush
-proxymap unix - - n - - proxymap
+MASTER = "127.0.0.1:{port} inet n - n - - smtpd\n" + postfix_tree.SERVICES + """\
 proxywrite unix - - n - 1 proxymap
-smtp unix - - n - - smtp
 relay unix - - n - - smtp
-error unix - - n - - error
-retry unix - - n - - error
 discard unix - - n - - discard
-anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 tlsproxy unix - - n - 0 tlsproxy
-postlog unix-dgram n - n - 1 postlogd
 """
 
 
@@ -80,7 +64,7 @@ class Postfix:
         self.queue = self.directory / "queue"
         self.data = self.directory / "data"
         self._configure(tuned, domains)
-        self._make_queue()
+        postfix_tree.make(self.directory, USERS[0][0], USERS[1][0])
         command = ["/usr/lib/postfix/sbin/master", "-c", self.directory, "-d"]
         self.server = Server(command, self.directory / "master.log", counter,
                              env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "MAIL_CONFIG": str(self.directory)})
@@ -94,21 +78,6 @@ class Postfix:
         text += f"queue_directory = {self.queue}\ndata_directory = {self.data}\n"
         (self.directory / "main.cf").write_text(text)
         (self.directory / "master.cf").write_text(MASTER.format(port=PORT))
-
-    def _make_queue(self):
-        owner, group = USERS[0][0], USERS[1][0]
-        private = ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "private", "saved",
-                   "trace")
-        for name in (*private, "maildrop", "public", "pid"):
-            (self.queue / name).mkdir(parents=True)
-        self.data.mkdir()
-        for name in private:
-            os.chmod(self.queue / name, 0o700)
-            shutil.chown(self.queue / name, owner)
-        for name, mode in (("maildrop", 0o730), ("public", 0o710)):
-            shutil.chown(self.queue / name, owner, group)
-            os.chmod(self.queue / name, mode)
-        shutil.chown(self.data, owner)
 
     def stop(self):
         self.server.stop()

@@ -4,13 +4,13 @@
 Both run in the relay's namespace of the lab, beside sealpost, with the same resolver and the same trusted roots.
 """
 
-import os
 import re
 import smtplib
 from dataclasses import dataclass
 
+from lab import postfix_tree
 from lab.servers import USERS, Server
-from lab.servers.postfix import QUEUE, SERVICES
+from lab.servers.postfix import SERVICES
 from lab.world import Lab
 
 PORT = 2600
@@ -79,16 +79,7 @@ class Sender(Server):
 
     def prepare(self):
         super().prepare()
-        for name in ("queue", "data"):
-            (self.directory / name).mkdir(exist_ok=True)
-        for name in QUEUE:
-            (self.directory / "queue" / name).mkdir(exist_ok=True)
-            if name != "pid":
-                os.chown(self.directory / "queue" / name, USERS["postfix"], -1)
-        for name, mode in (("public", 0o710), ("maildrop", 0o730)):
-            os.chown(self.directory / "queue" / name, USERS["postfix"], USERS["postdrop"])
-            (self.directory / "queue" / name).chmod(mode)
-        os.chown(self.directory / "data", USERS["postfix"], -1)
+        postfix_tree.make(self.directory, USERS["postfix"], USERS["postdrop"])
 
     def files(self):
         main = MAIN.format(

@@ -6,11 +6,9 @@ further word. Nothing is looked up and nothing leaves.
 """
 
 import hashlib
-import os
 
+from .. import postfix_tree
 from . import UNKNOWN_RECIPIENT, USERS, Server, bracketed
-
-QUEUE = "active bounce corrupt defer deferred flush hold incoming maildrop pid private public saved trace".split()
 
 MAIN = """\
 compatibility_level = 3.6
@@ -50,25 +48,7 @@ default_transport = error:the lab delivers nothing outside
 biff = no
 """
 
-SERVICES = """\
-pickup unix n - n 60 1 pickup
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-tlsmgr unix - - n 1000? 1 tlsmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-verify unix - - n - 1 verify
-flush unix n - n 1000? 0 flush
-proxymap unix - - n - - proxymap
-smtp unix - - n - - smtp
-error unix - - n - - error
-retry unix - - n - - error
-virtual unix - n n - - virtual
-anvil unix - - n - 1 anvil
-postlog unix-dgram n - n - 1 postlogd
-"""
+SERVICES = postfix_tree.SERVICES + "virtual unix - n n - - virtual\n"
 
 
 class Postfix(Server):
@@ -76,19 +56,8 @@ class Postfix(Server):
     packages = ("postfix",)
 
     def prepare(self):
-        """What `postfix check` would make. Running it takes a second; the list has not changed in years."""
         super().prepare()
-        for name in ("queue", "data"):
-            (self.directory / name).mkdir(exist_ok=True)
-        for name in QUEUE:
-            (self.directory / "queue" / name).mkdir(exist_ok=True)
-        mail_owner = USERS["postfix"]
-        for name in {*QUEUE} - {"pid"}:
-            os.chown(self.directory / "queue" / name, mail_owner, -1)
-        for name, mode in (("public", 0o710), ("maildrop", 0o730)):
-            os.chown(self.directory / "queue" / name, mail_owner, USERS["postdrop"])
-            (self.directory / "queue" / name).chmod(mode)
-        os.chown(self.directory / "data", mail_owner, -1)
+        postfix_tree.make(self.directory, USERS["postfix"], USERS["postdrop"])
 
     def files(self):
         listeners = []
