@@ -34,7 +34,7 @@ class Postmaster::NoticeOutbox final : public tlsrpt::Outbox {
   NoticeOutbox(event::Loop& loop, spool::Spool& spool, queue::Dispatcher& dispatcher)
       : loop_(loop), spool_(spool), dispatcher_(dispatcher) {}
 
-  event::Task<Expected<void>> queue(std::string from, std::string to, std::string text) override {
+  event::Task<Expected<std::string>> queue(std::string from, std::string to, std::string text) override {
     spool::NewMessage message;
     message.id = MessageId::make(loop_.wall());
     message.envelope.reverse_path = std::move(from);
@@ -45,8 +45,9 @@ class Postmaster::NoticeOutbox final : public tlsrpt::Outbox {
     message.body = std::move(text);
     auto stored = co_await spool_.store(loop_, std::move(message));
     if (!stored) co_return stored.error();
+    std::string id = (*stored)->id.to_string();
     dispatcher_.accepted(*stored);
-    co_return Expected<void>();
+    co_return id;
   }
 
  private:

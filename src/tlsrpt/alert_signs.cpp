@@ -66,6 +66,7 @@ std::optional<Observation> about_certificate(const SessionRecord& record, std::c
   observation.kind = AlertKind::certificate;
   observation.subject = record.mx_host;
   observation.wrong = *end < record.when + ahead;
+  if (!observation.wrong) return observation;
   observation.what = "certificate of " + record.mx_host + ", mail host of " + record.recipient_domain +
                      ", expires " + when_in_words(*end, record.when) + " (" + to_utc_day(*end) + ")";
   observation.how = "ask them to renew it, and to reload their mail server afterwards";
@@ -74,16 +75,17 @@ std::optional<Observation> about_certificate(const SessionRecord& record, std::c
 
 std::optional<Observation> about_refresh(const SessionRecord& record, unsigned streak) {
   if (record.sts.kind != StsState::Kind::policy) return std::nullopt;
+  Observation observation;
+  observation.kind = AlertKind::sts_refresh;
+  observation.subject = record.recipient_domain;
+  observation.wrong = record.sts.failure_streak >= streak;
+  if (!observation.wrong) return observation;
   Circumstances about;
   about.result_type = record.sts.failure_type;
   about.reason_code = record.sts.failure_reason;
   about.domain = record.recipient_domain;
   about.now = record.when;
   const PlainWords words = in_plain_words(about);
-  Observation observation;
-  observation.kind = AlertKind::sts_refresh;
-  observation.subject = record.recipient_domain;
-  observation.wrong = record.sts.failure_streak >= streak;
   observation.what = words.what + ", " + std::to_string(record.sts.failure_streak) +
                      " times in a row; the cached policy holds until " + to_utc_day(record.sts.expires);
   observation.how = words.remedy;

@@ -78,7 +78,7 @@ event::Task<void> AlertWatch::look() {
                              {"what", alert.what}});
   if (news->to_mail.empty() || mail_.to.empty()) co_return;
   std::string mail = build_alert_mail(mail_, news->to_mail, loop_.wall());
-  const Expected<void> queued = co_await outbox_.queue(std::string(), mail_.to, std::move(mail));
+  const Expected<std::string> queued = co_await outbox_.queue(std::string(), mail_.to, std::move(mail));
   if (queued)
     ++mails_;
   else
