@@ -61,7 +61,8 @@ std::vector<Field> fields_of(std::string_view head) {
     } while (end < head.size() && is_space(head[end]));
     const std::string_view raw = head.substr(at, end - at);
     const auto colon = raw.find(':');
-    if (colon != std::string_view::npos)
+    // A first line that begins with a blank continues whatever stands before the message: no field of its own.
+    if (colon != std::string_view::npos && !is_space(raw.front()))
       fields.push_back({text::lower(text::trim(raw.substr(0, colon))), raw});
     at = end;
   }

@@ -113,6 +113,11 @@ TEST_CASE("what cannot be signed stays as it is, with the reason") {
   CHECK(sign(endless, 262'144).problem == "its header is too long to be signed");
 }
 
+TEST_CASE("a first line that continues nothing becomes part of our Received field and is no field to sign") {
+  const Signed made = sign("\tSubject: hidden\r\n" + head + "\r\nHello.\r\n");
+  CHECK(made.fields == sign(message).fields);
+}
+
 TEST_CASE(
     "no double signature: ours that still holds is enough, one that does not gets a good one beside it") {
   const Signed once = sign(message);
