@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "delivery/recording.hpp"
+
+#include <doctest.h>
+
+#include "evidence/facts_codec.hpp"
+#include "evidence/replay.hpp"
+
+using namespace sealpost;
+using namespace sealpost::delivery;
+using namespace std::chrono_literals;
+
+namespace {
+
+const SystemTime now{std::chrono::sys_days{std::chrono::year{2026} / 3 / 1}};
+
+CertificateFacts certificate(bool trusted, const std::string& name) {
+  CertificateFacts made;
+  made.dns_names = {name};
+  made.leaf_expires = made.chain_expires = now + 24h * 30;
+  made.certificate_sha256 = std::string(64, 'a');
+  made.spki_sha256 = std::string(64, 'b');
+  if (!trusted) made.webpki = ChainResult{20, 0, "X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY"};
+  return made;
+}
+
+std::vector<SessionFacts> sessions() {
+  std::vector<SessionFacts> all;
+  for (const bool trusted : {true, false}) {
+    for (const char* name : {"mx.b.example", "elsewhere.example"}) {
+      for (const TlsVersion version : {TlsVersion::tls1_2, TlsVersion::tls1_3}) {
+        SessionFacts facts;
+        facts.starttls = StartTls::established;
+        facts.tls.version = version;
+        facts.tls.certificate = std::make_shared<const CertificateFacts>(certificate(trusted, name));
+        all.push_back(std::move(facts));
+      }
+    }
+  }
+  SessionFacts refused;
+  refused.starttls = StartTls::refused;
+  refused.starttls_reply = "454 4.7.0 TLS not available, ticket 17";
+  all.push_back(refused);
+  SessionFacts none;
+  none.starttls = StartTls::not_offered;
+  all.push_back(none);
+  SessionFacts broken;
+  broken.starttls = StartTls::handshake_failed;
+  broken.handshake_error = "tlsv1-alert-protocol-version";
+  all.push_back(broken);
+  return all;
+}
+
+std::vector<DaneState> dane_states() {
+  DaneState none, usable, failed;
+  none.kind = DaneState::Kind::none;
+  usable.kind = DaneState::Kind::usable;
+  usable.base_domain = "mx.b.example";
+  usable.usable = {TlsaRecord(3, 1, 1, std::vector<std::uint8_t>(32, 1))};
+  usable.all = usable.usable;
+  failed.kind = DaneState::Kind::failed;
+  failed.failure_reason = "SERVFAIL";
+  return {none, usable, failed};
+}
+
+std::vector<StsState> sts_states() {
+  std::vector<StsState> all(1);
+  for (const StsMode mode : {StsMode::testing, StsMode::enforce}) {
+    StsState state;
+    state.kind = StsState::Kind::policy;
+    state.id = "1";
+    state.policy.emplace();
+    state.policy->mode = mode;
+    state.policy->mx = {"mx.b.example"};
+    all.push_back(std::move(state));
+  }
+  return all;
+}
+
+std::vector<std::optional<PartnerRule>> rules() {
+  std::vector<std::optional<PartnerRule>> all(1);
+  for (const PartnerLevel level : {PartnerLevel::encrypt, PartnerLevel::verify, PartnerLevel::dane}) {
+    PartnerRule rule;
+    rule.name = "B";
+    rule.domains = {"b.example"};
+    rule.level = level;
+    all.emplace_back(rule);
+    rule.audit = true;
+    all.emplace_back(rule);
+  }
+  return all;
+}
+
+}  // namespace
+
+// A replay is worth something only if it decides as delivery did.
+TEST_CASE("a session that is recorded, kept and replayed under the same rules ends as it did") {
+  auto settings = std::make_shared<Rules>();
+  MxHost host;
+  host.name = "mx.b.example";
+  unsigned compared = 0;
+  for (const auto& rule : rules()) {
+    for (const StsState& sts : sts_states()) {
+      for (const DaneState& dane : dane_states()) {
+        for (const SessionFacts& facts : sessions()) {
+          Plan plan;
+          plan.rules = settings;
+          plan.recipient_domain = plan.policy_domain = "b.example";
+          plan.partner = rule;
+          plan.sts = sts;
+          const Decision decision = decide_for(plan, host, dane, now);
+          const Judgement judgement = judge(decision.requirement, facts, now);
+          const SessionFacts* shown = decision.skip ? nullptr : &facts;
+          const evidence::Session session =
+              to_evidence(JudgedSession(plan, host, dane, decision, shown, judgement), Contact::handshake, now);
+          const bool refused = decision.skip || judgement.verdict == Verdict::refuse;
+          CHECK((session.ending.verdict == Verdict::refuse) == refused);
+          CHECK(session.ending.refused_by.empty() == !refused);
+
+          const auto& kept_certificate =
+              session.facts.session ? session.facts.session->tls.certificate : nullptr;
+          auto kept = evidence::decode_facts(evidence::encode(session.facts), kept_certificate);
+          REQUIRE(kept);
+          evidence::Recorded recorded;
+          recorded.recipient_domain = session.recipient_domain;
+          recorded.policy_domain = session.policy_domain;
+          recorded.mx_host = session.mx_host;
+          recorded.facts = std::make_shared<const evidence::Facts>(std::move(*kept));
+          recorded.first = recorded.last = now;
+          evidence::Terms terms;
+          terms.now = now;
+          const std::vector<PartnerRule> in_force =
+              rule ? std::vector<PartnerRule>{*rule} : std::vector<PartnerRule>{};
+          const evidence::Assessment again = evidence::assess(recorded, in_force, terms);
+          CHECK(again.result == (refused ? evidence::Result::fail : evidence::Result::pass));
+          ++compared;
+        }
+      }
+    }
+  }
+  CHECK(compared == 7 * 3 * 3 * 11);
+}
