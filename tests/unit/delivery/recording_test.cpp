@@ -111,8 +111,8 @@ TEST_CASE("a session that is recorded, kept and replayed under the same rules en
           const Decision decision = decide_for(plan, host, dane, now);
           const Judgement judgement = judge(decision.requirement, facts, now);
           const SessionFacts* shown = decision.skip ? nullptr : &facts;
-          const evidence::Session session =
-              to_evidence(JudgedSession(plan, host, dane, decision, shown, judgement), Contact::handshake, now);
+          const evidence::Session session = to_evidence(
+              JudgedSession(plan, host, dane, decision, shown, judgement), Contact::handshake, now);
           const bool refused = decision.skip || judgement.verdict == Verdict::refuse;
           CHECK((session.ending.verdict == Verdict::refuse) == refused);
           CHECK(session.ending.refused_by.empty() == !refused);
