@@ -54,9 +54,12 @@ bool DeliveryCourier::paused(queue::Lane& lane, queue::JobPtr& job) {
 
 // Attempt 1 is implied by the message record; later ones are on record before they begin (D-12).
 event::Task<bool> DeliveryCourier::begin(queue::JobOwner& lane, queue::JobPtr& job) {
-  if (job->attempts < 2) co_return true;
+  // A job that was put back for want of a connection is still in the same one: another record would count it as one
+  // that the end of the process has cut off.
+  if (job->attempts < 2 || job->begun) co_return true;
   const Expected<void> begun =
       co_await context_.spool.begin_attempt(context_.loop, job->message->id, job->recipients);
+  job->begun = begun.has_value();
   if (begun) co_return true;
   --job->attempts;
   job->next_attempt = context_.loop.wall() + schedule_.gap(1, context_.random());

@@ -97,6 +97,7 @@ void Settler::settle(queue::JobOwner& lane, queue::JobPtr job, AttemptEnd end, c
   const SystemTime now = context_.loop.wall();
   const Envelope& envelope = job->message->envelope;
   const bool report = envelope.message_class == MessageClass::report;
+  job->begun = false;
 
   const bool at_gateway = !lane.key().gateway_rule.empty();
   if (at_gateway) {

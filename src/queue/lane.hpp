@@ -46,6 +46,7 @@ struct Job {
   std::vector<std::uint32_t> recipients;  // still pending, indexes into the envelope
   std::uint32_t attempts = 0;             // begun, the present one included while it is taken
   bool attempted_since_start = false;
+  bool begun = false;  // its attempt is on record and has no outcome yet
   bool delay_notice_sent = false;
   bool ambiguous = false;  // a final reply was lost before (D-15)
   bool held = false;

@@ -16,6 +16,7 @@ from load import Load, arrived
 from relay import Relay
 
 KILLS = int(os.environ.get("SEALPOST_KILLS", "200"))
+CONNECTIONS = 4  # to the recipients' server at the same time
 LATER = {"at": "body", "match": r"Subject: load \S*[0-3]\r", "per": "argument", "times": 1, "reply": "451 4.3.0 later"}
 
 
@@ -23,7 +24,7 @@ LATER = {"at": "body", "match": r"Subject: load \S*[0-3]\r", "per": "argument", 
 def crashed(lab, tmp_path_factory):
     """A relay that was killed so often, drained at last, and the load it was under."""
     lab.change("crash", peer="script", keep_transcript=False, script=[LATER])
-    relay = Relay(lab, tmp_path_factory.mktemp("crash"))
+    relay = Relay(lab, tmp_path_factory.mktemp("crash"), delivery={"connections_per_host": CONNECTIONS})
     relay.start()
     load = Load(relay, "crash.test", threads=4, pause=0.002).start()
     try:
@@ -51,7 +52,11 @@ def test_D16_the_queue_ends_empty(crashed):
 
 
 def test_D13_duplicates_stay_few(crashed):
-    """Each kill may repeat what was between the remote's 250 and our next sync, on each connection."""
+    """A kill may repeat only what the server had answered 250 and our next sync, at most 10 ms later, had not yet recorded.
+
+    A connection goes on meanwhile, but the server takes about as long for a message as the journal for a commit: that is
+    one message per open connection, if every connection was in that window at every kill.
+    """
     _, load, there = crashed
     twice = sum(count - 1 for count in there.values())
-    assert twice <= KILLS * 20 and twice < len(load.ledger) / 2
+    assert twice <= KILLS * CONNECTIONS, f"{twice} of {len(load.ledger)} came again after {KILLS} kills"

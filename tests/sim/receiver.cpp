@@ -27,7 +27,8 @@ struct Receiver::Session {
   event::LineStream lines;
   event::SimWire& wire;  // lives as long as the stream, sealed or not
   bool encrypted = false;
-  SteadyTime line_came{};  // the command's, before our moods
+  SteadyTime
+      line_sent{};  // when the command came; zero when it had been waiting for us, we do not know how long
   std::string reverse_path;
   std::vector<std::string> recipients;
   std::vector<std::size_t> unacknowledged;
@@ -56,17 +57,19 @@ event::Task<void> Receiver::converse(std::unique_ptr<event::Stream> stream) {
   session.reply("220 " + host_.name + " ESMTP");
   for (;;) {
     event::Line line;
+    session.line_sent = SteadyTime{};
     if (!session.lines.buffered_line(line, 4096)) {
       auto sent = co_await session.lines.flush(patience);
       if (!sent) co_return;
+      const SteadyTime listening = world_.loop.now();
       auto next = co_await session.lines.line(4096, patience);
       if (!next) co_return;
       line = *next;
+      if (world_.loop.now() > listening) session.line_sent = world_.loop.now();
     }
     for (const std::size_t delivery : session.unacknowledged) ledger_.acknowledged(delivery);
     session.unacknowledged.clear();
     const std::string text(line.text);
-    session.line_came = world_.loop.now();
     const bool stays = co_await mood(session);
     if (!stays) co_return;
     const bool goes_on = co_await command(session, text);
@@ -103,7 +106,7 @@ event::Task<bool> Receiver::command(Session& session, const std::string& line) {
     co_return sealed;
   } else if (verb == "mail") {
     session.reverse_path = address_in(line);
-    if (const auto since = world_.journal_stopped; since && session.line_came > *since + under_way)
+    if (const auto since = world_.journal_stopped; since && session.line_sent > *since + under_way)
       ledger_.violated(host_.name + " was offered mail although no outcome could be recorded (D-07)");
     if (session.reverse_path == World::poison) {
       world_.on_poison();

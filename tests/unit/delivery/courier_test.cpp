@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 namespace {
 
 struct World : DeliveryWorld {
-  World() {
+  explicit World(std::uint32_t connections_per_host = 100) : DeliveryWorld(connections_per_host) {
     resolver.mx("b.example", {{10, "mx.b.example"}});
     resolver.address("mx.b.example", {"198.51.100.1"});
     auto made = std::make_shared<Rules>();
@@ -61,4 +61,26 @@ TEST_CASE("D-07: deliveries pause while no outcome can be recorded, and go on af
   world.dispatcher->recovered(recovered);
   world.loop.advance(10min);
   CHECK(world.connector.tried > 1);
+}
+
+TEST_CASE("D-12: waiting for a free connection is no interrupted attempt") {
+  World world(1);
+  for (const char* domain : {"c.example", "d.example", "e.example"}) {  // one host serves them all
+    world.resolver.mx(domain, {{10, "mx.b.example"}});
+    world.accept(world.message("a@here.example", {std::string("u@") + domain}));
+  }
+  world.loop.advance(1min);  // all were deferred
+  world.connector.stall = &world.loop;
+  world.loop.advance(30min);  // one is dialling, the others are put back again and again
+  CHECK(world.queued().size() == 3);
+  world.shard.reset();
+  world.courier.reset();
+  const auto recovered = world.reopen();
+  REQUIRE(recovered.size() == 3);
+  for (const auto& message : recovered) {
+    CHECK(message->progress[0].interrupted <= 1);
+    CHECK(queue::interruptions(*message) <= 1);
+  }
+  world.connector.stall = nullptr;
+  world.begin();
 }

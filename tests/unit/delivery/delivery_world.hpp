@@ -30,10 +30,12 @@ class NoTls final : public tls::Client {
 class NoConnector final : public event::Connector {
  public:
   std::size_t tried = 0;
+  event::Loop* stall = nullptr;  // answers after an hour of its time
 
  private:
   event::Task<Expected<std::unique_ptr<event::Stream>>> connect(Endpoint, Duration) override {
     ++tried;
+    if (stall != nullptr) co_await event::sleep_for(*stall, std::chrono::hours(1));
     co_return Error(Errc::refused, "none here");
   }
 };
@@ -50,7 +52,7 @@ inline queue::ScheduleSettings short_schedule() {
 }
 
 struct DeliveryWorld {
-  DeliveryWorld() { open(); }
+  explicit DeliveryWorld(std::uint32_t connections_per_host = 100) : hosts(connections_per_host) { open(); }
 
   void open() {
     driver = spool::make_loop_driver(loop, std::chrono::milliseconds(1));
@@ -114,7 +116,7 @@ struct DeliveryWorld {
   NoTls tls;
   NoConnector connector;
   NoRecorder recorder;
-  HostRegistry hosts{100};
+  HostRegistry hosts;
   NxGuard guard;
   Totals totals;
   queue::Schedule schedule{short_schedule()};

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What happens to a message once it is in the spool: attempts, outcomes, notifications, holds.
+#include "spool/journal_spool.hpp"
+
+#include <doctest.h>
+
+#include "spool_world.hpp"
+
+using namespace sealpost;
+using namespace sealpost::spool;
+using Loss = SimDisk::Loss;
+
+TEST_CASE(
+    "D-12: an attempt without outcome is found and counted, one ended by an orderly stop is not (D-28)") {
+  World world;
+  REQUIRE(world.start());
+  REQUIRE(world.store(message_of(1, "body", 2)));
+  REQUIRE(world.finish(outcome_of(1, RecipientState::pending, 0)));
+  REQUIRE(world.begin(1, {0}));
+  REQUIRE(world.restart(Loss::kill));
+  CHECK(world.found(1)->progress[0].attempts == 2);
+  CHECK(world.found(1)->progress[0].interrupted == 1);
+  REQUIRE(world.begin(1, {0, 1}));
+  REQUIRE(world.restart(Loss::all));
+  CHECK(world.found(1)->progress[0].interrupted == 2);
+  CHECK(world.found(1)->progress[1].interrupted == 2);
+  CHECK(world.found(1)->last_reply == "250 2.0.0 ok");
+  world.spool->close();
+  REQUIRE(world.restart(Loss::all));
+  CHECK_FALSE(world.found(1)->progress[0].attempting);
+  CHECK(world.found(1)->progress[0].interrupted == 1);  // those before the crashes remain
+}
+
+TEST_CASE("D-16 D-18: a finished message is gone for good, and its segment is used again") {
+  World world;
+  REQUIRE(world.start());
+  for (unsigned i = 1; i <= 200; ++i) {
+    REQUIRE(world.store(message_of(i, std::string(4000, 'x'))));
+    REQUIRE(world.finish(outcome_of(i, RecipientState::delivered)));
+  }
+  CHECK(world.spool->counters().segments == 1);
+  CHECK(world.spool->counters().live_messages == 0);
+  CHECK(world.disk.names().size() <= 4);  // the current segment and spares
+  REQUIRE(world.restart(Loss::all));
+  CHECK(world.recovered.empty());
+}
+
+TEST_CASE("D-17: an outcome and the notification it caused are there together, and once") {
+  World world;
+  REQUIRE(world.start());
+  REQUIRE(world.store(message_of(1, "original")));
+  std::vector<NewMessage> dsns;
+  dsns.push_back(message_of(2, "bounce"));
+  const auto finished = world.finish(outcome_of(1, RecipientState::failed), std::move(dsns));
+  REQUIRE(finished);
+  REQUIRE(finished->size() == 1);
+  CHECK(world.body((*finished)[0]).value() == "bounce");
+  CHECK(world.finish(outcome_of(1, RecipientState::failed)).error().code == Errc::not_found);
+  REQUIRE(world.restart(Loss::all));
+  CHECK(world.recovered.size() == 1);
+  CHECK(world.found(2));
+}
+
+TEST_CASE("D-17: a notification that is in the spool already is not stored again") {
+  World world;
+  REQUIRE(world.start());
+  REQUIRE(world.store(message_of(1, "original", 2)));
+  const auto fail = [&](std::uint32_t recipient) {
+    std::vector<NewMessage> dsns;
+    dsns.push_back(message_of(2, "bounce"));
+    return world.finish(outcome_of(1, RecipientState::failed, recipient), std::move(dsns)).value().size();
+  };
+  CHECK(fail(0) == 1);
+  CHECK(fail(1) == 0);
+  CHECK(world.spool->counters().live_messages == 1);
+}
+
+TEST_CASE("hold and release, and what they leave for a restart") {
+  World world;
+  REQUIRE(world.start());
+  REQUIRE(world.store(message_of(1, "body")));
+  REQUIRE(world.hold(1, true, "operator says so"));
+  CHECK(world.hold(7, true).error().code == Errc::not_found);
+  REQUIRE(world.restart(Loss::all));
+  CHECK(world.found(1)->held);
+  CHECK(world.found(1)->hold_reason == "operator says so");
+  REQUIRE(world.hold(1, false));
+  REQUIRE(world.restart(Loss::all));
+  CHECK_FALSE(world.found(1)->held);
+}
