@@ -38,7 +38,7 @@ BODY = b".\r\n..\r\n.dot\r\n" + "ümlaut ÿ".encode("latin-1") + b"\r\n" + b"x" 
 
 
 def domain_of(peer: str, level: str) -> str:
-    return f"at-{peer}-{level}"
+    return f"received-{peer}-{level}"
 
 
 @pytest.fixture(scope="module")
