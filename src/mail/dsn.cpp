@@ -11,7 +11,8 @@
 namespace sealpost {
 namespace {
 
-constexpr std::size_t full_return_cap = 50 * 1024;  // larger originals come back as headers (N7)
+constexpr std::size_t full_return_cap = 50 * 1024;       // larger originals come back as headers (N7)
+constexpr std::size_t with_full_return_cap = 56 * 1024;  // the report and the original together (T-37)
 constexpr std::size_t header_return_cap = 16 * 1024;
 constexpr std::size_t listed_recipients = 20;  // in the words for people; part 2 has them all
 constexpr std::uint8_t ret_full = 1;
@@ -160,7 +161,10 @@ std::string_view name_of(DsnAction action) noexcept {
 std::optional<DsnMessage> build_dsn(const DsnRequest& request) {
   const Recipients recipients = to_notify(request);
   if (recipients.empty()) return std::nullopt;
-  const bool full = returns_full(request);
+  const std::string status = delivery_status(request, recipients);
+  // T-37: who was not reached comes first; a report that is long by itself brings no body along.
+  const bool full =
+      returns_full(request) && status.size() + request.original_head.size() <= with_full_return_cap;
   const bool eight_bit = full && needs_encoding(request.original_head);
   // Nobody can have put this line into the original: the id was made or hashed after it was accepted.
   const std::string boundary = "=_" + request.dsn_id.to_string();
@@ -172,7 +176,7 @@ std::optional<DsnMessage> build_dsn(const DsnRequest& request) {
     message.text += "--" + boundary + "\r\n" + part + "\r\n";
   };
   add_part("Content-Type: text/plain; charset=us-ascii\r\n\r\n" + words_for_people(request, recipients));
-  add_part("Content-Type: message/delivery-status\r\n\r\n" + delivery_status(request, recipients));
+  add_part("Content-Type: message/delivery-status\r\n\r\n" + status);
   add_part(original(request, full, eight_bit));
   message.text += "--" + boundary + "--\r\n";
   return message;

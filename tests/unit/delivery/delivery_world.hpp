@@ -97,8 +97,12 @@ struct DeliveryWorld {
   }
   std::string body(const spool::StoredMessagePtr& stored) {
     const auto reader = journal->open(loop, stored);
-    const auto piece = event::run_until_done(loop, reader->next());
-    return piece ? std::string(*piece) : std::string();
+    std::string all;
+    for (;;) {
+      const auto piece = event::run_until_done(loop, reader->next());
+      if (!piece || piece->empty()) return all;
+      all += *piece;
+    }
   }
   std::vector<queue::QueueEntry> queued() const {
     std::vector<queue::QueueEntry> entries;

@@ -469,3 +469,29 @@ TEST_CASE(
     CHECK((text.find("Subject: x") != std::string::npos) == (failures == 1));
   }
 }
+
+TEST_CASE("T-37 a thousand bad recipients of one domain make one notification, without the body") {
+  World world;
+  AttemptEnd end;
+  end.remote_mta = "mx.b.example";
+  std::vector<std::string> recipients;
+  for (std::uint32_t i = 0; i < 1000; ++i) {
+    recipients.push_back("nobody" + std::to_string(i) + "@b.example");
+    end.fates.push_back(fate_of(i, Fate::failed, "5.1.1", "550 5.1.1 no such user " + std::string(300, 'y')));
+  }
+  world.script->ends.push_back(end);
+  world.script->ends.push_back(end_with(fate_of(0, Fate::deferred, "4.4.1", "later", false)));
+  spool::NewMessage made = world.message("a@here.example", recipients);
+  made.envelope.ret = 1;
+  made.body += std::string(900, 'z') + "\r\nthe last line\r\n";
+  world.accept(std::move(made));
+  world.loop.advance(10s);
+  CHECK(world.totals.dsns == 1);
+  const auto recovered = world.crash();
+  REQUIRE(recovered.size() == 1);
+  CHECK(recovered[0]->size < 160 * 1024);
+  CHECK(recovered[0]->envelope.recipients.size() == 1);
+  const std::string text = world.body(recovered[0]);
+  CHECK(text.find("nobody999@b.example") != std::string::npos);
+  CHECK(text.find("the last line") == std::string::npos);
+}

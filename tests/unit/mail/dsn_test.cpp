@@ -297,9 +297,14 @@ TEST_CASE("T-37 a thousand recipients stay bounded and are all told") {
   for (int i = 0; i < 1000; ++i)
     example.add(("recipient" + std::to_string(i) + "@x.example").c_str(), "5.1.1", diagnostic.c_str(),
                 "mx.x.example");
+  example.envelope.ret = 1;
+  const std::string original_text = std::string(original) + std::string(500, 'x') + "\r\nthe end\r\n";
+  example.request.original_head = original_text;
+  example.request.original_complete = true;
   const std::string text = example.text();
   check_lines(text);
   CHECK(text.size() < 160 * 1024);
+  CHECK_FALSE(contains(text, "the end"));  // headers only, whatever RET says
   for (int i = 0; i < 1000; i += 111)
     CHECK(contains(text, "Final-Recipient: rfc822; recipient" + std::to_string(i) + "@x.example\r\n"));
   CHECK(contains(text, "and 980 more"));

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <memory>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "event/blocking_pool.hpp"
 #include "event/run.hpp"
@@ -43,7 +45,8 @@ class Fragile final : public Courier {
       spool::Outcome outcome;
       outcome.id = job->message->id;
       outcome.recipients.emplace_back(0, spool::RecipientState::delivered, "250 ok");
-      const auto recorded = co_await spool_.finish_attempt(loop_, std::move(outcome), {});
+      std::vector<spool::NewMessage> none;
+      const auto recorded = co_await spool_.finish_attempt(loop_, std::move(outcome), std::move(none));
       CHECK(recorded);
       --running;
       delivered.insert(job->message->id);
