@@ -21,14 +21,11 @@ void require(bool holds) {
 }
 
 std::shared_ptr<const DkimKeyring> keys() {
-  DkimSigner signer;
-  signer.domain = "b.example";
-  signer.selector = "s1";
-  signer.key = DkimKey::from_pem(
-                   "-----BEGIN PRIVATE KEY-----\n"
-                   "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n"
-                   "-----END PRIVATE KEY-----\n")
-                   .value();
+  const auto key = DkimKey::from_pem(
+      "-----BEGIN PRIVATE KEY-----\n"
+      "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n"
+      "-----END PRIVATE KEY-----\n");
+  const DkimSigner signer{"b.example", "s1", key.value()};
   return std::make_shared<const DkimKeyring>(std::vector<DkimSigner>{signer});
 }
 
