@@ -27,45 +27,16 @@ tlsrpt::AlertMailSettings mail_for(const Config& config) {
 
 }  // namespace
 
-// A notification like a bounce: null reverse-path, so that nothing comes back to nobody (RFC 5321 §4.5.5), and the
-// ordinary policy of its destination, since it names partners.
-class Postmaster::NoticeOutbox final : public tlsrpt::Outbox {
- public:
-  NoticeOutbox(event::Loop& loop, spool::Spool& spool, queue::Dispatcher& dispatcher)
-      : loop_(loop), spool_(spool), dispatcher_(dispatcher) {}
-
-  event::Task<Expected<std::string>> queue(std::string from, std::string to, std::string text) override {
-    spool::NewMessage message;
-    message.id = MessageId::make(loop_.wall());
-    message.envelope.reverse_path = std::move(from);
-    message.envelope.recipients.emplace_back(std::move(to));
-    message.envelope.message_class = MessageClass::dsn;
-    message.envelope.arrival = loop_.wall();
-    message.envelope.received_from = "alerts";
-    message.body = std::move(text);
-    auto stored = co_await spool_.store(loop_, std::move(message));
-    if (!stored) co_return stored.error();
-    std::string id = (*stored)->id.to_string();
-    dispatcher_.accepted(*stored);
-    co_return id;
-  }
-
- private:
-  event::Loop& loop_;
-  spool::Spool& spool_;
-  queue::Dispatcher& dispatcher_;
-};
-
 Postmaster::Postmaster(event::Loop& loop, const Config& config, tlsrpt::DbRecorder& recorder,
                        spool::Spool& spool, queue::Dispatcher& dispatcher)
     : loop_(loop),
       alerting_(config.alerts.settings.enabled),
-      outbox_(std::make_unique<NoticeOutbox>(loop, spool, dispatcher)),
+      // A notification like a bounce: its null reverse-path lets nothing come back to nobody (RFC 5321 §4.5.5), and
+      // the ordinary policy of its destination holds, since it names partners.
+      outbox_(loop, spool, dispatcher, MessageClass::dsn, "alerts"),
       retention_(loop, recorder, config.tls_rpt.retention),
-      alerts_(loop, recorder, book_for(config, recorder), *outbox_, config.alerts.settings,
-              mail_for(config)) {}
-
-Postmaster::~Postmaster() = default;
+      alerts_(loop, recorder, book_for(config, recorder), outbox_, config.alerts.settings, mail_for(config)) {
+}
 
 void Postmaster::start(event::TaskScope& scope) {
   scope.spawn(retention_.run());

@@ -3,10 +3,9 @@
 // What the running relay does for its postmaster beside sending reports: alerts, and keeping tlsrpt.db small.
 #pragma once
 
-#include <memory>
-
 #include "admin/control_server.hpp"
 #include "app/config.hpp"
+#include "app/own_mail.hpp"
 #include "queue/dispatcher.hpp"
 #include "spool/spool.hpp"
 #include "tlsrpt/alert_watch.hpp"
@@ -19,19 +18,17 @@ class Postmaster {
   // Lives on `loop`; all that is passed outlives it, the recorder's thread included.
   Postmaster(event::Loop& loop, const Config& config, tlsrpt::DbRecorder& recorder, spool::Spool& spool,
              queue::Dispatcher& dispatcher);
-  ~Postmaster();
 
   void start(event::TaskScope& scope);
   void serve(admin::ControlServer& server);  // `report alerts`
   event::Task<admin::Json> status();         // "alerts" of `status`
 
  private:
-  class NoticeOutbox;
   event::Task<admin::Answer> list();
 
   event::Loop& loop_;
   bool alerting_;
-  std::unique_ptr<NoticeOutbox> outbox_;
+  OwnMail outbox_;
   tlsrpt::Retention retention_;
   tlsrpt::AlertWatch alerts_;
 };

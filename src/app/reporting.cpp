@@ -20,41 +20,13 @@ std::chrono::seconds night_offset(const std::string& node) {
 
 }  // namespace
 
-class Reporting::QueueOutbox final : public tlsrpt::Outbox {
- public:
-  QueueOutbox(event::Loop& loop, spool::Spool& spool, queue::Dispatcher& dispatcher)
-      : loop_(loop), spool_(spool), dispatcher_(dispatcher) {}
-
-  event::Task<Expected<std::string>> queue(std::string from, std::string to, std::string text) override {
-    spool::NewMessage message;
-    message.id = MessageId::make(loop_.wall());
-    message.envelope.reverse_path = std::move(from);
-    message.envelope.recipients.emplace_back(std::move(to));
-    message.envelope.message_class = MessageClass::report;
-    message.envelope.flags.tls_required_no = true;
-    message.envelope.arrival = loop_.wall();
-    message.envelope.received_from = "TLS-RPT";
-    message.body = std::move(text);
-    auto stored = co_await spool_.store(loop_, std::move(message));
-    if (!stored) co_return stored.error();
-    std::string id = (*stored)->id.to_string();
-    dispatcher_.accepted(*stored);
-    co_return id;
-  }
-
- private:
-  event::Loop& loop_;
-  spool::Spool& spool_;
-  queue::Dispatcher& dispatcher_;
-};
-
 Reporting::Reporting(event::EventLoop& loop, const Config& config, dns::CachingResolver& resolver,
                      tlsrpt::StoreAccess& store, std::shared_ptr<const tls::TrustStore> trust,
                      spool::Spool& spool, queue::Dispatcher& dispatcher, const DkimSetup& dkim)
     : loop_(loop),
       resolver_(loop, resolver),
       http_(loop, std::move(trust)),
-      outbox_(std::make_unique<QueueOutbox>(loop, spool, dispatcher)),
+      outbox_(loop, spool, dispatcher, MessageClass::report, "TLS-RPT"),
       checks_(loop) {
   tlsrpt::SenderSettings settings;
   settings.send = config.tls_rpt.send;
@@ -65,11 +37,9 @@ Reporting::Reporting(event::EventLoop& loop, const Config& config, dns::CachingR
   settings.allow_destinations = config.delivery.routing.allow_destinations;
   settings.night_offset = night_offset(config.node);
   settings.most_per_destination = config.tls_rpt.most_per_destination;
-  sender_ = std::make_unique<tlsrpt::Sender>(loop, store, resolver_, http_, *outbox_, std::move(settings),
+  sender_ = std::make_unique<tlsrpt::Sender>(loop, store, resolver_, http_, outbox_, std::move(settings),
                                              dkim.reports);
 }
-
-Reporting::~Reporting() = default;
 
 void Reporting::use_keys(const Config& config, const DkimSetup& dkim) {
   sender_->set_signers(dkim.reports);

@@ -9,6 +9,7 @@
 
 #include "app/config.hpp"
 #include "app/dkim_setup.hpp"
+#include "app/own_mail.hpp"
 #include "dns/resolver_proxy.hpp"
 #include "event/event_loop.hpp"
 #include "http/curl_client.hpp"
@@ -24,7 +25,6 @@ class Reporting {
   Reporting(event::EventLoop& loop, const Config& config, dns::CachingResolver& resolver,
             tlsrpt::StoreAccess& store, std::shared_ptr<const tls::TrustStore> trust, spool::Spool& spool,
             queue::Dispatcher& dispatcher, const DkimSetup& dkim);
-  ~Reporting();
 
   // Plans and sends for ever.
   event::Task<void> run();
@@ -33,13 +33,12 @@ class Reporting {
   tlsrpt::Sender& sender() noexcept { return *sender_; }
 
  private:
-  class QueueOutbox;
   event::Task<void> check(DkimSetup dkim);
 
   event::EventLoop& loop_;
   dns::ResolverProxy resolver_;
   http::CurlClient http_;
-  std::unique_ptr<QueueOutbox> outbox_;
+  OwnMail outbox_;
   std::unique_ptr<tlsrpt::Sender> sender_;
   event::TaskScope checks_;
 };

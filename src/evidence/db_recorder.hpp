@@ -6,12 +6,10 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <functional>
-#include <mutex>
-#include <thread>
 #include <vector>
 
+#include "base/database_thread.hpp"
 #include "event/wait.hpp"
 #include "evidence/session.hpp"
 #include "evidence/store.hpp"
@@ -23,7 +21,6 @@ class DbRecorder final : public Recorder {
   using Clock = std::function<SystemTime()>;
   // Keeps `keep_days` UTC days before today's. `clock`: for that alone.
   DbRecorder(Store store, unsigned keep_days, Clock clock);
-  ~DbRecorder() override;  // writes what is there
   void record(Session session) noexcept override;
   void set_keep_days(unsigned days) noexcept { keep_days_.store(days, std::memory_order_relaxed); }
 
@@ -33,7 +30,7 @@ class DbRecorder final : public Recorder {
   event::Task<Expected<T>> ask(event::Loop& home, std::function<Expected<T>(Store&)> query) {
     event::OneShot<Expected<T>> answer(home);
     auto sender = answer.sender();
-    post([sender, query = std::move(query)](Store& store) { sender.send(guarded<T>(store, query)); });
+    thread_.post([sender, query = std::move(query)](Store& store) { sender.send(guarded<T>(store, query)); });
     co_return co_await answer;
   }
 
@@ -49,22 +46,16 @@ class DbRecorder final : public Recorder {
       return Error(Errc::unavailable, std::string("evidence.db: ") + error.what());
     }
   }
-  void post(std::function<void(Store&)> work);
-  void run() noexcept;
   void write(const std::vector<Session>& sessions);
   void forget_old();
+  void lose(std::size_t sessions, std::string_view why);
 
   Store store_;
   Clock clock_;
   std::atomic<unsigned> keep_days_;
   std::atomic<std::uint64_t> recorded_{0}, dropped_{0};
   std::string forgotten_day_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::vector<Session> waiting_;
-  std::vector<std::function<void(Store&)>> queries_;
-  bool stop_ = false;
-  std::thread thread_;
+  DatabaseThread<Session, Store> thread_;  // last: uses the rest
 };
 
 }  // namespace sealpost::evidence

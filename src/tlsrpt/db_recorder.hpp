@@ -6,12 +6,11 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <functional>
-#include <mutex>
-#include <thread>
+#include <string_view>
 #include <vector>
 
+#include "base/database_thread.hpp"
 #include "tlsrpt/recorder.hpp"
 #include "tlsrpt/store_access.hpp"
 
@@ -20,7 +19,6 @@ namespace sealpost::tlsrpt {
 class DbRecorder final : public Recorder, public StoreAccess {
  public:
   explicit DbRecorder(Store store);
-  ~DbRecorder() override;  // writes what is there
   void count(SessionRecord record) noexcept override;
   // [tls_rpt] enabled: without, sessions are only looked at (certificates, the observer).
   void set_counting(bool on) noexcept { counting_.store(on, std::memory_order_relaxed); }
@@ -32,20 +30,15 @@ class DbRecorder final : public Recorder, public StoreAccess {
   std::uint64_t dropped() const noexcept { return dropped_.load(std::memory_order_relaxed); }
 
  private:
-  void post(std::function<void(Store&)> work) override;
-  void run();
+  void post(std::function<void(Store&)> work) override { thread_.post(std::move(work)); }
   void write(std::vector<SessionRecord>& records);
+  void lose(std::size_t sessions, std::string_view why);
 
   Store store_;
   std::atomic<std::uint64_t> counted_{0}, dropped_{0};
   std::atomic<bool> counting_{true};
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::vector<SessionRecord> waiting_;
-  std::vector<std::function<void(Store&)>> queries_;
-  Observer observer_;  // of thread_
-  bool stop_ = false;
-  std::thread thread_;
+  Observer observer_;                            // of thread_
+  DatabaseThread<SessionRecord, Store> thread_;  // last: uses the rest
 };
 
 }  // namespace sealpost::tlsrpt

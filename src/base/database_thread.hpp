@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A database's own thread: items are handed over in memory from any thread and written together, every second or
+// every thousand; queries run between. Nobody waits for the disk, and the backlog is bounded.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace sealpost {
+
+template <class Item, class Store>
+class DatabaseThread {
+ public:
+  using Query = std::function<void(Store&)>;
+  struct Handlers {
+    std::function<void(std::vector<Item>&)> write;                  // on the thread, never empty
+    std::function<void()> after;                                    // on the thread, after each round
+    std::function<void(std::size_t lost, const char* why)> failed;  // a round threw; its items are lost
+  };
+
+  // `store` and what the handlers use live longer. Starts at once.
+  DatabaseThread(Store& store, std::size_t most_waiting, Handlers handlers)
+      : store_(store),
+        most_waiting_(most_waiting),
+        handlers_(std::move(handlers)),
+        thread_([this] { run(); }) {}
+  // Writes what is there.
+  ~DatabaseThread() {
+    {
+      const std::lock_guard lock(mutex_);
+      stop_ = true;
+    }
+    wake_.notify_one();
+    thread_.join();
+  }
+  DatabaseThread(const DatabaseThread&) = delete;
+  DatabaseThread& operator=(const DatabaseThread&) = delete;
+
+  // False: the backlog is full, or there is no memory; the item is dropped.
+  bool add(Item item) noexcept {
+    try {
+      bool full = false;
+      {
+        const std::lock_guard lock(mutex_);
+        if (waiting_.size() >= most_waiting_) return false;
+        waiting_.push_back(std::move(item));
+        full = waiting_.size() == batch;
+      }
+      if (full) wake_.notify_one();
+      return true;
+    } catch (...) {
+      return false;
+    }
+  }
+
+  // Runs after everything added before has been written.
+  void post(Query query) {
+    {
+      const std::lock_guard lock(mutex_);
+      queries_.push_back(std::move(query));
+    }
+    wake_.notify_one();
+  }
+
+ private:
+  static constexpr std::size_t batch = 1000;
+  static constexpr std::chrono::seconds flush_every{1};
+
+  // An exception ends neither this thread nor the relay: the round is lost, the next one is tried.
+  void run() noexcept {
+    for (bool stop = false; !stop;) {
+      std::vector<Item> items;
+      std::vector<Query> queries;
+      {
+        std::unique_lock lock(mutex_);
+        wake_.wait_for(lock, flush_every,
+                       [this] { return stop_ || !queries_.empty() || waiting_.size() >= batch; });
+        items.swap(waiting_);
+        queries.swap(queries_);
+        stop = stop_;
+      }
+      try {
+        if (!items.empty()) handlers_.write(items);
+        items.clear();
+        for (const Query& query : queries) query(store_);
+        if (handlers_.after) handlers_.after();
+      } catch (const std::exception& error) {
+        handlers_.failed(items.size(), error.what());
+      }
+    }
+  }
+
+  Store& store_;
+  const std::size_t most_waiting_;
+  Handlers handlers_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::vector<Item> waiting_;
+  std::vector<Query> queries_;
+  bool stop_ = false;
+  std::thread thread_;
+};
+
+}  // namespace sealpost
