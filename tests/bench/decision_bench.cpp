@@ -40,7 +40,7 @@ DecisionFacts facts_with_everything() {
   facts.dane.kind = DaneState::Kind::usable;
   facts.dane.base_domain = facts.mx_host;
   facts.dane.names = {facts.mx_host, "noord.example"};
-  for (const std::uint8_t fill : {1, 2})
+  for (const std::uint8_t fill : {std::uint8_t{1}, std::uint8_t{2}})
     facts.dane.usable.emplace_back(3, 1, 1, std::vector<std::uint8_t>(32, fill));
   facts.dane.all = facts.dane.usable;
   return facts;
