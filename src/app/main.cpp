@@ -63,10 +63,19 @@ int main(int argc, char** argv) {
     cli::CommandLine line;
     app.set_version_flag("--version", "sealpost " + std::string(version()));
     app.add_option(
-        "--config", line.config,
+        "-c,--config", line.config,
         "Configuration file; default: /etc/sealpost/sealpost.toml when it exists, else embedded defaults");
     app.add_option("--socket", line.socket, "Control socket; default: from the configuration");
     app.add_flag("--json", line.json, "Print JSON instead of tables");
+    app.footer(
+        "First steps:\n"
+        "  sealpost run                              a relay on port 2525 of this machine\n"
+        "  sealpost check -c sealpost.toml           is this configuration right? nothing is started\n"
+        "  sealpost policy explain anna@example.net  what must hold before mail goes there, and why\n"
+        "  sealpost queue list                       what waits; 'queue why ID' says for what\n"
+        "  sealpost report show --domain example.net what failed there, and what to do\n\n"
+        "--config, --socket and --json may stand before or after the command. Exit codes are those of\n"
+        "sysexits.h: 64 usage, 69 no relay answers, 78 configuration.");
     app.require_subcommand(1);
     app.fallthrough();
     app.add_subcommand("run", "Run the relay in the foreground; SIGTERM ends it in order, SIGHUP reloads")

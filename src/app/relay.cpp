@@ -58,6 +58,7 @@ Relay::Relay(Config config)
       started_(main_.wall()),
       hosts_(config_.connections_per_host),
       schedule_(config_.schedule),
+      calendar_(main_, [this] { return rules_->partners; }),
       connections_(connection_caps(config_.limits, raise_descriptor_limit())),
       bodies_(config_.limits.body_memory),
       scope_(main_) {}
@@ -252,6 +253,7 @@ int Relay::run() {
   scope_.spawn(begin_mail());
   reporting_->use_keys(config_, dkim_);
   scope_.spawn(reporting_->run());
+  scope_.spawn(calendar_.run());
   postmaster_->start(scope_);
   main_.run();
   log::info("stopped", {{"data", config_.data_dir}});

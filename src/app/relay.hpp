@@ -12,6 +12,7 @@
 #include "app/config.hpp"
 #include "app/postmaster.hpp"
 #include "app/reporting.hpp"
+#include "app/rule_calendar.hpp"
 #include "app/signals.hpp"
 #include "app/worker.hpp"
 #include "dns/ares_resolver.hpp"
@@ -87,6 +88,7 @@ class Relay {
   std::unique_ptr<queue::Dispatcher> dispatcher_;
   std::unique_ptr<QueueSink> sink_;
   std::unique_ptr<Reporting> reporting_;
+  RuleCalendar calendar_;
   std::unique_ptr<Postmaster> postmaster_;
   intake::ConnectionLimits connections_;
   intake::BodyBudget bodies_;

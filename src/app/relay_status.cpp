@@ -75,6 +75,7 @@ event::Task<admin::Answer> Relay::status() {
   body["evidence"]["sessions_dropped"] = evidence_ ? evidence_->dropped() : 0;
   const admin::Trials trials(main_, evidence_.get());
   body["rules_on_trial"] = co_await trials.audit_lines(rules_);
+  body["rule_dates"] = calendar_.ahead();
   co_return admin::Answer(std::move(body));
 }
 
