@@ -368,6 +368,28 @@ TEST_CASE("SMTP-06: every step has its own limit, and octets that drip in do not
   }
 }
 
+TEST_CASE("D-14: the reply to the final dot is waited for ten minutes, and no longer") {
+  for (const int seconds : {27, 28}) {  // an octet each, 22 octets
+    Talk talk;
+    Say say("250 2.0.0 taken as 1\r\n");
+    say.each_octet = std::chrono::seconds(seconds);
+    talk.peer.always(".", say);
+    REQUIRE(talk.open());
+    const auto result = talk.send(message_to({"a@mx.test"}));
+    if (seconds == 27) {
+      CHECK_FALSE(result.failure);
+      REQUIRE(result.final);
+      CHECK(result.final->code == 250);
+      CHECK(talk.since_start() > std::chrono::minutes(9));
+    } else {
+      CHECK_FALSE(result.final);
+      REQUIRE(result.failure);
+      CHECK(result.failure->stage == Stage::final_dot);
+      CHECK(talk.since_start() == std::chrono::minutes(10));
+    }
+  }
+}
+
 TEST_CASE("SMTP-06: a slow but steady reader of a large body is waited for") {
   event::SimLink link;
   link.window = 65536;
