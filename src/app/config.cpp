@@ -183,6 +183,7 @@ LoadResult load_config(const std::string& path) {
     if (!table) return result;
     TableReader root(*table, path, "", result.findings);
     read_root(root, result.config);
+    result.config.written = written_values(*table);
     std::stable_sort(result.findings.begin(), result.findings.end(),
                      [](const Finding& a, const Finding& b) { return a.line < b.line; });
   }

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "app/config_changes.hpp"
 #include "app/toml_reader.hpp"
 #include "delivery/context.hpp"
 #include "dns/servers.hpp"
@@ -101,7 +102,8 @@ struct LogConfig {
 
 struct Config {
   Config();
-  std::string source;  // the file, or "(embedded defaults)"
+  std::string source;     // the file, or "(embedded defaults)"
+  WrittenValues written;  // what stands in it
   std::string hostname;
   std::string
       postmaster;  // where mail to <postmaster> goes; empty: to postmaster@hostname, not from strangers

@@ -9,8 +9,8 @@
 
 namespace sealpost::app {
 
-// SIGHUP: the whole configuration is read and checked; only then does anything change (T-52). Listeners, data_dir,
-// workers and DNS servers keep what they started with.
+// SIGHUP: the whole configuration is read and checked; only then does anything change (T-52). What only a start reads
+// keeps its value, and the log names it.
 event::Task<void> Relay::reload() {
   LoadResult loaded = load_config(config_.source.front() == '(' ? std::string() : config_.source);
   for (const Finding& finding : loaded.findings)
@@ -52,8 +52,6 @@ event::Task<void> Relay::reload() {
       config.listeners.size() == config_.listeners.size() &&
       std::equal(config.listeners.begin(), config.listeners.end(), config_.listeners.begin(),
                  [](const auto& a, const auto& b) { return a.address == b.address; });
-  if (!same_listeners)
-    log::warning("reload_partial", {{"why", "listener addresses change only with a restart"}});
   for (auto& worker : workers_) {
     auto apply = [this, &worker = *worker, identity, config, same_listeners] {
       worker.courier().set_rules(rules_);
@@ -70,6 +68,8 @@ event::Task<void> Relay::reload() {
     };
     co_await event::ask(main_, worker->loop(), apply);
   }
+  for (const std::string& key : keys_for_restart(config_.written, config.written))
+    log::warning("reload_partial", {{"key", key}, {"why", "changes only with a restart"}});
   log::info("reloaded", {{"config", config_.source}, {"partners", rules_->partners.size()}});
   log::flush();
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <sstream>
 
 namespace sealpost::app {
 namespace {
@@ -82,6 +83,31 @@ std::optional<toml::table> parse_toml_file(const std::string& path, Findings& fi
 std::optional<toml::table> parse_toml_text(std::string_view text, const std::string& name,
                                            Findings& findings) {
   return parse(name, findings, [&] { return toml::parse(text, std::string_view(name)); });
+}
+
+namespace {
+
+void write_values(const toml::node& node, const std::string& path, std::map<std::string, std::string>& into) {
+  const auto below = [&path](std::string_view name) {
+    return path.empty() ? std::string(name) : path + "." + std::string(name);
+  };
+  if (const toml::table* table = node.as_table()) {
+    for (const auto& [key, value] : *table) write_values(value, below(key.str()), into);
+  } else if (const toml::array* array = node.as_array(); array != nullptr && array->is_array_of_tables()) {
+    for (std::size_t i = 0; i < array->size(); ++i) write_values((*array)[i], below(std::to_string(i)), into);
+  } else {
+    std::ostringstream text;
+    node.visit([&text](const auto& value) { text << value; });
+    into[path] = text.str();
+  }
+}
+
+}  // namespace
+
+std::map<std::string, std::string> written_values(const toml::table& table) {
+  std::map<std::string, std::string> values;
+  write_values(table, "", values);
+  return values;
 }
 
 TableReader::TableReader(const toml::table& table, std::string file, std::string prefix, Findings& findings,

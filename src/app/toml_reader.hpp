@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -38,6 +39,9 @@ bool has_errors(const Findings& findings) noexcept;
 std::optional<toml::table> parse_toml_file(const std::string& path, Findings& findings);
 std::optional<toml::table> parse_toml_text(std::string_view text, const std::string& name,
                                            Findings& findings);
+
+// Every value below `table` under its dotted path, entries of arrays of tables by number, as TOML writes it.
+std::map<std::string, std::string> written_values(const toml::table& table);
 
 class TableReader {
  public:
