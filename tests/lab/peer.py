@@ -80,12 +80,19 @@ class SmtpSession:
 
     # One stage: obey the first rule that applies, else answer as a good server would.
 
-    async def stage(self, name: str, argument: str, normal: str | list[str]) -> tuple[int | None, Rule | None]:
+    async def stage(
+        self, name: str, argument: str, normal: str | list[str], before_yes=lambda: None
+    ) -> tuple[int | None, Rule | None]:
+        """`before_yes` runs before a positive answer that ends the stage: whoever is told 250 may look at once."""
         rule = self.rule_for(name, argument)
+        if rule and rule.wait:
+            await asyncio.sleep(rule.wait)
+        if rule is None or not (rule.octets() or rule.then):
+            before_yes()
+        elif not rule.then and (rule.code() or 0) // 100 == 2:
+            before_yes()
         if rule is None:
             return await self.plain_answer(normal) if normal else (None, None)
-        if rule.wait:
-            await asyncio.sleep(rule.wait)
         if data := rule.octets():
             await self.wire.send(data, rule.drip)
         await self.finish(rule)
@@ -185,9 +192,7 @@ class SmtpSession:
             return
         await self.stage("text", "", "")
         message = await self.read_message()
-        code, _ = await self.stage("body", message.decode("latin-1"), "250 2.0.0 taken")
-        if code and code // 100 == 2:
-            self.deliver(message)
+        await self.stage("body", message.decode("latin-1"), "250 2.0.0 taken", lambda: self.deliver(message))
         self.forget()
 
     async def read_message(self) -> bytes:

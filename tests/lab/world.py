@@ -321,7 +321,9 @@ class Lab:
     # What happened
 
     def mail_of(self, domain: str) -> list[mailbox.Mail]:
-        """Delivered to `domain` (its full name), oldest first."""
+        """Delivered to `domain` (its full name), oldest first; all that any server has answered 250 for."""
+        transit = [d for server in self.servers.values() for d in server.in_transit()]
+        wait_for(lambda: not any(f.is_file() for d in transit for f in d.rglob("*")), 10, 0.05)
         return mailbox.read_maildir(self.mail / domain)
 
     def sessions(self, host: str) -> list[mailbox.Session]:

@@ -37,6 +37,10 @@ class Server:
         """Where it will be listening once it has read the present files."""
         return set()
 
+    def in_transit(self) -> tuple[Path, ...]:
+        """Directories that hold files as long as mail that was answered 250 is on its way into a maildir."""
+        return ()
+
     def reload(self):
         self.lab.signal(self.name, signal.SIGHUP)
 

@@ -83,6 +83,9 @@ class Exim(Server):
             (self.directory / name).mkdir(exist_ok=True)
             os.chown(self.directory / name, USERS["Debian-exim"], USERS["Debian-exim"])
 
+    def in_transit(self):
+        return (self.directory / "spool" / "input",)
+
     def files(self):
         hosts = self.lab.table.hosts("exim")
         interfaces = [a for h in hosts for a in [*h.v4, *h.v6]]

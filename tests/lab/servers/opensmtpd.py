@@ -28,6 +28,9 @@ class OpenSmtpd(Server):
             os.chown(spool / name, USERS.get(user, 0), USERS.get(group, 0))
             (spool / name).chmod(mode)
 
+    def in_transit(self):
+        return self.directory / "spool" / "incoming", self.directory / "spool" / "queue"
+
     def files(self):
         lines = []
         for host in self.lab.table.hosts("opensmtpd"):

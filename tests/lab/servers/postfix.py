@@ -79,6 +79,9 @@ class Postfix(Server):
             self.directory / "dynamicmaps.cf": "",
         }
 
+    def in_transit(self):
+        return self.directory / "queue" / "incoming", self.directory / "queue" / "active"
+
     def tls_options(self, host) -> str:
         if not host.starttls:
             return "-o smtpd_tls_security_level=none"
