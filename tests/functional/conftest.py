@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every functional test shares: one lab for the whole run."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -22,6 +23,18 @@ def lab():
         yield lab
 
 
+def remove_journals(directory: Path):
+    """A relay's journal takes 256 MB at least; logs and databases stay for whoever looks into a failure."""
+    for journal in directory.glob("**/spool/journal"):
+        shutil.rmtree(journal, ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_journals_left(tmp_path_factory):
+    yield
+    remove_journals(tmp_path_factory.getbasetemp())
+
+
 @pytest.fixture
 def relay(lab, tmp_path):
     """`relay(partners=[...], delivery={...})` starts a relay with these settings; it ends with the test."""
@@ -37,6 +50,7 @@ def relay(lab, tmp_path):
     yield start
     for one in started:
         one.kill()
+    remove_journals(tmp_path)
 
 
 def pytest_runtest_setup(item):
