@@ -28,15 +28,15 @@ tlsrpt::AlertMailSettings mail_for(const Config& config) {
 }  // namespace
 
 Postmaster::Postmaster(event::Loop& loop, const Config& config, tlsrpt::DbRecorder& recorder,
-                       spool::Spool& spool, queue::Dispatcher& dispatcher)
+                       spool::Spool& spool, queue::Dispatcher& dispatcher, const Health& health)
     : loop_(loop),
       alerting_(config.alerts.settings.enabled),
       // A notification like a bounce: its null reverse-path lets nothing come back to nobody (RFC 5321 §4.5.5), and
       // the ordinary policy of its destination holds, since it names partners.
       outbox_(loop, spool, dispatcher, MessageClass::dsn, "alerts"),
       retention_(loop, recorder, config.tls_rpt.retention),
-      alerts_(loop, recorder, book_for(config, recorder), outbox_, config.alerts.settings, mail_for(config)) {
-}
+      alerts_(loop, recorder, book_for(config, recorder), outbox_, config.alerts.settings, mail_for(config),
+              health) {}
 
 void Postmaster::start(event::TaskScope& scope) {
   scope.spawn(retention_.run());

@@ -6,6 +6,7 @@
 #include "admin/control_server.hpp"
 #include "app/config.hpp"
 #include "app/own_mail.hpp"
+#include "base/health.hpp"
 #include "queue/dispatcher.hpp"
 #include "spool/spool.hpp"
 #include "tlsrpt/alert_watch.hpp"
@@ -17,7 +18,7 @@ class Postmaster {
  public:
   // Lives on `loop`; all that is passed outlives it, the recorder's thread included.
   Postmaster(event::Loop& loop, const Config& config, tlsrpt::DbRecorder& recorder, spool::Spool& spool,
-             queue::Dispatcher& dispatcher);
+             queue::Dispatcher& dispatcher, const Health& health);
 
   void start(event::TaskScope& scope);
   void serve(admin::ControlServer& server);  // `report alerts`

@@ -188,7 +188,7 @@ Expected<void> Relay::open_workers() {
   dkim_ = std::move(*dkim);
   reporting_ = std::make_unique<Reporting>(main_, config_, *resolver_, *recorder_, trust_, *spool_,
                                            *dispatcher_, dkim_);
-  postmaster_ = std::make_unique<Postmaster>(main_, config_, *recorder_, *spool_, *dispatcher_);
+  postmaster_ = std::make_unique<Postmaster>(main_, config_, *recorder_, *spool_, *dispatcher_, health_);
   return {};
 }
 

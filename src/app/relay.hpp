@@ -15,6 +15,7 @@
 #include "app/rule_calendar.hpp"
 #include "app/signals.hpp"
 #include "app/worker.hpp"
+#include "base/health.hpp"
 #include "dns/ares_resolver.hpp"
 #include "dns/caching_resolver.hpp"
 #include "dns/dnssec_watch.hpp"
@@ -60,6 +61,7 @@ class Relay {
   Config config_;
   delivery::RulesPtr rules_;
   const SystemTime started_;
+  Health health_;                   // what every part may tell of
   event::EventLoop main_;           // control, signals
   event::EventLoop resolver_loop_;  // DNS and MTA-STS
   std::thread resolver_thread_;

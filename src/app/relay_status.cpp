@@ -28,6 +28,12 @@ event::Task<admin::Answer> Relay::status() {
   const auto spool = spool_->counters();
   const auto healthy = spool_->room_for(0);
   admin::Json body;
+  body["troubles"] = admin::Json::array();
+  for (const Health::Trouble& trouble : health_.list())
+    body["troubles"].push_back({{"cause", trouble.cause},
+                                {"since", to_rfc3339(trouble.since)},
+                                {"what", trouble.what},
+                                {"do", trouble.how}});
   body["version"] = version();
   body["state"] = stopping_ ? "stopping" : taking_mail_ ? "running" : "starting";
   body["hostname"] = config_.hostname;

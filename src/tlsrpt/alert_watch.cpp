@@ -16,10 +16,15 @@ constexpr std::size_t most_in_mail = 100;
 
 bool is_over(const Alert& alert) noexcept { return alert.resolved != SystemTime{}; }
 
-std::string headline(std::size_t lasting, std::size_t over) {
+bool is_about_tls(const Alert& alert) noexcept { return alert.kind != AlertKind::relay; }
+
+std::string headline(const std::vector<Alert>& alerts, std::size_t over) {
   std::string line;
-  if (lasting > 0)
-    line = std::to_string(lasting) + (lasting == 1 ? " problem" : " problems") + " with TLS to partners";
+  const std::size_t lasting = alerts.size() - over;
+  if (lasting > 0) {
+    line = std::to_string(lasting) + (lasting == 1 ? " problem" : " problems");
+    if (std::all_of(alerts.begin(), alerts.end(), is_about_tls)) line += " with TLS to partners";
+  }
   if (over > 0) line += (line.empty() ? "" : ", ") + std::to_string(over) + " over";
   return line;
 }
@@ -48,7 +53,7 @@ std::string build_alert_mail(const AlertMailSettings& settings, const std::vecto
   }
   const std::string id = sha256_hex(body + to_rfc3339(now) + settings.to).substr(0, 32);
   return "From: sealpost <" + settings.from + ">\r\nTo: <" + settings.to + ">\r\nDate: " + to_rfc5322(now) +
-         "\r\n" + folded_field("Subject", settings.hostname + ": " + headline(alerts.size() - over, over)) +
+         "\r\n" + folded_field("Subject", settings.hostname + ": " + headline(alerts, over)) +
          "Message-ID: <" + id + "@" + settings.hostname +
          ">\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=us-ascii\r\n" +
          "Auto-Submitted: auto-generated\r\n\r\n" + body +
@@ -57,7 +62,9 @@ std::string build_alert_mail(const AlertMailSettings& settings, const std::vecto
 
 event::Task<void> AlertWatch::look() {
   using News = AlertBook::News;
-  std::function<Expected<News>(Store&)> query = [book = book_, now = loop_.wall()](Store& store) {
+  std::function<Expected<News>(Store&)> query = [book = book_, now = loop_.wall(),
+                                                 troubles = health_.list()](Store& store) {
+    book->observe_relay(troubles, now);
     return book->news(store, now);
   };
   const Expected<News> news = co_await store_.ask<News>(loop_, std::move(query));

@@ -25,13 +25,14 @@ std::string build_alert_mail(const AlertMailSettings& settings, const std::vecto
 class AlertWatch {
  public:
   AlertWatch(event::Loop& loop, StoreAccess& store, std::shared_ptr<AlertBook> book, Outbox& outbox,
-             const AlertSettings& settings, AlertMailSettings mail)
+             const AlertSettings& settings, AlertMailSettings mail, const Health& health)
       : loop_(loop),
         store_(store),
         book_(std::move(book)),
         outbox_(outbox),
         settings_(settings),
-        mail_(std::move(mail)) {}
+        mail_(std::move(mail)),
+        health_(health) {}
 
   event::Task<void> run();  // for ever
   event::Task<Expected<std::vector<Alert>>> open(std::size_t most);
@@ -47,6 +48,7 @@ class AlertWatch {
   Outbox& outbox_;
   AlertSettings settings_;
   AlertMailSettings mail_;
+  const Health& health_;
   std::uint64_t mails_ = 0;
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tlsrpt/alerts.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include "base/log.hpp"
@@ -8,7 +9,7 @@
 namespace sealpost::tlsrpt {
 namespace {
 
-constexpr std::array kinds = {"delivery", "certificate", "mta-sts-refresh"};
+constexpr std::array kinds = {"delivery", "certificate", "mta-sts-refresh", "relay"};
 constexpr std::size_t most_alerts = 10'000;
 // Nothing was sent there for a week: nobody waits, and nothing would ever end it.
 constexpr std::chrono::days forgotten_after{7};
@@ -84,6 +85,25 @@ void AlertBook::observe(const Observation& observation) {
   alert.what = observation.what;
   alert.how = observation.how;
   state.dirty = true;
+}
+
+void AlertBook::observe_relay(const std::vector<Health::Trouble>& troubles, SystemTime now) {
+  Observation observation;
+  observation.kind = AlertKind::relay;
+  observation.when = now;
+  for (auto& [key, state] : alerts_) {
+    const auto is_it = [&](const Health::Trouble& trouble) { return trouble.cause == key.second; };
+    if (key.first != AlertKind::relay || std::any_of(troubles.begin(), troubles.end(), is_it)) continue;
+    observation.subject = key.second;
+    observe(observation);
+  }
+  observation.wrong = true;
+  for (const Health::Trouble& trouble : troubles) {
+    observation.subject = trouble.cause;
+    observation.what = trouble.what;
+    observation.how = trouble.how;
+    observe(observation);
+  }
 }
 
 Expected<AlertBook::News> AlertBook::news(Store& store, SystemTime now) {

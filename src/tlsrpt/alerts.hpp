@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/health.hpp"
 #include "tlsrpt/recorder.hpp"
 #include "tlsrpt/store.hpp"
 
@@ -21,6 +22,7 @@ enum class AlertKind : std::uint8_t {
   delivery,     // an enforced requirement keeps mail for a domain back
   certificate,  // a host's certificate ends within the configured days
   sts_refresh,  // a cached MTA-STS policy could not be refreshed several times in a row (RFC 8461 §10.2)
+  relay,        // the relay itself is not well (base/health.hpp)
 };
 std::string_view name_of(AlertKind kind) noexcept;
 
@@ -57,6 +59,8 @@ class AlertBook {
 
   Expected<void> load(Store& store);
   void observe(const Observation& observation);
+  // All that is not well with the relay now; what was and is not among them is over.
+  void observe_relay(const std::vector<Health::Trouble>& troubles, SystemTime now);
 
   struct News {
     std::vector<Alert> raised, resolved;

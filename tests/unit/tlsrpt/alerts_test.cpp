@@ -24,7 +24,7 @@ struct Desk {
     mail.from = "postmaster@relay.home.example";
     mail.to = "admin@home.example";
     mail.hostname = "relay.home.example";
-    watch = std::make_unique<AlertWatch>(loop, db, book, outbox, settings, mail);
+    watch = std::make_unique<AlertWatch>(loop, db, book, outbox, settings, mail, health);
     scope = std::make_unique<event::TaskScope>(loop);
     scope->spawn(watch->run());
     loop.advance(0s);
@@ -72,6 +72,7 @@ struct Desk {
   DirectStore db;
   FakeOutbox outbox;
   AlertSettings settings;
+  Health health;
   std::shared_ptr<AlertBook> book;
   std::unique_ptr<AlertWatch> watch;
   std::unique_ptr<event::TaskScope> scope;
@@ -240,4 +241,20 @@ TEST_CASE("D-25 a database that cannot be written keeps alerts in memory and mai
   REQUIRE(desk.db.store().run("DROP TRIGGER full"));
   desk.loop.advance(10min);
   CHECK(desk.mails() <= 1);
+}
+
+TEST_CASE("what is not well with the relay is an alert until it is over") {
+  Desk desk;
+  desk.health.raise("database evidence.db", "it is damaged", "restore it");
+  desk.loop.advance(1min);
+  REQUIRE(desk.outbox.mails.size() == 1);
+  CHECK(holds(desk.last(), "Subject: relay.home.example: 1 problem\r\n"));
+  CHECK(holds(desk.last(), "database evidence.db\r\n  it is damaged\r\n  What to do: restore it\r\n"));
+  desk.restart();
+  desk.loop.advance(1min);
+  CHECK(desk.outbox.mails.size() == 1);
+  desk.health.clear("database evidence.db");
+  desk.loop.advance(1min);
+  CHECK(desk.outbox.mails.size() == 2);
+  CHECK(holds(desk.last(), "OVER: database evidence.db"));
 }
