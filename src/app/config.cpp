@@ -134,7 +134,15 @@ void read_root(TableReader& root, Config& config) {
   root.table("dkim", [&](TableReader& reader) { read_dkim(reader, config); });
   root.table("control", [&](TableReader& reader) { read_control(reader, config); });
   root.table("policies", [&](TableReader& reader) {
-    if (const auto value = reader.string("directory")) config.policy_directory = *value;
+    reader.required("directory");
+    if (const auto value = reader.string("directory")) {
+      config.policy_directory = *value;
+      if (value->empty()) reader.error("directory", "is empty; name the directory, or take [policies] out");
+    }
+  });
+  root.each_table("weaker", [&](TableReader& reader) {
+    const auto now = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
+    config.weaker.push_back(read_weaker_entry(reader, now));
   });
   root.table("limits", [&](TableReader& reader) { read_limits(reader, config.limits); });
   root.table("log", [&](TableReader& reader) { read_log(reader, config.log); });
@@ -179,7 +187,7 @@ LoadResult load_config(const std::string& path) {
   LoadResult result;
   if (!path.empty()) {
     result.config.source = path;
-    const auto table = parse_toml_file(path, result.findings);
+    const auto table = parse_toml_file(path, result.findings, &result.config.sources);
     if (!table) return result;
     TableReader root(*table, path, "", result.findings);
     read_root(root, result.config);
@@ -190,7 +198,10 @@ LoadResult load_config(const std::string& path) {
   if (!result.config.policy_directory.empty()) {
     const auto now = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
     PartnerFiles partners = read_partner_directory(result.config.policy_directory, now);
-    result.config.partners = std::move(partners.rules);
+    Config& config = result.config;
+    config.partners = std::move(partners.rules);
+    config.weaker.insert(config.weaker.end(), partners.weaker.begin(), partners.weaker.end());
+    config.sources.insert(config.sources.end(), partners.sources.begin(), partners.sources.end());
     result.findings.insert(result.findings.end(), partners.findings.begin(), partners.findings.end());
   }
   complete(result.config);

@@ -12,6 +12,7 @@
 
 #include "app/config_changes.hpp"
 #include "app/toml_reader.hpp"
+#include "app/weaker_entry.hpp"
 #include "delivery/context.hpp"
 #include "dns/servers.hpp"
 #include "queue/dispatcher.hpp"
@@ -125,6 +126,8 @@ struct Config {
   std::string control_http;      // empty: off
   std::string policy_directory;  // empty: none
   std::vector<PartnerRule> partners;
+  std::vector<WeakerEntry> weaker;  // of this file and of the partner files
+  SourceFiles sources;              // all that was read: this file first, then the partner files
   LimitsConfig limits;
   LogConfig log;
   unsigned workers = 0;  // 0: one per core

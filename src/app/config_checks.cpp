@@ -3,9 +3,11 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
+#include "base/text.hpp"
 #include "mail/address.hpp"
 
 namespace sealpost::app {
@@ -23,6 +25,19 @@ std::string read_file_path(TableReader& reader, std::string_view key, Secret sec
     reader.error(key, *path + " is open to others; run: chmod o-rwx,g-w " + *path);
   }
   return std::move(*path);
+}
+
+std::string read_words(TableReader& reader, std::string_view key) {
+  const auto value = reader.string(key);
+  if (!value) return {};
+  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
+  if (text::trim(*value).empty())
+    reader.error(key, "is empty");
+  else if (value->size() > 500)
+    reader.error(key, "is longer than 500 characters");
+  else if (!text::is_utf8(*value) || std::any_of(value->begin(), value->end(), is_control))
+    reader.error(key, "has control characters; write one line of text");
+  return *value;
 }
 
 std::optional<std::size_t> read_networks(TableReader& reader, std::string_view key,

@@ -18,6 +18,8 @@ enum class Secret : std::uint8_t { no, yes };
 
 // The path of a file that is there; one that holds a key must be closed to others (T-51). Absent key: empty.
 std::string read_file_path(TableReader& reader, std::string_view key, Secret secret);
+// One line of text for people, such as a name or a reason. Absent key: empty.
+std::string read_words(TableReader& reader, std::string_view key);
 // Replaces `into` when the key is there; gives how many entries the file has, right or wrong.
 std::optional<std::size_t> read_networks(TableReader& reader, std::string_view key,
                                          std::vector<Network>& into);

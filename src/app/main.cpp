@@ -62,9 +62,9 @@ int main(int argc, char** argv) {
         "sealpost");
     cli::CommandLine line;
     app.set_version_flag("--version", "sealpost " + std::string(version()));
-    app.add_option(
-        "-c,--config", line.config,
-        "Configuration file; default: /etc/sealpost/sealpost.toml when it exists, else embedded defaults");
+    app.add_option("-c,--config", line.config,
+                   "Configuration file; default: /etc/sealpost/sealpost.toml when there is /etc/sealpost, "
+                   "else embedded defaults");
     app.add_option("--socket", line.socket, "Control socket; default: from the configuration");
     app.add_flag("--json", line.json, "Print JSON instead of tables");
     app.footer(

@@ -2,11 +2,10 @@
 #include "app/partner_file.hpp"
 
 #include <algorithm>
-#include <filesystem>
-#include <system_error>
 
 #include "app/config_checks.hpp"
 #include "app/partner_warnings.hpp"
+#include "app/policy_directory.hpp"
 #include "base/text.hpp"
 #include "mail/address.hpp"
 
@@ -30,20 +29,6 @@ std::optional<PartnerLevel> read_level(TableReader& reader) {
   reader.required("tls");
   const auto word = reader.choice("tls", {"none", "opportunistic", "encrypt", "verify", "dane", "pin"});
   return word ? level_named(*word) : std::nullopt;
-}
-
-// One line of text for people, such as a name or a reason.
-std::string read_words(TableReader& reader, std::string_view key) {
-  const auto value = reader.string(key);
-  if (!value) return {};
-  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
-  if (text::trim(*value).empty())
-    reader.error(key, "is empty");
-  else if (value->size() > 500)
-    reader.error(key, "is longer than 500 characters");
-  else if (!text::is_utf8(*value) || std::any_of(value->begin(), value->end(), is_control))
-    reader.error(key, "has control characters; write one line of text");
-  return *value;
 }
 
 // "noord.example" or "*.noord.example", as A-labels.
@@ -227,10 +212,12 @@ void read_into(const std::optional<toml::table>& table, const std::string& path,
                PartnerFiles& into) {
   if (!table) return;
   TableReader root(*table, path, "", into.findings);
-  const std::size_t before = into.rules.size();
+  const std::size_t rules = into.rules.size(), entries = into.weaker.size();
   root.each_table("partner", [&](TableReader& reader) { into.rules.push_back(read_rule(reader, now)); });
-  if (into.rules.size() == before && !root.has("partner"))
-    root.warning("", "there is no [[partner]] in this file");
+  root.each_table("weaker",
+                  [&](TableReader& reader) { into.weaker.push_back(read_weaker_entry(reader, now)); });
+  if (into.rules.size() == rules && into.weaker.size() == entries)
+    root.error("", "there is no [[partner]] in this file; restore it, or remove the file");
   root.finish();
 }
 
@@ -238,7 +225,7 @@ void read_into(const std::optional<toml::table>& table, const std::string& path,
 
 PartnerFiles read_partner_file(const std::string& path, SystemTime now) {
   PartnerFiles files;
-  read_into(parse_toml_file(path, files.findings), path, now, files);
+  read_into(parse_toml_file(path, files.findings, &files.sources), path, now, files);
   check_together(files.rules, files.findings);
   return files;
 }
@@ -251,21 +238,9 @@ PartnerFiles read_partner_text(std::string_view text, const std::string& name, S
 }
 
 PartnerFiles read_partner_directory(const std::string& directory, SystemTime now) {
-  namespace fs = std::filesystem;
   PartnerFiles files;
-  std::error_code error;
-  std::vector<std::string> paths;
-  for (fs::directory_iterator it(directory, error), end; !error && it != end; it.increment(error))
-    if (it->path().extension() == ".toml") paths.push_back(it->path().string());
-  if (error) {
-    Finding finding;
-    finding.file = directory;
-    finding.message = "the directory of partner files cannot be read: " + error.message();
-    files.findings.push_back(std::move(finding));
-    return files;
-  }
-  std::sort(paths.begin(), paths.end());
-  for (const std::string& path : paths) read_into(parse_toml_file(path, files.findings), path, now, files);
+  for (const std::string& path : policy_files(directory, files.findings))
+    read_into(parse_toml_file(path, files.findings, &files.sources), path, now, files);
   check_together(files.rules, files.findings);
   return files;
 }

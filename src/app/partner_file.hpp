@@ -9,17 +9,21 @@
 #include <vector>
 
 #include "app/toml_reader.hpp"
+#include "app/weaker_entry.hpp"
 #include "sealpost/partner.hpp"
 
 namespace sealpost::app {
 
 struct PartnerFiles {
   std::vector<PartnerRule> rules;  // in the order of files and of rules within them
+  std::vector<WeakerEntry> weaker;
   Findings findings;
+  SourceFiles sources;
 };
 
 // Every *.toml in the directory, by name, with the conflict check over all of them. `now` is for warnings: reviews that
-// are due, exceptions that have ended.
+// are due, exceptions that have ended. A directory that is not there or holds none is an error, and so is a file without a
+// rule: whoever wants no rules takes [policies] out.
 PartnerFiles read_partner_directory(const std::string& directory, SystemTime now);
 PartnerFiles read_partner_file(const std::string& path, SystemTime now);
 // The same from memory; `name` stands for the file in findings.

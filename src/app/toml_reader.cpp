@@ -76,8 +76,26 @@ bool has_errors(const Findings& findings) noexcept {
                      [](const Finding& f) { return f.kind == Finding::Kind::error; });
 }
 
-std::optional<toml::table> parse_toml_file(const std::string& path, Findings& findings) {
-  return parse(path, findings, [&] { return toml::parse_file(path); });
+std::optional<toml::table> parse_toml_file(const std::string& path, Findings& findings,
+                                           SourceFiles* sources) {
+  const auto wrong = [&](std::string message) {
+    Finding finding;
+    finding.file = path;
+    finding.message = std::move(message);
+    findings.push_back(std::move(finding));
+    return std::nullopt;
+  };
+  auto file = read_whole_file(path);
+  if (!file) return wrong(file.error().detail);
+  auto table = parse_toml_text(file->text, path, findings);
+  if (!table) return std::nullopt;
+  if (written_values(*table).empty())
+    return wrong(std::string(file->text.find_first_not_of(" \t\r\n") == std::string::npos
+                                 ? "is empty"
+                                 : "sets nothing: all of it is comments or headings") +
+                 "; restore it, or remove it where nothing is wanted");
+  if (sources != nullptr) sources->push_back(std::move(file->source));
+  return table;
 }
 
 std::optional<toml::table> parse_toml_text(std::string_view text, const std::string& name,

@@ -18,6 +18,7 @@
 
 #include <toml++/toml.h>
 
+#include "app/whole_file.hpp"
 #include "sealpost/clock.hpp"
 
 namespace sealpost::app {
@@ -35,8 +36,10 @@ struct Finding {
 using Findings = std::vector<Finding>;
 bool has_errors(const Findings& findings) noexcept;
 
-// The parsed file, or nothing and a finding with the place of the syntax error.
-std::optional<toml::table> parse_toml_file(const std::string& path, Findings& findings);
+// The parsed file, or nothing and a finding: the place of the syntax error, or why it cannot be taken for what was meant
+// (whole_file.hpp). A file in which nothing is set, empty or all comments, is an error. Adds to `sources` what was read.
+std::optional<toml::table> parse_toml_file(const std::string& path, Findings& findings,
+                                           SourceFiles* sources = nullptr);
 std::optional<toml::table> parse_toml_text(std::string_view text, const std::string& name,
                                            Findings& findings);
 

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <iostream>
 
 #include "app/config.hpp"
@@ -11,9 +12,10 @@
 namespace sealpost::cli {
 
 std::string CommandLine::config_file() const {
-  constexpr const char* usual = "/etc/sealpost/sealpost.toml";
+  constexpr const char* folder = "/etc/sealpost";
   if (!config.empty()) return config;
-  return ::access(usual, F_OK) == 0 ? usual : "";
+  // Where the folder is, the file is meant to be: the defaults do not take the place of one that was lost.
+  return ::access(folder, F_OK) == 0 || errno != ENOENT ? std::string(folder) + "/sealpost.toml" : "";
 }
 
 std::string CommandLine::socket_path() const {

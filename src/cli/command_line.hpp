@@ -15,7 +15,7 @@ namespace sealpost::cli {
 
 struct CommandLine {
   std::string
-      config;  // --config; empty: /etc/sealpost/sealpost.toml when it exists, else the embedded defaults
+      config;  // --config; empty: /etc/sealpost/sealpost.toml when there is /etc/sealpost, else the embedded defaults
   std::string socket;  // --socket; empty: from the configuration
   bool json = false;   // --json
   std::function<int()> work;

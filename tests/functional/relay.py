@@ -27,7 +27,20 @@ class RelayError(Exception):
     """The relay did not do what every test relies on; the text says what, with the end of its log."""
 
 
+class Bare(str):
+    """Written as it stands, such as a date."""
+
+
+def replace(path: Path, text: str):
+    """A new file in the place of the old one, at once, as careful editors and deployments write."""
+    new = path.with_name(f".{path.name}.new")
+    new.write_text(text)
+    new.rename(path)
+
+
 def toml_value(value) -> str:
+    if isinstance(value, Bare):
+        return str(value)
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{json.dumps(k)} = {toml_value(v)}" for k, v in value.items()) + " }"
     if isinstance(value, list):
@@ -96,9 +109,15 @@ class Relay:
         self.config.write_text(to_toml(self.settings))
         self.write_partners(partners or [])
 
-    def write_partners(self, partners: list[dict]):
-        text = to_toml({"partner": partners}) if partners else ""
-        (self.policies / "partners.toml").write_text(text)
+    def write_partners(self, partners: list[dict], weaker: list[dict] | None = None):
+        """Without rules one that concerns nobody: a file that says nothing is an error. `weaker`: entries for demands
+        that get weaker on purpose; their date is today's."""
+        nobody = {"name": "Nobody", "domains": ["nobody.invalid"], "tls": "opportunistic"}
+        settings: dict = {"partner": partners or [nobody]}
+        if weaker:
+            dated = {"date": Bare(utc_day()), "reason": "a test", "approved_by": "ciso@home.test"}
+            settings["weaker"] = [{**dated, **entry} for entry in weaker]
+        replace(self.policies / "partners.toml", to_toml(settings))
 
     # Life
 

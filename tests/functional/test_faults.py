@@ -43,7 +43,7 @@ def test_an_error_in_a_partner_file_keeps_the_old_rules(lab, relay):
     assert wait_for(lambda: "partners.toml" in one.log.read_text(), 10)
     entry = one.wait_deferred(one.submit("a@home.test", "b@partner-encrypt.test", "Subject: x\r\n\r\nx\r\n"))
     assert "Encrypt" in entry["reason"]
-    one.write_partners([])
+    one.write_partners([], weaker=[{"partners": ["Encrypt"], "removed": True}])
     one.reload()
     one.wait_gone(entry["id"], 20)
 

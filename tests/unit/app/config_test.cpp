@@ -93,6 +93,7 @@ TEST_CASE("config: every key of the contract, read into its place") {
   const std::string certificate = directory.file("cert.pem", "x", 0644);
   const std::string key = directory.file("key.pem", "x", 0640);
   std::filesystem::create_directory(directory.path() + "/policies");
+  directory.file("policies/p.toml", "[[partner]]\nname = \"P\"\ndomains = [\"p.test\"]\ntls = \"encrypt\"\n");
   const LoadResult result = load_config(directory.file("sealpost.toml", R"(
 hostname = "Relay.Example.NET"
 postmaster = "ops@example.net"

@@ -205,7 +205,6 @@ TEST_CASE("warnings: allowed, and worth a word") {
   const std::string exception =
       "\n[[partner.exception]]\ntls = \"encrypt\"\nreason = \"renewal\"\napproved_by = \"ciso\"\nuntil = ";
   const Row rows[] = {
-      {"", "W1 : there is no [[partner]]"},
       {rule("tls = \"verify\"\nnames = [\"mx\"]"), "W5 partner.names: \"mx\" without mx trusts DNS"},
       {rule("tls = \"pin\"\npins = [\"" + key_hex + "\"]"), "W5 partner.pins: there is one pin only"},
       {rule("tls = \"none\""), "W4 partner.tls: \"none\" sends mail in clear"},
@@ -303,7 +302,8 @@ TEST_CASE("a directory is read whole, by name, and checked together") {
   REQUIRE(absent.findings.size() == 1);
   CHECK(absent.findings[0].to_string() ==
         directory.path() +
-            "/absent: error: the directory of partner files cannot be read: No such file or directory");
+            "/absent: error: the directory of partner files cannot be read: No such file or directory; restore or "
+            "mount it, or take [policies] directory out of the configuration");
 }
 
 TEST_CASE("the hash is about meaning") {
