@@ -54,11 +54,15 @@ struct LimitsConfig {
   std::uint32_t sessions = 20'000;              // inbound, in all
   std::uint32_t sessions_per_address = 12'000;  // of one client that may relay: never all of them
   std::uint32_t sessions_per_stranger = 10;     // of one client that may not
+  std::uint32_t stranger_share = 25;            // percent of `sessions` that all of these may have together
+  std::uint32_t stranger_rate = 60;             // connections a minute from one of them
   std::uint32_t errors = 20;                    // refused commands before a session ends
   std::uint32_t minimum_rate = 512;             // octets a second of message data
   std::chrono::seconds command{300};            // for the next command
   std::chrono::seconds transaction{1800};       // MAIL to DATA
   std::chrono::seconds data_block{300};         // silence in message data
+  std::chrono::seconds data{7200};              // all of a message's data
+  std::chrono::seconds session{86'400};
   std::uint64_t body_memory = 256u << 20;       // bodies in transit, all sessions together
 };
 

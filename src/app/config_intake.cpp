@@ -57,6 +57,8 @@ void read_limits(TableReader& reader, LimitsConfig& limits) {
   number("sessions", limits.sessions, 1, 1'000'000);
   number("sessions_per_address", limits.sessions_per_address, 1, 1'000'000);
   number("sessions_per_stranger", limits.sessions_per_stranger, 1, 1'000'000);
+  number("stranger_share", limits.stranger_share, 1, 90);
+  number("stranger_rate", limits.stranger_rate, 1, 1'000'000);
   number("errors", limits.errors, 1, 10'000);
   number("minimum_rate", limits.minimum_rate, 1, 1 << 20);
   number("body_memory", limits.body_memory, 1 << 20, std::int64_t{64} << 30);
@@ -71,6 +73,8 @@ void read_limits(TableReader& reader, LimitsConfig& limits) {
   time("command", limits.command, 5min);
   time("transaction", limits.transaction, 5min);
   time("data_block", limits.data_block, 3min);
+  time("data", limits.data, 10min);
+  time("session", limits.session, 10min);
 }
 
 }  // namespace sealpost::app

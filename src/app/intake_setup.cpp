@@ -28,6 +28,10 @@ intake::SettingsPtr intake_settings(const Config& config, const ListenerConfig& 
   server->limits.command = limits.command;
   server->limits.transaction = limits.transaction;
   server->limits.data_block = limits.data_block;
+  server->limits.data = limits.data;
+  server->limits.session = limits.session;
+  server->strangers = smtp::for_strangers(server->limits);
+  server->stressed = smtp::under_stress(server->limits);
 
   auto settings = std::make_shared<intake::Settings>(std::move(rules));
   settings->server = std::move(server);
@@ -42,7 +46,13 @@ intake::ConnectionCaps connection_caps(const LimitsConfig& limits, std::uint64_t
   intake::ConnectionCaps caps;
   caps.total = static_cast<std::uint32_t>(std::min<std::uint64_t>(limits.sessions, descriptors / 2));
   caps.client = limits.sessions_per_address;
+  // With fewer descriptors than that, one client must not have all places all the same.
+  if (caps.total < limits.sessions) caps.client = std::min(caps.client, std::max(1U, caps.total / 5 * 3));
   caps.stranger = limits.sessions_per_stranger;
+  caps.stranger_network = 5 * limits.sessions_per_stranger;
+  caps.strangers =
+      std::max(1U, static_cast<std::uint32_t>(std::uint64_t{caps.total} * limits.stranger_share / 100));
+  caps.stranger_rate = limits.stranger_rate;
   return caps;
 }
 

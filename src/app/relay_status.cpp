@@ -48,7 +48,13 @@ event::Task<admin::Answer> Relay::status() {
   body["queue"]["idle_connections"] = idle;
   body["intake"]["sessions"] = sessions;
   body["intake"]["connections"] = intake_counters_.connections.load();
+  body["intake"]["strangers"] = connections_.strangers();
+  body["intake"]["stressed"] = connections_.stressed();
   body["intake"]["turned_away"] = intake_counters_.turned_away.load();
+  body["intake"]["turned_away_trusted"] = intake_counters_.turned_away_trusted.load();
+  body["intake"]["shed"] = intake_counters_.shed.load();
+  body["intake"]["stresses"] = intake_counters_.stresses.load();
+  body["intake"]["timed_out"] = intake_counters_.timed_out.load();
   body["intake"]["messages"] = intake_counters_.messages.load();
   body["intake"]["recipients"] = intake_counters_.recipients.load();
   body["intake"]["octets"] = intake_counters_.octets.load();

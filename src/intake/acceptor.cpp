@@ -15,6 +15,7 @@ struct Acceptor::Connection {
       : acceptor(acceptor_),
         slot(std::move(slot_)),
         handler(acceptor.worker_, acceptor.settings_, trusted),
+        number(++acceptor.worker_.begun),
         session(std::move(stream), acceptor.settings_->server, handler),
         place(acceptor.open_.size()) {
     acceptor.open_.push_back(this);
@@ -31,6 +32,7 @@ struct Acceptor::Connection {
   Acceptor& acceptor;
   ConnectionLimits::Slot slot;
   ClientHandler handler;
+  std::uint64_t number;  // in order of arrival
   smtp::ServerSession session;
   std::size_t place;
 };
@@ -55,13 +57,38 @@ void Acceptor::serve(std::unique_ptr<event::Stream> stream) {
     turn_away(*stream, trusted, smtp::replies::shutting_down);
     return;
   }
-  auto slot = worker_.services.connections.enter(client, trusted);
+  auto slot = worker_.services.connections.enter(client, trusted, worker_.loop.now());
   if (!slot) {
+    if (trusted) worker_.services.counters.turned_away_trusted.fetch_add(1, std::memory_order_relaxed);
     turn_away(*stream, trusted, smtp::replies::too_many_connections);
     return;
   }
   worker_.services.counters.connections.fetch_add(1, std::memory_order_relaxed);
   scope_.spawn(converse(std::make_unique<Connection>(*this, std::move(stream), std::move(slot), trusted)));
+  if (worker_.services.connections.over()) make_room();
+  note_stress();
+}
+
+// The stranger who has been here longest goes. Where none of this worker's waits, another worker's next client finds
+// the same; until then there is a session too many, and strangers' limits are those of stress.
+void Acceptor::make_room() {
+  Connection* oldest = nullptr;
+  for (Connection* connection : open_) {
+    if (connection->handler.trusted() || !connection->slot || !connection->session.can_be_shed()) continue;
+    if (oldest == nullptr || connection->number < oldest->number) oldest = connection;
+  }
+  if (oldest == nullptr) return;
+  oldest->session.shed();
+  oldest->slot = {};
+  worker_.services.counters.shed.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Acceptor::note_stress() {
+  const bool before = std::exchange(stressed_, worker_.services.connections.stressed());
+  if (before || !stressed_) return;
+  worker_.services.counters.stresses.fetch_add(1, std::memory_order_relaxed);
+  for (Connection* connection : open_)
+    if (!connection->handler.trusted()) connection->session.limits_changed();
 }
 
 event::Task<void> Acceptor::converse(std::unique_ptr<Connection> connection) {
@@ -71,6 +98,8 @@ event::Task<void> Acceptor::converse(std::unique_ptr<Connection> connection) {
   if (log::enabled(log::Level::info) && handler.may_log())
     log::info("connect", {{"client", client}, {"trusted", handler.trusted() ? "yes" : "no"}});
   const auto ending = co_await session.run();
+  if (ending == smtp::ServerSession::Ending::timed_out)
+    worker_.services.counters.timed_out.fetch_add(1, std::memory_order_relaxed);
   if (!log::enabled(log::Level::info) || !handler.may_log()) co_return;
   log::info("disconnect", {{"client", client},
                            {"helo", session.info().helo},

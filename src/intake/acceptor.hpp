@@ -28,7 +28,8 @@ class Acceptor {
   // called again for further sockets.
   Expected<void> listen(event::EventLoop& loop, event::UniqueFd socket);
 
-  // Begins a session, or turns the client away with 421 when it would pass a cap (T-27).
+  // Begins a session, or turns the client away with 421 when it would pass a cap (T-27). A client that may relay gets its
+  // place from a stranger when there is no other.
   void serve(std::unique_ptr<event::Stream> stream);
 
   // For sessions from now on.
@@ -42,6 +43,8 @@ class Acceptor {
 
  private:
   struct Connection;
+  void make_room();
+  void note_stress();
   event::Task<void> converse(std::unique_ptr<Connection> connection);
   void turn_away(event::Stream& stream, bool trusted, const smtp::ServerReply& reply);
   event::Task<Expected<void>> all_gone();
@@ -50,6 +53,7 @@ class Acceptor {
   SettingsPtr settings_;
   std::vector<Connection*> open_;
   bool draining_ = false;
+  bool stressed_ = false;  // as it was when the last client came
   event::TaskScope scope_;  // the sessions
   std::vector<std::unique_ptr<event::Listener>> listeners_;
 };

@@ -14,6 +14,7 @@ struct Worker {
   Worker(event::Loop& loop_, const Services& services_) : loop(loop_), services(services_) {}
   event::Loop& loop;
   Services services;
+  std::uint64_t begun = 0;  // sessions
   log::LogLimit stranger_lines{"stranger", 200, 20};
   log::LogLimit trouble_lines{"store_failed", 20, 1};
   log::LogLimit unsigned_lines{"dkim_unsigned", 200, 20};
@@ -25,6 +26,7 @@ class ClientHandler final : public smtp::ServerHandler {
       : worker_(worker), settings_(std::move(settings)), trusted_(trusted) {}
 
   bool trusted() const noexcept override { return trusted_; }
+  bool stressed() const noexcept override { return worker_.services.connections.stressed(); }
   std::optional<smtp::ServerReply> check_sender(const smtp::SessionInfo& session,
                                                 const smtp::MailCommand& command) override;
   std::optional<smtp::ServerReply> check_recipient(const smtp::SessionInfo& session,

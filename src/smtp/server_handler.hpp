@@ -56,6 +56,8 @@ class ServerHandler {
 
   // One of the networks that may relay: its mistakes in recipients are no sign of abuse.
   virtual bool trusted() const noexcept = 0;
+  // Places for strangers are scarce: they get less time and patience.
+  virtual bool stressed() const noexcept { return false; }
 
   // Empty: accepted. check_recipient() may put another address in place of the one given (<postmaster>). `size` is
   // what MAIL said, 0 when nothing: a hint.

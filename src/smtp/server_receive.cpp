@@ -91,19 +91,32 @@ event::Task<void> ServerSession::settle(Incoming& incoming) {
   if (incoming.progress == IncomingMessage::Progress::refused) incoming.drop(incoming.message->refusal());
 }
 
-// Reads more, within the limits for silence and for the average rate (T-26).
+bool ServerSession::too_slow(const Incoming& incoming) const noexcept {
+  const ServerLimits& now = limits();
+  const auto owed = std::chrono::seconds(incoming.octets / std::max(now.minimum_rate, 1U));
+  return incoming.waited > now.rate_grace + owed || incoming.waited >= now.data;
+}
+
+// Reads more, within the limits for silence, for the average rate, for the whole of the data and for the session (T-26).
 event::Task<void> ServerSession::more_data(Incoming& incoming) {
-  const ServerLimits& limits = options_->limits;
   event::Loop& loop = stream_.stream().loop();
   event::Interest want = event::Interest::read;
   while (!ending_) {
     if (stream_.must_wait(want)) {
       const SteadyTime begin = loop.now();
-      const bool ready = co_await stream_.stream().wait(want, limits.data_block);
+      const Duration longest = std::min(limits().data_block, limits().data - incoming.waited);
+      event::StreamWait wait(stream_.stream(), want, std::min(longest, session_end() - begin));
+      waiting_ = &wait;
+      const bool ready = co_await wait;
+      waiting_ = nullptr;
       incoming.waited += loop.now() - begin;
-      const auto owed = std::chrono::seconds(incoming.octets / std::max(limits.minimum_rate, 1U));
-      if (!ready || incoming.waited > limits.rate_grace + owed) {
-        end(Ending::timed_out, replies::too_slow);
+      if (unwanted_) {
+        end(Ending::shed, replies::place_needed);
+        break;
+      }
+      const bool over = loop.now() >= session_end();
+      if (!ready || over || too_slow(incoming)) {
+        end(Ending::timed_out, over ? replies::session_too_long : replies::too_slow);
         break;
       }
     }

@@ -35,6 +35,7 @@ inline constexpr ServerReply shutting_down{421, "4.3.2", "shutting down, try aga
 inline constexpr ServerReply idle_too_long{421, "4.4.2", "idle for too long, closing"};
 inline constexpr ServerReply too_slow{421, "4.4.2", "sending too slowly, closing"};
 inline constexpr ServerReply session_too_long{421, "4.4.2", "session open for too long, closing"};
+inline constexpr ServerReply place_needed{421, "4.3.2", "too many connections, try again later"};
 inline constexpr ServerReply too_many_errors{421, "4.7.0", "too many errors, closing"};
 inline constexpr ServerReply too_many_connections{421, "4.7.0", "too many connections, try again later"};
 inline constexpr ServerReply not_http{421, "4.7.0", "this is an SMTP server, closing"};

@@ -13,7 +13,6 @@ namespace sealpost::smtp {
 namespace {
 
 constexpr std::size_t replies_held = 4096;  // answered earlier when a client pipelines more than this (T-28)
-constexpr std::uint32_t idle_commands_allowed = 100;  // of a stranger, between messages
 constexpr auto linger_time = std::chrono::seconds(2);
 constexpr std::size_t linger_octets = 1U << 20;
 
@@ -39,7 +38,13 @@ ServerSession::ServerSession(std::unique_ptr<event::Stream> stream,
     : stream_(std::move(stream)), options_(std::move(options)), handler_(handler) {
   info_.peer = stream_.stream().peer();
   info_.local = stream_.stream().local();
-  session_end_ = stream_.stream().loop().now() + options_->limits.session;
+  begun_ = stream_.stream().loop().now();
+}
+
+const ServerLimits& ServerSession::limits() const noexcept {
+  if (handler_.trusted()) return options_->limits;
+  if (options_->stressed && handler_.stressed()) return *options_->stressed;
+  return options_->strangers ? *options_->strangers : options_->limits;
 }
 
 event::Task<ServerSession::Ending> ServerSession::run() {
@@ -66,13 +71,22 @@ void ServerSession::drain() noexcept {
   if (waiting_) waiting_->wake();  // it finds nothing to read, and then that it should go
 }
 
+void ServerSession::shed() noexcept {
+  unwanted_ = true;
+  if (waiting_ != nullptr) waiting_->wake();
+}
+
+void ServerSession::limits_changed() noexcept {
+  if (waiting_ != nullptr) waiting_->wake();
+}
+
 // ---- waiting
 // --------------------------------------------------------------------------------------------------
 
 // Comes back when a whole line is buffered, or the session is over.
 event::Task<void> ServerSession::await_line() {
   event::Loop& loop = stream_.stream().loop();
-  const SteadyTime command_end = loop.now() + options_->limits.command;
+  const SteadyTime begin = loop.now();
   event::Interest want = event::Interest::read;
   while (!ending_) {
     if (stream_.buffered().size() >= command_line_cap) {  // T-25: not read on, not discarded
@@ -83,18 +97,23 @@ event::Task<void> ServerSession::await_line() {
       end(Ending::shut_down, replies::shutting_down);
       break;
     }
+    if (unwanted_) {
+      end(Ending::shed, replies::place_needed);
+      break;
+    }
     if (stream_.pending() > 0) {
       co_await send_replies();
       continue;
     }
     if (stream_.must_wait(want)) {
-      const SteadyTime until = std::min({command_end, transaction_end_, session_end_});
+      const SteadyTime session = session_end();
+      const SteadyTime until = std::min({begin + limits().command, transaction_end_, session});
       event::StreamWait wait(stream_.stream(), want, until - loop.now());
       waiting_ = &wait;
       const bool ready = co_await wait;
       waiting_ = nullptr;
       if (!ready) {
-        end(Ending::timed_out, session_end_ == until ? replies::session_too_long : replies::idle_too_long);
+        end(Ending::timed_out, session == until ? replies::session_too_long : replies::idle_too_long);
         break;
       }
     }
@@ -108,7 +127,7 @@ event::Task<void> ServerSession::await_line() {
 
 event::Task<void> ServerSession::send_replies() {
   event::Loop& loop = stream_.stream().loop();
-  const Duration limit = options_->limits.write;
+  const Duration limit = limits().write;
   // All of it within the limit, not each piece: a client that takes an octet a minute is no client (T-26).
   const auto sent = co_await event::within(loop, limit, stream_.flush(limit));
   if (!sent) end(sent.error().code == Errc::timed_out ? Ending::timed_out : Ending::failed);
@@ -166,7 +185,7 @@ bool ServerSession::perform(const CommandLine& command, Next& next) {
   const std::string_view argument = command.argument;
   const Verb verb = command.verb;
   if (verb != Verb::mail && verb != Verb::rcpt && verb != Verb::data &&
-      ++idle_commands_ > idle_commands_allowed && !handler_.trusted()) {
+      ++idle_commands_ > limits().idle_commands) {
     end(Ending::abuse, replies::too_many_errors);
     return false;
   }
@@ -245,7 +264,7 @@ bool ServerSession::mail(std::string_view argument) {
   envelope_->envid = std::move(command->envid);
   envelope_->ret = command->ret;
   declared_size_ = command->size;
-  transaction_end_ = stream_.stream().loop().now() + options_->limits.transaction;
+  transaction_end_ = stream_.stream().loop().now() + limits().transaction;
   return accept(replies::sender_ok);
 }
 
@@ -295,7 +314,8 @@ event::Task<void> ServerSession::start_tls() {
   co_await send_replies();
   if (ending_) co_return;
   auto plain = stream_.take_stream();
-  auto secured = co_await options_->tls->accept(std::move(plain), options_->limits.handshake);
+  const Duration limit = std::min(limits().handshake, session_end() - plain->loop().now());
+  auto secured = co_await options_->tls->accept(std::move(plain), limit);
   if (!secured) {
     handler_.tls_failed(info_, secured.error());
     end(Ending::failed);
@@ -331,8 +351,10 @@ bool ServerSession::accept(const ServerReply& reply) {
 bool ServerSession::refuse(Verb verb, const ServerReply& reply) {
   handler_.refused(info_, verb, reply);
   say(reply);
+  // Counted all the same: nobody is refused for ever.
+  if (++refusals_ >= limits().refusals) end(Ending::abuse, replies::too_many_errors);
   if (reply.transient() || (verb == Verb::rcpt && handler_.trusted())) return false;
-  if (++errors_ >= options_->limits.errors) end(Ending::abuse, replies::too_many_errors);
+  if (++errors_ >= limits().errors) end(Ending::abuse, replies::too_many_errors);
   return false;
 }
 
@@ -359,6 +381,7 @@ std::string_view name_of(ServerSession::Ending ending) noexcept {
     case ServerSession::Ending::closed: return "closed by client";
     case ServerSession::Ending::timed_out: return "timed out";
     case ServerSession::Ending::shut_down: return "shutting down";
+    case ServerSession::Ending::shed: return "place needed for another client";
     case ServerSession::Ending::abuse: return "abuse";
     case ServerSession::Ending::lost_step: return "lost step";
     case ServerSession::Ending::failed: return "connection failed";

@@ -29,20 +29,28 @@ struct ServerLimits {
   std::uint64_t message_size = 50U << 20;      // octets; SIZE in the reply to EHLO
   std::uint32_t recipients = 1000;             // of one transaction (T-29; RFC 5321 §4.5.3.1.8 asks for 100)
   std::uint32_t errors = 20;                   // refused commands before the session ends (T-06)
+  std::uint32_t refusals = 10'000;  // the same, those counted that are nobody's fault: 4yz, and a trusted client's RCPT
+  std::uint32_t idle_commands = 10'000;        // between two messages: NOOP, RSET, VRFY, EHLO ...
   Duration command = std::chrono::minutes(5);  // for the next command, whole (RFC 5321 §4.5.3.2.7, T-26)
   Duration transaction = std::chrono::minutes(30);  // MAIL to DATA
   Duration data_block = std::chrono::minutes(5);    // silence within message data
   std::uint32_t minimum_rate = 512;  // octets a second of message data, on average, after `rate_grace` (T-26)
   Duration rate_grace = std::chrono::minutes(2);
+  Duration data = std::chrono::hours(2);     // for all of one message's data, whatever its rate
   Duration write = std::chrono::minutes(5);  // for the client to take our replies
   Duration handshake = std::chrono::minutes(1);
-  Duration session = std::chrono::hours(24);
+  Duration session = std::chrono::hours(24);  // also within data and the handshake
 };
+// What is left of these for clients that may not relay, and for them while places are scarce.
+ServerLimits for_strangers(const ServerLimits& limits);
+ServerLimits under_stress(const ServerLimits& limits);
 
 struct ServerOptions {
   ServerOptions() = default;
   std::string hostname;  // greeting and EHLO
   ServerLimits limits;
+  std::optional<ServerLimits> strangers;  // of clients that may not relay; none: the same
+  std::optional<ServerLimits> stressed;   // of these, while ServerHandler::stressed(); none: as ever
   std::shared_ptr<tls::Server> tls;  // null: STARTTLS is not offered
   bool offer_dsn = false;            // DSN (RFC 3461); delivery must pass it on
   bool offer_requiretls = false;     // REQUIRETLS (RFC 8689), inside TLS only
@@ -55,6 +63,7 @@ class ServerSession {
     closed,     // by the client, without QUIT
     timed_out,  // nothing said or taken in time, or too slowly
     shut_down,  // by drain()
+    shed,       // by shed()
     abuse,      // too many errors, a web client
     lost_step,  // bare line ends, endless lines, data behind STARTTLS
     failed,     // connection reset, or the handshake failed
@@ -70,6 +79,12 @@ class ServerSession {
   // Ends the session with 421 as soon as no transaction is open; a session that waits for a command ends at
   // once.
   void drain() noexcept;
+  // Ends it with 421 where it waits for its client, so that another may have its place: when it can be, which it
+  // cannot while it is at work or on its way out.
+  void shed() noexcept;
+  bool can_be_shed() const noexcept { return waiting_ != nullptr && !ending_ && !unwanted_; }
+  // The limits are others now: what waits under the old ones waits anew.
+  void limits_changed() noexcept;
   bool in_transaction() const noexcept {
     return receiving_ || phase_ == Phase::mail || phase_ == Phase::rcpt;
   }
@@ -87,6 +102,8 @@ class ServerSession {
   bool rcpt(std::string_view argument);
   const ServerReply* parameter_refusal(const MailCommand& command) const noexcept;
   const ServerReply* starttls_refusal(std::string_view argument) const noexcept;
+  const ServerLimits& limits() const noexcept;  // look anew after each wait: stress comes and goes
+  SteadyTime session_end() const noexcept { return event::deadline(begun_, limits().session); }
   bool offers_requiretls() const noexcept { return options_->offer_requiretls && info_.tls; }
   void say_extensions();
 
@@ -106,6 +123,7 @@ class ServerSession {
 
   struct Incoming;  // a message being received
   event::Task<void> more_data(Incoming& incoming);
+  bool too_slow(const Incoming& incoming) const noexcept;
   void take_data(Incoming& incoming);
   event::Task<void> settle(Incoming& incoming);
   event::Task<void> conclude(Incoming& incoming);
@@ -115,16 +133,18 @@ class ServerSession {
   ServerHandler& handler_;
   SessionInfo info_;
   std::unique_ptr<Envelope> envelope_;    // of the open transaction
-  event::StreamWait* waiting_ = nullptr;  // the wait for a command, for drain()
-  SteadyTime session_end_;
+  event::StreamWait* waiting_ = nullptr;  // the wait for a command or for data, for drain() and shed()
+  SteadyTime begun_;
   SteadyTime transaction_end_ = SteadyTime::max();
   std::uint64_t messages_ = 0;
   std::uint64_t declared_size_ = 0;  // of the open transaction
   std::uint32_t errors_ = 0;
+  std::uint32_t refusals_ = 0;       // and those that count less
   std::uint32_t idle_commands_ = 0;  // since the last message
   Phase phase_ = Phase::hello;
   bool receiving_ = false;  // between DATA and the reply to the final dot
   bool draining_ = false;
+  bool unwanted_ = false;  // by shed()
   std::optional<Ending> ending_;
 };
 

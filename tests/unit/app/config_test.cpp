@@ -175,11 +175,15 @@ hops = 30
 sessions = 11
 sessions_per_address = 12
 sessions_per_stranger = 13
+stranger_share = 20
+stranger_rate = 17
 errors = 14
 minimum_rate = 15
 command = "6m"
 transaction = "7m"
 data_block = "8m"
+data = "90m"
+session = "20h"
 body_memory = 2000000
 [log]
 format = "json"
@@ -268,6 +272,12 @@ file = "/var/log/sealpost.log"
   CHECK(limits.command == 6min);
   CHECK(limits.transaction == 7min);
   CHECK(limits.data_block == 8min);
+  CHECK(limits.data == 90min);
+  CHECK(limits.session == 20h);
+  REQUIRE(settings->server->strangers);
+  CHECK(settings->server->strangers->session == 1h);
+  REQUIRE(settings->server->stressed);
+  CHECK(settings->server->stressed->command == 10s);
   std::string recipient = "postmaster";
   CHECK(!settings->relay.check_recipient(false, recipient));
   CHECK(recipient == "ops@example.net");
@@ -275,6 +285,8 @@ file = "/var/log/sealpost.log"
   CHECK(caps.total == 11);
   CHECK(caps.client == 12);
   CHECK(caps.stranger == 13);
+  CHECK(caps.strangers == 2);
+  CHECK(caps.stranger_rate == 17);
   CHECK(c.limits.body_memory == 2000000);
 }
 
@@ -427,6 +439,8 @@ TEST_CASE("T-52 check also opens what the file names") {
 TEST_CASE("T-27 inbound sessions never take more than half of the descriptors") {
   LimitsConfig limits;
   CHECK(connection_caps(limits, 1024).total == 512);
+  CHECK(connection_caps(limits, 1024).client == 306);
+  CHECK(connection_caps(limits, 1024).strangers == 128);
   CHECK(connection_caps(limits, 1'000'000).total == 20'000);
 }
 

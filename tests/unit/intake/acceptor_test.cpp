@@ -28,12 +28,52 @@ TEST_CASE("T-27 over the caps a client hears 421 and is gone") {
   CHECK(second.take().starts_with("421 4.7.0 "));
   CHECK(second.closed);
   for (int i = 0; i < 3; ++i) CHECK(fixture.connect("192.0.2.7").take().starts_with("220 "));
-  CHECK(fixture.connect("192.0.2.8").take().starts_with("421 "));
+  CHECK(fixture.connect("198.51.100.8").take().starts_with("421 "));
   CHECK(fixture.acceptor().sessions() == 4);
   CHECK(fixture.counters.turned_away == 2);
   first.hang_up();
   fixture.loop.settle();
   CHECK(fixture.connect("203.0.113.9").take().starts_with("220 "));
+}
+
+TEST_CASE("T-27 when every place is taken the oldest stranger gives way to a client that may relay") {
+  IntakeFixture fixture;
+  fixture.caps.total = 4;
+  fixture.caps.strangers = 3;
+  Script& first = fixture.connect("198.51.100.1");
+  Script& second = fixture.connect("198.51.101.1");
+  Script& third = fixture.connect("198.51.102.1");
+  CHECK(fixture.connect("198.51.103.1").take().starts_with("421 4.7.0"));  // their share is gone
+  fixture.say(first, hello);
+  CHECK(fixture.connect("192.0.2.1").take().starts_with("220 "));
+  CHECK(first.take().empty());
+  for (int i = 0; i < 3; ++i) CHECK(fixture.connect("192.0.2.1").take().starts_with("220 "));
+  CHECK(first.take().starts_with("421 4.3.2"));
+  CHECK(second.take().find("421 4.3.2") != std::string::npos);
+  CHECK(third.take().find("421 4.3.2") != std::string::npos);
+  CHECK(fixture.counters.shed == 3);
+  CHECK(fixture.limits().open() == 4);
+  CHECK(fixture.connect("192.0.2.9").take().starts_with("421 "));  // all of them are trusted clients'
+  CHECK(fixture.counters.turned_away_trusted == 1);
+}
+
+TEST_CASE("T-27 T-26 when places get scarce strangers that wait already are given ten seconds, others all they had") {
+  IntakeFixture fixture;
+  fixture.caps.total = 100;
+  fixture.caps.strangers = 5;
+  Script& trusted = fixture.connect("192.0.2.1");
+  trusted.take();
+  Script& early = fixture.connect("198.51.100.1");
+  fixture.loop.advance(std::chrono::seconds(60));
+  early.take();
+  for (int i = 1; i < 5; ++i) fixture.connect("198.51.10" + std::to_string(i) + ".1");
+  CHECK(fixture.counters.stresses == 1);
+  fixture.loop.advance(std::chrono::seconds(11));
+  CHECK(early.take().starts_with("421 4.4.2"));
+  CHECK(fixture.limits().strangers() == 0);
+  CHECK(!fixture.limits().stressed());
+  CHECK(trusted.take().empty());
+  CHECK(fixture.counters.timed_out == 5);
 }
 
 TEST_CASE("D-28 drain: 421 to those who wait and those who come, the others finish within the grace") {

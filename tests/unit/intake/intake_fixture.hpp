@@ -51,6 +51,8 @@ struct IntakeFixture {
       budget_ = std::make_unique<intake::BodyBudget>(body_memory);
       const intake::Services services(spool, sink, *limits_, *budget_, counters);
       auto settings = std::make_shared<intake::Settings>(rules);
+      options->strangers = smtp::for_strangers(options->limits);
+      options->stressed = smtp::under_stress(options->limits);
       settings->server = options;
       settings->most_hops = most_hops;
       settings->hide_client = hide_client;

@@ -4,6 +4,7 @@
 #include <doctest.h>
 
 #include <thread>
+#include <vector>
 
 #include "event/event_loop.hpp"
 #include "event/run.hpp"
@@ -42,13 +43,80 @@ TEST_CASE("T-27 connection caps: in all, per client, per stranger; an IPv6 clien
   auto s3 = limits.enter(at("192.0.2.2"), false);
   CHECK(s3);
   CHECK(limits.open() == 6);
-  CHECK(!limits.enter(at("192.0.2.3"), true));
+  CHECK(!limits.enter(at("192.0.2.3"), false));
   s3 = {};
   CHECK(limits.open() == 5);
   CHECK(limits.enter(at("192.0.2.3"), true));
   auto moved = std::move(a1);
   CHECK(!a1);  // NOLINT: what a moved-from slot says is the point
   CHECK(limits.open() == 5);
+}
+
+TEST_CASE("T-27 strangers fill their share and no more, and whoever may relay still has a place") {
+  ConnectionCaps caps;
+  caps.total = 10;
+  caps.strangers = 4;
+  ConnectionLimits limits(caps);
+  std::vector<ConnectionLimits::Slot> strangers, trusted;
+  for (int i = 0; i < 40; ++i) {
+    auto slot = limits.enter(at("198.51." + std::to_string(i) + ".1"), false);
+    if (slot) strangers.push_back(std::move(slot));
+  }
+  CHECK(strangers.size() == 4);
+  CHECK(limits.stressed());
+  for (int i = 0; i < 40; ++i) {
+    auto slot = limits.enter(at("192.0.2." + std::to_string(i)), true);
+    if (slot) trusted.push_back(std::move(slot));
+    CHECK(limits.over() == (limits.open() > caps.total));
+  }
+  CHECK(trusted.size() == 10);  // all that there are; four strangers have to go
+  CHECK(limits.over());
+  strangers.clear();
+  CHECK(!limits.over());
+  CHECK(!limits.enter(at("198.51.100.1"), false));
+  trusted.resize(5);
+  CHECK(!limits.stressed());
+  CHECK(limits.enter(at("198.51.100.1"), false));
+}
+
+TEST_CASE("T-27 a stranger's network has a cap, too, and one that comes too often is counted for a minute") {
+  ConnectionCaps caps;
+  caps.stranger_network = 3;
+  caps.stranger_rate = 5;
+  ConnectionLimits limits(caps);
+  std::vector<ConnectionLimits::Slot> open;
+  for (int i = 0; i < 20; ++i) {
+    auto v4 = limits.enter(at("198.51.100." + std::to_string(i)), false);
+    auto v6 = limits.enter(at("2001:db8:7:" + std::to_string(i) + "::1"), false);
+    if (v4) open.push_back(std::move(v4));
+    if (v6) open.push_back(std::move(v6));
+  }
+  CHECK(open.size() == 6);
+  CHECK(limits.enter(at("198.51.101.1"), false));
+  CHECK(limits.enter(at("2001:db8:8::1"), false));
+  open.clear();
+  CHECK(limits.strangers() == 0);
+
+  SteadyTime now{};
+  int passed = 0;
+  for (int i = 0; i < 20; ++i) passed += limits.enter(at("203.0.113.9"), false, now) ? 1 : 0;
+  CHECK(passed == 5);
+  CHECK(limits.enter(at("203.0.113.10"), false, now));
+  for (int i = 0; i < 20; ++i) passed += limits.enter(at("203.0.113.9"), true, now) ? 1 : 0;
+  CHECK(passed == 25);  // who may relay comes as often as there is mail
+  now += std::chrono::minutes(1);
+  CHECK(limits.enter(at("::ffff:203.0.113.9"), false, now));
+}
+
+TEST_CASE("T-27 a hundred thousand strangers are not remembered one by one for ever") {
+  ConnectionLimits limits{ConnectionCaps()};
+  SteadyTime now{};
+  for (std::uint32_t i = 0; i < 100'000; ++i) {
+    const std::string text =
+        "11." + std::to_string(i >> 16) + "." + std::to_string(i >> 8 & 255) + "." + std::to_string(i & 255);
+    CHECK_FALSE(!limits.enter(at(text), false, now));
+  }
+  CHECK(limits.counted() <= 20'000);
 }
 
 TEST_CASE("T-28 body budget: taken at once, or waited for and given in time") {

@@ -198,3 +198,79 @@ TEST_CASE("T-26 data that drips ends it; data that only comes slowly does not") 
   }
   CHECK(!slow.ending);
 }
+
+namespace {
+
+// Sends `octets` a second until the session has ended or a day has passed; how long that took.
+std::chrono::seconds drip(SessionFixture& fixture, std::size_t octets) {
+  fixture.options->limits.message_size = 50U << 20;
+  fixture.open();
+  fixture.say(opening);
+  std::chrono::seconds spent{0};
+  const std::string piece = std::string(octets * 10 - 2, 'x') + "\r\n";
+  while (!fixture.ending && spent < std::chrono::hours(24)) {
+    fixture.say(piece);
+    fixture.loop.advance(std::chrono::seconds(10));
+    spent += std::chrono::seconds(10);
+  }
+  return spent;
+}
+
+}  // namespace
+
+TEST_CASE("T-26 data at just the lowest rate has an end: hours for who may relay, minutes for a stranger") {
+  SessionFixture trusted;
+  CHECK(drip(trusted, 520) <= std::chrono::hours(2));
+  CHECK(*trusted.ending == Ending::timed_out);
+  CHECK(codes(trusted.script.take()) == "421");
+  SessionFixture stranger;
+  stranger.handler.trusts = false;
+  CHECK(drip(stranger, 520) <= std::chrono::minutes(2));
+  SessionFixture quicker;
+  quicker.handler.trusts = false;
+  CHECK(drip(quicker, 4200) <= std::chrono::minutes(16));
+  SessionFixture scarce;
+  scarce.handler.trusts = false;
+  scarce.handler.stress = true;
+  CHECK(drip(scarce, 4200) <= std::chrono::minutes(2));
+}
+
+TEST_CASE("T-26 a session's time counts within the data, too") {
+  SessionFixture fixture;
+  fixture.options->limits.session = std::chrono::minutes(30);
+  CHECK(drip(fixture, 5000) <= std::chrono::minutes(30));
+  CHECK(*fixture.ending == Ending::timed_out);
+  CHECK(fixture.handler.dropped == 1);
+}
+
+TEST_CASE("T-26 places get scarce while data drips in: the stricter limits hold from then on") {
+  SessionFixture fixture;
+  fixture.handler.trusts = false;
+  fixture.open();
+  fixture.say(opening);
+  for (int i = 0; i < 5; ++i) {
+    fixture.say("x");
+    fixture.loop.advance(std::chrono::seconds(5));
+  }
+  CHECK(!fixture.ending);
+  fixture.handler.stress = true;
+  fixture.session->limits_changed();
+  fixture.loop.settle();
+  REQUIRE(fixture.ending);
+  CHECK(*fixture.ending == Ending::timed_out);
+}
+
+TEST_CASE("T-27 shed: 421 in the middle of data, and nothing is kept of it") {
+  SessionFixture fixture;
+  fixture.handler.trusts = false;
+  fixture.open();
+  fixture.say(opening);
+  fixture.say("half a message\r\n");
+  REQUIRE(fixture.session->can_be_shed());
+  fixture.session->shed();
+  CHECK_FALSE(fixture.session->can_be_shed());
+  fixture.loop.settle();
+  CHECK(codes(fixture.script.take()) == "421");
+  CHECK(*fixture.ending == Ending::shed);
+  CHECK(fixture.handler.dropped == 1);
+}

@@ -22,6 +22,7 @@ struct Received {
 class FakeHandler final : public smtp::ServerHandler {
  public:
   bool trusts = true;
+  bool stress = false;
   std::optional<smtp::ServerReply> store_error;  // what finish() says
   std::optional<smtp::ServerReply> begin_error;
   std::string_view lose;        // finish() fails for a body that begins so
@@ -35,6 +36,7 @@ class FakeHandler final : public smtp::ServerHandler {
   std::size_t dropped = 0;  // messages that were begun and never kept
 
   bool trusted() const noexcept override { return trusts; }
+  bool stressed() const noexcept override { return stress; }
   std::optional<smtp::ServerReply> check_sender(const smtp::SessionInfo&,
                                                 const smtp::MailCommand& mail) override {
     if (mail.reverse_path == "full@example.net") return smtp::ServerReply{452, "4.3.1", "full"};
@@ -128,6 +130,8 @@ class SessionFixture {
 
   void start() {
     ending.reset();
+    if (!options->strangers) options->strangers = smtp::for_strangers(options->limits);
+    if (!options->stressed) options->stressed = smtp::under_stress(options->limits);
     session.emplace(std::make_unique<ScriptStream>(loop, script), options, handler);
     scope.spawn(run());
   }

@@ -275,6 +275,27 @@ TEST_CASE("T-06 a stranger cannot pass the time with commands that do nothing") 
   CHECK(codes(trusted.talk(input)).ends_with("250 250"));
 }
 
+TEST_CASE("T-06 T-27 nobody is refused for ever: recipients over the limit, a trusted client's wrong ones") {
+  std::string input = join({hello, mail});
+  for (int i = 0; i < 300; ++i) input += "RCPT TO:<r" + std::to_string(i) + "@example.org>\r\n";
+  SessionFixture stranger;
+  stranger.handler.trusts = false;
+  stranger.options->limits.recipients = 10;
+  CHECK(codes(stranger.talk(input)).ends_with("452 421"));
+  SessionFixture trusted;
+  trusted.options->limits.recipients = 10;
+  CHECK(codes(trusted.talk(input)).find("421") == std::string::npos);
+  trusted.options->limits.refusals = 200;
+  CHECK(codes(trusted.talk(input)).ends_with("452 421"));
+}
+
+TEST_CASE("T-06 T-27 while places are scarce a stranger may make one mistake") {
+  SessionFixture fixture;
+  fixture.handler.trusts = false;
+  fixture.handler.stress = true;
+  CHECK(codes(fixture.talk(join({hello, "XYZZY\r\n", "NOOP\r\n"}))) == "220 250 500 421");
+}
+
 TEST_CASE("BDAT without CHUNKING ends the session: its octets would be read as commands (X3)") {
   SessionFixture fixture;
   CHECK(after_hello(fixture, join({mail, rcpt, "BDAT 50 LAST\r\n", mail, rcpt, message})) == "250 250 502");
