@@ -19,6 +19,8 @@ LIBRARIES = {
     "fmt": r"fmt/",
     "zlib": r"zlib\.h",
     "idn2": r"idn2\.h",
+    "seccomp": r"seccomp\.h",
+    "cap-ng": r"cap-ng\.h",
 }
 
 
