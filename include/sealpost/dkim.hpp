@@ -4,6 +4,7 @@
 // which OpenSSL holds. Verification is not our work.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -19,6 +20,9 @@ class DkimKey {
  public:
   // PEM: RSA of at least 1024 bits (RFC 8301 §3.2) or Ed25519. Errc::invalid says what it is instead.
   static Expected<std::shared_ptr<const DkimKey>> from_pem(std::string_view pem);
+  // A key that lives elsewhere: its SubjectPublicKeyInfo (DER), and who signs a SHA-256 value with it, on any thread.
+  using Signer = std::function<Expected<std::string>(std::string_view sha256)>;
+  static Expected<std::shared_ptr<const DkimKey>> elsewhere(std::string_view public_key, Signer signer);
   ~DkimKey();
 
   enum class Algorithm : std::uint8_t { rsa_sha256, ed25519_sha256 };
@@ -31,6 +35,7 @@ class DkimKey {
 
  private:
   struct Impl;
+  static Expected<std::shared_ptr<const DkimKey>> checked(std::unique_ptr<Impl> impl);
   DkimKey(std::unique_ptr<Impl> impl, Algorithm algorithm, unsigned bits);
   std::unique_ptr<Impl> impl_;
   Algorithm algorithm_;

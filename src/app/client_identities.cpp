@@ -6,8 +6,8 @@ namespace {
 
 constexpr auto ahead = std::chrono::hours(30 * 24);  // how long before its end a certificate is worth a word
 
-Expected<std::shared_ptr<const tls::ServerIdentity>> load(const PartnerRule& rule) {
-  return tls::ServerIdentity::load(rule.client_certificate, rule.client_key);
+Expected<std::shared_ptr<const tls::ServerIdentity>> load(const PartnerRule& rule, const keys::Source& keys) {
+  return tls::ServerIdentity::load(rule.client_certificate, rule.client_key, keys);
 }
 
 Finding about(const PartnerRule& rule, Finding::Kind kind, std::string message) {
@@ -22,11 +22,12 @@ Finding about(const PartnerRule& rule, Finding::Kind kind, std::string message) 
 
 }  // namespace
 
-Expected<delivery::ClientIdentities> load_client_identities(const std::vector<PartnerRule>& partners) {
+Expected<delivery::ClientIdentities> load_client_identities(const std::vector<PartnerRule>& partners,
+                                                            const keys::Source& keys) {
   delivery::ClientIdentities identities;
   for (const PartnerRule& rule : partners) {
     if (rule.client_certificate.empty()) continue;
-    auto identity = load(rule);
+    auto identity = load(rule, keys);
     if (!identity)
       return Error(Errc::invalid, rule.file + ":" + std::to_string(rule.line) + ": client certificate of '" +
                                       rule.name + "': " + identity.error().detail);
@@ -35,11 +36,12 @@ Expected<delivery::ClientIdentities> load_client_identities(const std::vector<Pa
   return identities;
 }
 
-Findings check_client_identities(const std::vector<PartnerRule>& partners, SystemTime now) {
+Findings check_client_identities(const std::vector<PartnerRule>& partners, SystemTime now,
+                                 const keys::Source& keys) {
   Findings findings;
   for (const PartnerRule& rule : partners) {
     if (rule.client_certificate.empty() || rule.client_key.empty()) continue;
-    const auto identity = load(rule);
+    const auto identity = load(rule, keys);
     if (!identity) {
       findings.push_back(about(rule, Finding::Kind::error, identity.error().detail));
     } else if ((*identity)->expires() <= now + ahead) {

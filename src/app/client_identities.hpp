@@ -11,9 +11,11 @@
 namespace sealpost::app {
 
 // By the name of the rule. An error names rule, file and what would be right.
-Expected<delivery::ClientIdentities> load_client_identities(const std::vector<PartnerRule>& partners);
+Expected<delivery::ClientIdentities> load_client_identities(const std::vector<PartnerRule>& partners,
+                                                            const keys::Source& keys);
 
 // Those that cannot be used, and those that end soon.
-Findings check_client_identities(const std::vector<PartnerRule>& partners, SystemTime now);
+Findings check_client_identities(const std::vector<PartnerRule>& partners, SystemTime now,
+                                 const keys::Source& keys);
 
 }  // namespace sealpost::app

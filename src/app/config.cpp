@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <set>
 
 #include "app/client_identities.hpp"
 #include "app/config_checks.hpp"
@@ -13,6 +14,7 @@
 #include "app/own_addresses.hpp"
 #include "app/partner_file.hpp"
 #include "base/text.hpp"
+#include "keys/key_keeper.hpp"
 #include "mail/address.hpp"
 #include "tls/server_identity.hpp"
 #include "tls/trust_store.hpp"
@@ -208,7 +210,7 @@ LoadResult load_config(const std::string& path) {
   return result;
 }
 
-Findings check_materials(const Config& config) {
+Findings check_materials(const Config& config, const keys::Source& keys) {
   Findings findings;
   const auto note = [&](std::string key, const Error& error) {
     Finding finding;
@@ -218,20 +220,34 @@ Findings check_materials(const Config& config) {
     findings.push_back(std::move(finding));
   };
   if (!config.certificate.empty() && !config.key.empty()) {
-    const auto identity = tls::ServerIdentity::load(config.certificate, config.key);
+    const auto identity = tls::ServerIdentity::load(config.certificate, config.key, keys);
     if (!identity) note("tls.certificate", identity.error());
   }
   const auto trust = tls::TrustStore::load(config.trust);
   if (!trust) note("tls.trust", trust.error());
-  if (const auto dkim = load_dkim(config); !dkim) note("dkim.key", dkim.error());
+  if (const auto dkim = load_dkim(config, keys); !dkim) note("dkim.key", dkim.error());
   if (const std::string problem = report_signer_problem(config); !problem.empty()) {
     note("dkim.domain", Error(Errc::invalid, problem));
     findings.back().kind = Finding::Kind::warning;
   }
   const auto now = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
-  Findings identities = check_client_identities(config.partners, now);
+  Findings identities = check_client_identities(config.partners, now, keys);
   findings.insert(findings.end(), identities.begin(), identities.end());
   return findings;
+}
+
+std::vector<std::string> key_directories(const Config& config) {
+  std::set<std::string> directories;
+  const auto add = [&](const std::string& key) {
+    if (!key.empty()) directories.insert(keys::directory_of(key));
+  };
+  add(config.key);
+  if (config.dkim) {
+    add(config.dkim->key);
+    for (const DkimKeyConfig& also : config.dkim->also) add(also.key);
+  }
+  for (const PartnerRule& rule : config.partners) add(rule.client_key);
+  return {directories.begin(), directories.end()};
 }
 
 std::vector<std::string> known_keys() {

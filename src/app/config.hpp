@@ -15,6 +15,7 @@
 #include "app/weaker_entry.hpp"
 #include "delivery/context.hpp"
 #include "dns/servers.hpp"
+#include "keys/source.hpp"
 #include "queue/dispatcher.hpp"
 #include "queue/schedule.hpp"
 #include "sealpost/expected.hpp"
@@ -149,7 +150,10 @@ LoadResult load_config(const std::string& path);
 
 // What takes longer than reading: certificate and key belong together, trust holds certificates. For `check`; a start
 // meets the same errors when it opens them.
-Findings check_materials(const Config& config);
+Findings check_materials(const Config& config, const keys::Source& keys);
+
+// Where the configuration and its rules keep private keys: directories, for the key process.
+std::vector<std::string> key_directories(const Config& config);
 
 // Every key that is understood, tables included: "delivery.timeouts.mail". What docs/configuration.md must list.
 std::vector<std::string> known_keys();

@@ -2,8 +2,6 @@
 #include "app/dkim_setup.hpp"
 
 #include <algorithm>
-#include <fstream>
-#include <sstream>
 
 #include "base/log.hpp"
 #include "mail/address.hpp"
@@ -13,12 +11,10 @@ namespace {
 
 constexpr unsigned good_rsa_bits = 2048;  // RFC 8301 §3.2: SHOULD
 
-Expected<std::shared_ptr<const DkimKey>> load_key(const std::string& path) {
-  std::ifstream file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  if (!file) return Error(Errc::io, "[dkim] key " + path + " cannot be read");
-  auto key = DkimKey::from_pem(text.str());
+Expected<std::shared_ptr<const DkimKey>> load_key(const std::string& path, const keys::Source& keys) {
+  const auto loaded = keys.load(path, keys::Use::signing);
+  if (!loaded) return Error(loaded.error().code, "[dkim] key " + loaded.error().detail);
+  auto key = DkimKey::elsewhere((*loaded)->public_key, (*loaded)->sign);
   if (!key) return Error(Errc::invalid, "[dkim] key " + path + ": " + key.error().detail);
   return key;
 }
@@ -44,17 +40,17 @@ std::string remedy_of(const DkimSigner& signer) {
 
 }  // namespace
 
-Expected<DkimSetup> load_dkim(const Config& config) {
+Expected<DkimSetup> load_dkim(const Config& config, const keys::Source& keys) {
   DkimSetup setup;
   if (!config.dkim) return setup;
-  std::vector<DkimKeyConfig> keys = config.dkim->also;
+  std::vector<DkimKeyConfig> configured = config.dkim->also;
   DkimKeyConfig first;
   first.domain = config.dkim->domain;
   first.selector = config.dkim->selector;
   first.key = config.dkim->key;
-  keys.insert(keys.begin(), std::move(first));
-  for (const DkimKeyConfig& each : keys) {
-    auto key = load_key(each.key);
+  configured.insert(configured.begin(), std::move(first));
+  for (const DkimKeyConfig& each : configured) {
+    auto key = load_key(each.key, keys);
     if (!key) return key.error();
     DkimSigner signer;
     signer.domain = each.domain;

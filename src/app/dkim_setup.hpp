@@ -9,6 +9,7 @@
 
 #include "app/config.hpp"
 #include "dns/resolver.hpp"
+#include "keys/source.hpp"
 #include "mail/dkim_keyring.hpp"
 
 namespace sealpost::app {
@@ -20,7 +21,7 @@ struct DkimSetup {
 };
 
 // Errc::invalid or io names the file and what would be right.
-Expected<DkimSetup> load_dkim(const Config& config);
+Expected<DkimSetup> load_dkim(const Config& config, const keys::Source& keys);
 
 // May this domain sign our reports? d= must be the submitter's domain or one above it (RFC 8460 §3, R20). Empty: yes, or
 // there is nothing to sign or to send. Otherwise what is wrong, for people.

@@ -11,6 +11,7 @@
 #include "base/log.hpp"
 #include "base/version.hpp"
 #include "cli/command_line.hpp"
+#include "keys/key_process.hpp"
 
 namespace {
 
@@ -42,7 +43,13 @@ int run(const cli::CommandLine& line) {
   }
   if (!line.socket.empty()) loaded.config.control_socket = line.socket;
   if (const int failed = set_up_log(loaded.config.log); failed != EX_OK) return failed;
-  auto relay = app::Relay::create(std::move(loaded.config));
+  // Before there are threads, and before the rights to read the files are gone.
+  auto keys = keys::KeyProcess::start(app::key_directories(loaded.config));
+  if (!keys) {
+    std::cerr << "sealpost: cannot start: " << keys.error().detail << '\n';
+    return EX_OSERR;
+  }
+  auto relay = app::Relay::create(std::move(loaded.config), **keys);
   if (!relay) {
     log::flush();
     std::cerr << "sealpost: cannot start: " << relay.error().detail << '\n';

@@ -53,8 +53,9 @@ class Relay::QueueSink final : public intake::Sink {
   queue::Dispatcher& dispatcher_;
 };
 
-Relay::Relay(Config config)
-    : config_(std::move(config)),
+Relay::Relay(Config config, const keys::Source& keys)
+    : keys_(keys),
+      config_(std::move(config)),
       started_(main_.wall()),
       hosts_(config_.connections_per_host),
       schedule_(config_.schedule),
@@ -63,8 +64,8 @@ Relay::Relay(Config config)
       bodies_(config_.limits.body_memory),
       scope_(main_) {}
 
-Expected<std::unique_ptr<Relay>> Relay::create(Config config) {
-  std::unique_ptr<Relay> relay(new Relay(std::move(config)));
+Expected<std::unique_ptr<Relay>> Relay::create(Config config, const keys::Source& keys) {
+  std::unique_ptr<Relay> relay(new Relay(std::move(config), keys));
   if (auto done = relay->open_parts(); !done) return done.error();
   if (auto done = relay->open_workers(); !done) return done.error();
   if (auto done = relay->bind_listeners(); !done) return done.error();
@@ -82,7 +83,7 @@ Relay::~Relay() {
 }
 
 Expected<delivery::RulesPtr> Relay::rules_from(const Config& config) const {
-  auto identities = load_client_identities(config.partners);
+  auto identities = load_client_identities(config.partners, keys_);
   if (!identities) return identities.error();
   auto rules = std::make_shared<delivery::Rules>();
   rules->settings = config.delivery;
@@ -102,7 +103,7 @@ Expected<void> Relay::open_parts() {
   if (!trust) return trust.error();
   trust_ = *trust;
   if (!config_.certificate.empty()) {
-    auto identity = tls::ServerIdentity::load(config_.certificate, config_.key);
+    auto identity = tls::ServerIdentity::load(config_.certificate, config_.key, keys_);
     if (!identity) return identity.error();
     identity_ = *identity;
   }
@@ -183,7 +184,7 @@ Expected<void> Relay::open_workers() {
   dispatcher_ = std::make_unique<queue::Dispatcher>(std::move(shards), std::move(routes), schedule_);
   sink_ = std::make_unique<QueueSink>(*dispatcher_);
   for (auto& worker : workers_) worker->connect(*dispatcher_, rules_, schedule_);
-  auto dkim = load_dkim(config_);
+  auto dkim = load_dkim(config_, keys_);
   if (!dkim) return dkim.error();
   dkim_ = std::move(*dkim);
   reporting_ = std::make_unique<Reporting>(main_, config_, *resolver_, *recorder_, trust_, *spool_,

@@ -34,14 +34,15 @@ class Relay {
  public:
   // Opens everything and replays the journal, but takes no mail yet. An error says what, where and what to do; then
   // nothing has been started.
-  static Expected<std::unique_ptr<Relay>> create(Config config);
+  // `keys` outlives the relay.
+  static Expected<std::unique_ptr<Relay>> create(Config config, const keys::Source& keys);
   ~Relay();
 
   // Serves until SIGTERM or SIGINT; SIGHUP reloads. On the calling thread. The process's exit code.
   int run();
 
  private:
-  explicit Relay(Config config);
+  Relay(Config config, const keys::Source& keys);
   Expected<void> open_parts();
   Expected<void> open_evidence();
   Expected<void> open_workers();
@@ -58,6 +59,7 @@ class Relay {
   Expected<delivery::RulesPtr> rules_from(const Config& config) const;
   class QueueSink;
 
+  const keys::Source& keys_;
   Config config_;
   delivery::RulesPtr rules_;
   const SystemTime started_;

@@ -22,14 +22,14 @@ event::Task<void> Relay::reload() {
   }
   std::shared_ptr<const tls::ServerIdentity> identity;
   if (!loaded.config.certificate.empty()) {
-    auto read = tls::ServerIdentity::load(loaded.config.certificate, loaded.config.key);
+    auto read = tls::ServerIdentity::load(loaded.config.certificate, loaded.config.key, keys_);
     if (!read) {
       log::error("reload_refused", {{"why", read.error().detail}});
       co_return;
     }
     identity = *read;
   }
-  auto dkim = load_dkim(loaded.config);
+  auto dkim = load_dkim(loaded.config, keys_);
   if (!dkim) {
     log::error("reload_refused", {{"why", dkim.error().detail}});
     co_return;

@@ -8,6 +8,7 @@
 
 #include "app/config_change.hpp"
 #include "cli/command_line.hpp"
+#include "keys/key_file.hpp"
 
 namespace sealpost::cli {
 namespace {
@@ -77,7 +78,7 @@ void print(const app::Findings& findings) {
 
 int check(const CommandLine& line, const std::string& against) {
   app::LoadResult result = app::load_config(line.config_file());
-  const app::Findings materials = app::check_materials(result.config);
+  const app::Findings materials = app::check_materials(result.config, keys::FileSource());
   result.findings.insert(result.findings.end(), materials.begin(), materials.end());
   bool good = result.ok();
   Json answer;

@@ -35,7 +35,8 @@ bool lists(std::string_view list, std::string_view word) {
 }  // namespace
 
 struct DkimKey::Impl {
-  EvpKeyPtr key;
+  EvpKeyPtr key;  // its public part at least
+  Signer signer;  // empty: `key` signs
 };
 
 DkimKey::DkimKey(std::unique_ptr<Impl> impl, Algorithm algorithm, unsigned bits)
@@ -49,6 +50,19 @@ Expected<std::shared_ptr<const DkimKey>> DkimKey::from_pem(std::string_view pem)
   impl->key.reset(PEM_read_bio_PrivateKey(
       bio.get(), nullptr, [](char*, int, int, void*) { return -1; }, nullptr));
   if (!impl->key) return openssl_error("no unencrypted private key in PEM form");
+  return checked(std::move(impl));
+}
+
+Expected<std::shared_ptr<const DkimKey>> DkimKey::elsewhere(std::string_view public_key, Signer signer) {
+  const auto* der = reinterpret_cast<const unsigned char*>(public_key.data());
+  auto impl = std::make_unique<Impl>();
+  impl->key.reset(d2i_PUBKEY(nullptr, &der, static_cast<long>(public_key.size())));
+  if (!impl->key) return openssl_error("no public key");
+  impl->signer = std::move(signer);
+  return checked(std::move(impl));
+}
+
+Expected<std::shared_ptr<const DkimKey>> DkimKey::checked(std::unique_ptr<Impl> impl) {
   const int bits = EVP_PKEY_get_bits(impl->key.get());
   Algorithm algorithm = Algorithm::rsa_sha256;
   if (EVP_PKEY_is_a(impl->key.get(), "RSA")) {
@@ -82,6 +96,8 @@ Expected<std::string> DkimKey::sign(std::string_view octets) const {
   const EvpDigestContextPtr context(EVP_MD_CTX_new());
   const bool ed25519 = algorithm_ == Algorithm::ed25519_sha256;
   const Sha256 digest = sha256(octets);
+  if (impl_->signer)
+    return impl_->signer(std::string_view(reinterpret_cast<const char*>(digest.data()), digest.size()));
   const auto* data = ed25519 ? digest.data() : reinterpret_cast<const unsigned char*>(octets.data());
   const std::size_t data_size = ed25519 ? digest.size() : octets.size();
   std::size_t size = 0;

@@ -5,10 +5,10 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
-#include <sys/stat.h>
 
 #include <new>
 
+#include "keys/key_file.hpp"
 #include "tls/certificate.hpp"
 #include "tls/pem_file.hpp"
 
@@ -42,26 +42,6 @@ Expected<Chain> read_chain(std::string_view pem) {
   return chain;
 }
 
-Expected<EvpKeyPtr> read_key(std::string_view pem) {
-  ERR_clear_error();
-  const BioPtr in(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-  if (!in) throw std::bad_alloc();
-  bool asked = false;
-  // Without this OpenSSL would ask on the terminal.
-  const auto no_passphrase = [](char*, int, int, void* was_asked) {
-    *static_cast<bool*>(was_asked) = true;
-    return -1;
-  };
-  EvpKeyPtr key(PEM_read_bio_PrivateKey(in.get(), nullptr, no_passphrase, &asked));
-  if (key) return key;
-  if (asked) {
-    ERR_clear_error();
-    return Error(Errc::invalid,
-                 "the key is encrypted; store it without a passphrase, readable by sealpost only");
-  }
-  return take_error(Errc::invalid, "no private key in it");
-}
-
 Error in_file(const std::string& path, Error error) {
   error.detail.insert(0, path + ": ");
   return error;
@@ -80,22 +60,16 @@ Expected<std::shared_ptr<const ServerIdentity>> assemble(Chain chain, EvpKeyPtr 
 }  // namespace
 
 Expected<std::shared_ptr<const ServerIdentity>> ServerIdentity::load(const std::string& certificate,
-                                                                     const std::string& key) {
+                                                                     const std::string& key,
+                                                                     const keys::Source& keys) {
   auto chain_pem = read_pem_file(certificate);
   if (!chain_pem) return std::move(chain_pem).error();
-  struct stat status {};
-  if (::stat(key.c_str(), &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & S_IRWXO) != 0) {
-    return Error(Errc::invalid, key + ": open to every user of this machine; chmod o-rwx it");
-  }
-  auto key_pem = read_pem_file(key);
-  if (!key_pem) return std::move(key_pem).error();
-
   auto chain = read_chain(*chain_pem);
-  auto private_key = read_key(*key_pem);
-  OPENSSL_cleanse(key_pem->data(), key_pem->size());
   if (!chain) return in_file(certificate, std::move(chain).error());
-  if (!private_key) return in_file(key, std::move(private_key).error());
-  auto identity = assemble(std::move(*chain), std::move(*private_key));
+  const auto private_key = keys.load(key, keys::Use::tls);
+  if (!private_key) return private_key.error();
+  EVP_PKEY_up_ref((*private_key)->tls.get());
+  auto identity = assemble(std::move(*chain), EvpKeyPtr((*private_key)->tls.get()));
   if (!identity) return in_file(key, std::move(identity).error());
   return identity;
 }
@@ -104,7 +78,7 @@ Expected<std::shared_ptr<const ServerIdentity>> ServerIdentity::from_pem(std::st
                                                                          std::string_view key) {
   auto chain = read_chain(certificate);
   if (!chain) return std::move(chain).error();
-  auto private_key = read_key(key);
+  auto private_key = keys::parse_key(key);
   if (!private_key) return std::move(private_key).error();
   return assemble(std::move(*chain), std::move(*private_key));
 }

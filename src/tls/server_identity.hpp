@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "base/openssl_handles.hpp"
+#include "keys/source.hpp"
 #include "sealpost/clock.hpp"
 #include "sealpost/expected.hpp"
 
@@ -22,7 +23,8 @@ class ServerIdentity {
   // Details name the file and what would be right: no PEM, a key for another certificate, an encrypted key,
   // or a key that every user of the machine can read (T-51).
   static Expected<std::shared_ptr<const ServerIdentity>> load(const std::string& certificate,
-                                                              const std::string& key);
+                                                              const std::string& key,
+                                                              const keys::Source& keys);
   static Expected<std::shared_ptr<const ServerIdentity>> from_pem(std::string_view certificate,
                                                                   std::string_view key);
 

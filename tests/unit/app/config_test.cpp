@@ -14,6 +14,7 @@
 
 #include "app/intake_setup.hpp"
 #include "app/own_addresses.hpp"
+#include "keys/key_file.hpp"
 
 using namespace sealpost;
 using namespace sealpost::app;
@@ -430,7 +431,7 @@ TEST_CASE("T-52 check also opens what the file names") {
       directory.file("sealpost.toml", "hostname = \"a.test\"\n[tls]\ncertificate = \"" + junk +
                                           "\"\nkey = \"" + junk + "\"\ntrust = \"" + junk + "\"\n"));
   CHECK(result.ok());
-  const Findings found = check_materials(result.config);
+  const Findings found = check_materials(result.config, keys::FileSource());
   REQUIRE(found.size() == 2);
   CHECK(found[0].key == "tls.certificate");
   CHECK(found[1].key == "tls.trust");

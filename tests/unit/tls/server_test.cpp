@@ -13,6 +13,7 @@
 #include <fstream>
 
 #include "bad_certificates.hpp"
+#include "keys/key_file.hpp"
 #include "loopback.hpp"
 #include "tls/certificate.hpp"
 #include "tls/openssl_client.hpp"
@@ -250,12 +251,12 @@ TEST_CASE("T-51, T-52: identity files are checked whole; errors name the file an
   const std::string certificate = files.write("cert.pem", leaf.pem() + trusted_root().pem());
   const std::string key = files.write("key.pem", leaf.key_pem());
 
-  const auto good = tls::ServerIdentity::load(certificate, key);
+  const auto good = tls::ServerIdentity::load(certificate, key, keys::FileSource());
   REQUIRE(good);
   CHECK((*good)->expires() == test_now() + std::chrono::days(365));
 
   const auto fails_with = [](const std::string& with, const std::string& its_key) {
-    const auto identity = tls::ServerIdentity::load(with, its_key);
+    const auto identity = tls::ServerIdentity::load(with, its_key, keys::FileSource());
     REQUIRE_FALSE(identity);
     return identity.error().detail;
   };
@@ -272,7 +273,7 @@ TEST_CASE("T-51, T-52: identity files are checked whole; errors name the file an
   const std::string open = files.write("open.pem", leaf.key_pem(), 0644);
   CHECK(fails_with(certificate, open) == open + ": open to every user of this machine; chmod o-rwx it");
   const std::string group = files.write("group.pem", leaf.key_pem(), 0640);
-  CHECK(tls::ServerIdentity::load(certificate, group));
+  CHECK(tls::ServerIdentity::load(certificate, group, keys::FileSource()));
   const std::string locked = files.write("locked.pem", encrypted_pem(leaf));
   CHECK(fails_with(certificate, locked) ==
         locked + ": the key is encrypted; store it without a passphrase, readable by sealpost only");
