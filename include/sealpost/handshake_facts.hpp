@@ -64,8 +64,14 @@ struct HandshakeFacts {
   std::string cipher;  // IANA name, TLS_AES_256_GCM_SHA384
   std::string group;   // X25519; empty when unknown
   bool resumed = false;
+  bool legacy_renegotiation = false;                    // TLS 1.2 without RFC 5746
   std::shared_ptr<const CertificateFacts> certificate;  // null: anonymous
 };
+
+// What a handshake that an enforcing demand asked for would not have agreed to (RFC 9325, RFC 10015): "" when it is
+// strong; else in words, for the end of a sentence. Whoever made the connection may have offered more than this demand
+// would have: the strength is a fact of the session, never of who dialled (T-07). A suite nobody knows is weak.
+std::string weakness_of(const HandshakeFacts& facts);
 
 enum class StartTls : std::uint8_t {
   not_offered,       // EHLO (or HELO) without STARTTLS

@@ -64,6 +64,9 @@ struct Demand {
   bool enforced() const noexcept { return force == Force::enforce; }
   bool needs_tls() const noexcept;
   bool needs_authentication() const noexcept;
+  // Asks of TLS what RFC 9325 calls strong: each demand that enforces, and the operator's rules on trial, which must
+  // say what they would do. What others only publish for testing is reported as they wrote it.
+  bool needs_strength() const noexcept;
 };
 
 struct Requirement {

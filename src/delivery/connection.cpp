@@ -3,6 +3,12 @@
 
 namespace sealpost::delivery {
 
+bool Offer::serves(const Offer& wanted, const SessionFacts& facts) const noexcept {
+  if (rules != wanted.rules || identity != wanted.identity) return false;
+  if (wanted.tls && !tls) return false;  // in clear because of somebody else's rule
+  return facts.starttls != StartTls::established || server_name == wanted.server_name;
+}
+
 ConnectionPool::ConnectionPool(event::Loop& loop, Duration idle_limit, std::size_t most)
     : loop_(loop), idle_limit_(idle_limit), most_(most), scope_(loop) {}
 

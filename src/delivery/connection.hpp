@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // An open SMTP session and the pool of idle ones of a worker. A connection may serve another lane only when
-// its recorded handshake satisfies that lane's own requirement: the pool hands out candidates, the courier
-// judges (T-07).
+// its recorded handshake satisfies that lane's own requirement, and when that lane would have shown the same of
+// itself: the pool hands out candidates, the dialer judges (T-07, ADR 18).
 #pragma once
 
 #include <list>
@@ -16,6 +16,22 @@
 
 namespace sealpost::delivery {
 
+struct Rules;
+
+// Our side of a connection: what was read to make it, offered on it and shown. How strong the handshake became is no
+// part of it: that is a fact of the session, and judge() sees it.
+struct Offer {
+  Offer() = default;
+  std::shared_ptr<const Rules> rules;  // trust, routes, minimum and partner rules come with them
+  bool tls = true;                     // STARTTLS was to be used; false: a rule says tls = none
+  std::string server_name;             // SNI: MX host or TLSA base domain
+  std::shared_ptr<const tls::ServerIdentity> identity;  // what it was ready to show of us
+
+  // May a connection made with this offer be used by who would have made `wanted`? A reload parts them: what was
+  // verified under the former rules and trust proves nothing under the present ones.
+  bool serves(const Offer& wanted, const SessionFacts& facts) const noexcept;
+};
+
 struct Connection {
   Connection(std::unique_ptr<smtp::ClientSession> session_, HostRegistry::Lease lease_)
       : session(std::move(session_)), lease(std::move(lease_)) {}
@@ -26,7 +42,7 @@ struct Connection {
   Endpoint endpoint;
   SessionFacts facts;
   bool report_class = false;  // carries TLS-RPT mail: never shared with other mail (R21)
-  std::shared_ptr<const tls::ServerIdentity> identity;  // what it was ready to show of us
+  Offer offer;
   std::uint32_t messages = 0;
   std::string policy_text;  // what was required and satisfied, for the delivery log line
   bool mx_signed = false;  // DNSSEC vouches for the mail domain's MX records, so for this host being its host

@@ -115,9 +115,10 @@ event::Task<std::unique_ptr<Connection>> Dialer::try_host(const Plan& plan, cons
   }
 
   const Requirement& requirement = attempt.decision.requirement;
+  const Offer wanted = offer_of(plan, host, attempt.dane, attempt.decision);
   auto pooled = pool_.take(host.name, plan.next_hop.port, plan.report, [&](const Connection& candidate) {
     if (candidate.messages >= settings.messages_per_connection) return false;
-    if (candidate.identity != plan.identity) return false;  // T-07: neither lent nor missing
+    if (!candidate.offer.serves(wanted, candidate.facts)) return false;  // T-07
     const auto limit = candidate.session->extensions().size_limit;
     if (limit > 0 && walk.size() > limit) return false;
     SessionFacts facts = candidate.facts;
@@ -126,6 +127,7 @@ event::Task<std::unique_ptr<Connection>> Dialer::try_host(const Plan& plan, cons
   });
   if (pooled) {
     context_.totals.reused.fetch_add(1, std::memory_order_relaxed);
+    pooled->facts.mx_from_dnssec = plan.mx.dnssec == dns::Dnssec::secure;
     const Judgement judgement = judge(requirement, pooled->facts, now);
     pooled->policy_text = policy_text(judgement);
     pooled->mx_signed = plan.mx.dnssec == dns::Dnssec::secure;
@@ -258,7 +260,7 @@ event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endp
   connection->endpoint = endpoint;
   connection->facts = std::move(facts);
   connection->report_class = plan.report;
-  connection->identity = plan.identity;
+  connection->offer = offer_of(plan, attempt.host, attempt.dane, attempt.decision);
   connection->policy_text = policy_text(judgement);
   connection->mx_signed = plan.mx.dnssec == dns::Dnssec::secure;
   co_return connection;

@@ -16,7 +16,21 @@ std::string requirement_key(const Requirement& requirement) {
   return key;
 }
 
+// RFC 7672 §8.1, RFC 8461 §7.1.
+const std::string& server_name_for(const MxHost& host, const DaneState& dane) {
+  return dane.kind == DaneState::Kind::usable ? dane.base_domain : host.name;
+}
+
 }  // namespace
+
+Offer offer_of(const Plan& plan, const MxHost& host, const DaneState& dane, const Decision& decision) {
+  Offer offer;
+  offer.rules = plan.rules;
+  offer.tls = decision.try_tls;
+  offer.server_name = server_name_for(host, dane);
+  offer.identity = plan.identity;
+  return offer;
+}
 
 bool refused_ehlo(const smtp::SessionError& error) {
   return error.stage == smtp::Stage::ehlo && error.reply &&
@@ -31,19 +45,18 @@ tls::ClientOptions client_options(const Plan& plan, const MxHost& host, const Da
                                   const Decision& decision, bool classical_only) {
   const bool by_dane = dane.kind == DaneState::Kind::usable;
   tls::ClientOptions options;
-  options.server_name = by_dane ? dane.base_domain : host.name;  // RFC 7672 §8.1, RFC 8461 §7.1
+  options.server_name = server_name_for(host, dane);
   options.minimum = TlsVersion::tls1_2;
   for (const Demand& demand : decision.requirement.demands) {
     if (demand.force != Force::enforce) continue;
     options.minimum = std::max(options.minimum, demand.minimum);
-    if (demand.starttls) options.strong_only = true;
+    if (demand.needs_strength()) options.strong_only = true;
   }
   if (by_dane) options.tlsa = dane.usable;
   options.classical_groups_only = classical_only;
-  options.session_key = host.name + ":" + std::to_string(plan.next_hop.port) + "|" + options.server_name +
-                        "|" + plan.rules->settings.trust_id + "|" + requirement_key(decision.requirement);
+  options.session_key = host.name + ":" + std::to_string(plan.next_hop.port) + "|" +
+                        plan.rules->settings.trust_id + "|" + requirement_key(decision.requirement);
   options.identity = plan.identity;
-  if (options.identity) options.session_key += "|client=" + options.identity->leaf_sha256();
   return options;
 }
 

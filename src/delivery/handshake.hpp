@@ -14,6 +14,9 @@ namespace sealpost::delivery {
 tls::ClientOptions client_options(const Plan& plan, const MxHost& host, const DaneState& dane,
                                   const Decision& decision, bool classical_only);
 
+// The same for the pool: what a connection for this host under this decision offers.
+Offer offer_of(const Plan& plan, const MxHost& host, const DaneState& dane, const Decision& decision);
+
 // 500 and 502 are what a server says that has never heard of EHLO (RFC 5321 §4.2.4).
 bool refused_ehlo(const smtp::SessionError& error);
 // A peer, or something before it, that swallows a first flight of more than one segment: post-quantum key shares

@@ -116,6 +116,8 @@ SessionFacts read_session(JsonReader reader, std::shared_ptr<const CertificateFa
   session.tls.version = version;
   session.tls.cipher = reader.text("cipher", most_word);
   session.tls.group = reader.text("group", most_word);
+  if (reader.has("legacy_renegotiation"))
+    session.tls.legacy_renegotiation = reader.flag("legacy_renegotiation");
   session.tls.certificate = std::move(certificate);
   return session;
 }
@@ -161,6 +163,7 @@ std::string encode(const Facts& facts) {
                       {"version", static_cast<unsigned>(session.tls.version)},
                       {"cipher", session.tls.cipher},
                       {"group", session.tls.group}};
+    if (session.tls.legacy_renegotiation) all["session"]["legacy_renegotiation"] = true;
   }
   return dump(all);
 }

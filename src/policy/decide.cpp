@@ -309,6 +309,10 @@ bool Demand::needs_tls() const noexcept {
   return starttls || needs_authentication() || requiretls_offer || minimum != TlsVersion::none;
 }
 
+bool Demand::needs_strength() const noexcept {
+  return needs_tls() && (enforced() || source == Source::partner);
+}
+
 bool Requirement::tls_required() const noexcept {
   return std::any_of(demands.begin(), demands.end(),
                      [](const Demand& d) { return d.enforced() && d.needs_tls(); });

@@ -110,6 +110,12 @@ DemandFailure old_version(const Requirement& requirement, const Demand& demand, 
                           asker(requirement, demand), requirement.mx_host, name_of(used)));
 }
 
+DemandFailure weak_tls(const Requirement& requirement, const Demand& demand, const std::string& weakness) {
+  return make("validation-failure", "weak-tls", status_for(demand, "4.7.5"),
+              fmt::format("strong TLS required by {}, the session with {} has {}", asker(requirement, demand),
+                          requirement.mx_host, weakness));
+}
+
 DemandFailure no_certificate(const Requirement& requirement, const Demand& demand) {
   return about_certificate(requirement, demand, "certificate-not-trusted", "no-certificate",
                            "none was shown");

@@ -25,6 +25,7 @@ DemandFailure mx_not_authenticated(const Requirement& requirement, bool for_now)
 // About the session.
 DemandFailure no_starttls(const Requirement& requirement, const Demand& demand, const SessionFacts& session);
 DemandFailure old_version(const Requirement& requirement, const Demand& demand, TlsVersion used);
+DemandFailure weak_tls(const Requirement& requirement, const Demand& demand, const std::string& weakness);
 DemandFailure no_certificate(const Requirement& requirement, const Demand& demand);
 DemandFailure certificate_expired(const Requirement& requirement, const Demand& demand,
                                   const CertificateFacts& certificate);

@@ -47,8 +47,15 @@ class Judge {
     if (demand.needs_authentication()) check_certificate(demand, out);
     if (session_.tls.version < demand.minimum)
       out.push_back(failures::old_version(requirement_, demand, session_.tls.version));
+    else if (demand.needs_strength())
+      check_strength(demand, out);
     if (demand.requiretls_offer && !session_.offers_requiretls)
       out.push_back(failures::no_requiretls(requirement_));
+  }
+
+  void check_strength(const Demand& demand, Failures& out) const {
+    const std::string weakness = weakness_of(session_.tls);
+    if (!weakness.empty()) out.push_back(failures::weak_tls(requirement_, demand, weakness));
   }
 
   void check_certificate(const Demand& demand, Failures& out) const {

@@ -50,6 +50,18 @@ std::size_t encoded_size(const STACK_OF(X509) * chain) noexcept {
   return total;
 }
 
+// What a ClientHello under these options offers and shows, and what its peer's certificate is checked against.
+std::string resumption_key(const ClientOptions& options) {
+  if (options.session_key.empty()) return {};
+  std::string key = options.session_key + "|sni=" + options.server_name;
+  key += options.strong_only ? "|strong" : "|any";
+  key += "|from=" + std::string(name_of(std::max(options.minimum, TlsVersion::tls1_2)));
+  if (options.classical_groups_only) key += "|classical";
+  if (!options.tlsa.empty()) key += "|tlsa=" + tlsa_digest(options.tlsa);
+  if (options.identity) key += "|client=" + options.identity->leaf_sha256();
+  return key;
+}
+
 }  // namespace
 
 Expected<std::unique_ptr<OpensslClient>> OpensslClient::create(std::shared_ptr<const TrustStore> trust,
@@ -71,6 +83,7 @@ OpensslClient::OpensslClient(std::shared_ptr<const TrustStore> trust, SslContext
 
 event::Task<Expected<Secured>> OpensslClient::handshake(std::unique_ptr<event::Stream> plain,
                                                         ClientOptions options, Duration limit) {
+  options.session_key = resumption_key(options);
   const SessionCache::Entry* entry =
       options.session_key.empty() ? nullptr : sessions_->find(options.session_key);
   const std::shared_ptr<const CertificateFacts> recorded = entry ? entry->facts : nullptr;

@@ -24,8 +24,9 @@ struct ClientOptions {
   bool classical_groups_only = false;              // second try for peers that stall on a large ClientHello
   bool strong_only = false;                        // enforcing demand: ECDHE, no legacy key exchange
   std::shared_ptr<const ServerIdentity> identity;  // shown if the peer asks for a certificate; null: none
-  // Sessions are resumed only under the same key (T-07, S43): host, port, SNI, requirement level, reference
-  // names, trust set, TLSA digest, and what we show of ourselves. Empty: neither offered nor kept.
+  // Sessions are resumed only under the same key (T-07, S43): host, port, requirement level, reference names, trust
+  // set. What the options above offer and show is a part of it that the client adds itself, so that a session made
+  // under one profile is never resumed under another. Empty: neither offered nor kept.
   std::string session_key;
 };
 

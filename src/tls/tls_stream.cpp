@@ -127,6 +127,8 @@ HandshakeFacts negotiated(SSL& ssl) {
     facts.cipher = SSL_CIPHER_standard_name(cipher);
   facts.group = group_name(ssl);
   facts.resumed = SSL_session_reused(&ssl) == 1;
+  facts.legacy_renegotiation =
+      facts.version < TlsVersion::tls1_3 && SSL_get_secure_renegotiation_support(&ssl) != 1;
   return facts;
 }
 

@@ -57,6 +57,32 @@ def test_T07_when_the_certificate_is_mended_both_flow(lab, relay, level):
     assert lab.mail_of(f"strict-{n}.test")
 
 
+WEAK = {"tls_maximum": "1.2", "ciphers": "AES128-SHA"}  # TLS_RSA_WITH_AES_128_CBC_SHA and nothing else
+
+
+@pytest.mark.parametrize("first", ["loose", "strict"])
+def test_T07_weak_TLS_is_not_borrowed(lab, relay, first):
+    """A host that only knows static RSA key exchange: good enough for who asks nothing, for `tls = "encrypt"` never."""
+    n = next(numbers)
+    lab.change_all(
+        {"name": f"weak-{n}", "peer": "script", "certificate": "rsa", **WEAK},
+        {"name": f"loose-{n}", "mx": [f"mx1.weak-{n}.test."]},
+        {"name": f"strict-{n}", "mx": [f"mx1.weak-{n}.test."]},
+    )
+    one = relay(partners=[{"name": "Encrypted", "tls": "encrypt", "domains": [f"strict-{n}.test"], "on_failure": "defer"}])
+    order = [f"{first}-{n}", f"{'strict' if first == 'loose' else 'loose'}-{n}"]
+    for _ in range(3):
+        for domain in order:
+            id = one.submit("a@home.test", f"b@{domain}.test", f"Subject: {domain}\r\n\r\nsecret-{domain}\r\n")
+            if domain.startswith("loose"):
+                one.wait_gone(id, 15)
+            else:
+                one.wait_deferred(id, seconds=15)
+    assert len(lab.mail_of(f"loose-{n}.test")) == 3
+    assert lab.mail_of(f"strict-{n}.test") == []
+    assert {s.tls["cipher"] for s in lab.sessions(f"mx1.weak-{n}.test") if s.tls} == {"AES128-SHA"}
+
+
 def test_connections_are_reused_where_nothing_forbids_it(lab, relay):
     lab.change("busy", peer="script")
     one = relay()

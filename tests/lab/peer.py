@@ -47,7 +47,7 @@ class HostSettings:
         stamp = os.stat(file).st_mtime_ns
         if self.contexts.get("stamp") != stamp:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.set_ciphers("DEFAULT:@SECLEVEL=0")  # weak keys and old versions are what we are for
+            context.set_ciphers(f"{self.raw['ciphers'] or 'DEFAULT'}:@SECLEVEL=0")  # weak keys and old versions are what we are for
             context.minimum_version = VERSIONS[self.raw["tls_minimum"] or "1.0"]
             context.maximum_version = VERSIONS[self.raw["tls_maximum"] or "1.3"]
             context.load_cert_chain(file)

@@ -44,6 +44,7 @@ class Host:
     ehlo_tls: list[str] | None = None
     tls_minimum: str = ""
     tls_maximum: str = ""
+    ciphers: str = ""  # up to TLS 1.2, as OpenSSL writes them
     asks_certificate: bool = False  # asks its clients for a certificate, and notes whose it was
     lenient: bool = False  # believes the wrong ends of data that smuggling relies on
     keep_transcript: bool = True

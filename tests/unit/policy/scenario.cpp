@@ -249,6 +249,7 @@ DecisionFacts facts_of(const Row& row) {
 // "clear" (no STARTTLS offered) | "refused=454" | "broken=REASON" (handshake failed) | "untried", or a TLS session, by
 // default TLS 1.3 with a certificate of a trusted CA that names mx1.b.test and has key K1; every word changes one thing:
 //   1.2 1.1                              protocol version
+//   suite=NAME legacy-renegotiation      TLS 1.2 with that suite; without RFC 5746
 //   anonymous expired self-signed unknown-ca webpki=CODE expired-since chain-expired-since one-second-left
 //   names=A,B  cn=A (no DNS names)  key=K2
 //   tlsa=ee | ta | none | expired | CODE  what the check against the TLSA records found; other-records: it was made
@@ -277,9 +278,13 @@ SessionFacts session_of(const Row& row, const DecisionFacts& facts) {
     else if (take_prefix(word, "broken="))
       session.starttls = StartTls::handshake_failed, session.handshake_error = word;
     else if (word == "1.2")
-      session.tls.version = TlsVersion::tls1_2;
+      session.tls.version = TlsVersion::tls1_2, session.tls.cipher = "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256";
     else if (word == "1.1")
-      session.tls.version = TlsVersion::tls1_1;
+      session.tls.version = TlsVersion::tls1_1, session.tls.cipher = "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA";
+    else if (take_prefix(word, "suite="))
+      session.tls.version = TlsVersion::tls1_2, session.tls.cipher = word;
+    else if (word == "legacy-renegotiation")
+      session.tls.legacy_renegotiation = true;
     else if (word == "requiretls")
       session.offers_requiretls = true;
     else if (word == "resumed")

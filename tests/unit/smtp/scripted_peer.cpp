@@ -90,6 +90,7 @@ event::Task<Expected<tls::Secured>> PretendedTls::handshake(std::unique_ptr<even
   if (failure) co_return *failure;
   HandshakeFacts facts;
   facts.version = TlsVersion::tls1_3;
+  facts.cipher = "TLS_AES_256_GCM_SHA384";
   tls::Secured secured(std::move(plain), std::move(facts));
   co_return secured;
 }

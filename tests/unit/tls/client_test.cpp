@@ -5,10 +5,13 @@
 #include <doctest.h>
 #include <openssl/err.h>
 
+#include <set>
+
 #include "bad_certificates.hpp"
 #include "loopback.hpp"
 #include "tls/certificate.hpp"
 #include "tls/openssl_client.hpp"
+#include "tls/profile.hpp"
 #include "tls/verify.hpp"
 
 namespace sealpost::test {
@@ -117,6 +120,29 @@ TEST_CASE("names of suites and groups are those of the registries") {
     CHECK(both.ours->facts.cipher == row.suite);
     CHECK(both.ours->facts.group == row.group);
   }
+}
+
+TEST_CASE("T-07: each suite of the opportunistic profile is weak exactly when the strong one lacks it") {
+  const auto suites_of = [](tls::Strength strength) {
+    const SslContextPtr context(SSL_CTX_new(TLS_client_method()));
+    REQUIRE(tls::apply_profile(*context, strength));
+    std::set<std::string> names;
+    const STACK_OF(SSL_CIPHER)* all = SSL_CTX_get_ciphers(context.get());
+    for (int i = 0; i < sk_SSL_CIPHER_num(all); ++i)
+      names.insert(SSL_CIPHER_standard_name(sk_SSL_CIPHER_value(all, i)));
+    return names;
+  };
+  const auto strong = suites_of(tls::Strength::strong), any = suites_of(tls::Strength::opportunistic);
+  CHECK(any.size() > strong.size());
+  for (const std::string& name : any) {
+    CAPTURE(name);
+    HandshakeFacts facts;
+    facts.version = name.find("_WITH_") == std::string::npos ? TlsVersion::tls1_3 : TlsVersion::tls1_2;
+    facts.cipher = name;
+    CHECK(weakness_of(facts).empty() == strong.contains(name));
+  }
+  for (const std::string& name : strong) CHECK(any.contains(name));
+  CHECK_FALSE(weakness_of(HandshakeFacts()).empty());  // nothing known is not strong
 }
 
 TEST_CASE("T-08, T15: nothing below TLS 1.2, nothing below what is asked for; the token says why") {

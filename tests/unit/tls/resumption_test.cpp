@@ -28,10 +28,13 @@ struct Fixture {
 
   // A handshake, a greeting from the peer (with which the tickets of TLS 1.3 arrive), an orderly end.
   HandshakeFacts visit(const std::string& key, bool orderly = true) {
-    Ends ends = loopback(loop);
     tls::ClientOptions options;
     options.server_name = bad_host;
     options.session_key = key;
+    return visit(std::move(options), orderly);
+  }
+  HandshakeFacts visit(tls::ClientOptions options, bool orderly = true) {
+    Ends ends = loopback(loop);
     auto [ours, theirs] = run_both(loop, client->handshake(std::move(ends.client), options, patience),
                                    peer_shakes(std::move(ends.server), *peer));
     REQUIRE(ours);
@@ -78,6 +81,29 @@ TEST_CASE("T-07, STS-18: another key never does, in either order, and no key kee
   CHECK(f.client->sessions() == 2);
 }
 
+TEST_CASE("T-07: the client's own profile is part of the key: no session goes from one to another") {
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    CAPTURE(version);
+    Fixture f(version);
+    tls::ClientOptions plain;
+    plain.server_name = bad_host;
+    plain.session_key = "the same for all";
+    std::vector<tls::ClientOptions> profiles(5, plain);
+    profiles[1].strong_only = true;
+    profiles[2].server_name = "other.example.test";
+    profiles[3].classical_groups_only = true;
+    profiles[4].tlsa = {TlsaRecord(3, 1, 1, std::vector<std::uint8_t>(32, 1))};
+    for (int turn = 0; turn < 2; ++turn) {
+      for (const auto& profile : profiles) CHECK(f.visit(profile).resumed == (turn == 1));
+    }
+    if (version == TLS1_3_VERSION) {
+      tls::ClientOptions newer = plain;
+      newer.minimum = TlsVersion::tls1_3;
+      CHECK_FALSE(f.visit(newer).resumed);
+    }
+  }
+}
+
 TEST_CASE("a connection that just goes away does not spoil the session") {
   Fixture f;
   CHECK_FALSE(f.visit("k", false).resumed);
@@ -106,6 +132,7 @@ TEST_CASE("T-07: a peer that fails when a session is offered is met with a full 
   Ends ends = loopback(f.loop);
   ends.server->close();
   tls::ClientOptions options;
+  options.server_name = bad_host;
   options.session_key = "k";
   CHECK_FALSE(event::run_until_done(f.loop, f.client->handshake(std::move(ends.client), options, patience)));
   CHECK(f.client->sessions() == 0);
