@@ -115,6 +115,10 @@ void read_root(TableReader& root, Config& config) {
   }
   if (const auto count = root.integer("workers", 0, 256)) config.workers = static_cast<unsigned>(*count);
   if (const auto node = root.string("node")) config.node = *node;
+  if (const auto grace = root.duration("shutdown_grace")) {
+    config.shutdown_grace = *grace;
+    if (*grace > std::chrono::hours(1)) root.error("shutdown_grace", "must be an hour at most");
+  }
   if (root.has("listener")) config.listeners.clear();
   root.each_table("listener", [&](TableReader& reader) { read_listener(reader, config); });
   root.table("tls", [&](TableReader& reader) { read_tls(reader, config); });

@@ -135,8 +135,9 @@ struct Config {
   SourceFiles sources;              // all that was read: this file first, then the partner files
   LimitsConfig limits;
   LogConfig log;
-  unsigned workers = 0;  // 0: one per core
-  std::string node;      // part of ids; default: hostname
+  unsigned workers = 0;                     // 0: one per core
+  std::chrono::seconds shutdown_grace{30};  // after the first SIGTERM; then what is open is cut (D-28)
+  std::string node;                         // part of ids; default: hostname
 };
 
 struct LoadResult {

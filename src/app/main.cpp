@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The sealpost binary: parse the command line, run the subcommand.
-#include <fcntl.h>
 #include <sysexits.h>
 
 #include <exception>
 #include <iostream>
 
 #include "app/relay.hpp"
+#include "app/signals.hpp"
 #include "base/log.hpp"
 #include "base/version.hpp"
 #include "cli/command_line.hpp"
@@ -16,25 +16,27 @@
 namespace {
 
 using namespace sealpost;
+constexpr auto exit_limit = std::chrono::seconds(2);  // for a log that is not read
 
 int set_up_log(const app::LogConfig& log) {
-  int fd = 2;
-  if (!log.file.empty()) {
-    fd = ::open(log.file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
-    if (fd < 0) {
-      std::cerr << "sealpost: log file " << log.file << " cannot be opened\n";
-      return EX_CANTCREAT;
-    }
-  }
   const auto level = log.level == "debug"     ? log::Level::debug
                      : log.level == "warning" ? log::Level::warning
                      : log.level == "error"   ? log::Level::error
                                               : log::Level::info;
-  log::configure(fd, log.format == "json" ? log::Format::json : log::Format::text, level);
+  const auto format = log.format == "json" ? log::Format::json : log::Format::text;
+  if (log.file.empty()) {
+    log::configure(2, format, level);
+  } else if (const auto opened = log::configure(log.file, format, level); !opened) {
+    std::cerr << "sealpost: " << opened.error().detail << '\n';
+    return EX_CANTCREAT;
+  }
+  log::write_in_background();
+  log::last_words_at_crash();
   return EX_OK;
 }
 
 int run(const cli::CommandLine& line) {
+  app::hold_signals_back();
   app::LoadResult loaded = app::load_config(line.config_file());
   for (const auto& finding : loaded.findings) std::cerr << finding.to_string() << '\n';
   if (!loaded.ok()) {
@@ -51,7 +53,7 @@ int run(const cli::CommandLine& line) {
   }
   auto relay = app::Relay::create(std::move(loaded.config), **keys);
   if (!relay) {
-    log::flush();
+    log::finish(exit_limit);
     std::cerr << "sealpost: cannot start: " << relay.error().detail << '\n';
     return relay.error().code == Errc::invalid ? EX_CONFIG : EX_UNAVAILABLE;
   }
@@ -100,7 +102,7 @@ int main(int argc, char** argv) {
     }
     return line.work();
   } catch (const std::exception& error) {
-    sealpost::log::flush();
+    sealpost::log::finish(exit_limit);
     std::cerr << "sealpost: " << error.what() << '\n';
     return EX_SOFTWARE;
   }

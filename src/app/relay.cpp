@@ -24,7 +24,8 @@ namespace sealpost::app {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr auto drain_grace = 30s;
+constexpr auto exit_after_grace = 5s;  // outcomes, databases, threads
+constexpr auto exit_after_second_signal = 2s;
 constexpr auto dnssec_test_every = 5min;
 
 unsigned worker_count(const Config& config) {
@@ -37,8 +38,8 @@ event::Task<bool> drained(Worker& worker, Duration grace) {
 }
 
 // Drains a worker on its own loop, seen from the main one.
-event::Task<void> drain_there(event::Loop& main, Worker& worker) {
-  auto make = [&worker] { return drained(worker, drain_grace); };
+event::Task<void> drain_there(event::Loop& main, Worker& worker, Duration grace) {
+  auto make = [&worker, grace] { return drained(worker, grace); };
   co_await event::ask_task(main, worker.scope(), make);
 }
 
@@ -59,9 +60,9 @@ Relay::Relay(Config config, const keys::Source& keys)
       started_(main_.wall()),
       hosts_(config_.connections_per_host),
       schedule_(config_.schedule),
-      calendar_(main_, [this] { return rules_->partners; }),
       connections_(connection_caps(config_.limits, raise_descriptor_limit())),
       bodies_(config_.limits.body_memory),
+      calendar_(main_, [this] { return rules_->partners; }),
       scope_(main_) {}
 
 Expected<std::unique_ptr<Relay>> Relay::create(Config config, const keys::Source& keys) {
@@ -74,12 +75,14 @@ Expected<std::unique_ptr<Relay>> Relay::create(Config config, const keys::Source
   return relay;
 }
 
-Relay::~Relay() {
+Relay::~Relay() { end_threads(); }
+
+// All are told before one is waited for.
+void Relay::end_threads() {
+  for (auto& worker : workers_) worker->end();
+  if (resolver_thread_.joinable()) resolver_loop_.stop();
   for (auto& worker : workers_) worker->stop();
-  if (resolver_thread_.joinable()) {
-    resolver_loop_.stop();
-    resolver_thread_.join();
-  }
+  if (resolver_thread_.joinable()) resolver_thread_.join();
 }
 
 Expected<delivery::RulesPtr> Relay::rules_from(const Config& config) const {
@@ -168,8 +171,9 @@ Expected<void> Relay::open_workers() {
   for (unsigned i = 0; i < count; ++i) {
     auto client = tls::OpensslClient::create(trust_);
     if (!client) return client.error();
-    workers_.push_back(
-        std::make_unique<Worker>(*shared_, queue::ShardSettings(), schedule_, std::move(*client)));
+    worker_loops_.push_back(std::make_unique<event::EventLoop>());
+    workers_.push_back(std::make_unique<Worker>(*worker_loops_.back(), *shared_, queue::ShardSettings(),
+                                                schedule_, std::move(*client)));
     shards.push_back(&workers_.back()->shard());
     if (identity_) {
       tls::ServerOptions options;
@@ -232,12 +236,6 @@ void Relay::serve_control() {
 }
 
 int Relay::run() {
-  Signals::Handlers handlers;
-  handlers.reload = [this] {
-    if (!stopping_) scope_.spawn(reload());
-  };
-  handlers.stop = [this] { stop(); };
-  signals_ = std::make_unique<Signals>(main_, std::move(handlers));
   resolver_scope_ = std::make_unique<event::TaskScope>(resolver_loop_);
   resolver_scope_->spawn(watch_dnssec());
   resolver_thread_ = std::thread([this] { resolver_loop_.run(); });
@@ -256,10 +254,21 @@ int Relay::run() {
   scope_.spawn(reporting_->run());
   scope_.spawn(calendar_.run());
   postmaster_->start(scope_);
+  listen_to_signals();
   main_.run();
-  log::info("stopped", {{"data", config_.data_dir}});
-  log::flush();
+  finish();
   return 0;
+}
+
+// After the other threads have been started: this one takes the signals.
+void Relay::listen_to_signals() {
+  Signals::Handlers handlers;
+  handlers.stop = [this] { stop(); };
+  handlers.open_log = [] { log::reopen(); };
+  handlers.reload = [this] {
+    if (!stopping_) scope_.spawn(reload());
+  };
+  signals_ = std::make_unique<Signals>(main_, std::move(handlers));
 }
 
 event::Task<void> Relay::watch_dnssec() {
@@ -273,7 +282,7 @@ event::Task<void> Relay::begin_mail() {
   queue::Probation probation(main_, *spool_, *dispatcher_);
   co_await probation.admit(spool_->take_recovered());
 
-  for (std::size_t l = 0; l < sockets_.size(); ++l) {
+  for (std::size_t l = 0; l < sockets_.size() && !stopping_; ++l) {
     for (std::size_t w = 0; w < workers_.size(); ++w) {
       Worker& worker = *workers_[w];
       auto box = std::make_shared<event::UniqueFd>(std::move(sockets_[l][w]));
@@ -290,29 +299,43 @@ event::Task<void> Relay::begin_mail() {
                             {"tls", identity_ ? "offered" : "off"}});
   }
   sockets_.clear();
-  taking_mail_ = true;
+  taking_mail_ = !stopping_;
   log::flush();
 }
 
+// The first signal begins the end, the second one ends the grace.
 void Relay::stop() {
-  if (stopping_) {
-    log::warning("stopping_at_once", {{"why", "a second signal"}});
-    main_.stop();
+  if (!stopping_) {
+    stopping_ = true;
+    spool_->drain();  // first of all: a manager of services may kill us before the grace is over
+    exit_guard_.arm(config_.shutdown_grace + exit_after_grace);
+    scope_.spawn(shut_down());
     return;
   }
-  stopping_ = true;
-  scope_.spawn(shut_down());
+  if (std::exchange(hurried_, true)) return;
+  log::warning("stopping_at_once", {{"why", "a second signal"}});
+  exit_guard_.arm(exit_after_second_signal);
+  for (auto& worker : workers_) worker->hurry();
 }
 
 event::Task<void> Relay::shut_down() {
-  log::info("stopping", {{"why", "a signal"}, {"grace_s", std::chrono::seconds(drain_grace).count()}});
+  log::info("stopping", {{"why", "a signal"}, {"grace_s", config_.shutdown_grace.count()}});
   {
     event::TaskScope draining(main_);  // all at once: the grace is one for everyone
-    for (auto& worker : workers_) draining.spawn(drain_there(main_, *worker));
+    for (auto& worker : workers_) draining.spawn(drain_there(main_, *worker, config_.shutdown_grace));
     co_await draining.join();
   }
-  spool_->close();
   main_.stop();
+}
+
+// Whoever posts to another thread is gone before anything is taken apart; what the workers have handed to the journal
+// is committed by close().
+void Relay::finish() {
+  signals_.reset();
+  end_threads();
+  spool_->close();
+  log::info("stopped", {{"data", config_.data_dir}});
+  log::flush();
 }
 
 }  // namespace sealpost::app

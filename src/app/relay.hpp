@@ -10,6 +10,7 @@
 
 #include "admin/control_server.hpp"
 #include "app/config.hpp"
+#include "app/exit_guard.hpp"
 #include "app/postmaster.hpp"
 #include "app/reporting.hpp"
 #include "app/rule_calendar.hpp"
@@ -48,17 +49,21 @@ class Relay {
   Expected<void> open_workers();
   Expected<void> bind_listeners();
   void serve_control();
+  void listen_to_signals();
 
   event::Task<void> begin_mail();  // recovered mail, then the listeners
   event::Task<void> watch_dnssec();
   event::Task<void> reload();
   void stop();
   event::Task<void> shut_down();
+  void end_threads();
+  void finish();
   event::Task<admin::Answer> status();
 
   Expected<delivery::RulesPtr> rules_from(const Config& config) const;
   class QueueSink;
 
+  ExitGuard exit_guard_;  // to the very end
   const keys::Source& keys_;
   Config config_;
   delivery::RulesPtr rules_;
@@ -66,6 +71,9 @@ class Relay {
   Health health_;                   // what every part may tell of
   event::EventLoop main_;           // control, signals
   event::EventLoop resolver_loop_;  // DNS and MTA-STS
+  // The workers' loops. Threads of spool, databases and resolver post their answers to them until they end, so the
+  // loops outlive all of those.
+  std::vector<std::unique_ptr<event::EventLoop>> worker_loops_;
   std::thread resolver_thread_;
 
   std::shared_ptr<const tls::TrustStore> trust_;
@@ -88,21 +96,22 @@ class Relay {
   delivery::Totals totals_;
   queue::Schedule schedule_;
   std::unique_ptr<Shared> shared_;
-  std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<queue::Dispatcher> dispatcher_;
   std::unique_ptr<QueueSink> sink_;
-  std::unique_ptr<Reporting> reporting_;
-  RuleCalendar calendar_;
-  std::unique_ptr<Postmaster> postmaster_;
   intake::ConnectionLimits connections_;
   intake::BodyBudget bodies_;
   intake::Counters intake_counters_;
+  std::vector<std::unique_ptr<Worker>> workers_;  // sessions and couriers die here, before what they use
+  std::unique_ptr<Reporting> reporting_;
+  RuleCalendar calendar_;
+  std::unique_ptr<Postmaster> postmaster_;
   std::vector<std::vector<event::UniqueFd>> sockets_;  // per listener, one per worker; until begin_mail()
   std::unique_ptr<event::TaskScope> resolver_scope_;
   std::unique_ptr<admin::ControlServer> control_;
   std::unique_ptr<Signals> signals_;
   bool taking_mail_ = false;
   bool stopping_ = false;
+  bool hurried_ = false;
   event::TaskScope scope_;
 };
 

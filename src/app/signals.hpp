@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// SIGTERM, SIGINT and SIGHUP as events of a loop: the handlers proper only set flags, in libevent (T-58).
+// Signals as events of a loop: the handlers proper only set flags, in libevent (T-58). SIGTERM and SIGINT stop, SIGHUP
+// reloads, SIGUSR1 opens the log file again.
 #pragma once
 
 #include <functional>
@@ -13,15 +14,21 @@ struct event;
 
 namespace sealpost::app {
 
+// Holds these signals back, in this thread and those it starts from now on, until Signals listens to them: what comes
+// during the start is acted upon when it is over, and what comes during the end changes nothing.
+void hold_signals_back();
+
 class Signals {
  public:
   struct Handlers {
-    std::function<void()> stop;    // SIGTERM, SIGINT; each time
-    std::function<void()> reload;  // SIGHUP
+    std::function<void()> stop;      // SIGTERM, SIGINT; each time
+    std::function<void()> reload;    // SIGHUP
+    std::function<void()> open_log;  // SIGHUP, before reload, and SIGUSR1
   };
-  // The handlers are called on the loop's thread. The loop must outlive this.
+  // The handlers are called on the loop's thread, which is the one that makes this and the only one that takes the
+  // signals. The loop must outlive this.
   Signals(sealpost::event::EventLoop& loop, Handlers handlers);
-  ~Signals();
+  ~Signals();  // holds them back again
 
  private:
   struct FreeEvent {

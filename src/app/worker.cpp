@@ -8,16 +8,16 @@
 namespace sealpost::app {
 namespace {
 
-event::Task<Expected<void>> joined(queue::Shard& shard) {
-  co_await shard.join();
-  co_return Expected<void>();
-}
+using namespace std::chrono_literals;
+constexpr auto look_every = 20ms;
+constexpr auto outcomes_limit = 1s;
 
 }  // namespace
 
-Worker::Worker(Shared& shared, queue::ShardSettings settings, const queue::Schedule& schedule,
-               std::unique_ptr<tls::OpensslClient> tls)
+Worker::Worker(event::EventLoop& loop, Shared& shared, queue::ShardSettings settings,
+               const queue::Schedule& schedule, std::unique_ptr<tls::OpensslClient> tls)
     : shared_(shared),
+      loop_(loop),
       resolver_(loop_, shared.resolver),
       connector_(loop_),
       tls_(std::move(tls)),
@@ -49,11 +49,31 @@ void Worker::stop() {
   thread_.join();
 }
 
+void Worker::hurry() {
+  loop_.post([this] {
+    hurried_ = true;
+    for (auto& acceptor : acceptors_) acceptor->cut("the second signal");
+  });
+}
+
+event::Task<void> Worker::couriers_end(SteadyTime until) {
+  while (shard_.couriers() > 0 && loop_.now() < until && !hurried_)
+    co_await event::sleep_for(loop_, look_every);
+  // What a host has answered already must not go out again.
+  const SteadyTime last = loop_.now() + outcomes_limit;
+  while (courier_->outcomes_under_way() > 0 && loop_.now() < last)
+    co_await event::sleep_for(loop_, look_every);
+}
+
 event::Task<void> Worker::drain(Duration grace) {
-  for (auto& acceptor : acceptors_) co_await acceptor->drain(grace);
+  const SteadyTime until = event::deadline(loop_.now(), grace);
   shard_.drain();
-  const Expected<void> ended = co_await event::within(loop_, grace, joined(shard_));
-  static_cast<void>(ended);  // what goes on after the grace is cut; its mail stays in the journal
+  {
+    event::TaskScope ending(loop_);  // all at once: the grace is one for everyone
+    for (auto& acceptor : acceptors_) ending.spawn(acceptor->drain(grace));
+    ending.spawn(couriers_end(until));
+    co_await ending.join();
+  }
   courier_->close_idle();
 }
 

@@ -43,14 +43,16 @@ struct Shared {
 
 class Worker {
  public:
-  Worker(Shared& shared, queue::ShardSettings settings, const queue::Schedule& schedule,
-         std::unique_ptr<tls::OpensslClient> tls);
+  // `loop` outlives all that may still post to it: the threads of spool, databases and resolver.
+  Worker(event::EventLoop& loop, Shared& shared, queue::ShardSettings settings,
+         const queue::Schedule& schedule, std::unique_ptr<tls::OpensslClient> tls);
   ~Worker();
 
   // Second step, when all shards exist. On the constructing thread, before start().
   void connect(queue::Dispatcher& dispatcher, delivery::RulesPtr rules, const queue::Schedule& schedule);
   void start();  // the thread
-  void stop();   // ends the loop, waits for the thread
+  void end() { loop_.stop(); }
+  void stop();  // end(), and waits for the thread
 
   event::EventLoop& loop() noexcept { return loop_; }
   queue::Shard& shard() noexcept { return shard_; }
@@ -60,12 +62,17 @@ class Worker {
   std::vector<std::unique_ptr<intake::Acceptor>>& acceptors() noexcept { return acceptors_; }
   std::shared_ptr<tls::OpensslServer>& tls_server() noexcept { return tls_server_; }
 
-  // Stops taking mail, lets sessions and couriers end, at most `grace` long; then closes idle connections.
+  // Stops taking mail on all listeners at once, lets sessions and couriers end, at most `grace` long; then waits for
+  // the outcomes that are on their way to the journal, at most a second, and closes idle connections. What goes on
+  // after that ends with stop(); its mail is in the journal.
   event::Task<void> drain(Duration grace);
+  void hurry();  // the grace is over now; any thread
 
  private:
+  event::Task<void> couriers_end(SteadyTime until);
+
   Shared& shared_;
-  event::EventLoop loop_;
+  event::EventLoop& loop_;
   dns::ResolverProxy resolver_;
   event::SocketConnector connector_;
   std::unique_ptr<tls::OpensslClient> tls_;
@@ -74,6 +81,7 @@ class Worker {
   std::unique_ptr<delivery::DeliveryCourier> courier_;
   queue::Shard shard_;
   std::vector<std::unique_ptr<intake::Acceptor>> acceptors_;
+  bool hurried_ = false;  // on the loop's thread
   event::TaskScope scope_;
   std::thread thread_;
 };

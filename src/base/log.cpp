@@ -2,79 +2,29 @@
 #include "base/log.hpp"
 
 #include <fmt/format.h>
-#include <poll.h>
-#include <unistd.h>
+#include <signal.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
-#include <cerrno>
 #include <cstdlib>
-#include <mutex>
 
 #include "base/log_escape.hpp"
+#include "base/log_file.hpp"
+#include "base/log_sink.hpp"
 
 namespace sealpost::log {
 namespace {
 
-constexpr std::size_t flush_at = 64 * 1024;
+constexpr auto exit_limit = std::chrono::seconds(2);
 
-// Two locks, so that a slow reader of the log holds up those who flush and not those who only add a line.
-// Lines keep their order: whoever flushes takes `writing` before taking the lines out.
-class Sink {
- public:
-  void configure(int fd) {
-    flush();
-    const std::lock_guard lock(writing_);
-    fd_ = fd;
-  }
-
-  void add(std::string_view line, bool flush_now) {
-    std::size_t size = 0;
-    {
-      const std::lock_guard lock(adding_);
-      lines_ += line;
-      size = lines_.size();
-    }
-    if (flush_now || size >= flush_at) flush();
-  }
-
-  void flush() noexcept {
-    const std::lock_guard lock(writing_);
-    {
-      const std::lock_guard inner(adding_);
-      lines_.swap(going_out_);
-    }
-    write_all(going_out_);
-    going_out_.clear();
-  }
-
- private:
-  // A log that cannot be written must not stop the mail: what a broken descriptor refuses is dropped.
-  void write_all(std::string_view bytes) const noexcept {
-    while (!bytes.empty()) {
-      const ssize_t wrote = ::write(fd_, bytes.data(), bytes.size());
-      if (wrote >= 0) {
-        bytes.remove_prefix(static_cast<std::size_t>(wrote));
-      } else if (errno == EAGAIN) {
-        pollfd ready{fd_, POLLOUT, 0};
-        if (::poll(&ready, 1, 1000) <= 0) return;
-      } else if (errno != EINTR) {
-        return;
-      }
-    }
-  }
-
-  std::mutex adding_;
-  std::mutex writing_;
-  std::string lines_;
-  std::string going_out_;
-  int fd_ = STDERR_FILENO;
-};
+std::string line_of(Level level, std::string_view event, Fields fields);
 
 // Never destroyed: other static destructors may still log. What is buffered leaves at exit.
 Sink& sink() {
   static Sink* const instance = [] {
-    std::atexit([] { log::flush(); });
-    return new Sink;
+    std::atexit([] { log::finish(exit_limit); });
+    return new Sink(&line_of);
   }();
   return *instance;
 }
@@ -100,14 +50,17 @@ std::string_view name_of(Level level) noexcept {
 // 2026-01-31T23:59:59.123456Z. Calendar arithmetic is done once a second and thread.
 void append_time(std::string& out, SystemTime now) {
   thread_local std::chrono::sys_seconds second = std::chrono::sys_seconds::min();
-  thread_local std::string text;
+  // Not a string: lines are still written when the thread's objects are gone.
+  thread_local std::array<char, 64> text;
+  thread_local std::size_t length = 0;
   const auto this_second = std::chrono::floor<std::chrono::seconds>(now);
   if (this_second != second) {
     second = this_second;
-    text = to_rfc3339(this_second);
-    text.pop_back();  // the Z
+    const std::string whole = to_rfc3339(this_second);
+    length = std::min(whole.size() - 1, text.size());  // without the Z
+    std::copy_n(whole.begin(), length, text.begin());
   }
-  out += text;
+  out.append(text.data(), length);
   char fraction[] = ".000000Z";
   auto micros = (now - this_second).count();
   for (int i = 6; i > 0; --i, micros /= 10) fraction[i] = static_cast<char>('0' + micros % 10);
@@ -150,19 +103,52 @@ void append_json_fields(std::string& out, std::string_view event, Fields fields)
 }  // namespace
 
 void configure(int fd, Format format, Level least) {
-  sink().configure(fd);
+  sink().use(fd);
   chosen_format = format;
   least_level = least;
+}
+
+Expected<void> configure(const std::string& path, Format format, Level least) {
+  auto file = open_log_file(path);
+  if (!file) return file.error();
+  sink().use(std::move(*file), path);
+  chosen_format = format;
+  least_level = least;
+  return {};
+}
+
+void write_in_background() { sink().write_in_background(); }
+void reopen() noexcept { sink().reopen(); }
+bool finish(Duration limit) noexcept { return sink().finish(limit); }
+std::uint64_t dropped() noexcept { return sink().dropped(); }
+std::size_t waiting() { return sink().waiting(); }
+
+namespace {
+extern "C" void dying(int number) {
+  sink().last_words();
+  ::raise(number);  // the default action again: SA_RESETHAND
+}
+}  // namespace
+
+void last_words_at_crash() {
+  static_cast<void>(sink());
+  struct sigaction action {};
+  action.sa_handler = dying;
+  action.sa_flags = static_cast<int>(SA_RESETHAND | SA_NODEFER);
+#ifdef __SANITIZE_ADDRESS__
+  for (const int number : {SIGABRT}) ::sigaction(number, &action, nullptr);  // the rest is the sanitizer's
+#else
+  for (const int number : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL}) ::sigaction(number, &action, nullptr);
+#endif
 }
 
 bool enabled(Level level) noexcept { return level >= least_level.load(std::memory_order_relaxed); }
 
 void use_clock(SystemTime (*now)()) noexcept { current_clock = now != nullptr ? now : system_now; }
 
-void write(Level level, std::string_view event, Fields fields) {
-  if (!enabled(level)) return;
-  thread_local std::string line;
-  line.clear();
+namespace {
+
+void append_line(std::string& line, Level level, std::string_view event, Fields fields) {
   const SystemTime now = current_clock.load(std::memory_order_relaxed)();
   if (chosen_format.load(std::memory_order_relaxed) == Format::text) {
     append_time(line, now);
@@ -179,6 +165,21 @@ void write(Level level, std::string_view event, Fields fields) {
     append_json_fields(line, event, fields);
   }
   line += '\n';
+}
+
+std::string line_of(Level level, std::string_view event, Fields fields) {
+  std::string line;
+  append_line(line, level, event, fields);
+  return line;
+}
+
+}  // namespace
+
+void write(Level level, std::string_view event, Fields fields) {
+  if (!enabled(level)) return;
+  thread_local std::string line;
+  line.clear();
+  append_line(line, level, event, fields);
   sink().add(line, level >= Level::warning);
 }
 

@@ -3,7 +3,7 @@
 // The log: one line per event, key=value or JSON, safe against injection (T-48): every value is escaped, so
 // one event is one line of printable ASCII whatever a peer sent. Lines are buffered and flushed when a loop
 // is about to wait (its owner calls flush()), at warnings, when the buffer fills and at exit. Thread-safe. A
-// value is cut at 2048 octets.
+// value is cut at 2048 octets. The daemon writes in the background (log_sink.hpp): nobody waits for the log.
 //
 //   log::info("delivered", {{"id", id}, {"rcpt", recipient}, {"mx", host}, {"reply", 250}});
 #pragma once
@@ -15,6 +15,7 @@
 #include <type_traits>
 
 #include "sealpost/clock.hpp"
+#include "sealpost/expected.hpp"
 
 namespace sealpost::log {
 
@@ -38,6 +39,15 @@ using Fields = std::initializer_list<Field>;
 
 // Where lines go (a descriptor that outlives the process's use of the log, by default 2) and how they look.
 void configure(int fd, Format format, Level least);
+// Into a file, which reopen() opens again. What is refused and why: log_file.hpp.
+Expected<void> configure(const std::string& path, Format format, Level least);
+// From now on a thread writes, and no other one waits for it.
+void write_in_background();
+// The file under its name, which may be another one by now (logrotate). When it cannot be opened the old one is
+// written on, and says so. Nothing to do without a file.
+void reopen() noexcept;
+// Lines get out also when the process dies by SIGSEGV, SIGABRT and the like, as far as that is possible.
+void last_words_at_crash();
 bool enabled(Level level) noexcept;
 void write(Level level, std::string_view event, Fields fields);
 inline void debug(std::string_view event, Fields fields) {
@@ -48,7 +58,11 @@ inline void info(std::string_view event, Fields fields) {
 }
 inline void warning(std::string_view event, Fields fields) { write(Level::warning, event, fields); }
 inline void error(std::string_view event, Fields fields) { write(Level::error, event, fields); }
-void flush() noexcept;
+void flush() noexcept;  // in the background: hands over, and does not wait
+// Waits until what was logged before is written, at most `limit`; for who is about to end the process.
+bool finish(Duration limit) noexcept;
+std::uint64_t dropped() noexcept;  // lines, since start
+std::size_t waiting();             // octets
 // Where the time stamps come from: the system's clock, or simulated time. Null: the system again.
 void use_clock(SystemTime (*now)()) noexcept;
 

@@ -23,6 +23,7 @@ class DeliveryCourier final : public queue::Courier {
   void set_rules(RulesPtr rules);
   const RulesPtr& rules() const noexcept { return rules_; }
   std::size_t idle_connections() const noexcept { return pool_.size(); }
+  std::size_t outcomes_under_way() const noexcept { return settler_.pending(); }  // not in the journal yet
   void close_idle() { pool_.close_all(); }
 
  private:

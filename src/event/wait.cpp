@@ -92,7 +92,7 @@ namespace {
   } catch (...) {
     log::error("internal_error", {{"what", "a task ended by an unknown exception"}});
   }
-  log::flush();
+  log::finish(std::chrono::seconds(1));
   std::abort();
 }
 

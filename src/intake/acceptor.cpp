@@ -43,6 +43,7 @@ Acceptor::Acceptor(event::Loop& loop, const Services& services, SettingsPtr sett
 Acceptor::~Acceptor() = default;
 
 Expected<void> Acceptor::listen(event::EventLoop& loop, event::UniqueFd socket) {
+  if (draining_) return {};  // the end came first
   auto listener = event::Listener::start(
       loop, std::move(socket), [this](std::unique_ptr<event::Stream> stream) { serve(std::move(stream)); });
   if (!listener) return std::move(listener).error();
@@ -133,7 +134,12 @@ event::Task<void> Acceptor::drain(Duration grace) {
   for (Connection* connection : open_) connection->session.drain();
   const auto gone = co_await event::within(worker_.loop, grace, all_gone());
   if (gone) co_return;
-  log::warning("sessions_cut", {{"count", open_.size()}, {"reason", "still open after the grace period"}});
+  cut("still open after the grace period");
+}
+
+void Acceptor::cut(std::string_view reason) {
+  if (open_.empty()) return;
+  log::warning("sessions_cut", {{"count", open_.size()}, {"reason", reason}});
   scope_.cancel();
 }
 

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "event/listener.hpp"
@@ -38,6 +39,7 @@ class Acceptor {
   // Stops listening and turns away who still comes. Sessions without a transaction get 421 at once, the
   // others when theirs ends; what is open after `grace` is cut. Returns when no session is left (D-28).
   event::Task<void> drain(Duration grace);
+  void cut(std::string_view reason);  // the sessions that are left, at once; drain() then returns
 
   std::size_t sessions() const noexcept { return open_.size(); }
 

@@ -148,6 +148,7 @@ bool CommitEngine::check(Request& request) {
       return true;
     case Request::Kind::part:
     case Request::Kind::clean_stop:
+    case Request::Kind::draining:
     case Request::Kind::relocate: return true;
   }
   return true;

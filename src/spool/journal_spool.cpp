@@ -18,6 +18,12 @@ Expected<void> check_message(const NewMessage& message) {
   return check_bounds(message.envelope);
 }
 
+RequestPtr draining_mark() {
+  auto mark = std::make_shared<Request>(Request::Kind::draining, nullptr);
+  mark->group.push_back(make_record(MessageId(), DrainingRecord()));
+  return mark;
+}
+
 }  // namespace
 
 // D-06: whoever stops waiting has not answered 250, so what the disk took nevertheless is withdrawn.
@@ -64,6 +70,10 @@ Expected<std::unique_ptr<JournalSpool>> JournalSpool::open(Disk& disk, Driver& d
 
 JournalSpool::~JournalSpool() { driver_.stop(); }
 
+void JournalSpool::drain() {
+  if (!draining_.exchange(true)) submit(draining_mark());
+}
+
 void JournalSpool::close() {
   {
     const std::lock_guard lock(mutex_);
@@ -94,6 +104,9 @@ std::optional<SteadyTime> JournalSpool::turn(SteadyTime now) {
     }
     take_inbox();
   }
+  // Behind all that is committed from now on, so that a kill finds it last.
+  if (draining_ && !waiting_.empty() && waiting_.back()->kind != Request::Kind::draining)
+    waiting_.push_back(draining_mark());
   const std::size_t before = waiting_.size();
   const bool moved = engine_.commit(waiting_, done_, now, driver_.wall());
   if (moved && before > 0) window_.committed(now, done_.size());

@@ -34,8 +34,11 @@ class JournalSpool final : public Spool {
                                                       const SpoolOptions& options);
   ~JournalSpool() override;  // without close(): as a crash would leave it
 
-  // D-28. Refuses new requests, commits those that wait, and notes the orderly stop. Call it when all
-  // attempts have ended, and not from a loop whose answers must still be seen.
+  // D-28. From here on no attempt counts as cut off, even when the process is killed before close(): the mark is
+  // committed at once, and again with all that follows. Any thread.
+  void drain();
+  // D-28. Refuses new requests, commits those that wait, and notes the orderly stop. Call it when
+  // nobody waits for an answer any more, and not from a loop whose answers must still be seen.
   void close();
 
   Expected<void> room_for(std::uint64_t size) const override;
@@ -73,6 +76,7 @@ class JournalSpool final : public Spool {
   std::deque<RequestPtr> waiting_;  // the driver's
   std::vector<RequestPtr> done_;
   std::vector<StoredMessagePtr> recovered_;
+  std::atomic<bool> draining_{false};
   std::shared_ptr<std::atomic<std::uint64_t>> fresh_octets_;
 
   std::mutex mutex_;  // guards what follows

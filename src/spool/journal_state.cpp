@@ -55,8 +55,9 @@ JournalState::Effect JournalState::apply(JournalEntry entry) {
     use(entry.blob.segment, entry.octets);
     return Effect::changed;
   }
-  if (std::holds_alternative<CleanStopRecord>(entry.record)) {
-    clean_stop();
+  if (std::holds_alternative<CleanStopRecord>(entry.record) ||
+      std::holds_alternative<DrainingRecord>(entry.record)) {
+    close_attempts();
     return Effect::changed;
   }
   const auto at = live_.find(entry.id);
@@ -166,7 +167,7 @@ JournalState::Effect JournalState::apply_release(LiveMessage& live) {
   return Effect::changed;
 }
 
-void JournalState::clean_stop() {
+void JournalState::close_attempts() {
   for (auto& [id, live] : live_)
     for (RecipientProgress& progress : live.progress) progress.attempting = false;
 }

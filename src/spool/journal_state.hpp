@@ -92,7 +92,7 @@ class JournalState {
   Effect apply_outcome(Live::iterator at, const OutcomeRecord& record);
   Effect apply_release(LiveMessage& live);
   Effect erase(Live::iterator at);
-  void clean_stop();
+  void close_attempts();
   bool place_body(JournalEntry& entry, const MessageRecord& record, StoredMessage& message,
                   LiveMessage& live);
   void unpin(LiveMessage& live);

@@ -26,6 +26,7 @@ enum class RecordType : std::uint8_t {
   relocate = 7,
   withdraw = 8,
   clean_stop = 9,
+  draining = 10,
 };
 
 // The octets of its blob are body octets, to be referred to by the message record that follows.
@@ -58,11 +59,15 @@ struct RelocateRecord {
 struct WithdrawRecord {};
 // An orderly stop: attempts without outcome up to here were not cut off by a crash (D-12, D-28).
 struct CleanStopRecord {};
+// The relay is being stopped: attempts without outcome up to here will not have been cut off by a crash, however the
+// process ends (D-12, D-28). Written again with whatever follows.
+struct DrainingRecord {};
 struct UnknownRecord {
   std::uint8_t type = 0;
 };
 
-using Record = std::variant<BodyPartRecord, MessageRecord, AttemptRecord, OutcomeRecord, HoldRecord,
-                            ReleaseRecord, RelocateRecord, WithdrawRecord, CleanStopRecord, UnknownRecord>;
+using Record =
+    std::variant<BodyPartRecord, MessageRecord, AttemptRecord, OutcomeRecord, HoldRecord, ReleaseRecord,
+                 RelocateRecord, WithdrawRecord, CleanStopRecord, DrainingRecord, UnknownRecord>;
 
 }  // namespace sealpost::spool

@@ -240,6 +240,7 @@ struct HeadWriter {
   void operator()(const RelocateRecord& record) const { put_relocate(out, record); }
   void operator()(const WithdrawRecord&) const {}
   void operator()(const CleanStopRecord&) const {}
+  void operator()(const DrainingRecord&) const {}
   void operator()(const UnknownRecord&) const {}
 };
 
@@ -254,6 +255,7 @@ Record get_record(RecordType type, ByteReader& in) {
     case RecordType::relocate: return get_relocate(in);
     case RecordType::withdraw: return WithdrawRecord();
     case RecordType::clean_stop: return CleanStopRecord();
+    case RecordType::draining: return DrainingRecord();
   }
   in = ByteReader({});  // its head is not ours to judge
   return UnknownRecord{static_cast<std::uint8_t>(type)};

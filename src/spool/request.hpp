@@ -61,6 +61,7 @@ struct Request {
     withdraw,
     discard,
     clean_stop,
+    draining,
     relocate
   };
   // What became of the one who waits. Exactly one side sees that a message was committed for nobody.

@@ -1,11 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """T-58: signals in any number and state are only noted, and acted upon in order."""
 
+import contextlib
 import os
+import random
 import signal
+import smtplib
+import time
 
 import pytest
-from relay import Relay
+from lab.world import wait_for
+from load import Load, arrived
+from relay import Relay, ports
+from test_crash import LATER
+
+ROUNDS = int(os.environ.get("SEALPOST_STOPS", "12"))
 
 
 @pytest.fixture
@@ -29,3 +38,89 @@ def test_T58_two_ends_at_once_still_end(relay):
     os.kill(relay.process.pid, signal.SIGTERM)
     os.kill(relay.process.pid, signal.SIGTERM)
     assert relay.process.wait(20) == 0
+
+
+def test_T58_D28_a_second_signal_under_load_ends_at_once_and_loses_nothing(lab, tmp_path):
+    """Seen: use after free in 13 of 30. The grace must not be waited for, nor anything used that is gone."""
+    lab.change("crash", peer="script", keep_transcript=False, script=[LATER])
+    relay = Relay(lab, tmp_path)
+    relay.start()
+    load = Load(relay, "crash.test", threads=4, pause=0.002).start()
+    try:
+        for number in range(ROUNDS):
+            time.sleep(random.uniform(0.1, 0.6))
+            if number % 3 == 0:
+                for _ in range(5):
+                    os.kill(relay.process.pid, signal.SIGHUP)
+            os.kill(relay.process.pid, random.choice([signal.SIGTERM, signal.SIGINT]))
+            time.sleep(random.choice([0, 0.001, 0.01, 0.1]))
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(relay.process.pid, random.choice([signal.SIGTERM, signal.SIGINT]))
+            assert relay.process.wait(20) == 0, relay.last_words()
+            relay.start()
+    finally:
+        load.stop()
+    assert wait_for(lambda: load.ledger <= arrived(relay, "crash.test").keys() and not relay.queue(), 120, 1)
+    assert relay.stop() == 0
+
+
+def test_T58_signals_during_the_start_wait_for_its_end(lab, tmp_path):
+    relay = Relay(lab, tmp_path)
+    for delay in (0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2):
+        for numbers in ([signal.SIGHUP, signal.SIGUSR1] * 20, [signal.SIGTERM], [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]):
+            relay.start(wait=False)
+            assert wait_for(lambda: holds_signals_back(relay.process.pid), 10, 0.001)
+            time.sleep(delay)
+            for number in numbers:
+                os.kill(relay.process.pid, number)
+            if signal.SIGTERM not in numbers:
+                assert wait_for(relay.answers, 15), relay.last_words()
+                os.kill(relay.process.pid, signal.SIGTERM)
+            assert relay.process.wait(20) == 0, relay.last_words()
+
+
+def holds_signals_back(pid: int) -> bool:
+    """From its first steps on: SIGTERM is blocked, or caught already."""
+    with open(f"/proc/{pid}/status") as status:
+        masks = {line.split()[0]: int(line.split()[1], 16) for line in status if line.startswith(("SigBlk", "SigCgt"))}
+    return bool((masks["SigBlk:"] | masks["SigCgt:"]) & 1 << (signal.SIGTERM - 1))
+
+
+def test_D28_all_listeners_stop_at_once_and_the_grace_is_kept(lab, tmp_path):
+    """Seen: one after another, each with a grace of its own; 60 s in all for three."""
+    grace = 4
+    others = [{"address": f"127.0.0.1:{next(ports)}", "allow": ["127.0.0.0/8"]} for _ in range(2)]
+    relay = Relay(lab, tmp_path, listener=others, shutdown_grace=f"{grace}s")
+    relay.start()
+    numbers = [relay.port] + [int(each["address"].rpartition(":")[2]) for each in others]
+    with contextlib.ExitStack() as open_sessions:
+        for number in numbers:
+            session = open_sessions.enter_context(session_at(lab, number))
+            session.ehlo()
+            session.mail("a@home.test")
+            session.rcpt("b@plain.test")
+            assert session.docmd("DATA")[0] == 354  # and nothing follows
+        begun = time.monotonic()
+        os.kill(relay.process.pid, signal.SIGTERM)
+
+        def deaf(number):
+            try:
+                with lab.connect("127.0.0.1", number, timeout=1) as connection:
+                    return not connection.recv(3).startswith(b"220")
+            except OSError:
+                return True
+
+        assert wait_for(lambda: all(deaf(number) for number in numbers), grace / 2, 0.05)
+        assert relay.process.poll() is None, "the sessions are waited for"
+        assert relay.process.wait(grace + 10) == 0
+        assert time.monotonic() - begun >= grace
+
+
+@contextlib.contextmanager
+def session_at(lab, port: int):
+    with lab.entered():
+        session = smtplib.SMTP("127.0.0.1", port, "sender.home.test", timeout=30)
+    try:
+        yield session
+    finally:
+        session.close()

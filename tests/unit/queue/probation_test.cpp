@@ -179,6 +179,23 @@ TEST_CASE(
   CHECK(event::run_until_done(world.loop, world.journal->hold(world.loop, world.poison, false, "")));
 }
 
+TEST_CASE(
+    "D-12 D-28: what a drain cut short is not counted, even when the process is killed before its end") {
+  World world;
+  const MessageId id = world.accept("u@c.example");
+  for (int start = 0; start < 5; ++start) {
+    CAPTURE(start);
+    world.journal->drain();
+    world.loop.advance(10ms);
+    const MessageId late = world.accept("late@c.example");  // its client was in the middle of it
+    const auto found = world.start_again();
+    for (const auto& message : found) CHECK(interruptions(*message) == 0);
+    CHECK(std::any_of(found.begin(), found.end(), [&](const auto& one) { return one->id == late; }));
+    if (start == 0) CHECK(found[0]->id == id);
+    CHECK_FALSE(world.courier->poisoned);
+  }
+}
+
 TEST_CASE("D-12: an attempt that ends, and an orderly stop, clear the suspicion") {
   World world;
   const MessageId id = world.accept("u@c.example");

@@ -99,6 +99,8 @@ TEST_CASE("D-12: attempts without outcome are counted, an outcome or an orderly 
   CHECK(state.recovered()[0]->progress[1].interrupted == 0);
   state.apply(entry(1, first_lane));
   CHECK(progress(state, 1).interrupted == 0);
+  state.apply(entry(0, DrainingRecord()));
+  CHECK_FALSE(progress(state, 1).attempting);
   for (int i = 0; i < 300; ++i) state.apply(entry(1, first_lane));
   CHECK(progress(state, 1).interrupted == 255);  // and no further
 }

@@ -49,7 +49,8 @@ std::vector<Record> one_of_each() {
   relocate.last_reply = "250 ok";
   return {BodyPartRecord(), rich_message(),    AttemptRecord{{0, 7, 4'000'000'000u}},
           outcome,          HoldRecord{"why"}, ReleaseRecord(),
-          relocate,         WithdrawRecord(),  CleanStopRecord()};
+          relocate,         WithdrawRecord(),  CleanStopRecord(),
+          DrainingRecord()};
 }
 
 // A head that is read must say what was written: compared by writing it again.
