@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/handles.hpp"
 #include "base/log.hpp"
 #include "event/wait.hpp"
 
@@ -30,12 +31,38 @@ sockaddr_un address_of(const std::string& path) {
   return address;
 }
 
-bool someone_listens(const sockaddr_un& address) {
-  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return false;
-  const bool answered = ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-  ::close(fd);
-  return answered;
+// What is under the name of the socket: only a dead socket of our own is taken away.
+Expected<void> make_room(const std::string& path, const sockaddr_un& address) {
+  const auto refused = [&path](const std::string& why, Errc code = Errc::invalid) {
+    return Error(code, "control socket " + path + ": " + why);
+  };
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) != 0) {
+    if (errno == ENOENT) return {};
+    return refused(std::strerror(errno), Errc::io);
+  }
+  if (!S_ISSOCK(status.st_mode))
+    return refused("there is something else of this name, which is left as it is; name another path");
+  if (status.st_uid != ::geteuid())
+    return refused("a socket of user " + std::to_string(status.st_uid) +
+                   " has this name; name another path");
+  const FileDescriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd) return refused(std::strerror(errno), Errc::io);
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    const bool known =
+        ::getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid > 0;
+    return refused("another process answers there" +
+                       (known ? ": pid " + std::to_string(peer.pid) : std::string()),
+                   Errc::exists);
+  }
+  if (errno == EAGAIN) return refused("another process listens there, and is busy", Errc::exists);
+  if (errno != ECONNREFUSED)
+    return refused(std::string("cannot tell whether it is in use: ") + std::strerror(errno));
+  if (::unlink(path.c_str()) != 0)
+    return refused(std::string("the dead one cannot be removed: ") + std::strerror(errno), Errc::io);
+  return {};
 }
 
 Error last_error(const std::string& what) { return Error(Errc::io, what + ": " + std::strerror(errno)); }
@@ -75,7 +102,11 @@ ControlServer::ControlServer(event::EventLoop& loop)
 ControlServer::~ControlServer() {
   scope_.cancel();
   http_.reset();
-  if (!path_.empty()) ::unlink(path_.c_str());
+  if (path_.empty()) return;
+  struct stat now {};
+  const bool ours =
+      ::lstat(path_.c_str(), &now) == 0 && now.st_dev == device_ && now.st_ino == inode_;
+  if (ours) ::unlink(path_.c_str());  // not what another one has put there meanwhile
 }
 
 Expected<void> ControlServer::listen(const std::string& path) {
@@ -83,8 +114,7 @@ Expected<void> ControlServer::listen(const std::string& path) {
     return Error(Errc::invalid,
                  "control socket path '" + path + "' is longer than a Unix socket path may be (107 octets)");
   const sockaddr_un address = address_of(path);
-  if (someone_listens(address)) return Error(Errc::exists, "another process answers on " + path);
-  ::unlink(path.c_str());
+  if (auto room = make_room(path, address); !room) return room;
   const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return last_error("control socket");
   const mode_t before = ::umask(0177);  // born 0600
@@ -100,6 +130,11 @@ Expected<void> ControlServer::listen(const std::string& path) {
     return Error(Errc::io, "control socket " + path + ": cannot serve it");
   }
   path_ = path;
+  struct stat made {};
+  if (::lstat(path.c_str(), &made) == 0) {
+    device_ = made.st_dev;
+    inode_ = made.st_ino;
+  }
   return {};
 }
 

@@ -6,6 +6,8 @@
 // around it are ours, because its own timeouts are per read.
 #pragma once
 
+#include <sys/types.h>
+
 #include <functional>
 #include <map>
 #include <memory>
@@ -38,8 +40,8 @@ class ControlServer {
  public:
   explicit ControlServer(event::EventLoop& loop);
   ~ControlServer();
-  // Binds `path` (mode 0600; a stale socket nobody listens on is replaced). Errc::exists: another process
-  // answers.
+  // Binds `path` (mode 0600). A dead socket of ours is replaced; anything else of that name stays as it is, and is
+  // an error. Errc::exists: another process answers; named where the system tells.
   Expected<void> listen(const std::string& path);
   void handle(std::string name, Handler handler);
 
@@ -55,6 +57,8 @@ class ControlServer {
   std::unique_ptr<evhttp, FreeHttp> http_;
   std::map<std::string, Handler, std::less<>> handlers_;
   std::string path_;
+  dev_t device_ = 0;  // of the socket we made
+  ino_t inode_ = 0;
   std::size_t open_requests_ = 0;
   event::TaskScope scope_;
 };

@@ -11,13 +11,13 @@
 #include "app/draft_rules.hpp"
 #include "app/host.hpp"
 #include "app/intake_setup.hpp"
+#include "app/port_owner.hpp"
 #include "app/sts_runtime.hpp"
 #include "base/log.hpp"
 #include "base/version.hpp"
 #include "dns/servers.hpp"
 #include "event/ask.hpp"
 #include "event/listener.hpp"
-#include "queue/probation.hpp"
 #include "spool/posix_disk.hpp"
 
 namespace sealpost::app {
@@ -200,12 +200,14 @@ Expected<void> Relay::open_workers() {
 Expected<void> Relay::bind_listeners() {
   const intake::Services services(*spool_, *sink_, connections_, bodies_, intake_counters_);
   for (const ListenerConfig& listener : config_.listeners) {
+    if (auto free = event::address_is_free(listener.address); !free)
+      return listener_refused(listener.address, free.error());
     std::vector<event::UniqueFd> sockets;
     event::ListenOptions options;
     options.reuse_port = workers_.size() > 1;
     for (auto& worker : workers_) {
       auto socket = event::listen_on(listener.address, options);
-      if (!socket) return socket.error();
+      if (!socket) return listener_refused(listener.address, socket.error());
       sockets.push_back(std::move(*socket));
       worker->acceptors().push_back(std::make_unique<intake::Acceptor>(
           worker->loop(), services, intake_settings(config_, listener, worker->tls_server(), dkim_.relayed)));
@@ -279,8 +281,9 @@ event::Task<void> Relay::watch_dnssec() {
 }
 
 event::Task<void> Relay::begin_mail() {
-  queue::Probation probation(main_, *spool_, *dispatcher_);
-  co_await probation.admit(spool_->take_recovered());
+  // The recovered mail is sorted first and the suspects among it are tried last: nobody waits for them to listen.
+  probation_ = std::make_unique<queue::Probation>(main_, *spool_, *dispatcher_);
+  probation_->begin(spool_->take_recovered());
 
   for (std::size_t l = 0; l < sockets_.size() && !stopping_; ++l) {
     for (std::size_t w = 0; w < workers_.size(); ++w) {
@@ -300,6 +303,7 @@ event::Task<void> Relay::begin_mail() {
   }
   sockets_.clear();
   taking_mail_ = !stopping_;
+  if (!stopping_) scope_.spawn(probation_->run());
   log::flush();
 }
 

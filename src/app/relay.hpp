@@ -24,6 +24,7 @@
 #include "event/event_loop.hpp"
 #include "evidence/db_recorder.hpp"
 #include "policy/sts_service.hpp"
+#include "queue/probation.hpp"
 #include "spool/journal_spool.hpp"
 #include "tls/server_identity.hpp"
 #include "tls/trust_store.hpp"
@@ -103,6 +104,7 @@ class Relay {
   intake::Counters intake_counters_;
   std::vector<std::unique_ptr<Worker>> workers_;  // sessions and couriers die here, before what they use
   std::unique_ptr<Reporting> reporting_;
+  std::unique_ptr<queue::Probation> probation_;
   RuleCalendar calendar_;
   std::unique_ptr<Postmaster> postmaster_;
   std::vector<std::vector<event::UniqueFd>> sockets_;  // per listener, one per worker; until begin_mail()

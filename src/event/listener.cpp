@@ -51,6 +51,14 @@ Expected<UniqueFd> listen_on(const Endpoint& at, const ListenOptions& options) {
   return fd;
 }
 
+Expected<void> address_is_free(const Endpoint& at) {
+  ListenOptions alone;
+  alone.backlog = 1;
+  const auto probe = listen_on(at, alone);
+  if (!probe) return probe.error();
+  return {};
+}
+
 std::vector<UniqueFd> inherited_listeners() {
   constexpr int first = 3;  // SD_LISTEN_FDS_START
   std::vector<UniqueFd> sockets;

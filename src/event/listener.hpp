@@ -23,6 +23,9 @@ struct ListenOptions {
 
 // A listening socket bound to `at` (port 0: a free one). Errors name the address.
 Expected<UniqueFd> listen_on(const Endpoint& at, const ListenOptions& options = {});
+// Does nobody else listen there? Asked by a socket that shares with nobody: with reuse_port alone two relays of one
+// user would each get a part of the connections, and neither would notice.
+Expected<void> address_is_free(const Endpoint& at);
 // Listening TCP sockets handed over by a service manager (LISTEN_PID, LISTEN_FDS); the variables are removed.
 // Call once, before other threads exist.
 std::vector<UniqueFd> inherited_listeners();

@@ -91,7 +91,28 @@ void Dispatcher::move(const LaneKey& to, JobPtr job) {
   }
 }
 
-void Dispatcher::accepted(const spool::StoredMessagePtr& message) { place(message, SystemTime{}, true); }
+void Dispatcher::accepted(const spool::StoredMessagePtr& message) {
+  if (aside_) {
+    const std::lock_guard lock(mutex_);
+    if (aside_) {
+      kept_aside_.push_back(message);
+      return;
+    }
+  }
+  place(message, SystemTime{}, true);
+}
+
+void Dispatcher::keep_aside() { aside_ = true; }
+
+void Dispatcher::let_go() {
+  std::vector<spool::StoredMessagePtr> kept;
+  {
+    const std::lock_guard lock(mutex_);
+    aside_ = false;
+    kept.swap(kept_aside_);
+  }
+  for (const auto& message : kept) place(message, SystemTime{}, true);
+}
 
 void Dispatcher::recovered(const std::vector<spool::StoredMessagePtr>& messages) {
   if (messages.empty()) return;

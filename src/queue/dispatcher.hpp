@@ -5,7 +5,9 @@
 // posted to it.
 #pragma once
 
+#include <atomic>
 #include <map>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -36,6 +38,12 @@ class Dispatcher {
   // stampede (D-20). Messages that must be tried alone have been dealt with before (probation.hpp, D-12).
   void recovered(const std::vector<spool::StoredMessagePtr>& messages);
 
+  // One message whose turn comes at `due`, or when somebody asks for it.
+  void later(const spool::StoredMessagePtr& message, SystemTime due) { place(message, due, false); }
+  // Between the two what is accepted is kept aside, and nothing but what later() was given is delivered. Any thread.
+  void keep_aside();
+  void let_go();
+
   // A job taken out of one lane goes on in another. Any worker's thread.
   void move(const LaneKey& to, JobPtr job);
 
@@ -49,6 +57,9 @@ class Dispatcher {
   std::vector<Shard*> shards_;
   RouteTable routes_;
   const Schedule& schedule_;
+  std::atomic<bool> aside_{false};
+  std::mutex mutex_;  // guards what follows
+  std::vector<spool::StoredMessagePtr> kept_aside_;  // in the journal all of them
 };
 
 // How often in a row this message's attempts ended with the relay itself (D-12).

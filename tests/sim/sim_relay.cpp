@@ -5,7 +5,6 @@
 #include "event/run.hpp"
 #include "ledger.hpp"
 #include "planted.hpp"
-#include "queue/probation.hpp"
 #include "spool/driver.hpp"
 
 namespace sealpost::sim {
@@ -131,16 +130,17 @@ Expected<void> SimRelay::open() {
     worker->shard.start(*worker->courier);
   }
   sink_ = std::make_unique<Sink>(*dispatcher_);
-  scope_.spawn(begin_mail());
+  begin_mail();
   return {};
 }
 
-event::Task<void> SimRelay::begin_mail() {
+void SimRelay::begin_mail() {
   if (plant_ == Plant::no_probation) {
     dispatcher_->recovered(spool_->take_recovered());
   } else {
-    queue::Probation probation(world_.loop, *spool_, *dispatcher_);
-    co_await probation.admit(spool_->take_recovered());
+    probation_ = std::make_unique<queue::Probation>(world_.loop, *spool_, *dispatcher_);
+    probation_->begin(spool_->take_recovered());
+    scope_.spawn(probation_->run());
   }
   intake::RelayRules relay_rules;
   relay_rules.allow = {*Network::parse("192.0.2.0/24")};
@@ -159,6 +159,7 @@ event::Task<Expected<void>> SimRelay::shards_joined() {
 }
 
 event::Task<void> SimRelay::drain(Duration grace) {
+  journal_->drain();
   if (acceptor_) co_await acceptor_->drain(grace);
   scope_.cancel();
   for (auto& worker : workers_) worker->shard.drain();

@@ -13,6 +13,7 @@
 #include "delivery/courier.hpp"
 #include "event/blocking_pool.hpp"
 #include "intake/acceptor.hpp"
+#include "queue/probation.hpp"
 #include "spool/journal_spool.hpp"
 #include "spool/sim_disk.hpp"
 #include "world.hpp"
@@ -39,7 +40,7 @@ class SimRelay {
   ~SimRelay();
 
   void serve(std::unique_ptr<event::Stream> stream) {
-    if (acceptor_) acceptor_->serve(std::move(stream));  // not before the suspects have had their attempt
+    if (acceptor_) acceptor_->serve(std::move(stream));
   }
   // As on SIGTERM; the journal is closed at the end.
   event::Task<void> drain(Duration grace);
@@ -61,7 +62,7 @@ class SimRelay {
   struct Lanes;
   SimRelay(World& world, spool::SimDisk& disk, Plant plant);
   Expected<void> open();
-  event::Task<void> begin_mail();
+  void begin_mail();
   event::Task<Expected<void>> shards_joined();
 
   World& world_;
@@ -84,6 +85,7 @@ class SimRelay {
   intake::BodyBudget bodies_;
   intake::Counters counters_;
   std::unique_ptr<intake::Acceptor> acceptor_;
+  std::unique_ptr<queue::Probation> probation_;
   event::TaskScope scope_;
 };
 

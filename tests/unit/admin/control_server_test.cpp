@@ -2,13 +2,17 @@
 #include "admin/control_server.hpp"
 
 #include <doctest.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <thread>
 
+#include "base/handles.hpp"
 #include "cli/control_client.hpp"
 
 using namespace sealpost;
@@ -76,6 +80,8 @@ TEST_CASE("T-59 the control socket is its owner's, and answers over HTTP and JSO
       const auto listening = rival.listen(path);
       CHECK_FALSE(listening);
       if (!listening) CHECK(listening.error().code == Errc::exists);
+      if (!listening)
+        CHECK(listening.error().detail.find("pid " + std::to_string(::getpid())) != std::string::npos);
     });
     second.join();
     CHECK_FALSE(admin::ControlServer(loop).listen(dir.path + "/" + std::string(120, 'x')));
@@ -84,11 +90,34 @@ TEST_CASE("T-59 the control socket is its owner's, and answers over HTTP and JSO
   CHECK(cli::ask_relay(path, "echo", cli::Json::object()).error().exit_code == 69);
 }
 
-TEST_CASE("T-59 a stale socket that nobody listens on is replaced") {
+TEST_CASE("T-59 a dead socket of ours is replaced, and nothing else") {
   const TempDir dir;
   const std::string path = dir.path + "/control.sock";
   sealpost::event::EventLoop loop;
-  std::ofstream(path) << "";
-  admin::ControlServer server(loop);
-  CHECK(server.listen(path));
+  {
+    const FileDescriptor dead(::socket(AF_UNIX, SOCK_STREAM, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, path.size());
+    REQUIRE(::bind(dead.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  }
+  {
+    admin::ControlServer server(loop);
+    CHECK(server.listen(path));
+  }
+  CHECK_FALSE(std::filesystem::exists(path));
+
+  std::ofstream(path) << "do not lose me";
+  std::filesystem::create_directory(dir.path + "/directory");
+  std::filesystem::create_symlink(path, dir.path + "/link");
+  for (const std::string& taken : {path, dir.path + "/directory", dir.path + "/link"}) {
+    CAPTURE(taken);
+    admin::ControlServer server(loop);
+    const auto refused = server.listen(taken);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().detail.find(taken) != std::string::npos);
+  }
+  CHECK(std::filesystem::file_size(path) == 14);
+  CHECK(std::filesystem::is_symlink(dir.path + "/link"));
+  CHECK_FALSE(admin::ControlServer(loop).listen(dir.path + "/none/control.sock"));
 }
