@@ -44,18 +44,16 @@ Expected<void> make_room(const std::string& path, const sockaddr_un& address) {
   if (!S_ISSOCK(status.st_mode))
     return refused("there is something else of this name, which is left as it is; name another path");
   if (status.st_uid != ::geteuid())
-    return refused("a socket of user " + std::to_string(status.st_uid) +
-                   " has this name; name another path");
+    return refused("a socket of user " + std::to_string(status.st_uid) + " has this name; name another path");
   const FileDescriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return refused(std::strerror(errno), Errc::io);
   if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
     ucred peer{};
     socklen_t size = sizeof peer;
-    const bool known =
-        ::getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid > 0;
-    return refused("another process answers there" +
-                       (known ? ": pid " + std::to_string(peer.pid) : std::string()),
-                   Errc::exists);
+    const bool known = ::getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid > 0;
+    return refused(
+        "another process answers there" + (known ? ": pid " + std::to_string(peer.pid) : std::string()),
+        Errc::exists);
   }
   if (errno == EAGAIN) return refused("another process listens there, and is busy", Errc::exists);
   if (errno != ECONNREFUSED)
@@ -104,8 +102,7 @@ ControlServer::~ControlServer() {
   http_.reset();
   if (path_.empty()) return;
   struct stat now {};
-  const bool ours =
-      ::lstat(path_.c_str(), &now) == 0 && now.st_dev == device_ && now.st_ino == inode_;
+  const bool ours = ::lstat(path_.c_str(), &now) == 0 && now.st_dev == device_ && now.st_ino == inode_;
   if (ours) ::unlink(path_.c_str());  // not what another one has put there meanwhile
 }
 

@@ -64,7 +64,7 @@ struct LimitsConfig {
   std::chrono::seconds data_block{300};         // silence in message data
   std::chrono::seconds data{7200};              // all of a message's data
   std::chrono::seconds session{86'400};
-  std::uint64_t body_memory = 256u << 20;       // bodies in transit, all sessions together
+  std::uint64_t body_memory = 256u << 20;  // bodies in transit, all sessions together
 };
 
 struct TlsRptConfig {

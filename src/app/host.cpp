@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
+#include <limits>
 
 namespace sealpost::app {
 namespace {
@@ -21,6 +23,31 @@ rlim_t raise_descriptor_limit() {
   rlimit raised = limit;
   raised.rlim_cur = std::min(std::max(limit.rlim_cur, wanted_descriptors), limit.rlim_max);
   return ::setrlimit(RLIMIT_NOFILE, &raised) == 0 ? raised.rlim_cur : limit.rlim_cur;
+}
+
+DescriptorBudget share_out(std::uint64_t descriptors, std::uint64_t sessions_wanted, std::size_t listeners,
+                           unsigned workers) {
+  constexpr std::uint64_t for_storage_and_names = 96;
+  DescriptorBudget budget;
+  const std::uint64_t limit = std::min<std::uint64_t>(descriptors, std::numeric_limits<std::uint32_t>::max());
+  const std::uint64_t needed = for_storage_and_names + workers * (4 + listeners);
+  const std::uint64_t reserved = std::min(needed, limit * 3 / 4);  // with very few everybody gets something
+  const std::uint64_t rest = limit - reserved;
+  const std::uint64_t inbound = std::max<std::uint64_t>(1, std::min(sessions_wanted, rest / 2));
+  budget.limit = static_cast<std::uint32_t>(limit);
+  budget.reserved = static_cast<std::uint32_t>(reserved);
+  budget.inbound = static_cast<std::uint32_t>(inbound);
+  budget.outbound = static_cast<std::uint32_t>(std::max<std::uint64_t>(1, rest - std::min(rest, inbound)));
+  return budget;
+}
+
+std::uint32_t descriptors_in_use() {
+  std::error_code failed;
+  std::uint32_t count = 0;
+  for (std::filesystem::directory_iterator fd("/proc/self/fd", failed), end; !failed && fd != end;
+       fd.increment(failed))
+    ++count;
+  return count > 0 ? count - 1 : 0;  // without the one that looks
 }
 
 Expected<void> make_private_directory(const std::string& path) {

@@ -5,6 +5,8 @@
 
 #include <sys/resource.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "sealpost/expected.hpp"
@@ -13,6 +15,16 @@ namespace sealpost::app {
 
 // Raises the limit of open files as far as is useful and allowed (T-27). The limit that now holds.
 rlim_t raise_descriptor_limit();
+
+// How the descriptors are shared out (T-27). `reserved` stay for what must never be short of them: journal (directory,
+// segments, spares), databases with their logs and readers, log, control socket, DNS and policy fetches, listeners and
+// loops of the workers. Inbound sessions get half of the rest at most, connections out what is left.
+struct DescriptorBudget {
+  std::uint32_t limit = 0, reserved = 0, inbound = 0, outbound = 0;
+};
+DescriptorBudget share_out(std::uint64_t descriptors, std::uint64_t sessions_wanted, std::size_t listeners,
+                           unsigned workers);
+std::uint32_t descriptors_in_use();
 
 // Makes the directory if it is missing. Errc::refused: it is another user's, or open to others (T-51).
 Expected<void> make_private_directory(const std::string& path);

@@ -44,7 +44,7 @@ intake::SettingsPtr intake_settings(const Config& config, const ListenerConfig& 
 
 intake::ConnectionCaps connection_caps(const LimitsConfig& limits, std::uint64_t descriptors) {
   intake::ConnectionCaps caps;
-  caps.total = static_cast<std::uint32_t>(std::min<std::uint64_t>(limits.sessions, descriptors / 2));
+  caps.total = static_cast<std::uint32_t>(std::min<std::uint64_t>(limits.sessions, descriptors));
   caps.client = limits.sessions_per_address;
   // With fewer descriptors than that, one client must not have all places all the same.
   if (caps.total < limits.sessions) caps.client = std::min(caps.client, std::max(1U, caps.total / 5 * 3));

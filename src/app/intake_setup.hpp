@@ -18,6 +18,6 @@ intake::SettingsPtr intake_settings(const Config& config, const ListenerConfig& 
 
 // At most half of the process's descriptors go to inbound sessions: the rest is for deliveries, DNS, the spool and
 // the databases, so that a flood from outside cannot stop what is under way (T-27).
-intake::ConnectionCaps connection_caps(const LimitsConfig& limits, std::uint64_t descriptors);
+intake::ConnectionCaps connection_caps(const LimitsConfig& limits, std::uint64_t descriptors);  // for them
 
 }  // namespace sealpost::app

@@ -30,8 +30,6 @@ int set_up_log(const app::LogConfig& log) {
     std::cerr << "sealpost: " << opened.error().detail << '\n';
     return EX_CANTCREAT;
   }
-  log::write_in_background();
-  log::last_words_at_crash();
   return EX_OK;
 }
 
@@ -51,6 +49,8 @@ int run(const cli::CommandLine& line) {
     std::cerr << "sealpost: cannot start: " << keys.error().detail << '\n';
     return EX_OSERR;
   }
+  log::write_in_background();
+  log::last_words_at_crash();
   auto relay = app::Relay::create(std::move(loaded.config), **keys);
   if (!relay) {
     log::finish(exit_limit);

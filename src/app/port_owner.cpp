@@ -71,9 +71,9 @@ Error listener_refused(const Endpoint& at, const Error& error) {
   Error told = error;
   if (error.detail.find("in use") != std::string::npos) {
     const std::string owner = port_owner(at);
-    told.detail += owner.empty() ? "; end the process that listens there, or name another port in [[listener]]"
-                                 : ": " + owner +
-                                       " listens there; end it, or name another port in [[listener]]";
+    told.detail += owner.empty()
+                       ? "; end the process that listens there, or name another port in [[listener]]"
+                       : ": " + owner + " listens there; end it, or name another port in [[listener]]";
   } else if (error.detail.find("assign") != std::string::npos) {
     told.detail +=
         "; this machine does not have that address (yet): start sealpost after the network, or set "

@@ -58,9 +58,11 @@ Relay::Relay(Config config, const keys::Source& keys)
     : keys_(keys),
       config_(std::move(config)),
       started_(main_.wall()),
-      hosts_(config_.connections_per_host),
+      descriptors_(share_out(raise_descriptor_limit(), config_.limits.sessions, config_.listeners.size(),
+                             worker_count(config_))),
+      hosts_(config_.connections_per_host, descriptors_.outbound),
       schedule_(config_.schedule),
-      connections_(connection_caps(config_.limits, raise_descriptor_limit())),
+      connections_(connection_caps(config_.limits, descriptors_.inbound)),
       bodies_(config_.limits.body_memory),
       calendar_(main_, [this] { return rules_->partners; }),
       scope_(main_) {}

@@ -11,6 +11,7 @@
 #include "admin/control_server.hpp"
 #include "app/config.hpp"
 #include "app/exit_guard.hpp"
+#include "app/host.hpp"
 #include "app/postmaster.hpp"
 #include "app/reporting.hpp"
 #include "app/rule_calendar.hpp"
@@ -92,6 +93,7 @@ class Relay {
   std::unique_ptr<evidence::DbRecorder> evidence_;  // null: nothing is recorded
   std::string evidence_off_;                        // then why
 
+  const DescriptorBudget descriptors_;
   delivery::HostRegistry hosts_;
   delivery::NxGuard nx_guard_;
   delivery::Totals totals_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "admin/trials.hpp"
 #include "app/relay.hpp"
+#include "base/log.hpp"
 #include "base/version.hpp"
 #include "event/ask.hpp"
 
@@ -28,6 +29,14 @@ event::Task<admin::Answer> Relay::status() {
   const auto spool = spool_->counters();
   const auto healthy = spool_->room_for(0);
   admin::Json body;
+  body["descriptors"]["limit"] = descriptors_.limit;
+  body["descriptors"]["in_use"] = descriptors_in_use();
+  body["descriptors"]["reserved"] = descriptors_.reserved;
+  body["descriptors"]["inbound"] = descriptors_.inbound;
+  body["descriptors"]["outbound"] = descriptors_.outbound;
+  body["descriptors"]["outbound_open"] = hosts_.open();
+  body["log"]["lines_dropped"] = log::dropped();
+  body["log"]["octets_waiting"] = log::waiting();
   body["troubles"] = admin::Json::array();
   for (const Health::Trouble& trouble : health_.list())
     body["troubles"].push_back({{"cause", trouble.cause},

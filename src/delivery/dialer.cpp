@@ -168,10 +168,16 @@ event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endp
 
   auto lease = context_.hosts.acquire(host);
   if (!lease) {
+    if (context_.hosts.full()) pool_.close_all();  // idle ones are in the way of this one
     walk.no_place(host);
     co_return nullptr;
   }
   auto stream = co_await context_.connector.connect(endpoint, settings.limits.connect);
+  // Our own want of descriptors says nothing about the host, and is no attempt (T-27).
+  if (!stream && stream.error().code == Errc::no_space) {
+    walk.no_place(host);
+    co_return nullptr;
+  }
   if (!stream) {
     context_.hosts.unreachable(host, avoid_until);
     walk.unreachable(Refusal("4.4.1", "connect to " + where(host, endpoint) + ": " + stream.error().detail));

@@ -21,9 +21,11 @@ void HostRegistry::Lease::release() noexcept {
 
 HostRegistry::Lease HostRegistry::acquire(const std::string& host) {
   const std::lock_guard lock(mutex_);
+  if (open_ >= most_in_all_) return Lease();
   Entry& entry = hosts_[host];
   if (entry.open >= most_) return Lease();
   ++entry.open;
+  ++open_;
   return Lease(*this, host);
 }
 
@@ -31,7 +33,18 @@ void HostRegistry::give_back(const std::string& host) noexcept {
   const std::lock_guard lock(mutex_);
   const auto it = hosts_.find(host);
   if (it == hosts_.end()) return;
+  --open_;
   if (--it->second.open == 0 && it->second.avoid_until == SteadyTime::min()) hosts_.erase(it);
+}
+
+std::uint32_t HostRegistry::open() const {
+  const std::lock_guard lock(mutex_);
+  return open_;
+}
+
+bool HostRegistry::full() const {
+  const std::lock_guard lock(mutex_);
+  return open_ >= most_in_all_;
 }
 
 void HostRegistry::unreachable(const std::string& host, SteadyTime until) {

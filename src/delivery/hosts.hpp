@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <mutex>
 #include <string>
 #include <unordered_map>
@@ -16,7 +17,10 @@ namespace sealpost::delivery {
 
 class HostRegistry {
  public:
-  explicit HostRegistry(std::uint32_t most_per_host) : most_(most_per_host) {}
+  // `most_in_all`: what descriptors there are for connections out (T-27).
+  explicit HostRegistry(std::uint32_t most_per_host,
+                        std::uint32_t most_in_all = std::numeric_limits<std::uint32_t>::max())
+      : most_(most_per_host), most_in_all_(most_in_all) {}
 
   // One open connection to a host; gives its place back when destroyed.
   class Lease {
@@ -34,8 +38,11 @@ class HostRegistry {
     HostRegistry* registry_ = nullptr;
     std::string host_;
   };
-  // Empty when the host has as many connections as it may have.
+  // Empty when the host has as many connections as it may have, or all hosts together.
   Lease acquire(const std::string& host);
+
+  std::uint32_t open() const;
+  bool full() const;  // all hosts together: a connection that idles is in the way of another host's
 
   // A host that could not be reached is tried after the others until `until`; it is never left out.
   void unreachable(const std::string& host, SteadyTime until);
@@ -49,7 +56,9 @@ class HostRegistry {
   };
   void give_back(const std::string& host) noexcept;
   const std::uint32_t most_;
-  mutable std::mutex mutex_;
+  const std::uint32_t most_in_all_;
+  mutable std::mutex mutex_;  // guards what follows
+  std::uint32_t open_ = 0;
   std::unordered_map<std::string, Entry> hosts_;
 };
 

@@ -55,7 +55,7 @@ class Acceptor {
   SettingsPtr settings_;
   std::vector<Connection*> open_;
   bool draining_ = false;
-  bool stressed_ = false;  // as it was when the last client came
+  bool stressed_ = false;   // as it was when the last client came
   event::TaskScope scope_;  // the sessions
   std::vector<std::unique_ptr<event::Listener>> listeners_;
 };

@@ -58,7 +58,7 @@ class Dispatcher {
   RouteTable routes_;
   const Schedule& schedule_;
   std::atomic<bool> aside_{false};
-  std::mutex mutex_;  // guards what follows
+  std::mutex mutex_;                                 // guards what follows
   std::vector<spool::StoredMessagePtr> kept_aside_;  // in the journal all of them
 };
 

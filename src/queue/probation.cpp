@@ -28,9 +28,10 @@ void Probation::begin(std::vector<spool::StoredMessagePtr> recovered) {
   for (auto& message : recovered) {
     const std::uint32_t cut_off = interruptions(*message);
     if (message->held && message->hold_reason.starts_with(held_by_probation))
-      log::error("message_held", {{"id", message->id.to_string()},
-                                  {"why", message->hold_reason},
-                                  {"do", "look at it with 'sealpost queue show', then release or remove it"}});
+      log::error("message_held",
+                 {{"id", message->id.to_string()},
+                  {"why", message->hold_reason},
+                  {"do", "look at it with 'sealpost queue show', then release or remove it"}});
     auto& into = message->held || cut_off < interruptions_suspect ? rest_
                  : cut_off == interruptions_suspect               ? suspects_
                                                                   : grave_;
@@ -77,19 +78,16 @@ event::Task<void> Probation::run() {
 
 // Held on record before the attempt: if that is the last thing this process does, the next start finds it so.
 event::Task<void> Probation::try_alone(spool::StoredMessagePtr message, Duration limit) {
-  log::warning("message_tried_alone",
-               {{"id", message->id.to_string()},
-                {"why", "the relay stopped during its last " + std::to_string(interruptions(*message)) +
-                            " attempts"}});
+  log::warning("message_tried_alone", {{"id", message->id.to_string()},
+                                       {"why", "the relay stopped during its last " +
+                                                   std::to_string(interruptions(*message)) + " attempts"}});
   log::flush();
-  const Expected<void> held =
-      co_await spool_.hold(loop_, message->id, true, std::string(held_by_probation));
+  const Expected<void> held = co_await spool_.hold(loop_, message->id, true, std::string(held_by_probation));
   if (!held) co_return;  // what cannot be recorded is not tried
   const bool ended = co_await try_for(message->id, limit);
   const Expected<void> released = co_await spool_.hold(loop_, message->id, false, std::string());
   if (!released && released.error().code != Errc::not_found)
-    log::error("probation_not_recorded",
-               {{"id", message->id.to_string()}, {"why", released.error().detail}});
+    log::error("probation_not_recorded", {{"id", message->id.to_string()}, {"why", released.error().detail}});
   if (!ended) co_await clear(message);
 }
 

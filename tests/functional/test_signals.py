@@ -6,12 +6,13 @@ import os
 import random
 import signal
 import smtplib
+import subprocess
 import time
 
 import pytest
 from lab.world import wait_for
 from load import Load, arrived
-from relay import Relay, ports
+from relay import BINARY, Relay, ports
 from test_crash import LATER
 
 ROUNDS = int(os.environ.get("SEALPOST_STOPS", "12"))
@@ -124,3 +125,37 @@ def session_at(lab, port: int):
         yield session
     finally:
         session.close()
+
+
+def test_a_log_that_nobody_reads_stops_nothing(lab, tmp_path):
+    """Seen: with a pipe for a log whose reader had stopped, the relay hung after some hundred messages."""
+    relay = Relay(lab, tmp_path, log={"file": "", "level": "debug"})
+    read, write = os.pipe()
+    command = lab.command([BINARY, "--config", relay.config, "run"])
+    relay.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=write, stderr=write, cwd=tmp_path)
+    os.close(write)
+    try:
+        assert wait_for(relay.answers, 15)
+        with relay.client() as client:
+            client.ehlo()
+            for number in range(3000):
+                assert client.mail("a@home.test")[0] == 250
+                assert client.rcpt("nobody@[127.0.0.1]")[0] == 553
+                assert client.rset()[0] == 250
+        for number in range(50):
+            relay.submit("a@home.test", "b@plain.test", f"Subject: {number}\r\n\r\nx\r\n")
+        assert relay.ask("status")["state"] == "running"
+        assert relay.stop() == 0
+    finally:
+        os.close(read)
+        relay.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1])
+def test_a_log_file_that_was_moved_is_opened_again(relay, number):
+    moved = relay.log.with_suffix(".1")
+    relay.log.rename(moved)
+    os.kill(relay.process.pid, number)
+    assert wait_for(lambda: relay.log.exists(), 10)
+    relay.submit("a@home.test", "b@plain.test", "Subject: x\r\n\r\nx\r\n")
+    assert wait_for(lambda: relay.events("connect"), 10)

@@ -138,7 +138,8 @@ struct World {
 
 }  // namespace
 
-TEST_CASE("D-12 T-43: what stops the relay is tried beside others, then alone, then held, and nothing else is") {
+TEST_CASE(
+    "D-12 T-43: what stops the relay is tried beside others, then alone, then held, and nothing else is") {
   World world;
   world.poison = world.accept("poison@b.example");
   std::vector<MessageId> innocent;
@@ -192,9 +193,11 @@ TEST_CASE("D-12 T-43: what stops the relay is tried beside others, then alone, t
   CHECK(event::run_until_done(world.loop, world.journal->hold(world.loop, world.poison, false, "")));
 }
 
-TEST_CASE("D-12: mail in tarpits when the host loses power is never held, and never in the way of other mail") {
+TEST_CASE(
+    "D-12: mail in tarpits when the host loses power is never held, and never in the way of other mail") {
   World world;
-  for (int i = 0; i < 40; ++i) world.tarpits.insert(world.accept("u" + std::to_string(i) + "@tarpit.example"));
+  for (int i = 0; i < 40; ++i)
+    world.tarpits.insert(world.accept("u" + std::to_string(i) + "@tarpit.example"));
   for (int start = 1; start <= 12; ++start) {
     CAPTURE(start);
     const auto found = world.start_again();
