@@ -208,7 +208,7 @@ TEST_CASE(
     stored->envelope.recipients.emplace_back("u@c.example");
     stored->progress.resize(1);
     world.dispatcher->accepted(stored);
-    world.loop.advance(31s);  // the time in which grave suspects have the relay for themselves
+    world.loop.advance(35s);  // the time in which grave suspects have the relay for themselves
     CHECK(world.courier->delivered.contains(fresh));
     if (start % 3 == 0) world.loop.advance(10min);
   }
