@@ -113,6 +113,8 @@ void read_root(TableReader& root, Config& config) {
     config.data_dir = *dir;
     if (dir->empty()) root.error("data_dir", "must be a directory");
   }
+  if (const auto value = root.string("user")) config.user = *value;
+  if (const auto value = root.boolean("sandbox")) config.sandbox = *value;
   if (const auto count = root.integer("workers", 0, 256)) config.workers = static_cast<unsigned>(*count);
   if (const auto node = root.string("node")) config.node = *node;
   if (const auto grace = root.duration("shutdown_grace")) {

@@ -135,6 +135,8 @@ struct Config {
   SourceFiles sources;              // all that was read: this file first, then the partner files
   LimitsConfig limits;
   LogConfig log;
+  std::string user;                         // whom a relay started as root becomes; empty: it stays root
+  bool sandbox = true;                      // the filter of system calls, and Landlock
   unsigned workers = 0;                     // 0: one per core
   std::chrono::seconds shutdown_grace{30};  // after the first SIGTERM; then what is open is cut (D-28)
   std::string node;                         // part of ids; default: hostname

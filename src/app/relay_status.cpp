@@ -4,6 +4,7 @@
 #include "base/log.hpp"
 #include "base/version.hpp"
 #include "event/ask.hpp"
+#include "privilege/identity.hpp"
 
 namespace sealpost::app {
 
@@ -49,6 +50,13 @@ event::Task<admin::Answer> Relay::status() {
   body["config"] = config_.source;
   body["data_dir"] = config_.data_dir;
   body["started"] = to_rfc3339(started_);
+  body["process"]["user"] = privilege::user_name();
+  body["process"]["capabilities"] = privilege::capabilities();
+  body["process"]["no_new_privs"] = privilege::no_new_privileges();
+  body["process"]["seccomp"] = rights_.walls().seccomp;
+  body["process"]["landlock"] = rights_.walls().landlock;
+  body["process"]["core_dumps"] = "off";
+  body["process"]["keys"] = rights_.key_process();
   body["dnssec"]["state"] = dns::name_of(dnssec_->state());
   body["dnssec"]["explanation"] = dnssec_->explanation();
   body["queue"]["jobs"] = jobs;

@@ -100,6 +100,8 @@ hostname = "Relay.Example.NET"
 postmaster = "ops@example.net"
 data_dir = "/var/lib/sealpost"
 workers = 3
+user = "mail"
+sandbox = false
 node = "n1"
 [[listener]]
 address = "127.0.0.1:25"
@@ -197,6 +199,8 @@ file = "/var/log/sealpost.log"
   CHECK(c.postmaster == "ops@example.net");
   CHECK(c.data_dir == "/var/lib/sealpost");
   CHECK(c.workers == 3);
+  CHECK(c.user == "mail");
+  CHECK_FALSE(c.sandbox);
   CHECK(c.node == "n1");
   REQUIRE(c.listeners.size() == 2);
   CHECK(c.listeners[0].allow.size() == 3);

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/rights.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+
+#include "app/host.hpp"
+#include "privilege/identity.hpp"
+
+namespace sealpost::app {
+namespace {
+
+std::string folder_of(const std::string& path) {
+  return std::filesystem::absolute(path).lexically_normal().parent_path().string();
+}
+
+// Made by root for the user, who could not in a directory of root's.
+Expected<void> make_data_directory(const std::string& path, const privilege::User& user) {
+  if (::mkdir(path.c_str(), 0700) != 0)
+    return errno == EEXIST ? Expected<void>()
+                           : Error(Errc::io, "data_dir " + path + " cannot be made: " + std::strerror(errno));
+  if (::chown(path.c_str(), user.uid, user.gid) != 0)
+    return Error(Errc::io, "data_dir " + path + " cannot be given to '" + user.name + "': " + std::strerror(errno));
+  return {};
+}
+
+}  // namespace
+
+Expected<void> Rights::settle_in(const Config& config) {
+  if (privilege::is_root() && !config.user.empty()) {
+    const auto user = privilege::find_user(config.user);
+    if (!user) return user.error();
+    if (auto made = make_data_directory(config.data_dir, *user); !made) return made;
+    if (auto became = privilege::become(*user); !became) return became;
+  } else if (privilege::is_root()) {
+    warning_ = "it runs as root; make a user for it and name it: user = \"sealpost\"";
+  } else if (!config.user.empty() && config.user != privilege::user_name()) {
+    warning_ = "it was not started as root, so it stays '" + privilege::user_name() + "' and does not become '" +
+               config.user + "'";
+  }
+  privilege::forbid_dumps();  // after the change of identity, which allows them again
+  return make_private_directory(config.data_dir);
+}
+
+Expected<void> Rights::confine(const Config& config) {
+  if (auto dropped = privilege::drop_all(); !dropped) return dropped;
+  if (!config.sandbox) {
+    walls_.seccomp = walls_.landlock = "off: sandbox = false";
+    return {};
+  }
+  ::setenv("SQLITE_TMPDIR", config.data_dir.c_str(), 1);  // large sorts go to a file, and only there is one possible
+  std::vector<std::string> writable{config.data_dir, folder_of(config.control_socket)};
+  if (!config.log.file.empty()) writable.push_back(folder_of(config.log.file));
+  walls_ = privilege::confine_relay(writable);
+  return {};
+}
+
+}  // namespace sealpost::app

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""D-27: a copy of the data directory made while the relay runs, as docs/operating.md says, loses nothing that was
+acknowledged before it was begun; it may deliver again what was delivered since."""
+
+import shutil
+import sqlite3
+import time
+
+from lab.world import wait_for
+from load import Load, arrived
+from relay import Relay
+
+# Half of the mail has to wait, so that the copy holds both kinds.
+LATER = {"at": "body", "match": r"Subject: load \S*[0-7]\r", "per": "argument", "times": 2, "reply": "451 4.3.0 later"}
+
+
+def back_up(data, copy):
+    """First the databases, through SQLite, then the journal: an outcome is never older than its message."""
+    (copy / "spool").mkdir(parents=True)
+    copy.chmod(0o700)
+    (copy / "spool").chmod(0o700)
+    for database in data.glob("*.db"):
+        with sqlite3.connect(database) as source, sqlite3.connect(copy / database.name) as target:
+            source.backup(target)
+    for file in data.glob("sts-*"):
+        if file.is_file() and not (copy / file.name).exists() and not file.name.endswith(("-wal", "-shm")):
+            shutil.copy2(file, copy / file.name)
+    shutil.copytree(data / "spool" / "journal", copy / "spool" / "journal", dirs_exist_ok=True)
+
+
+def test_D27_what_was_acknowledged_before_the_copy_is_in_it(lab, tmp_path):
+    lab.change("backup", peer="script", keep_transcript=False, script=[LATER])
+    relay = Relay(lab, tmp_path / "first", delivery={"retry": ["2s", "3s"]})
+    relay.start()
+    load = Load(relay, "backup.test", threads=3, pause=0.002).start()
+    try:
+        assert wait_for(lambda: len(load.ledger) > 300, 60)
+        before = set(load.ledger)
+        back_up(relay.data, tmp_path / "copy")
+        time.sleep(0.2)
+    finally:
+        load.stop()
+        relay.kill()
+    restored = Relay(lab, tmp_path / "second")
+    shutil.rmtree(restored.data)
+    (tmp_path / "copy").rename(restored.data)
+    restored.start()
+    try:
+        there = wait_for(lambda: before <= arrived(restored, "backup.test").keys(), 60, 0.5)
+        assert there, f"{len(before - arrived(restored, 'backup.test').keys())} of {len(before)} are not there"
+    finally:
+        restored.kill()
