@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "app/relay.hpp"
+#include "app/rights.hpp"
 #include "app/signals.hpp"
 #include "base/log.hpp"
 #include "base/version.hpp"
@@ -33,6 +34,11 @@ int set_up_log(const app::LogConfig& log) {
   return EX_OK;
 }
 
+int cannot_start(const Error& error) {
+  std::cerr << "sealpost: cannot start: " << error.detail << '\n';
+  return error.code == Errc::invalid || error.code == Errc::not_found ? EX_CONFIG : EX_UNAVAILABLE;
+}
+
 int run(const cli::CommandLine& line) {
   app::hold_signals_back();
   app::LoadResult loaded = app::load_config(line.config_file());
@@ -42,20 +48,16 @@ int run(const cli::CommandLine& line) {
     return EX_CONFIG;
   }
   if (!line.socket.empty()) loaded.config.control_socket = line.socket;
-  if (const int failed = set_up_log(loaded.config.log); failed != EX_OK) return failed;
-  // Before there are threads, and before the rights to read the files are gone.
+  // First of all, before there are threads and before the rights to read the files are gone.
   auto keys = keys::KeyProcess::start(app::key_directories(loaded.config));
-  if (!keys) {
-    std::cerr << "sealpost: cannot start: " << keys.error().detail << '\n';
-    return EX_OSERR;
-  }
-  log::write_in_background();
-  log::last_words_at_crash();
-  auto relay = app::Relay::create(std::move(loaded.config), **keys);
+  if (!keys) return cannot_start(keys.error());
+  app::Rights rights((*keys)->pid());
+  if (auto settled = rights.settle_in(loaded.config); !settled) return cannot_start(settled.error());
+  if (const int failed = set_up_log(loaded.config.log); failed != EX_OK) return failed;
+  auto relay = app::Relay::create(std::move(loaded.config), **keys, rights);
   if (!relay) {
     log::finish(exit_limit);
-    std::cerr << "sealpost: cannot start: " << relay.error().detail << '\n';
-    return relay.error().code == Errc::invalid ? EX_CONFIG : EX_UNAVAILABLE;
+    return cannot_start(relay.error());
   }
   return (*relay)->run();
 }

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/relay.hpp"
 
+#include <fcntl.h>
+#include <sysexits.h>
+
+#include <algorithm>
+#include <cerrno>
 #include <csignal>
+#include <cstring>
 
 #include "admin/policy_commands.hpp"
 #include "admin/queue_commands.hpp"
@@ -18,6 +24,7 @@
 #include "dns/servers.hpp"
 #include "event/ask.hpp"
 #include "event/listener.hpp"
+#include "event/sockaddr.hpp"
 #include "spool/posix_disk.hpp"
 
 namespace sealpost::app {
@@ -43,6 +50,33 @@ event::Task<void> drain_there(event::Loop& main, Worker& worker, Duration grace)
   co_await event::ask_task(main, worker.scope(), make);
 }
 
+using Sockets = std::vector<event::UniqueFd>;
+
+// One for each worker; the kernel spreads connections.
+Expected<Sockets> bound(const Endpoint& address, unsigned count) {
+  if (auto free = event::address_is_free(address); !free) return free.error();
+  event::ListenOptions options;
+  options.reuse_port = count > 1;
+  Sockets sockets;
+  for (unsigned i = 0; i < count; ++i) {
+    auto socket = event::listen_on(address, options);
+    if (!socket) return socket.error();
+    sockets.push_back(std::move(*socket));
+  }
+  return sockets;
+}
+
+// A socket that a service manager handed over: all workers accept from the one.
+Expected<Sockets> shared_by(const event::UniqueFd& handed, unsigned count) {
+  Sockets sockets;
+  for (unsigned i = 0; i < count; ++i) {
+    event::UniqueFd copy(::fcntl(handed.get(), F_DUPFD_CLOEXEC, 0));
+    if (!copy) return Error(Errc::unavailable, std::string("no descriptor: ") + std::strerror(errno));
+    sockets.push_back(std::move(copy));
+  }
+  return sockets;
+}
+
 }  // namespace
 
 class Relay::QueueSink final : public intake::Sink {
@@ -54,8 +88,9 @@ class Relay::QueueSink final : public intake::Sink {
   queue::Dispatcher& dispatcher_;
 };
 
-Relay::Relay(Config config, const keys::Source& keys)
+Relay::Relay(Config config, const keys::Source& keys, Rights& rights)
     : keys_(keys),
+      rights_(rights),
       config_(std::move(config)),
       started_(main_.wall()),
       descriptors_(share_out(raise_descriptor_limit(), config_.limits.sessions, config_.listeners.size(),
@@ -67,11 +102,16 @@ Relay::Relay(Config config, const keys::Source& keys)
       calendar_(main_, [this] { return rules_->partners; }),
       scope_(main_) {}
 
-Expected<std::unique_ptr<Relay>> Relay::create(Config config, const keys::Source& keys) {
-  std::unique_ptr<Relay> relay(new Relay(std::move(config), keys));
+Expected<std::unique_ptr<Relay>> Relay::create(Config config, const keys::Source& keys, Rights& rights) {
+  std::unique_ptr<Relay> relay(new Relay(std::move(config), keys, rights));
+  // Threads inherit what their maker has: the right to bind goes, and the walls stand, before there are any.
+  if (auto done = relay->bind_listeners(); !done) return done.error();
+  if (auto done = rights.confine(relay->config_); !done) return done.error();
+  log::write_in_background();
+  log::last_words_at_crash();
   if (auto done = relay->open_parts(); !done) return done.error();
   if (auto done = relay->open_workers(); !done) return done.error();
-  if (auto done = relay->bind_listeners(); !done) return done.error();
+  relay->make_acceptors();
   relay->serve_control();
   if (auto done = relay->control_->listen(relay->config_.control_socket); !done) return done.error();
   return relay;
@@ -99,7 +139,6 @@ Expected<delivery::RulesPtr> Relay::rules_from(const Config& config) const {
 
 Expected<void> Relay::open_parts() {
   std::signal(SIGPIPE, SIG_IGN);
-  if (auto made = make_private_directory(config_.data_dir); !made) return made;
   auto rules = rules_from(config_);
   if (!rules) return rules.error();
   rules_ = std::move(*rules);
@@ -200,23 +239,30 @@ Expected<void> Relay::open_workers() {
 }
 
 Expected<void> Relay::bind_listeners() {
+  std::vector<event::UniqueFd> inherited = event::inherited_listeners();
+  const unsigned count = worker_count(config_);
+  for (const ListenerConfig& listener : config_.listeners) {
+    const auto handed = std::find_if(inherited.begin(), inherited.end(), [&](const event::UniqueFd& fd) {
+      return event::local_of(fd.get()) == listener.address;
+    });
+    auto sockets = handed != inherited.end() ? shared_by(*handed, count) : bound(listener.address, count);
+    if (!sockets) return listener_refused(listener.address, sockets.error());
+    sockets_.push_back(std::move(*sockets));
+    if (handed != inherited.end()) inherited.erase(handed);
+  }
+  for (const event::UniqueFd& fd : inherited)
+    log::warning("inherited_socket_unused", {{"address", event::local_of(fd.get()).to_string()},
+                                             {"why", "no listener of the configuration has this address"}});
+  return {};
+}
+
+void Relay::make_acceptors() {
   const intake::Services services(*spool_, *sink_, connections_, bodies_, intake_counters_);
   for (const ListenerConfig& listener : config_.listeners) {
-    if (auto free = event::address_is_free(listener.address); !free)
-      return listener_refused(listener.address, free.error());
-    std::vector<event::UniqueFd> sockets;
-    event::ListenOptions options;
-    options.reuse_port = workers_.size() > 1;
-    for (auto& worker : workers_) {
-      auto socket = event::listen_on(listener.address, options);
-      if (!socket) return listener_refused(listener.address, socket.error());
-      sockets.push_back(std::move(*socket));
+    for (auto& worker : workers_)
       worker->acceptors().push_back(std::make_unique<intake::Acceptor>(
           worker->loop(), services, intake_settings(config_, listener, worker->tls_server(), dkim_.relayed)));
-    }
-    sockets_.push_back(std::move(sockets));
   }
-  return {};
 }
 
 void Relay::serve_control() {
@@ -247,6 +293,7 @@ int Relay::run() {
     worker->shard().start(worker->courier());
     worker->start();
   }
+  if (!rights_.warning().empty()) log::warning("rights", {{"why", rights_.warning()}});
   log::info("started", {{"version", version()},
                         {"hostname", config_.hostname},
                         {"config", config_.source},
@@ -261,7 +308,7 @@ int Relay::run() {
   listen_to_signals();
   main_.run();
   finish();
-  return 0;
+  return exit_code_;
 }
 
 // After the other threads have been started: this one takes the signals.
@@ -272,7 +319,18 @@ void Relay::listen_to_signals() {
   handlers.reload = [this] {
     if (!stopping_) scope_.spawn(reload());
   };
+  handlers.child = [this] {
+    if (!stopping_ && rights_.keys_are_gone()) end_without_keys();
+  };
   signals_ = std::make_unique<Signals>(main_, std::move(handlers));
+}
+
+// Nobody can begin TLS with us or be signed for any more; a service manager starts both processes anew.
+void Relay::end_without_keys() {
+  log::error("keys_gone",
+             {{"why", "the key process ended"}, {"do", "find out why; the relay ends in order"}});
+  exit_code_ = EX_TEMPFAIL;
+  stop();
 }
 
 event::Task<void> Relay::watch_dnssec() {

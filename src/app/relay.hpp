@@ -14,6 +14,7 @@
 #include "app/host.hpp"
 #include "app/postmaster.hpp"
 #include "app/reporting.hpp"
+#include "app/rights.hpp"
 #include "app/rule_calendar.hpp"
 #include "app/signals.hpp"
 #include "app/worker.hpp"
@@ -37,25 +38,27 @@ class Relay {
  public:
   // Opens everything and replays the journal, but takes no mail yet. An error says what, where and what to do; then
   // nothing has been started.
-  // `keys` outlives the relay.
-  static Expected<std::unique_ptr<Relay>> create(Config config, const keys::Source& keys);
+  // `keys` and `rights` outlive the relay. On return the process has no rights left that it does not need.
+  static Expected<std::unique_ptr<Relay>> create(Config config, const keys::Source& keys, Rights& rights);
   ~Relay();
 
   // Serves until SIGTERM or SIGINT; SIGHUP reloads. On the calling thread. The process's exit code.
   int run();
 
  private:
-  Relay(Config config, const keys::Source& keys);
+  Relay(Config config, const keys::Source& keys, Rights& rights);
   Expected<void> open_parts();
   Expected<void> open_evidence();
   Expected<void> open_workers();
-  Expected<void> bind_listeners();
+  Expected<void> bind_listeners();  // sockets only
+  void make_acceptors();
   void serve_control();
   void listen_to_signals();
 
   event::Task<void> begin_mail();  // recovered mail, then the listeners
   event::Task<void> watch_dnssec();
   event::Task<void> reload();
+  void end_without_keys();
   void stop();
   event::Task<void> shut_down();
   void end_threads();
@@ -67,6 +70,7 @@ class Relay {
 
   ExitGuard exit_guard_;  // to the very end
   const keys::Source& keys_;
+  Rights& rights_;
   Config config_;
   delivery::RulesPtr rules_;
   const SystemTime started_;
@@ -116,6 +120,7 @@ class Relay {
   bool taking_mail_ = false;
   bool stopping_ = false;
   bool hurried_ = false;
+  int exit_code_ = 0;
   event::TaskScope scope_;
 };
 

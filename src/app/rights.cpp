@@ -2,6 +2,7 @@
 #include "app/rights.hpp"
 
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -25,7 +26,8 @@ Expected<void> make_data_directory(const std::string& path, const privilege::Use
     return errno == EEXIST ? Expected<void>()
                            : Error(Errc::io, "data_dir " + path + " cannot be made: " + std::strerror(errno));
   if (::chown(path.c_str(), user.uid, user.gid) != 0)
-    return Error(Errc::io, "data_dir " + path + " cannot be given to '" + user.name + "': " + std::strerror(errno));
+    return Error(Errc::io,
+                 "data_dir " + path + " cannot be given to '" + user.name + "': " + std::strerror(errno));
   return {};
 }
 
@@ -40,8 +42,8 @@ Expected<void> Rights::settle_in(const Config& config) {
   } else if (privilege::is_root()) {
     warning_ = "it runs as root; make a user for it and name it: user = \"sealpost\"";
   } else if (!config.user.empty() && config.user != privilege::user_name()) {
-    warning_ = "it was not started as root, so it stays '" + privilege::user_name() + "' and does not become '" +
-               config.user + "'";
+    warning_ = "it was not started as root, so it stays '" + privilege::user_name() +
+               "' and does not become '" + config.user + "'";
   }
   privilege::forbid_dumps();  // after the change of identity, which allows them again
   return make_private_directory(config.data_dir);
@@ -53,11 +55,14 @@ Expected<void> Rights::confine(const Config& config) {
     walls_.seccomp = walls_.landlock = "off: sandbox = false";
     return {};
   }
-  ::setenv("SQLITE_TMPDIR", config.data_dir.c_str(), 1);  // large sorts go to a file, and only there is one possible
+  ::setenv("SQLITE_TMPDIR", config.data_dir.c_str(),
+           1);  // large sorts go to a file, and only there is one possible
   std::vector<std::string> writable{config.data_dir, folder_of(config.control_socket)};
   if (!config.log.file.empty()) writable.push_back(folder_of(config.log.file));
   walls_ = privilege::confine_relay(writable);
   return {};
 }
+
+bool Rights::keys_are_gone() const noexcept { return ::waitpid(key_process_, nullptr, WNOHANG) != 0; }
 
 }  // namespace sealpost::app

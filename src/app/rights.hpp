@@ -25,6 +25,7 @@ class Rights {
   Expected<void> confine(const Config& config);
 
   pid_t key_process() const noexcept { return key_process_; }
+  bool keys_are_gone() const noexcept;  // asks the system, after SIGCHLD
   const privilege::Walls& walls() const noexcept { return walls_; }
   // Empty, or what is not as it should be, for the log.
   const std::string& warning() const noexcept { return warning_; }

@@ -10,7 +10,7 @@
 namespace sealpost::app {
 namespace {
 
-constexpr int ours[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
+constexpr int ours[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD};
 
 void set_mask(int how) {
   sigset_t set;
@@ -43,6 +43,7 @@ void Signals::FreeEvent::operator()(::event* event) const noexcept { event_free(
 void Signals::arrived(int number, short, void* self) {
   const Handlers& handlers = static_cast<Signals*>(self)->handlers_;
   if (number == SIGTERM || number == SIGINT) return handlers.stop();
+  if (number == SIGCHLD) return handlers.child();
   handlers.open_log();
   if (number == SIGHUP) handlers.reload();
 }

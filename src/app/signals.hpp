@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Signals as events of a loop: the handlers proper only set flags, in libevent (T-58). SIGTERM and SIGINT stop, SIGHUP
-// reloads, SIGUSR1 opens the log file again.
+// reloads, SIGUSR1 opens the log file again, SIGCHLD tells of the key process.
 #pragma once
 
 #include <functional>
@@ -24,6 +24,7 @@ class Signals {
     std::function<void()> stop;      // SIGTERM, SIGINT; each time
     std::function<void()> reload;    // SIGHUP
     std::function<void()> open_log;  // SIGHUP, before reload, and SIGUSR1
+    std::function<void()> child;     // SIGCHLD
   };
   // The handlers are called on the loop's thread, which is the one that makes this and the only one that takes the
   // signals. The loop must outlive this.
