@@ -152,6 +152,7 @@ void read_root(TableReader& root, Config& config) {
     const auto now = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
     config.weaker.push_back(read_weaker_entry(reader, now));
   });
+  root.table("notifications", [&](TableReader& reader) { read_notifications(reader, config.notices); });
   root.table("limits", [&](TableReader& reader) { read_limits(reader, config.limits); });
   root.table("log", [&](TableReader& reader) { read_log(reader, config.log); });
   root.finish();

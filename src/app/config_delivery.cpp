@@ -89,6 +89,17 @@ void read_delivery(TableReader& reader, Config& config) {
   read_networks(reader, "allow_destinations", settings.routing.allow_destinations);
 }
 
+void read_notifications(TableReader& reader, delivery::NoticeSettings& notices) {
+  if (const auto value = reader.integer("per_sender", 1, 1'000'000))
+    notices.per_sender = static_cast<std::uint32_t>(*value);
+  if (const auto value = reader.integer("in_all", 1, 10'000'000))
+    notices.in_all = static_cast<std::uint32_t>(*value);
+  if (const auto value = read_at_least(reader, "gather", 1s)) notices.gather = *value;
+  if (const auto value = read_at_least(reader, "keep_held", 60s)) notices.keep_held = *value;
+  if (const auto value = reader.integer("most_held", 0, 1'000'000))
+    notices.most_held = static_cast<std::uint32_t>(*value);
+}
+
 void read_route(TableReader& reader, Config& config) {
   RouteConfig route;
   reader.required("domain");

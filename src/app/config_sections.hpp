@@ -12,6 +12,7 @@ namespace sealpost::app {
 void read_listener(TableReader& reader, Config& config);
 void read_tls(TableReader& reader, Config& config);
 void read_limits(TableReader& reader, LimitsConfig& limits);
+void read_notifications(TableReader& reader, delivery::NoticeSettings& notices);
 
 // Sending it out: config_delivery.cpp.
 void read_dns(TableReader& reader, DnsConfig& config);

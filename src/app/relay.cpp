@@ -96,6 +96,7 @@ Relay::Relay(Config config, const keys::Source& keys, Rights& rights)
       descriptors_(share_out(raise_descriptor_limit(), config_.limits.sessions, config_.listeners.size(),
                              worker_count(config_))),
       hosts_(config_.connections_per_host, descriptors_.outbound),
+      notices_(config_.notices),
       schedule_(config_.schedule),
       connections_(connection_caps(config_.limits, descriptors_.inbound)),
       bodies_(config_.limits.body_memory),
@@ -207,6 +208,7 @@ Expected<void> Relay::open_evidence() {
 Expected<void> Relay::open_workers() {
   shared_ = std::make_unique<Shared>(*resolver_, *sts_, *spool_, *recorder_, hosts_, nx_guard_, totals_,
                                      evidence_.get());
+  shared_->notices = &notices_;
   const unsigned count = worker_count(config_);
   std::vector<queue::Shard*> shards;
   for (unsigned i = 0; i < count; ++i) {
@@ -228,6 +230,7 @@ Expected<void> Relay::open_workers() {
   for (const RouteConfig& route : config_.routes) routes.add(route.domain, route.relay);
   dispatcher_ = std::make_unique<queue::Dispatcher>(std::move(shards), std::move(routes), schedule_);
   sink_ = std::make_unique<QueueSink>(*dispatcher_);
+  held_notices_ = std::make_unique<delivery::HeldNotices>(main_, *spool_, *dispatcher_, notices_);
   for (auto& worker : workers_) worker->connect(*dispatcher_, rules_, schedule_);
   auto dkim = load_dkim(config_, keys_);
   if (!dkim) return dkim.error();
@@ -363,7 +366,10 @@ event::Task<void> Relay::begin_mail() {
   }
   sockets_.clear();
   taking_mail_ = !stopping_;
-  if (!stopping_) scope_.spawn(probation_->run());
+  if (!stopping_) {
+    scope_.spawn(probation_->run());
+    scope_.spawn(held_notices_->run());
+  }
   log::flush();
 }
 

@@ -19,6 +19,7 @@
 #include "app/signals.hpp"
 #include "app/worker.hpp"
 #include "base/health.hpp"
+#include "delivery/held_notices.hpp"
 #include "dns/ares_resolver.hpp"
 #include "dns/caching_resolver.hpp"
 #include "dns/dnssec_watch.hpp"
@@ -100,11 +101,13 @@ class Relay {
   const DescriptorBudget descriptors_;
   delivery::HostRegistry hosts_;
   delivery::NxGuard nx_guard_;
+  delivery::NoticeBudget notices_;
   delivery::Totals totals_;
   queue::Schedule schedule_;
   std::unique_ptr<Shared> shared_;
   std::unique_ptr<queue::Dispatcher> dispatcher_;
   std::unique_ptr<QueueSink> sink_;
+  std::unique_ptr<delivery::HeldNotices> held_notices_;
   intake::ConnectionLimits connections_;
   intake::BodyBudget bodies_;
   intake::Counters intake_counters_;

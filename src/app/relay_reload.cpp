@@ -45,6 +45,7 @@ event::Task<void> Relay::reload() {
   config_.delivery = config.delivery;
   dkim_ = std::move(*dkim);
   reporting_->use_keys(config, dkim_);
+  notices_.set_settings(config.notices);
   connections_.set_caps(connection_caps(config.limits, (descriptors_.limit - descriptors_.reserved) / 2));
   rules_ = std::move(*rules);
   if (evidence_) evidence_->set_keep_days(config.evidence.keep_days);

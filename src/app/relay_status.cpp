@@ -80,6 +80,13 @@ event::Task<admin::Answer> Relay::status() {
   body["delivery"]["deferred"] = totals_.deferred.load();
   body["delivery"]["bounced"] = totals_.bounced.load();
   body["delivery"]["dsns"] = totals_.dsns.load();
+  auto& notices = notices_.counters();
+  body["notifications"]["waiting"] = notices_.waiting();
+  body["notifications"]["held"] = notices_.held();
+  body["notifications"]["postponed"] = notices.postponed.load();
+  body["notifications"]["gathered"] = notices.gathered.load();
+  body["notifications"]["dropped"] = notices.dropped.load();
+  body["notifications"]["expired"] = notices.expired.load();
   body["delivery"]["connections"] = totals_.connections.load();
   body["delivery"]["reused"] = totals_.reused.load();
   body["delivery"]["handshakes"] = totals_.handshakes.load();

@@ -39,6 +39,7 @@ struct Shared {
   delivery::NxGuard& nx_guard;
   delivery::Totals& totals;
   evidence::Recorder* evidence;  // null: nothing is recorded
+  delivery::NoticeBudget* notices = nullptr;
 };
 
 class Worker {

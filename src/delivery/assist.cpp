@@ -13,6 +13,7 @@ constexpr auto help_at_most =
 }  // namespace
 
 event::Task<bool> DeliveryCourier::assist(queue::Loan& loan) {
+  if (!loan.key().returns_to.empty()) co_return false;  // a sender's notifications are gathered in one place
   auto made = co_await make_plan(context_, rules_, loan.key());
   if (std::holds_alternative<Refusal>(made)) co_return false;
   const Plan plan = std::get<Plan>(std::move(made));

@@ -13,6 +13,7 @@
 #include "delivery/connection.hpp"
 #include "delivery/hosts.hpp"
 #include "delivery/mx_lookup.hpp"
+#include "delivery/notice_budget.hpp"
 #include "delivery/nx_guard.hpp"
 #include "dns/resolver.hpp"
 #include "event/stream.hpp"
@@ -75,6 +76,7 @@ struct Context {
   Totals& totals;                 // shared by all workers
   RandomSource random;
   evidence::Recorder* evidence = nullptr;  // null: sessions are not recorded
+  NoticeBudget* notices = nullptr;         // shared by all workers; null: every failure is told at once
 };
 
 }  // namespace sealpost::delivery

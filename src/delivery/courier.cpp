@@ -69,6 +69,10 @@ event::Task<bool> DeliveryCourier::begin(queue::JobOwner& lane, queue::JobPtr& j
 }
 
 event::Task<void> DeliveryCourier::serve(queue::Lane& lane) {
+  if (!lane.key().returns_to.empty()) {
+    co_await settler_.serve_notices(lane, rules_->settings.hostname);
+    co_return;
+  }
   std::unique_ptr<Connection> connection;
   std::optional<Plan> plan;
   for (;;) {

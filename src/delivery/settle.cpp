@@ -6,6 +6,7 @@
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "delivery/gateway.hpp"
+#include "delivery/settlement.hpp"
 
 namespace sealpost::delivery {
 namespace {
@@ -40,17 +41,6 @@ std::string verification_of(const SessionFacts& facts, bool mx_signed) {
 }
 
 }  // namespace
-
-// What has been decided about one job and now becomes durable.
-struct Settler::Settlement {
-  Settlement(queue::JobOwner& lane_, queue::JobPtr job_) : lane(&lane_), job(std::move(job_)) {}
-  queue::JobOwner* lane;
-  queue::JobPtr job;
-  spool::Outcome outcome;
-  std::vector<DsnRecipient> failed, delayed, relayed;
-  std::string hostname;
-  std::optional<queue::LaneKey> other_lane;  // where those still waiting go on
-};
 
 Settler::Settler(Context& context, const queue::Schedule& schedule)
     : context_(context), schedule_(schedule), recorded_(context.loop), scope_(context.loop) {}
@@ -173,7 +163,11 @@ void Settler::settle(queue::JobOwner& lane, queue::JobPtr job, AttemptEnd end, c
         context_.totals.delivered.fetch_add(1, std::memory_order_relaxed);
         break;
       case Fate::failed:
-        // What cannot even be returned to its sender is kept for the operator (T-36).
+        // What cannot even be returned to its sender is kept for the operator (T-36), while there are not too many.
+        if (envelope.message_class == MessageClass::dsn && drops_notice(kept, fate)) {
+          state = spool::RecipientState::failed;
+          break;
+        }
         state = envelope.message_class == MessageClass::dsn ? spool::RecipientState::held
                                                             : spool::RecipientState::failed;
         if (state == spool::RecipientState::held)
@@ -206,6 +200,16 @@ void Settler::settle(queue::JobOwner& lane, queue::JobPtr job, AttemptEnd end, c
   kept.next_attempt = next;
   kept.recipients = std::move(pending);
   scope_.spawn(record(std::move(settlement)));
+}
+
+bool Settler::drops_notice(const queue::Job& job, const RecipientFate& fate) {
+  if (context_.notices == nullptr || context_.notices->may_hold()) return false;
+  context_.notices->counters().dropped.fetch_add(1, std::memory_order_relaxed);
+  log::warning("dsn_dropped",
+               {{"id", job.message->id.to_string()},
+                {"rcpt", job.message->envelope.recipients[fate.recipient].address},
+                {"why", "undeliverable, and as many as [notifications] most_held allows are held"}});
+  return true;
 }
 
 // What a notification quotes, so that its sender knows which mail it is about. A passing trouble of the disk must not
@@ -280,7 +284,7 @@ void Settler::give_back(queue::JobOwner& lane, queue::JobPtr job,
   context_.dispatcher.move(*other_lane, std::move(moved));
 }
 
-event::Task<void> Settler::record(Settlement settlement) {
+event::Task<void> Settler::write_down(Settlement& settlement) {
   auto dsns = co_await notifications(settlement);
   bool told = false;
   for (;;) {
@@ -300,6 +304,12 @@ event::Task<void> Settler::record(Settlement settlement) {
     told = true;
     co_await event::sleep_for(context_.loop, record_again);
   }
+}
+
+event::Task<void> Settler::record(Settlement settlement) {
+  auto later = postpone(settlement);
+  co_await write_down(settlement);
+  hand_over(settlement.job->message->envelope, std::move(later));
   queue::JobOwner& lane = *settlement.lane;
   const bool undeliverable_dsn =
       settlement.job->message->envelope.message_class == MessageClass::dsn && !settlement.failed.empty();

@@ -39,11 +39,23 @@ class Settler {
   // meanwhile (D-13); at most `most_pending` outcomes are on their way, then the caller waits in room().
   void settle(queue::JobOwner& lane, queue::JobPtr job, AttemptEnd end, const Settings& settings);
   event::Task<void> room();
+  // A lane that returns mail to its sender (queue::LaneKey::returns_to).
+  event::Task<void> serve_notices(queue::Lane& lane, std::string hostname);
   std::size_t pending() const noexcept { return scope_.size(); }
 
  private:
   struct Settlement;
   event::Task<void> record(Settlement settlement);
+  bool drops_notice(const queue::Job& job, const RecipientFate& fate);
+  event::Task<void> write_down(Settlement& settlement);
+  // notices.cpp
+  std::vector<queue::JobPtr> postpone(Settlement& settlement);
+  void postpone_failures(Settlement& settlement, NoticeBudget& budget, std::vector<queue::JobPtr>& later);
+  void postpone_delay(Settlement& settlement, NoticeBudget& budget, std::vector<queue::JobPtr>& later);
+  queue::JobPtr notice_job(const queue::Job& from, std::vector<std::uint32_t> recipients,
+                           std::vector<DsnRecipient> told, SystemTime due);
+  void hand_over(const Envelope& envelope, std::vector<queue::JobPtr> later);
+  event::Task<void> tell(queue::Lane& lane, std::vector<queue::JobPtr> jobs, std::string hostname);
   event::Task<std::string> head_of(spool::StoredMessagePtr original);
   event::Task<std::vector<spool::NewMessage>> notifications(const Settlement& settlement);
   void give_back(queue::JobOwner& lane, queue::JobPtr job, const std::optional<queue::LaneKey>& other_lane);

@@ -23,8 +23,8 @@ namespace sealpost::intake {
 struct ConnectionCaps {
   ConnectionCaps() = default;
   std::uint32_t total = 20'000;
-  std::uint32_t client = 2'000;  // from one client that may relay
-  std::uint32_t stranger = 10;   // from one client that may not
+  std::uint32_t client = 2'000;         // from one client that may relay
+  std::uint32_t stranger = 10;          // from one client that may not
   std::uint32_t strangers = 5'000;      // from all of these together
   std::uint32_t stranger_network = 50;  // from one network of theirs
   std::uint32_t stranger_rate = 60;     // connections a minute from one of them
@@ -73,7 +73,7 @@ class ConnectionLimits {
   bool over() const noexcept { return over_.load(std::memory_order_relaxed); }
   // Nearly all that strangers may have is taken, or nearly all there is: from four fifths on, until it is three fifths.
   bool stressed() const noexcept { return stressed_.load(std::memory_order_relaxed); }
-  void set_caps(const ConnectionCaps& caps);          // for those who come from now on
+  void set_caps(const ConnectionCaps& caps);  // for those who come from now on
   std::size_t open() const;
   std::size_t strangers() const;
   std::size_t counted() const;  // strangers whose connections of the last minute are known

@@ -37,7 +37,7 @@ struct Counters {
   std::atomic<std::uint64_t> turned_away_trusted{0};  // of these
   std::atomic<std::uint64_t> shed{0};                 // strangers ended for a client that may relay
   std::atomic<std::uint64_t> stresses{0};             // how often a worker found places scarce
-  std::atomic<std::uint64_t> timed_out{0};            // sessions ended for saying or taking too little in time
+  std::atomic<std::uint64_t> timed_out{0};  // sessions ended for saying or taking too little in time
   std::atomic<std::uint64_t> messages{0}, recipients{0}, octets{0};
   std::atomic<std::uint64_t> refused{0};  // commands and messages answered 4yz or 5yz
   std::atomic<std::uint64_t> storage_errors{0};

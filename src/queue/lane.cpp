@@ -21,6 +21,7 @@ std::size_t LaneKey::hash() const noexcept {
   const std::uint64_t flags = static_cast<std::uint64_t>(message_class) * 8 + (requiretls_bounce ? 4U : 0U) +
                               (requiretls ? 2U : 0U) + (tls_required_no ? 1U : 0U);
   const std::uint64_t place = mixed(mixed(flags, of(policy_domain)), of(next_hop));
+  if (!returns_to.empty()) return mixed(place, of(returns_to));
   return gateway_rule.empty() ? place : mixed(place, of(gateway_rule));
 }
 
@@ -86,6 +87,15 @@ std::vector<JobPtr> Lane::take_all_due(std::size_t most) {
     jobs.push_back(std::move(due_.front()));
     due_.pop_front();
     hand_out(*jobs.back());
+  }
+  return jobs;
+}
+
+std::vector<JobPtr> Lane::take_of(const MessageId& id) {
+  std::vector<JobPtr> jobs = pull([&](const Job& job) { return job.message->id == id && !job.held; });
+  for (JobPtr& job : jobs) {
+    job->urgent = false;  // counted by pull()
+    hand_out(*job);
   }
   return jobs;
 }

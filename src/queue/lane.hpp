@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "event/wait.hpp"
+#include "mail/dsn.hpp"
 #include "spool/spool.hpp"
 
 namespace sealpost::queue {
@@ -35,6 +36,9 @@ struct LaneKey {
   // The partner rule that hands this mail to `next_hop`, its gateway, because the partner could not be reached as it
   // demands. Empty: mail on its way to the partner itself.
   std::string gateway_rule;
+  // The sender to whom this lane's jobs go back: all of them have failed, or are late, and wait for the notification that
+  // says so. Empty: mail on its way.
+  std::string returns_to;
   auto operator<=>(const LaneKey&) const = default;
   std::size_t hash() const noexcept;
 };
@@ -54,6 +58,9 @@ struct Job {
   SystemTime next_attempt{};
   SystemTime policy_failing_since{};  // first refusal by policy in an unbroken row; zero: none (grace)
   std::string reason;                 // why it waits, for `queue list` and `queue why`
+  // In a lane that returns mail: what its sender is to be told, of each of `recipients` in their order when these have
+  // failed; of others, who are late, when there are none.
+  std::shared_ptr<const std::vector<DsnRecipient>> told;
 };
 using JobPtr = std::unique_ptr<Job>;
 
@@ -96,6 +103,8 @@ class Lane final : public JobOwner {
   std::uint32_t failures() const noexcept override { return failures_; }
   // Due jobs, taken all at once for an outcome that holds for the whole lane (no such domain, policy unmet).
   std::vector<JobPtr> take_all_due(std::size_t most);
+  // The other jobs of this message, due or not, unless held.
+  std::vector<JobPtr> take_of(const MessageId& id);
 
   // For the shard and its observers.
   std::size_t waiting() const noexcept { return waiting_.size() + due_.size(); }

@@ -80,6 +80,8 @@ class Shard {
   void set_held(const MessageId& id, bool held, const std::string& reason);
   // Takes the jobs of one message out of its lanes; `busy` says that some are in flight and stay.
   std::vector<JobPtr> extract(const MessageId& id, bool& busy);
+  // Takes out the held notifications that were written before a time; how many stay is added to `held`.
+  std::vector<JobPtr> pull_held_notices(SystemTime before, std::size_t& held);
 
  private:
   friend class Lane;

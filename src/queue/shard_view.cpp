@@ -128,4 +128,19 @@ std::vector<JobPtr> Shard::extract(const MessageId& id, bool& busy) {
   return jobs;
 }
 
+std::vector<JobPtr> Shard::pull_held_notices(SystemTime before, std::size_t& held) {
+  std::vector<JobPtr> jobs;
+  for (auto& [key, lane] : lanes_) {
+    for (JobPtr& job : lane->pull([&](const Job& candidate) {
+           if (!candidate.held || candidate.message->envelope.message_class != MessageClass::dsn)
+             return false;
+           if (candidate.message->envelope.arrival < before) return true;
+           ++held;
+           return false;
+         }))
+      jobs.push_back(std::move(job));
+  }
+  return jobs;
+}
+
 }  // namespace sealpost::queue

@@ -26,10 +26,11 @@ namespace sealpost::smtp {
 
 struct ServerLimits {
   ServerLimits() = default;
-  std::uint64_t message_size = 50U << 20;      // octets; SIZE in the reply to EHLO
-  std::uint32_t recipients = 1000;             // of one transaction (T-29; RFC 5321 §4.5.3.1.8 asks for 100)
-  std::uint32_t errors = 20;                   // refused commands before the session ends (T-06)
-  std::uint32_t refusals = 10'000;  // the same, those counted that are nobody's fault: 4yz, and a trusted client's RCPT
+  std::uint64_t message_size = 50U << 20;  // octets; SIZE in the reply to EHLO
+  std::uint32_t recipients = 1000;         // of one transaction (T-29; RFC 5321 §4.5.3.1.8 asks for 100)
+  std::uint32_t errors = 20;               // refused commands before the session ends (T-06)
+  std::uint32_t refusals =
+      10'000;  // the same, those counted that are nobody's fault: 4yz, and a trusted client's RCPT
   std::uint32_t idle_commands = 10'000;        // between two messages: NOOP, RSET, VRFY, EHLO ...
   Duration command = std::chrono::minutes(5);  // for the next command, whole (RFC 5321 §4.5.3.2.7, T-26)
   Duration transaction = std::chrono::minutes(30);  // MAIL to DATA
@@ -51,9 +52,9 @@ struct ServerOptions {
   ServerLimits limits;
   std::optional<ServerLimits> strangers;  // of clients that may not relay; none: the same
   std::optional<ServerLimits> stressed;   // of these, while ServerHandler::stressed(); none: as ever
-  std::shared_ptr<tls::Server> tls;  // null: STARTTLS is not offered
-  bool offer_dsn = false;            // DSN (RFC 3461); delivery must pass it on
-  bool offer_requiretls = false;     // REQUIRETLS (RFC 8689), inside TLS only
+  std::shared_ptr<tls::Server> tls;       // null: STARTTLS is not offered
+  bool offer_dsn = false;                 // DSN (RFC 3461); delivery must pass it on
+  bool offer_requiretls = false;          // REQUIRETLS (RFC 8689), inside TLS only
 };
 
 class ServerSession {

@@ -76,6 +76,7 @@ class SimRelay {
   std::unique_ptr<Recorder> recorder_;
   delivery::HostRegistry hosts_;
   delivery::NxGuard nx_guard_;
+  delivery::NoticeBudget notices_;
   delivery::Totals totals_;
   queue::Schedule schedule_;
   std::vector<std::unique_ptr<Lanes>> workers_;

@@ -171,6 +171,12 @@ socket = "/run/sealpost/control.sock"
 http = "127.0.0.1:8025"
 [policies]
 directory = ")" + directory.path() + R"(/policies"
+[notifications]
+per_sender = 21
+in_all = 22
+gather = "23s"
+keep_held = "24h"
+most_held = 25
 [limits]
 message_size = 100000
 recipients = 200
@@ -278,6 +284,11 @@ file = "/var/log/sealpost.log"
   CHECK(limits.transaction == 7min);
   CHECK(limits.data_block == 8min);
   CHECK(limits.data == 90min);
+  CHECK(c.notices.per_sender == 21);
+  CHECK(c.notices.in_all == 22);
+  CHECK(c.notices.gather == 23s);
+  CHECK(c.notices.keep_held == 24h);
+  CHECK(c.notices.most_held == 25);
   CHECK(limits.session == 20h);
   REQUIRE(settings->server->strangers);
   CHECK(settings->server->strangers->session == 1h);

@@ -67,7 +67,8 @@ struct DeliveryWorld {
     dispatcher = std::make_unique<queue::Dispatcher>(std::vector<queue::Shard*>{shard.get()},
                                                      queue::RouteTable(), schedule);
     context = std::make_unique<Context>(Context{loop, resolver, sts, tls, connector, *journal, recorder,
-                                                *dispatcher, hosts, guard, totals, [] { return 512U; }});
+                                                *dispatcher, hosts, guard, totals, [] { return 512U; },
+                                                nullptr, notices.get()});
   }
   // The process dies: the disk keeps what was synced. Who delivers is gone already.
   std::vector<spool::StoredMessagePtr> reopen() {
@@ -122,6 +123,7 @@ struct DeliveryWorld {
   NoRecorder recorder;
   HostRegistry hosts;
   NxGuard guard;
+  std::unique_ptr<NoticeBudget> notices;  // null at first
   Totals totals;
   queue::Schedule schedule{short_schedule()};
   std::unique_ptr<queue::Dispatcher> dispatcher;

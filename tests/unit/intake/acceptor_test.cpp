@@ -57,7 +57,9 @@ TEST_CASE("T-27 when every place is taken the oldest stranger gives way to a cli
   CHECK(fixture.counters.turned_away_trusted == 1);
 }
 
-TEST_CASE("T-27 T-26 when places get scarce strangers that wait already are given ten seconds, others all they had") {
+TEST_CASE(
+    "T-27 T-26 when places get scarce strangers that wait already are given ten seconds, others all they "
+    "had") {
   IntakeFixture fixture;
   fixture.caps.total = 100;
   fixture.caps.strangers = 5;

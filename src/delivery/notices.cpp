@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Who is told when (T-37). A message that fails as a whole is returned at once, while its sender's budget lasts. What
+// fails of a message with several recipients, in many lanes and on all workers, is gathered: the journal keeps those
+// recipients as waiting, and a lane that belongs to their sender holds them until one notification names them all. That
+// notification and the outcome of everyone it names are one group (D-17). A crash before it costs one more attempt for
+// each of them, and loses nobody.
+#include <algorithm>
+
+#include "base/log.hpp"
+#include "delivery/settlement.hpp"
+
+namespace sealpost::delivery {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr auto record_again = 1s;
+constexpr auto journal_pause = 1min;
+
+bool wants_failure(const Recipient& recipient) noexcept {
+  return recipient.notify == 0 || (recipient.notify & notify_failure) != 0;
+}
+
+SystemTime after(SystemTime from, Duration wait) {
+  return from + std::chrono::ceil<std::chrono::microseconds>(wait);
+}
+
+queue::LaneKey lane_of(const Envelope& envelope) {
+  queue::LaneKey key;
+  key.next_hop = "notification to " + envelope.reverse_path;
+  key.returns_to = envelope.reverse_path;
+  return key;
+}
+
+}  // namespace
+
+// What becomes of the one lane's settlement when others may follow; the jobs are for the sender's lane.
+std::vector<queue::JobPtr> Settler::postpone(Settlement& settlement) {
+  std::vector<queue::JobPtr> later;
+  NoticeBudget* budget = context_.notices;
+  if (budget == nullptr || budget->plant() == NoticeBudget::Plant::per_lane || !settlement.job) return later;
+  const Envelope& envelope = settlement.job->message->envelope;
+  if (envelope.reverse_path.empty() || envelope.message_class != MessageClass::normal) return later;
+  postpone_failures(settlement, *budget, later);
+  postpone_delay(settlement, *budget, later);
+  if (!settlement.relayed.empty() && budget->take(envelope.reverse_path, context_.loop.now())) {
+    budget->counters().dropped.fetch_add(1, std::memory_order_relaxed);
+    log::info("dsn_dropped", {{"for", settlement.job->message->id.to_string()},
+                              {"to", envelope.reverse_path},
+                              {"why", "it would tell of a success, and its reader has had too many"}});
+    settlement.relayed.clear();
+  }
+  return later;
+}
+
+void Settler::postpone_failures(Settlement& settlement, NoticeBudget& budget,
+                                std::vector<queue::JobPtr>& later) {
+  queue::Job& job = *settlement.job;
+  const Envelope& envelope = job.message->envelope;
+  const auto to_tell = static_cast<std::size_t>(
+      std::count_if(settlement.failed.begin(), settlement.failed.end(),
+                    [](const DsnRecipient& told) { return wants_failure(told.recipient); }));
+  if (to_tell == 0) return;
+  const bool whole = to_tell == envelope.recipients.size();
+  if (whole && !budget.take(envelope.reverse_path, context_.loop.now())) return;  // now, and the only one
+
+  const SystemTime due = after(settlement.outcome.when,
+                               whole ? Duration(1s) : budget.wait_for(job.message->id, context_.loop.now()));
+  std::vector<std::uint32_t> recipients;
+  std::vector<DsnRecipient> told, silent;
+  auto next = settlement.failed.begin();  // in the order of the outcome's
+  for (spool::RecipientOutcome& entry : settlement.outcome.recipients) {
+    if (entry.state != spool::RecipientState::failed) continue;
+    DsnRecipient& one = *next++;
+    if (!wants_failure(one.recipient)) {
+      silent.push_back(std::move(one));
+      continue;
+    }
+    entry.state = spool::RecipientState::pending;
+    recipients.push_back(entry.recipient);
+    told.push_back(std::move(one));
+  }
+  settlement.failed = std::move(silent);
+  SystemTime& next_attempt = settlement.outcome.next_attempt;
+  next_attempt = next_attempt == SystemTime{} ? due : std::min(next_attempt, due);
+  if (!budget.room_to_wait()) {  // what nobody has room to remember is found out once more
+    job.reason = "failed, and its sender is told later: " + told.front().diagnostic;
+    job.next_attempt = due;
+    job.recipients.insert(job.recipients.end(), recipients.begin(), recipients.end());
+    return;
+  }
+  later.push_back(notice_job(job, std::move(recipients), std::move(told), due));
+}
+
+void Settler::postpone_delay(Settlement& settlement, NoticeBudget& budget,
+                             std::vector<queue::JobPtr>& later) {
+  if (settlement.delayed.empty()) return;
+  queue::Job& job = *settlement.job;
+  const Envelope& envelope = job.message->envelope;
+  if (envelope.recipients.size() == 1) {
+    if (!budget.take(envelope.reverse_path, context_.loop.now())) return;
+  } else if (budget.room_to_wait()) {
+    const SystemTime due =
+        after(settlement.outcome.when, budget.wait_for(job.message->id, context_.loop.now()));
+    later.push_back(notice_job(job, {}, std::exchange(settlement.delayed, {}), due));
+    return;
+  }
+  settlement.delayed.clear();  // after the next attempt, then
+  settlement.outcome.delay_notice_sent = job.delay_notice_sent = false;
+}
+
+queue::JobPtr Settler::notice_job(const queue::Job& from, std::vector<std::uint32_t> recipients,
+                                  std::vector<DsnRecipient> told, SystemTime due) {
+  NoticeBudget& budget = *context_.notices;
+  auto job = std::make_unique<queue::Job>();
+  job->message = from.message;
+  job->attempts = from.attempts;
+  job->attempted_since_start = true;
+  job->recipients = std::move(recipients);
+  job->next_attempt = due;
+  job->reason = "failed; its sender is told of it together with others: " + told.front().diagnostic;
+  budget.waits(told.size());
+  budget.counters().postponed.fetch_add(1, std::memory_order_relaxed);
+  job->told = std::shared_ptr<const std::vector<DsnRecipient>>(
+      new std::vector<DsnRecipient>(std::move(told)), [&budget](const std::vector<DsnRecipient>* list) {
+        budget.waits_no_more(list->size());
+        delete list;
+      });
+  return job;
+}
+
+void Settler::hand_over(const Envelope& envelope, std::vector<queue::JobPtr> later) {
+  for (queue::JobPtr& job : later) {
+    job->message->body->drop_fresh();
+    context_.dispatcher.move(lane_of(envelope), std::move(job));
+  }
+}
+
+event::Task<void> Settler::serve_notices(queue::Lane& lane, std::string hostname) {
+  NoticeBudget& budget = *context_.notices;
+  for (;;) {
+    queue::JobPtr first = lane.take();
+    if (!first) co_return;
+    if (!context_.spool.healthy()) {
+      lane.put_back(std::move(first), context_.loop.wall() + journal_pause,
+                    "the journal cannot record outcomes");
+      co_return;
+    }
+    const auto wait = budget.take(lane.key().returns_to, context_.loop.now());
+    if (wait) {
+      lane.put_back(std::move(first), after(context_.loop.wall(), *wait),
+                    "as many notifications as [notifications] allows in an hour have been sent");
+      co_return;
+    }
+    const MessageId id = first->message->id;
+    budget.told(id, context_.loop.now());
+    std::vector<queue::JobPtr> jobs = lane.take_of(id);
+    jobs.insert(jobs.begin(), std::move(first));
+    co_await tell(lane, std::move(jobs), hostname);
+  }
+}
+
+event::Task<void> Settler::tell(queue::Lane& lane, std::vector<queue::JobPtr> jobs, std::string hostname) {
+  Settlement all(lane, std::make_unique<queue::Job>(*jobs.front()));
+  all.hostname = std::move(hostname);
+  all.outcome.id = all.job->message->id;
+  all.outcome.when = context_.loop.wall();
+  for (const queue::JobPtr& job : jobs) {
+    auto& list = job->recipients.empty() ? all.delayed : all.failed;
+    list.insert(list.end(), job->told->begin(), job->told->end());
+    for (std::size_t i = 0; i < job->recipients.size(); ++i)
+      all.outcome.recipients.emplace_back(job->recipients[i], spool::RecipientState::failed,
+                                          text::printable((*job->told)[i].diagnostic));
+  }
+  context_.notices->counters().gathered.fetch_add(all.failed.size() + all.delayed.size(),
+                                                  std::memory_order_relaxed);
+  co_await write_down(all);
+  for (queue::JobPtr& job : jobs) lane.finish(std::move(job));
+}
+
+}  // namespace sealpost::delivery
