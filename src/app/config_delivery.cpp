@@ -95,6 +95,7 @@ void read_notifications(TableReader& reader, delivery::NoticeSettings& notices) 
   if (const auto value = reader.integer("in_all", 1, 10'000'000))
     notices.in_all = static_cast<std::uint32_t>(*value);
   if (const auto value = read_at_least(reader, "gather", 1s)) notices.gather = *value;
+  if (const auto value = read_at_least(reader, "again", 1s)) notices.again = *value;
   if (const auto value = read_at_least(reader, "keep_held", 60s)) notices.keep_held = *value;
   if (const auto value = reader.integer("most_held", 0, 1'000'000))
     notices.most_held = static_cast<std::uint32_t>(*value);

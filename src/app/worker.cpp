@@ -28,10 +28,11 @@ Worker::~Worker() { stop(); }
 
 void Worker::connect(queue::Dispatcher& dispatcher, delivery::RulesPtr rules,
                      const queue::Schedule& schedule) {
-  context_ = std::make_unique<delivery::Context>(delivery::Context{
-      loop_, resolver_, shared_.sts, *tls_, connector_, shared_.spool, shared_.recorder, dispatcher,
-      shared_.hosts, shared_.nx_guard, shared_.totals,
-      [] { return static_cast<std::uint32_t>(random_below(1ULL << 32)); }, shared_.evidence, shared_.notices});
+  context_ = std::make_unique<delivery::Context>(
+      delivery::Context{loop_, resolver_, shared_.sts, *tls_, connector_, shared_.spool, shared_.recorder,
+                        dispatcher, shared_.hosts, shared_.nx_guard, shared_.totals,
+                        [] { return static_cast<std::uint32_t>(random_below(1ULL << 32)); }, shared_.evidence,
+                        shared_.notices});
   courier_ = std::make_unique<delivery::DeliveryCourier>(*context_, std::move(rules), schedule);
 }
 

@@ -54,13 +54,13 @@ std::optional<Duration> NoticeBudget::take(std::string_view sender, SteadyTime n
 Duration NoticeBudget::wait_for(const MessageId& message, SteadyTime now) const {
   const std::lock_guard lock(mutex_);
   const auto found = told_.find(message);
-  const Duration since_last = found == told_.end() ? Duration{} : found->second + hour - now;
+  const Duration since_last = found == told_.end() ? Duration{} : found->second + settings_.again - now;
   return std::max<Duration>(settings_.gather, since_last);
 }
 
 void NoticeBudget::told(const MessageId& message, SteadyTime now) {
   const std::lock_guard lock(mutex_);
-  while (!order_.empty() && (now - order_.front().first >= hour || told_.size() >= most_known)) {
+  while (!order_.empty() && (now - order_.front().first >= settings_.again || told_.size() >= most_known)) {
     const auto found = told_.find(order_.front().second);
     if (found != told_.end() && found->second == order_.front().first) told_.erase(found);
     order_.pop_front();

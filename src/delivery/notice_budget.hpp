@@ -25,6 +25,8 @@ struct NoticeSettings {
   std::uint32_t per_sender = 60;    // an hour, to one address
   std::uint32_t in_all = 6000;      // an hour
   std::chrono::seconds gather{10};  // after the first failure of a message with several recipients
+  std::chrono::seconds again{
+      std::chrono::hours(1)};  // until the sender is told of the same message once more
   std::chrono::seconds keep_held{std::chrono::days(14)};  // an undeliverable notification
   std::uint32_t most_held = 1000;                         // of these; further ones are dropped
 };

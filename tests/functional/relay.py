@@ -95,6 +95,7 @@ class Relay:
             "listener": [{"address": f"127.0.0.1:{self.port}", "mode": "relay", "allow": ["127.0.0.0/8"]}],
             "tls": {"trust": lab.trust_file},
             "dns": {"servers": ["127.0.0.1"], "signed_name": "ns.test", "broken_name": "mx1.any.bogus.test"},
+            "notifications": {"per_sender": 100_000, "in_all": 1_000_000, "gather": "1s", "again": "1s"},
             "delivery": {"retry": ["1s", "2s", "3s"], "lifetime": "10m", "delay_notice": "5m", "hold_first_for_policy": "5s"},
             "tls_rpt": {"organization": "Home", "contact": "tls-reports@home.test", "from": "tls-reports@home.test", "send": False},
             "control": {"socket": self.data / "control.sock"},

@@ -175,6 +175,7 @@ directory = ")" + directory.path() + R"(/policies"
 per_sender = 21
 in_all = 22
 gather = "23s"
+again = "26m"
 keep_held = "24h"
 most_held = 25
 [limits]
@@ -287,6 +288,7 @@ file = "/var/log/sealpost.log"
   CHECK(c.notices.per_sender == 21);
   CHECK(c.notices.in_all == 22);
   CHECK(c.notices.gather == 23s);
+  CHECK(c.notices.again == 26min);
   CHECK(c.notices.keep_held == 24h);
   CHECK(c.notices.most_held == 25);
   CHECK(limits.session == 20h);

@@ -119,6 +119,23 @@ TEST_CASE("T-42 one domain's backlog does not hold up another") {
   CHECK(world.courier.per_lane["flood.example"] <= 8);
 }
 
+TEST_CASE("T-42 where a backlog has every place, another lane gets one within a quantum of turns") {
+  ShardSettings settings;
+  settings.couriers = settings.most_concurrency = 8;
+  settings.quantum = 5;
+  World world(settings);
+  for (int i = 0; i < 2000; ++i) world.accept("u@flood.example");
+  world.loop.advance(20s);
+  CHECK(world.shard.couriers() == 8);
+  const auto begin = static_cast<std::ptrdiff_t>(world.courier.order.size());
+  world.accept("one@quiet.example");
+  world.loop.advance(60s);
+  const auto& order = world.courier.order;
+  const auto quiet = std::find(order.begin() + begin, order.end(), "quiet.example");
+  REQUIRE(quiet != order.end());
+  CHECK(quiet - (order.begin() + begin) <= 8 * 5);
+}
+
 TEST_CASE("concurrency starts small and grows with success") {
   ShardSettings settings;
   settings.initial_concurrency = 2;
