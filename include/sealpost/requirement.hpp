@@ -113,7 +113,7 @@ struct DaneState {
   std::vector<TlsaRecord> all;     // for reports
   std::vector<std::string> names;  // reference names for usage 2
   bool mx_secure = false;          // the MX RRset (or its secure absence) was secure
-  std::string failure_reason;      // for failed
+  std::string failure_reason;      // for failed; for disabled by the resolver: why, for people
 };
 
 struct MessageFlags {

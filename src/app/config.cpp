@@ -217,6 +217,26 @@ LoadResult load_config(const std::string& path) {
   return result;
 }
 
+namespace {
+
+// T-10: what can be told of DANE without asking anybody. The rest is the running relay's self-test.
+std::string dnssec_problem(const Config& config) {
+  if (!config.delivery.dane || config.dns.trust_ad == dns::TrustAd::always) return {};
+  if (config.dns.trust_ad == dns::TrustAd::never)
+    return "no resolver's word on DNSSEC counts, so DANE will be OFF; set trust_ad = \"loopback\" and run a "
+           "validating resolver on this machine, or [dane] enabled = false";
+  const auto servers = config.dns.servers.empty() ? dns::system_servers() : config.dns.servers;
+  if (dns::trusts_ad(config.dns.trust_ad, servers)) return {};
+  std::string named;
+  for (const Endpoint& server : servers) named += (named.empty() ? "" : ", ") + server.to_string();
+  return named + (config.dns.servers.empty() ? " (/etc/resolv.conf)" : "") +
+         " cannot be believed about DNSSEC from here, so DANE will be OFF; run a validating resolver on this "
+         "machine "
+         "and set servers = [\"127.0.0.1\"], or [dane] enabled = false";
+}
+
+}  // namespace
+
 Findings check_materials(const Config& config, const keys::Source& keys) {
   Findings findings;
   const auto note = [&](std::string key, const Error& error) {
@@ -235,6 +255,10 @@ Findings check_materials(const Config& config, const keys::Source& keys) {
   if (const auto dkim = load_dkim(config, keys); !dkim) note("dkim.key", dkim.error());
   if (const std::string problem = report_signer_problem(config); !problem.empty()) {
     note("dkim.domain", Error(Errc::invalid, problem));
+    findings.back().kind = Finding::Kind::warning;
+  }
+  if (const std::string problem = dnssec_problem(config); !problem.empty()) {
+    note("dns.servers", Error(Errc::invalid, problem));
     findings.back().kind = Finding::Kind::warning;
   }
   const auto now = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());

@@ -33,7 +33,7 @@ namespace {
 using namespace std::chrono_literals;
 constexpr auto exit_after_grace = 5s;  // outcomes, databases, threads
 constexpr auto exit_after_second_signal = 2s;
-constexpr auto dnssec_test_every = 5min;
+constexpr auto dnssec_test_every = 30s;
 
 unsigned worker_count(const Config& config) {
   return config.workers > 0 ? config.workers : std::max(1U, std::thread::hardware_concurrency());
@@ -161,10 +161,14 @@ Expected<void> Relay::open_parts() {
                  "no DNS server: /etc/resolv.conf names none; set [dns] servers = [\"127.0.0.1\"]");
   ares_ = std::make_unique<dns::AresResolver>(resolver_loop_, dns);
   resolver_ = std::make_unique<dns::CachingResolver>(resolver_loop_, *ares_);
-  dns::DnssecProbe probe;
-  probe.signed_name = config_.dns.signed_name;
-  probe.broken_name = config_.dns.broken_name;
-  dnssec_ = std::make_unique<dns::DnssecWatch>(*resolver_, ares_->ad_trusted(), probe);
+  dns::DnssecProbe probe = dns::well_known_probe();
+  if (!config_.dns.signed_name.empty()) {
+    probe.signed_names = {config_.dns.signed_name};
+    probe.broken_names = {config_.dns.broken_name};
+    probe.signed_type = dns::RrType::a;
+  }
+  dnssec_ = std::make_unique<dns::DnssecWatch>(resolver_loop_, *ares_, ares_->ad_trusted(), std::move(probe),
+                                               config_.delivery.dane ? &health_ : nullptr);
   resolver_->use_watch(*dnssec_);
 
   auto disk = spool::open_posix_disk(config_.data_dir + "/spool");

@@ -107,7 +107,10 @@ event::Task<DaneState> find_dane(dns::Resolver& resolver, NextHop next_hop, MxSe
                                  HostAddresses addresses) {
   DaneState state;
   switch (resolver.dane_mode()) {
-    case dns::DaneMode::off: state.kind = DaneState::Kind::disabled; break;
+    case dns::DaneMode::off:
+      state.kind = DaneState::Kind::disabled;
+      state.failure_reason = resolver.dane_why();
+      break;
     case dns::DaneMode::defer: state = failed("resolver-does-not-validate"); break;
     case dns::DaneMode::on: state = co_await look_up(resolver, next_hop, mx, host, addresses); break;
   }

@@ -70,7 +70,7 @@ event::Task<DialResult> Dialer::dial(const Plan& plan, std::uint64_t size) {
   const RoutingSettings& routing = plan.rules->settings.routing;
   for (const MxHost& host : order) {
     const bool loops =
-        co_await leads_to_us(context_.resolver, plan.mx, host.preference, plan.next_hop.port, routing);
+        co_await leads_to_us(*plan.resolver, plan.mx, host.preference, plan.next_hop.port, routing);
     if (loops) continue;
     walk.next_host();
     auto connection = co_await try_host(plan, host, walk);
@@ -92,8 +92,7 @@ event::Task<DialResult> Dialer::dial(const Plan& plan, std::uint64_t size) {
 event::Task<std::unique_ptr<Connection>> Dialer::try_host(const Plan& plan, const MxHost& host, Walk& walk) {
   HostAttempt attempt(plan, host);
   const Settings& settings = plan.rules->settings;
-  attempt.addresses =
-      co_await resolve_host(context_.resolver, host.name, plan.next_hop.port, settings.routing);
+  attempt.addresses = co_await resolve_host(*plan.resolver, host.name, plan.next_hop.port, settings.routing);
   if (attempt.addresses.endpoints.empty()) {
     Refusal refusal(attempt.addresses.status, attempt.addresses.why);
     attempt.addresses.absent ? walk.absent(std::move(refusal)) : walk.failed(std::move(refusal));
@@ -101,8 +100,7 @@ event::Task<std::unique_ptr<Connection>> Dialer::try_host(const Plan& plan, cons
   }
   attempt.dane.kind = DaneState::Kind::disabled;
   if (settings.dane && !plan.report)
-    attempt.dane =
-        co_await find_dane(context_.resolver, plan.next_hop, plan.mx, host.name, attempt.addresses);
+    attempt.dane = co_await find_dane(*plan.resolver, plan.next_hop, plan.mx, host.name, attempt.addresses);
 
   const SystemTime now = context_.loop.wall();
   attempt.decision = decide_for(plan, host, attempt.dane, now);

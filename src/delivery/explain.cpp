@@ -92,7 +92,7 @@ event::Task<Explanation> explain(Context& context, RulesPtr rules, queue::LaneKe
     about.mx = host.name;
     about.preference = host.preference;
     const HostAddresses addresses =
-        co_await resolve_host(context.resolver, host.name, plan.next_hop.port, rules->settings.routing);
+        co_await resolve_host(*plan.resolver, host.name, plan.next_hop.port, rules->settings.routing);
     if (addresses.endpoints.empty()) {
       about.trace.push_back("cannot be used: " + addresses.why);
       about.on_failure = "next host";
@@ -102,7 +102,7 @@ event::Task<Explanation> explain(Context& context, RulesPtr rules, queue::LaneKe
     DaneState dane;
     dane.kind = DaneState::Kind::disabled;
     if (rules->settings.dane)
-      dane = co_await find_dane(context.resolver, plan.next_hop, plan.mx, host.name, addresses);
+      dane = co_await find_dane(*plan.resolver, plan.next_hop, plan.mx, host.name, addresses);
     const Decision decision = decide_for(plan, host, dane, now);
     about.trace = decision.trace;
     if (decision.skip) about.trace.push_back("this host is skipped: " + decision.skip->text);

@@ -201,16 +201,20 @@ event::Task<std::variant<MxSet, RouteFailure>> find_mx(dns::Resolver& resolver, 
   if (!next_hop.use_mx) co_return domain_itself(next_hop, dns::Dnssec::secure, next_hop.domain, settings);
 
   const AnswerPtr answer = co_await resolver.query(next_hop.domain, RrType::mx);
+  // What a resolver says of signatures counts when it is known to check them, for REQUIRETLS as for DANE (T-10).
+  const dns::Dnssec signedness =
+      resolver.dane_mode() == dns::DaneMode::on ? answer->dnssec : dns::Dnssec::insecure;
   switch (answer->status) {
     case dns::Status::failed:
       co_return RouteFailure("4.4.3", "MX lookup for " + next_hop.domain + " failed: " + answer->why);
     case dns::Status::nxdomain:
       co_return RouteFailure("5.1.2", "domain " + next_hop.domain + " not found", true);
-    case dns::Status::no_data: co_return domain_itself(next_hop, answer->dnssec, answer->canonical, settings);
+    case dns::Status::no_data: co_return domain_itself(next_hop, signedness, answer->canonical, settings);
     case dns::Status::found: break;
   }
   auto chosen = choose_hosts(next_hop, *answer, settings, random);
-  if (const auto* set = std::get_if<MxSet>(&chosen)) {
+  if (auto* set = std::get_if<MxSet>(&chosen)) {
+    set->dnssec = signedness;
     for (const MxHost& host : set->hosts) {  // those that will be looked at first, all at the same time
       if (host.preference != set->hosts.front().preference) break;
       if (settings.ipv6) resolver.prefetch(host.name, RrType::aaaa);

@@ -32,6 +32,9 @@ event::Task<PlanResult> make_plan(Context& context, RulesPtr rules, queue::LaneK
   const Settings& settings = rules->settings;
   Plan plan;
   plan.rules = rules;
+  // The record, and both kinds of address of the policy host, are asked for on the resolver's loop, for all at once.
+  constexpr unsigned sts_questions = 3;
+  plan.resolver = std::make_shared<dns::QueryBudget>(context.resolver, settings.mta_sts ? sts_questions : 0);
   plan.recipient_domain = key.policy_domain;
   plan.report = key.message_class == MessageClass::report;
   plan.flags.requiretls = key.requiretls;
@@ -69,7 +72,7 @@ event::Task<PlanResult> make_plan(Context& context, RulesPtr rules, queue::LaneK
     plan.sts = co_await context.sts.state_for(context.loop, plan.policy_domain, hold);
   }
 
-  auto found = co_await find_mx(context.resolver, plan.next_hop, settings.routing, context.random);
+  auto found = co_await find_mx(*plan.resolver, plan.next_hop, settings.routing, context.random);
   if (auto* failure = std::get_if<RouteFailure>(&found)) {
     Refusal refusal(failure->status, failure->text);
     context.nx_guard.saw(plan.next_hop.domain, failure->nxdomain, context.loop.now());

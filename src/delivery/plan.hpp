@@ -10,6 +10,7 @@
 
 #include "delivery/context.hpp"
 #include "delivery/outcome.hpp"
+#include "dns/query_budget.hpp"
 #include "queue/lane.hpp"
 
 namespace sealpost::delivery {
@@ -17,6 +18,7 @@ namespace sealpost::delivery {
 struct Plan {
   Plan() = default;
   RulesPtr rules;
+  std::shared_ptr<dns::QueryBudget> resolver;  // asks for all that attempts under this plan need (T-40)
   NextHop next_hop;
   std::string recipient_domain;
   std::string policy_domain;               // the next hop's domain: the smart host's with a route (S25)

@@ -53,15 +53,15 @@ class HostVisit {
     result_.preference = host_.preference;
     result_.mx_secure = plan_.mx.dnssec == dns::Dnssec::secure;
     const Settings& settings = plan_.rules->settings;
-    const bool loops = co_await leads_to_us(context_.resolver, plan_.mx, host_.preference,
-                                            plan_.next_hop.port, settings.routing);
+    const bool loops = co_await leads_to_us(*plan_.resolver, plan_.mx, host_.preference, plan_.next_hop.port,
+                                            settings.routing);
     if (loops) co_return unreachable("it, or a host before it, is this relay itself");
     const HostAddresses addresses =
-        co_await resolve_host(context_.resolver, host_.name, plan_.next_hop.port, settings.routing);
+        co_await resolve_host(*plan_.resolver, host_.name, plan_.next_hop.port, settings.routing);
     if (addresses.endpoints.empty()) co_return unreachable(addresses.why);
     result_.dane.kind = DaneState::Kind::disabled;
     if (settings.dane)
-      result_.dane = co_await find_dane(context_.resolver, plan_.next_hop, plan_.mx, host_.name, addresses);
+      result_.dane = co_await find_dane(*plan_.resolver, plan_.next_hop, plan_.mx, host_.name, addresses);
     result_.decision = decide_for(plan_, host_, result_.dane, context_.loop.wall());
     if (result_.decision.skip) {
       result_.outcome = HostProbe::Outcome::passed_over;

@@ -142,6 +142,7 @@ bool read_data(RrType type, const WireReader& data, Answer& into) {
     case RrType::txt: return read_text(data, into);
     case RrType::tlsa: return read_tlsa(data, into);
     case RrType::cname: return true;  // read as aliases
+    case RrType::soa: return true;    // only its being there counts
   }
   return false;
 }
@@ -265,6 +266,7 @@ std::string_view name_of(RrType type) noexcept {
   switch (type) {
     case RrType::a: return "A";
     case RrType::cname: return "CNAME";
+    case RrType::soa: return "SOA";
     case RrType::mx: return "MX";
     case RrType::txt: return "TXT";
     case RrType::aaaa: return "AAAA";

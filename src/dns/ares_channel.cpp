@@ -58,11 +58,16 @@ Octets make_query(const Question& question, std::uint16_t id) {
 // gone by then.
 class AresChannel::Ticket {
  public:
-  explicit Ticket(event::OneShot<Expected<Octets>>::Sender sender) : sender_(std::move(sender)) {}
+  Ticket(event::OneShot<Expected<Octets>>::Sender sender, std::size_t& in_flight)
+      : sender_(std::move(sender)), in_flight_(in_flight) {
+    ++in_flight_;
+  }
+  ~Ticket() { --in_flight_; }
   void resolve(Expected<Octets> result) const { sender_.send_here(std::move(result)); }
 
  private:
   event::OneShot<Expected<Octets>>::Sender sender_;
+  std::size_t& in_flight_;
 };
 
 AresChannel::Retry::Retry(event::Loop& loop, AresChannel& channel_) noexcept
@@ -72,15 +77,14 @@ AresChannel::Retry::Retry(event::Loop& loop, AresChannel& channel_) noexcept
             }),
       channel(channel_) {}
 
-AresChannel::AresChannel(event::EventLoop& loop, const Endpoint& server, Duration limit)
+AresChannel::AresChannel(event::EventLoop& loop, const Endpoint& server, Duration limit, Sockets sockets)
     : loop_(loop), sockets_(loop, &AresChannel::ready, this), retry_(loop, *this) {
   start_library();
   char no_file[] = "/dev/null";  // nothing is read from the host's resolver configuration here
   ares_options options{};
-  // NOCHECKRESP: SERVFAIL and REFUSED come back as answers. Without STAYOPEN sockets close when nothing is in
-  // flight, so towards a server beyond loopback the source port changes.
+  // NOCHECKRESP: SERVFAIL and REFUSED come back as answers.
   options.flags = ARES_FLAG_EDNS | ARES_FLAG_NOCHECKRESP | ARES_FLAG_NOALIASES | ARES_FLAG_NOSEARCH;
-  if (server.address.is_loopback()) options.flags |= ARES_FLAG_STAYOPEN;
+  if (sockets == Sockets::kept_open) options.flags |= ARES_FLAG_STAYOPEN;
   options.timeout = static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(limit).count());
   options.tries = 1;
   options.ednspsz = edns_size;
@@ -105,7 +109,7 @@ AresChannel::~AresChannel() = default;
 
 event::Task<Expected<Octets>> AresChannel::ask(Octets query) {
   event::OneShot<Expected<Octets>> shot(loop_);
-  auto ticket = std::make_unique<Ticket>(shot.sender());
+  auto ticket = std::make_unique<Ticket>(shot.sender(), in_flight_);
   ares_send(channel_.get(), query.data(), static_cast<int>(query.size()), &AresChannel::answered,
             ticket.release());
   set_timer();

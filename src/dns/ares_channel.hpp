@@ -28,7 +28,11 @@ Octets make_query(const Question& question, std::uint16_t id);
 class AresChannel {
  public:
   // Throws std::runtime_error when c-ares cannot set itself up.
-  AresChannel(event::EventLoop& loop, const Endpoint& server, Duration limit);
+  enum class Sockets : std::uint8_t {
+    kept_open,
+    closed_when_idle
+  };  // closed: the next query has another source port
+  AresChannel(event::EventLoop& loop, const Endpoint& server, Duration limit, Sockets sockets);
   ~AresChannel();
   AresChannel(const AresChannel&) = delete;
   AresChannel& operator=(const AresChannel&) = delete;
@@ -36,6 +40,8 @@ class AresChannel {
   // The server's answer as it came, whatever its rcode; or timed_out, refused, io. Cancelling forgets the
   // query; c-ares 1.18 cannot take back a single one, so it ends by itself within its limit.
   event::Task<Expected<Octets>> ask(Octets query);
+  // Queries that c-ares still holds, those of cancelled tasks included.
+  std::size_t in_flight() const noexcept { return in_flight_; }
 
  private:
   class Ticket;
@@ -50,6 +56,7 @@ class AresChannel {
   void set_timer() noexcept;
 
   event::EventLoop& loop_;
+  std::size_t in_flight_ = 0;
   event::ForeignSockets sockets_;
   Retry retry_;
   std::unique_ptr<ares_channeldata, FreeWith<ares_destroy>> channel_;  // dies first: it still calls back

@@ -13,10 +13,11 @@ namespace sealpost::dns {
 
 struct AresResolver::Server {
   Server(event::EventLoop& loop, const Endpoint& endpoint_, Duration limit)
-      : endpoint(endpoint_), channel(loop, endpoint_, limit) {}
+      : endpoint(endpoint_), ports(loop, endpoint_, limit, QueryPorts::spread_for(endpoint_)) {}
   Endpoint endpoint;
-  AresChannel channel;
+  QueryPorts ports;
   SteadyTime silent_until{};
+  bool fit = true;  // by DnssecWatch
 };
 
 namespace {
@@ -33,6 +34,7 @@ std::uint16_t random_id() {
 void prepend(const ParsedAnswer& first, ParsedAnswer& rest) {
   Answer& answer = rest.answer;
   answer.aliases.insert(answer.aliases.begin(), first.answer.aliases.begin(), first.answer.aliases.end());
+  answer.questions = static_cast<std::uint8_t>(first.answer.questions + 1);
   rest.authenticated = rest.authenticated && first.authenticated;  // secure only if every link is (D4)
 }
 
@@ -98,7 +100,7 @@ event::Task<Expected<ParsedAnswer>> AresResolver::ask_servers(Question question,
 
 // One server, once. What tells nothing about the name is an error here, so that the next server is asked.
 event::Task<Expected<ParsedAnswer>> AresResolver::ask(Server& server, const Question& question) {
-  auto message = co_await server.channel.ask(make_query(question, random_id()));
+  auto message = co_await server.ports.ask(make_query(question, random_id()));
   if (!message) co_return message.error();
   auto parsed = parse_answer(*message, question);
   if (!parsed) co_return parsed;
@@ -107,9 +109,42 @@ event::Task<Expected<ParsedAnswer>> AresResolver::ask(Server& server, const Ques
   co_return parsed;
 }
 
+std::string AresResolver::server_name(std::size_t server) const {
+  return servers_[server]->endpoint.to_string();
+}
+
+void AresResolver::set_fit(std::size_t server, bool fit) noexcept { servers_[server]->fit = fit; }
+
+event::Task<ProbeReply> AresResolver::probe(std::size_t server, std::string name, RrType type) {
+  const Question question(std::move(name), type);
+  ProbeReply reply;
+  auto message = co_await servers_[server]->ports.ask(make_query(question, random_id()));
+  if (!message) {
+    reply.why = message.error().detail;
+    co_return reply;
+  }
+  const auto parsed = parse_answer(*message, question);
+  if (!parsed || parsed->truncated) {
+    reply.why = parsed ? "answer truncated over TCP" : parsed.error().detail;
+    co_return reply;
+  }
+  const Answer& answer = parsed->answer;
+  reply.ad = parsed->authenticated;
+  reply.why = answer.why;
+  constexpr std::uint8_t servfail = 2;
+  if (answer.status == Status::found)
+    reply.kind = ProbeReply::Kind::found;
+  else if (answer.status != Status::failed)
+    reply.kind = ProbeReply::Kind::absent;
+  else if (answer.rcode == servfail)
+    reply.kind = ProbeReply::Kind::servfail;
+  co_return reply;
+}
+
 std::vector<AresResolver::Server*> AresResolver::in_order() const {
   std::vector<Server*> order;
-  for (const auto& server : servers_) order.push_back(server.get());
+  for (const auto& server : servers_)
+    if (server->fit) order.push_back(server.get());
   const SteadyTime now = loop_.now();
   // Not std::ranges::stable_partition: clang 14 cannot compile what libstdc++ 12 returns from it.
   std::stable_partition(order.begin(), order.end(),

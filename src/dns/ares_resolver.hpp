@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The Resolver that asks servers: one AresChannel each, the next one when a server does not answer or cannot.
+// The Resolver that asks servers: channels of its own for each, the next one when a server does not answer or cannot.
 // It remembers nothing but which server is silent: caching_resolver stands in front. Lives on the resolver
 // loop.
 #pragma once
@@ -9,7 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "dns/ares_channel.hpp"
+#include "dns/dnssec_watch.hpp"
+#include "dns/query_ports.hpp"
 #include "dns/resolver.hpp"
 #include "dns/servers.hpp"
 #include "event/semaphore.hpp"
@@ -26,7 +27,7 @@ struct ResolverSettings {
   std::size_t in_flight = 2000;                    // questions at the servers; more wait their turn
 };
 
-class AresResolver final : public Resolver {
+class AresResolver final : public Resolver, public ProbedServers {
  public:
   // Throws std::runtime_error when there is no server or c-ares cannot set itself up.
   AresResolver(event::EventLoop& loop, const ResolverSettings& settings);
@@ -35,6 +36,11 @@ class AresResolver final : public Resolver {
   event::Task<AnswerPtr> query(std::string name, RrType type) override;
   // Whether a set AD bit counts; when not, every answer is insecure and DANE is off.
   bool ad_trusted() const noexcept { return ad_trusted_; }
+
+  std::size_t servers() const noexcept override { return servers_.size(); }
+  std::string server_name(std::size_t server) const override;
+  event::Task<ProbeReply> probe(std::size_t server, std::string name, RrType type) override;
+  void set_fit(std::size_t server, bool fit) noexcept override;
 
  private:
   struct Server;

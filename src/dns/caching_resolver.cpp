@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dns/caching_resolver.hpp"
 
+#include <algorithm>
+
 #include "dns/failed_answer.hpp"
 #include "dns/name.hpp"
 
@@ -65,7 +67,8 @@ event::Task<AnswerPtr> CachingResolver::answer(Question question, bool fresh) {
 
 AnswerPtr CachingResolver::cached(const Question& question, bool fresh) {
   const SteadyTime now = loop_.now();
-  auto hit = cache_.find(question, now, fresh ? now - settings_.fresh : SteadyTime::min());
+  auto hit = cache_.find(question, now,
+                         std::max(trusted_since(), fresh ? now - settings_.fresh : SteadyTime::min()));
   if (hit) ++counters_.hits;
   return hit;
 }

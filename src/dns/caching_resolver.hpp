@@ -35,6 +35,9 @@ class CachingResolver final : public Resolver {
   event::Task<AnswerPtr> query_fresh(std::string name, RrType type) override;
   void prefetch(std::string_view name, RrType type) override;
   DaneMode dane_mode() const noexcept override { return watch_ ? watch_->mode() : inner_.dane_mode(); }
+  std::string dane_why() const override { return watch_ ? watch_->explanation() : inner_.dane_why(); }
+  // What was known before the servers' standing changed is asked for again. From any thread.
+  SteadyTime trusted_since() const noexcept { return watch_ ? watch_->since() : SteadyTime::min(); }
   // Set before the first proxy asks; must outlive this.
   void use_watch(const DnssecWatch& watch) noexcept { watch_ = &watch; }
 

@@ -1,33 +1,64 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Whether the resolver's word on DNSSEC can be relied on (T-10): a name known to be signed must come back
-// with AD, a name known to be broken must not come back at all. Run at start and from time to time by whoever
-// owns it; what it found is read from any thread, by TLSA discovery and by `status`.
+// Whether the resolvers' word on DNSSEC can be relied on (T-10, ADR 19): a signed name must come back with AD, a
+// broken one must not come back at all. Each server is tested by itself, at start and from time to time, by whoever
+// owns this; one that fails is not asked while another passes. What was found is read from any thread, by TLSA
+// discovery and by `status`.
 #pragma once
 
 #include <atomic>
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "base/health.hpp"
 #include "dns/resolver.hpp"
+#include "event/loop.hpp"
 
 namespace sealpost::dns {
 
 struct DnssecProbe {
-  DnssecProbe() = default;
-  std::string signed_name;  // [dns] signed_name, broken_name; empty: nothing to test with
-  std::string broken_name;
+  std::vector<std::string>
+      signed_names;  // "" is the root; asked in order until one is answered, for their SOA
+  std::vector<std::string> broken_names;  // all are asked for, A
+  RrType signed_type = RrType::soa;
+};
+// Names that work anywhere: the root and signed top-level domains, which a private root has or denies with a signature;
+// and zones that are broken on purpose by those who run them. Each is needed only while the others are gone.
+DnssecProbe well_known_probe();
+
+struct ProbeReply {
+  enum class Kind : std::uint8_t {
+    silent,    // no answer, or one that says nothing about the name (REFUSED, NOTIMP, garbage)
+    servfail,  // what a validator says of a broken name
+    absent,    // NXDOMAIN or no data
+    found,
+  };
+  Kind kind = Kind::silent;
+  bool ad = false;
+  std::string why;  // for silent and servfail
+};
+
+// The servers one by one: ares_resolver, or a table in tests.
+class ProbedServers {
+ public:
+  virtual ~ProbedServers() = default;
+  virtual std::size_t servers() const noexcept = 0;
+  virtual std::string server_name(std::size_t server) const = 0;
+  virtual event::Task<ProbeReply> probe(std::size_t server, std::string name, RrType type) = 0;
+  // Unfit servers are asked for nothing but probes while there is a fit one.
+  virtual void set_fit(std::size_t server, bool fit) noexcept = 0;
 };
 
 enum class DnssecState : std::uint8_t {
-  untrusted,  // trust_ad does not cover the servers: DANE is off
-  assumed,    // trusted, and no names are configured to test it with
-  untested,   // the test has not had an answer yet
-  no_ad,      // the signed name came without AD and never came with it: DANE is off
-  lying,      // the broken name came back: the resolver does not validate; DANE is off
+  untrusted,    // trust_ad does not cover the servers: DANE is off
+  untested,     // no signed name has been answered yet: mail waits where DANE could matter
+  no_ad,        // a signed name came without AD, and never came with it: DANE is off
+  lying,        // a broken name came back: the resolver does not validate; DANE is off
+  signed_only,  // signed names come with AD, and no broken name can be reached: DANE is on
   proven,
-  lost,  // it was proven once, and now fails the test
+  lost,  // DANE was on, and now the test fails
 };
 std::string_view name_of(DnssecState state) noexcept;
 
@@ -35,7 +66,9 @@ DaneMode dane_mode(DnssecState state) noexcept;
 
 class DnssecWatch {
  public:
-  DnssecWatch(Resolver& resolver, bool ad_trusted, DnssecProbe probe);
+  // `health` hears of DANE that is off or in doubt; null where DANE is not wanted.
+  DnssecWatch(event::Loop& loop, ProbedServers& servers, bool ad_trusted, DnssecProbe probe,
+              Health* health = nullptr);
 
   // One run of the test; logs every change of state, and at first one that no test will change. On the resolver's loop.
   event::Task<void> test();
@@ -43,16 +76,33 @@ class DnssecWatch {
   DnssecState state() const noexcept { return state_.load(std::memory_order_acquire); }
   DaneMode mode() const noexcept { return dane_mode(state()); }
   std::string explanation() const;  // for people: why the state is what it is
+  // Answers from before this came when the servers were worth more or less than now; caches do not use them.
+  SteadyTime since() const noexcept { return SteadyTime(Duration(since_.load(std::memory_order_acquire))); }
 
  private:
+  struct Standing {
+    DnssecState state = DnssecState::untested;
+    enum class Broken : std::uint8_t { unknown, withheld, answered } broken = Broken::unknown;
+    std::string why = "not tested yet";
+    bool was_on = false;
+    bool fit = true;
+  };
+  event::Task<void> test_server(std::size_t server);
+  event::Task<void> test_broken(std::size_t server, Standing& standing);
+  event::Task<void> keep_probe(std::size_t server, std::string name, ProbeReply& into);
+  void conclude();
   void set(DnssecState state, std::string why);
   void tell(DnssecState state, DnssecState before, const std::string& why) const;
-  bool was_proven() const noexcept;
 
-  Resolver& resolver_;
+  event::Loop& loop_;
+  ProbedServers& servers_;
   const DnssecProbe probe_;
+  Health* const health_;
+  std::vector<Standing> standings_;
+  std::uint64_t runs_ = 0;
   bool told_ = false;  // the state that stays
   std::atomic<DnssecState> state_;
+  std::atomic<Duration::rep> since_{SteadyTime::min().time_since_epoch().count()};
   mutable std::mutex mutex_;  // guards why_
   std::string why_;
 };

@@ -20,7 +20,7 @@
 
 namespace sealpost::dns {
 
-enum class RrType : std::uint16_t { a = 1, cname = 5, mx = 15, txt = 16, aaaa = 28, tlsa = 52 };
+enum class RrType : std::uint16_t { a = 1, cname = 5, soa = 6, mx = 15, txt = 16, aaaa = 28, tlsa = 52 };
 std::string_view name_of(RrType type) noexcept;
 
 enum class Status : std::uint8_t {
@@ -47,9 +47,10 @@ struct Answer {
   Status status = Status::failed;
   Dnssec dnssec = Dnssec::insecure;
   std::uint8_t rcode = 2;
-  std::uint32_t ttl = 0;  // seconds the whole answer was good for when it came, already capped
-  SteadyTime expires{};   // when that ends; what a resolver with a cache gives is not yet expired
-  std::string why;        // for failed: what to log, no remote bytes unescaped
+  std::uint8_t questions = 1;  // put to a server for it: more when aliases had to be followed here
+  std::uint32_t ttl = 0;       // seconds the whole answer was good for when it came, already capped
+  SteadyTime expires{};        // when that ends; what a resolver with a cache gives is not yet expired
+  std::string why;             // for failed: what to log, no remote bytes unescaped
   // CNAMEs followed, empty when the name is no alias; asked for a CNAME: that one.
   std::vector<Alias> aliases;
   std::string canonical;  // the name the records belong to (the asked name without aliases)
@@ -79,6 +80,7 @@ class Resolver {
   virtual void prefetch(std::string_view /*name*/, RrType /*type*/) {}
   // What the DNSSEC state of answers is worth at present (T-10); DnssecWatch finds it out.
   virtual DaneMode dane_mode() const noexcept { return DaneMode::on; }
+  virtual std::string dane_why() const { return {}; }  // for people, when it is not on
 };
 
 }  // namespace sealpost::dns

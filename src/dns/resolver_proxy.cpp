@@ -10,7 +10,7 @@ event::Task<AnswerPtr> ResolverProxy::query(std::string name, RrType type) {
   auto normal = normal_name(name);
   if (!normal) co_return failed_answer("not a domain name");
   Question question(std::move(*normal), type);
-  auto hit = cache_.find(question, home_.now());
+  auto hit = cache_.find(question, home_.now(), shared_.trusted_since());
   if (hit) co_return hit;
   auto found = co_await ask(std::move(question), false);
   co_return found;
@@ -28,7 +28,7 @@ void ResolverProxy::prefetch(std::string_view name, RrType type) {
   auto normal = normal_name(name);
   if (!normal) return;
   Question question(std::move(*normal), type);
-  if (cache_.find(question, home_.now())) return;
+  if (cache_.find(question, home_.now(), shared_.trusted_since())) return;
   shared_.loop().post(
       [&shared = shared_, question = std::move(question)] { shared.prefetch(question.name, question.type); });
 }

@@ -21,6 +21,7 @@ class ResolverProxy final : public Resolver {
   event::Task<AnswerPtr> query_fresh(std::string name, RrType type) override;
   void prefetch(std::string_view name, RrType type) override;
   DaneMode dane_mode() const noexcept override { return shared_.dane_mode(); }
+  std::string dane_why() const override { return shared_.dane_why(); }
 
  private:
   event::Task<AnswerPtr> ask(Question question, bool fresh);

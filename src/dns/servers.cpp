@@ -29,8 +29,9 @@ bool trusts_ad(TrustAd trust, const std::vector<Endpoint>& servers) noexcept {
     case TrustAd::always: return true;
     case TrustAd::never: return false;
     case TrustAd::loopback:
-      return std::ranges::all_of(servers,
-                                 [](const Endpoint& server) { return server.address.is_loopback(); });
+      return std::ranges::all_of(servers, [](const Endpoint& server) {
+        return server.address.is_loopback() && server.address != IpAddress::v4({127, 0, 0, 11});
+      });
   }
   return false;
 }

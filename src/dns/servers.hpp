@@ -18,7 +18,8 @@ enum class TrustAd : std::uint8_t { loopback, always, never };
 std::optional<TrustAd> parse_trust_ad(std::string_view text);
 
 // True when the AD bit of every one of these servers may be believed. One that may not spoils all: its
-// answers would be insecure for any name, and an attacker would only have to make us ask it.
+// answers would be insecure for any name, and an attacker would only have to make us ask it. 127.0.0.11, where
+// container engines answer, counts as beyond loopback: it only hands on what some other machine said.
 bool trusts_ad(TrustAd trust, const std::vector<Endpoint>& servers) noexcept;
 
 // "127.0.0.1", "::1", "192.0.2.53:5353" or "[::1]:5353"; port 53 unless given.

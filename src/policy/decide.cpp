@@ -184,7 +184,9 @@ void Decider::dane() {
   Demand asked = demand(Source::dane, relaxed() ? Force::observe : Force::enforce);
   asked.origin = dane.base_domain;
   switch (dane.kind) {
-    case DaneState::Kind::disabled: return trace("DANE: switched off");
+    case DaneState::Kind::disabled:
+      if (dane.failure_reason.empty()) return trace("DANE: switched off");
+      return trace("DANE: not looked at, because {}", dane.failure_reason);
     case DaneState::Kind::none: return trace("DANE: no TLSA records signed by DNSSEC for {}", facts_.mx_host);
     case DaneState::Kind::usable:
       ask_for_tls(asked);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/planted.hpp"
 #include "tls/certificate.hpp"
 #include "tls/openssl_error.hpp"
 #include "tls/profile.hpp"
@@ -53,6 +54,7 @@ std::size_t encoded_size(const STACK_OF(X509) * chain) noexcept {
 // What a ClientHello under these options offers and shows, and what its peer's certificate is checked against.
 std::string resumption_key(const ClientOptions& options) {
   if (options.session_key.empty()) return {};
+  if (planted(Plant::resume_across_profiles)) return options.session_key;
   std::string key = options.session_key + "|sni=" + options.server_name;
   key += options.strong_only ? "|strong" : "|any";
   key += "|from=" + std::string(name_of(std::max(options.minimum, TlsVersion::tls1_2)));

@@ -47,6 +47,7 @@ std::size_t records(const Answer& answer, RrType type) {
     case RrType::cname: return answer.aliases.size();
     case RrType::mx: return answer.mx.size();
     case RrType::txt: return answer.texts.size();
+    case RrType::soa: return answer.status == Status::found ? 1 : 0;
     case RrType::tlsa: return answer.tlsa.size();
   }
   return 0;

@@ -84,3 +84,25 @@ TEST_CASE("D-12: waiting for a free connection is no interrupted attempt") {
   world.connector.stall = nullptr;
   world.begin();
 }
+
+TEST_CASE(
+    "T-40: a domain of 1,000 hosts, each an alias through many: 60 questions, then it is deferred and says "
+    "why") {
+  World world;
+  std::vector<std::pair<unsigned, std::string>> hosts;
+  for (unsigned i = 0; i < 1000; ++i) {
+    const std::string host = "mx" + std::to_string(i) + ".b.example";
+    hosts.emplace_back(10 + i % 3, host);
+    world.resolver.put(host, dns::RrType::aaaa, dns::Status::no_data).questions = 8;
+    world.resolver.put(host, dns::RrType::a, dns::Status::failed).questions = 8;
+  }
+  world.resolver.mx("b.example", hosts);
+  world.accept(world.message("a@here.example", {"u@b.example"}));
+  world.loop.advance(1s);
+  CHECK(world.resolver.asked.size() <= dns::QueryBudget::most_questions);
+  CHECK(world.connector.tried == 0);
+  const auto entries = world.queued();
+  REQUIRE(entries.size() == 1);
+  CHECK(entries[0].attempts == 1);
+  CHECK(entries[0].reason.find("60 DNS questions") != std::string::npos);
+}

@@ -25,6 +25,7 @@ class ScriptedServer {
   struct Query {
     Octets octets;
     bool tcp = false;
+    std::uint16_t from_port = 0;  // over UDP
     // Flags as in Message; the name as it stands in the query, up to its type.
     unsigned type() const {
       const std::size_t end = octets.size() - 15;  // type, class, OPT
@@ -64,8 +65,8 @@ class ScriptedServer {
     if (::bind(fd.get(), address.get(), address.size()) != 0) return event::UniqueFd();
     return fd;
   }
-  std::optional<Octets> answer(Octets octets, bool tcp) {
-    Query query{std::move(octets), tcp};
+  std::optional<Octets> answer(Octets octets, bool tcp, std::uint16_t from_port = 0) {
+    Query query{std::move(octets), tcp, from_port};
     const auto message = script_(query);
     std::optional<Octets> reply;
     if (message) {
@@ -84,7 +85,7 @@ class ScriptedServer {
         ::recvfrom(udp_.get(), buffer.data(), buffer.size(), 0, from.get(), from.size_for_call());
     if (got <= 0) return;
     buffer.resize(static_cast<std::size_t>(got));
-    if (const auto reply = answer(std::move(buffer), false))
+    if (const auto reply = answer(std::move(buffer), false, from.endpoint().port))
       ::sendto(udp_.get(), reply->data(), reply->size(), 0, from.get(), from.size());
   }
   void serve_tcp() {

@@ -30,6 +30,7 @@ TEST_CASE("parse_server: an address, or an address and a port") {
 TEST_CASE("DANE-08, D2: one server beyond loopback spoils the trust in all") {
   CHECK(trusts_ad(TrustAd::loopback, endpoints({"127.0.0.1"})));
   CHECK(trusts_ad(TrustAd::loopback, endpoints({"127.0.0.53", "[::1]:5353"})));
+  CHECK_FALSE(trusts_ad(TrustAd::loopback, endpoints({"127.0.0.11"})));  // T-10: it hands on what others said
   CHECK_FALSE(trusts_ad(TrustAd::loopback, endpoints({"192.0.2.53"})));
   CHECK_FALSE(trusts_ad(TrustAd::loopback, endpoints({"127.0.0.1", "192.0.2.53"})));
   CHECK_FALSE(trusts_ad(TrustAd::loopback, endpoints({"10.0.0.1"})));

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dns/query_ports.hpp"
+
+#include <algorithm>
+
+#include "base/planted.hpp"
+#include "base/random.hpp"
+
+namespace sealpost::dns {
+
+QueryPorts::QueryPorts(event::EventLoop& loop, const Endpoint& server, Duration limit, Spread spread)
+    : loop_(loop), server_(server), limit_(limit), spread_(spread) {
+  channels_.push_back(make());
+}
+
+std::unique_ptr<AresChannel> QueryPorts::make() {
+  const auto sockets =
+      spread_ == Spread::yes ? AresChannel::Sockets::closed_when_idle : AresChannel::Sockets::kept_open;
+  return std::make_unique<AresChannel>(loop_, server_, limit_, sockets);
+}
+
+event::Task<Expected<Octets>> QueryPorts::ask(Octets query) { return pick().ask(std::move(query)); }
+
+AresChannel& QueryPorts::pick() {
+  if (spread_ == Spread::no || planted(Plant::one_port)) return *channels_.front();
+  const auto idle = std::ranges::find_if(
+      channels_, [](const std::unique_ptr<AresChannel>& channel) { return channel->in_flight() == 0; });
+  if (idle != channels_.end()) return **idle;
+  if (channels_.size() < most_channels) return *channels_.emplace_back(make());
+  return *channels_[random_below(channels_.size())];
+}
+
+}  // namespace sealpost::dns
