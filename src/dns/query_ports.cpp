@@ -2,6 +2,7 @@
 #include "dns/query_ports.hpp"
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "base/planted.hpp"
 #include "base/random.hpp"
@@ -26,7 +27,13 @@ AresChannel& QueryPorts::pick() {
   const auto idle = std::ranges::find_if(
       channels_, [](const std::unique_ptr<AresChannel>& channel) { return channel->in_flight() == 0; });
   if (idle != channels_.end()) return **idle;
-  if (channels_.size() < most_channels) return *channels_.emplace_back(make());
+  if (channels_.size() < most_channels) {
+    try {
+      return *channels_.emplace_back(make());
+    } catch (const std::runtime_error&) {  // out of memory or descriptors: the others go on
+      std::erase(channels_, nullptr);
+    }
+  }
   return *channels_[random_below(channels_.size())];
 }
 
