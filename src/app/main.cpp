@@ -96,6 +96,7 @@ int main(int argc, char** argv) {
     cli::add_policy_commands(app, line);
     cli::add_sts_commands(app, line);
     cli::add_report_commands(app, line);
+    cli::add_spool_commands(app, line);
     cli::add_status_command(app, line);
     try {
       app.parse(argc, argv);

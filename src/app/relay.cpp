@@ -2,6 +2,7 @@
 #include "app/relay.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 
 #include <algorithm>
@@ -13,6 +14,7 @@
 #include "admin/queue_commands.hpp"
 #include "admin/report_commands.hpp"
 #include "admin/report_reading.hpp"
+#include "admin/spool_commands.hpp"
 #include "app/client_identities.hpp"
 #include "app/draft_rules.hpp"
 #include "app/host.hpp"
@@ -34,6 +36,16 @@ using namespace std::chrono_literals;
 constexpr auto exit_after_grace = 5s;  // outcomes, databases, threads
 constexpr auto exit_after_second_signal = 2s;
 constexpr auto dnssec_test_every = 30s;
+
+bool is_there(const std::string& path) {
+  struct stat status {};
+  return ::lstat(path.c_str(), &status) == 0 || errno != ENOENT;
+}
+
+// By what each run leaves behind.
+bool was_used(const std::string& data_dir) {
+  return is_there(data_dir + "/tlsrpt.db") || is_there(data_dir + "/sts.db");
+}
 
 unsigned worker_count(const Config& config) {
   return config.workers > 0 ? config.workers : std::max(1U, std::thread::hardware_concurrency());
@@ -171,12 +183,21 @@ Expected<void> Relay::open_parts() {
                                                config_.delivery.dane ? &health_ : nullptr);
   resolver_->use_watch(*dnssec_);
 
+  // Nothing in it would say so: what was accepted is gone unless it is put back.
+  if (was_used(config_.data_dir) && !is_there(config_.data_dir + "/spool"))
+    health_.raise(
+        "spool missing",
+        "there was no directory " + config_.data_dir +
+            "/spool at the start although sealpost had run in this data_dir: mail that waited there is gone",
+        "stop sealpost, put the directory back where it was and start again; or look for mail in a backup "
+        "with "
+        "`sealpost spool recover FILE`");
   auto disk = spool::open_posix_disk(config_.data_dir + "/spool");
   if (!disk) return disk.error();
   disk_ = std::move(*disk);
   pool_ = std::make_unique<event::ThreadPool>(4, 10'000);
   driver_ = spool::make_thread_driver();
-  auto spool = spool::JournalSpool::open(*disk_, *driver_, *pool_, spool::SpoolOptions());
+  auto spool = spool::JournalSpool::open(*disk_, *driver_, *pool_, spool::SpoolOptions(), &health_);
   if (!spool) return spool.error();
   spool_ = std::move(*spool);
 
@@ -288,6 +309,8 @@ void Relay::serve_control() {
   identity.contact = config_.tls_rpt.contact;
   admin::serve_report_commands(*control_, main_, *recorder_, reporting_->sender(), std::move(identity));
   admin::serve_report_reading(*control_, main_, *recorder_);
+  admin::SpoolAccess spool_access{*pool_, *disk_, *spool_, *dispatcher_, health_};
+  admin::serve_spool_commands(*control_, main_, spool_access);
   postmaster_->serve(*control_);
   control_->handle("status", [this](admin::Json) { return status(); });
 }

@@ -101,6 +101,8 @@ event::Task<admin::Answer> Relay::status() {
   body["spool"]["octets"] = spool.octets;
   body["spool"]["failures"] = spool.failures;
   body["spool"]["segments"] = spool.segments;
+  body["spool"]["damaged"] = spool.damaged;
+  body["spool"]["set_aside"] = spool.set_aside;
   body["spool"]["live_messages"] = spool.live_messages;
   body["tls_rpt"]["sessions_counted"] = recorder_->counted();
   body["tls_rpt"]["sessions_dropped"] = recorder_->dropped();

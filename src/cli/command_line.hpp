@@ -39,6 +39,7 @@ void add_rule_commands(CLI::App& policy, CommandLine& line);  // the part of `po
 void add_probe_command(CLI::App& policy, CommandLine& line);
 void add_sts_commands(CLI::App& app, CommandLine& line);
 void add_report_commands(CLI::App& app, CommandLine& line);
+void add_spool_commands(CLI::App& app, CommandLine& line);
 void add_status_command(CLI::App& app, CommandLine& line);
 void add_check_command(CLI::App& app, CommandLine& line);
 

@@ -13,7 +13,7 @@ constexpr auto plan_age = 30s;     // then policies and hosts are looked at agai
 constexpr auto hold_open = 500ms;  // a connection stays with its lane this long before others may have it
 constexpr std::size_t most_at_once = 10'000;
 constexpr auto no_place_pause = 200ms;
-constexpr auto journal_pause = 1min;  // only a restart ends what it waits for
+constexpr auto journal_pause = 1min;
 
 std::vector<RecipientFate> same_fate(const queue::Job& job, const Refusal& refusal) {
   std::vector<RecipientFate> fates;
@@ -48,7 +48,7 @@ void DeliveryCourier::set_rules(RulesPtr rules) {
 bool DeliveryCourier::paused(queue::Lane& lane, queue::JobPtr& job) {
   if (context_.spool.healthy()) return false;
   lane.put_back(std::move(job), context_.loop.wall() + journal_pause,
-                "the journal cannot record outcomes: deliveries pause until sealpost is restarted");
+                "the journal cannot record outcomes: deliveries pause; `sealpost status` says why");
   return true;
 }
 

@@ -17,10 +17,11 @@ constexpr smtp::ServerReply out_of_order{421, "4.3.0", "storage is out of order,
 // nothing from this session either, and who is sent away may find another relay.
 std::optional<smtp::ServerReply> ClientHandler::check_sender(const smtp::SessionInfo&,
                                                              const smtp::MailCommand& command) {
-  if (!worker_.services.spool.healthy()) return out_of_order;
   const auto room = worker_.services.spool.room_for(command.size);
+  if (!room && room.error().code == Errc::no_space) return no_room;
+  if (!worker_.services.spool.healthy()) return out_of_order;
   if (room) return std::nullopt;
-  return room.error().code == Errc::no_space ? no_room : storage_down;
+  return storage_down;
 }
 
 std::optional<smtp::ServerReply> ClientHandler::check_recipient(const smtp::SessionInfo&,

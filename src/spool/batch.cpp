@@ -6,7 +6,10 @@ namespace {
 constexpr std::size_t copied_blob = 512;  // below it a copy costs less than a piece of its own
 }
 
-void Batch::begin(const SegmentHeader& segment, std::uint32_t start) {
+void Batch::begin(const SegmentHeader& segment, std::uint32_t start, std::uint32_t number,
+                  std::uint16_t void_pages) {
+  number_ = number;
+  void_pages_ = void_pages;
   segment_ = segment.sequence;
   seed_ = seed_of(segment);
   size_ = records_end(segment);
@@ -17,6 +20,8 @@ void Batch::begin(const SegmentHeader& segment, std::uint32_t start) {
 
 Extent Batch::add(RecordHeader header, std::string_view head, std::string_view blob) {
   header.batch = start_;
+  header.number = number_;
+  header.void_pages = void_pages_;
   header.head_length = static_cast<std::uint32_t>(head.size());
   header.blob_length = static_cast<std::uint32_t>(blob.size());
   const std::size_t octets = footprint(header);

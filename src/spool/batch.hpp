@@ -19,8 +19,10 @@ namespace sealpost::spool {
 
 class Batch {
  public:
-  // Empties it, for a batch that begins at `start` of the segment, on a page. Keeps its memory.
-  void begin(const SegmentHeader& segment, std::uint32_t start);
+  // Empties it, for a batch that begins at `start` of the segment, on a page. Keeps its memory. `number` and `void_pages` as
+  // in RecordHeader.
+  void begin(const SegmentHeader& segment, std::uint32_t start, std::uint32_t number = 0,
+             std::uint16_t void_pages = 0);
 
   void clear() noexcept { end_ = start_; }
 
@@ -46,6 +48,8 @@ class Batch {
   std::uint32_t size_ = 0;
   std::uint32_t start_ = 0;
   std::uint32_t end_ = 0;
+  std::uint32_t number_ = 0;
+  std::uint16_t void_pages_ = 0;
   RecordHeader last_;  // the last record's, and where in own_ it is
   std::size_t last_at_ = 0;
   std::string own_;  // headers, heads, small blobs and padding

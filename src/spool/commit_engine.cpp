@@ -10,6 +10,8 @@ namespace sealpost::spool {
 namespace {
 constexpr std::uint64_t copied_when_busy = 256u << 10;  // per batch, so that mail does not wait for it
 constexpr std::uint64_t copied_when_idle = 1u << 20;
+constexpr Duration free_pause = std::chrono::seconds(1);
+constexpr std::size_t most_named = 10;  // stretches in one alert
 
 JournalWriter::Claim claim_of(const Request& request) noexcept {
   if (request.kind == Request::Kind::relocate) return JournalWriter::Claim::relocation;
@@ -26,20 +28,24 @@ RequestPtr make_withdrawal(const MessageId& id) {
 }
 
 CommitEngine::CommitEngine(Disk& disk, event::BlockingPool& pool, SegmentFiles& files,
-                           const SpoolOptions& options, EngineCounters& counters, std::function<void()> wake)
+                           const SpoolOptions& options, EngineCounters& counters, Health* health,
+                           std::function<void()> wake)
     : disk_(disk),
       files_(files),
       options_(options),
       counters_(counters),
-      writer_(disk, pool, files, options, std::move(wake)),
+      health_(health),
+      marks_(disk),
+      writer_(disk, pool, files, marks_, options, health, std::move(wake)),
       relocator_(files, state_, options) {}
 
 Expected<std::vector<StoredMessagePtr>> CommitEngine::start(SystemTime wall) {
-  auto recovered = recover(disk_, options_.segment_size, files_, state_);
+  auto recovered = recover(disk_, options_.segment_size, files_, marks_, state_);
   if (!recovered) return recovered.error();
+  report(*recovered);
   auto started = writer_.start(*recovered, wall);
   if (!started) return started.error();
-  free_segments();
+  free_segments(SteadyTime{});
   count();
   const auto messages = state_.recovered();
   log::info("journal_recovered", {{"messages", messages.size()},
@@ -50,11 +56,47 @@ Expected<std::vector<StoredMessagePtr>> CommitEngine::start(SystemTime wall) {
   return std::vector<StoredMessagePtr>(messages.begin(), messages.end());
 }
 
+// One trouble for what this start found, one for what lies in corrupt/ since whatever start.
+void CommitEngine::report(const Recovered& recovered) {
+  counters_.damaged.store(recovered.damaged, std::memory_order_relaxed);
+  counters_.set_aside.store(recovered.set_aside.size(), std::memory_order_relaxed);
+  if (health_ == nullptr) return;
+  const auto joined = [](std::string text, const auto& items, auto words, std::uint64_t all) {
+    std::size_t named = 0;
+    for (const auto& item : items) {
+      if (named == most_named) break;
+      text += (named++ == 0 ? "" : "; ") + words(item);
+    }
+    if (all > named) text += "; and " + std::to_string(all - named) + " more, see the log";
+    return text;
+  };
+  if (recovered.damaged > 0)
+    health_->raise(
+        "journal damage",
+        joined(
+            "parts of the journal could not be read at the start: ", recovered.damages,
+            [](const Damage& damage) { return describe(damage); }, recovered.damaged),
+        "look at the disk; `sealpost spool check` says the same; `sealpost spool recover FILE` reads in what "
+        "can be read of a file in corrupt/");
+  if (!recovered.set_aside.empty())
+    health_->raise("journal corrupt/",
+                   joined(
+                       "the spool keeps what could not be read of its journal: ", recovered.set_aside,
+                       [](const std::string& name) { return name; }, recovered.set_aside.size()),
+                   "`sealpost spool recover FILE` for each; then move it away, and restart");
+  if (!recovered.marks.empty())
+    health_->raise("journal mark",
+                   "the note of what the journal consists of could not be used: " + recovered.marks,
+                   "see whether somebody removed files from the spool directory");
+}
+
 bool CommitEngine::commit(std::deque<RequestPtr>& waiting, std::vector<RequestPtr>& done, SteadyTime now,
                           SystemTime wall) {
-  writer_.tend(now);
+  writer_.tend(now, wall);
   batch_.clear();
   taken_.clear();
+  starved_ = false;
+  if (free_again_ && now >= *free_again_) free_segments(now);
   const std::size_t answered_before = done.size();
   std::uint64_t octets = copy_forward(waiting.empty() ? copied_when_idle : copied_when_busy, wall);
   std::deque<RequestPtr> later;
@@ -82,7 +124,7 @@ bool CommitEngine::commit(std::deque<RequestPtr>& waiting, std::vector<RequestPt
     counters_.syncs.fetch_add(1, std::memory_order_relaxed);
   }
   if (written)
-    succeed(waiting, done);
+    succeed(waiting, done, now);
   else
     fail(written.error(), waiting, done);
   count();
@@ -102,13 +144,16 @@ CommitEngine::Admission CommitEngine::admit(Request& request, SystemTime wall) {
   }
   const auto room = writer_.room_for(claim_of(request), octets, batch_);
   if (room == JournalWriter::Room::soon) return Admission::later;
-  if (room == JournalWriter::Room::no) {
+  const bool stuck = writer_.state() == JournalWriter::State::waiting;
+  if (writer_.state() != JournalWriter::State::unhealthy && (stuck || room == JournalWriter::Room::no)) {
+    if (request.is_fact()) return starve();  // it has happened, and is not to be forgotten for want of room
     request.error.emplace(Errc::no_space, "the journal is full");
     return Admission::answered;
   }
   if (!batch_.empty() && !batch_.fits(octets)) return Admission::full;
   if (batch_.empty()) {
     auto begun = writer_.begin(batch_, octets, wall);
+    if (!begun && begun.error().code == Errc::no_space && request.is_fact()) return starve();
     if (!begun) {
       request.error = begun.error();
       return Admission::answered;
@@ -116,6 +161,11 @@ CommitEngine::Admission CommitEngine::admit(Request& request, SystemTime wall) {
   }
   add(request);
   return Admission::taken;
+}
+
+CommitEngine::Admission CommitEngine::starve() {
+  starved_ = true;
+  return Admission::later;
 }
 
 // Against what is alive. False: answered, request.error says so unless there is simply nothing to do.
@@ -173,7 +223,7 @@ void CommitEngine::add(Request& request) {
 // At the front of the batch: see Relocator::next.
 std::uint64_t CommitEngine::copy_forward(std::uint64_t most, SystemTime wall) {
   std::uint64_t copied = 0;
-  while (copied < most && freeing_ && writer_.healthy()) {
+  while (copied < most && freeing_ && writer_.state() == JournalWriter::State::ready) {
     RequestPtr request = relocator_.next(writer_.current());
     if (!request) break;
     if (admit(*request, wall) != Admission::taken) break;  // it will come again
@@ -184,7 +234,7 @@ std::uint64_t CommitEngine::copy_forward(std::uint64_t most, SystemTime wall) {
   return copied;
 }
 
-void CommitEngine::succeed(std::deque<RequestPtr>& waiting, std::vector<RequestPtr>& done) {
+void CommitEngine::succeed(std::deque<RequestPtr>& waiting, std::vector<RequestPtr>& done, SteadyTime now) {
   for (RequestPtr& request : taken_) {
     apply(*request);
     if (request->kind == Request::Kind::store &&
@@ -194,7 +244,7 @@ void CommitEngine::succeed(std::deque<RequestPtr>& waiting, std::vector<RequestP
   }
   counters_.groups.fetch_add(taken_.size(), std::memory_order_relaxed);
   counters_.octets.fetch_add(batch_.end() - batch_.start(), std::memory_order_relaxed);
-  free_segments();
+  free_segments(now);
 }
 
 // D-07. New mail of the batch is refused; what has happened already is written again, in the new segment.
@@ -204,8 +254,11 @@ void CommitEngine::fail(const Error& error, std::deque<RequestPtr>& waiting, std
   for (auto at = taken_.rbegin(); at != taken_.rend(); ++at) {
     RequestPtr& request = *at;
     if (request->kind == Request::Kind::relocate) continue;
-    if (request->is_fact() && !request->retried && writer_.healthy()) {
-      request->retried = true;
+    // Once more at most, unless it only waits for room.
+    const bool waits = writer_.state() == JournalWriter::State::waiting;
+    if (request->is_fact() &&
+        (waits || (!request->retried && writer_.state() == JournalWriter::State::ready))) {
+      request->retried = !waits;
       waiting.push_front(std::move(request));
     } else {
       request->error = error;
@@ -231,15 +284,35 @@ void CommitEngine::apply(Request& request) {
   }
 }
 
-void CommitEngine::free_segments() {
-  while (freeing_ && files_.oldest() != writer_.current() && state_.is_free(files_.oldest()))
-    freeing_ = writer_.free_oldest();
+void CommitEngine::free_segments(SteadyTime now) {
+  free_again_.reset();
+  while (freeing_ && files_.count() > 0 && files_.oldest() != writer_.current() &&
+         state_.is_free(files_.oldest())) {
+    const auto freed = writer_.free_oldest(now);
+    freeing_ = freed != JournalWriter::Freed::never;
+    if (!freeing_ && health_ != nullptr)
+      health_->raise("journal segments", "a segment that is not needed any more could not be freed",
+                     "check the disk, then restart sealpost; until then the journal only grows");
+    if (freed == JournalWriter::Freed::done) continue;
+    if (freed == JournalWriter::Freed::later) free_again_ = now + free_pause;
+    return;
+  }
+}
+
+std::optional<SteadyTime> CommitEngine::retry_at() const noexcept {
+  const bool stuck = starved_ || writer_.state() == JournalWriter::State::waiting;
+  std::optional<SteadyTime> at = stuck ? writer_.retry_at() : std::nullopt;
+  if (free_again_ && (!at || *free_again_ < *at)) at = free_again_;
+  return at;
 }
 
 void CommitEngine::count() {
   counters_.segments.store(files_.count(), std::memory_order_relaxed);
   counters_.live_messages.store(state_.live_messages(), std::memory_order_relaxed);
-  counters_.healthy.store(writer_.healthy(), std::memory_order_relaxed);
+  const bool unhealthy = writer_.state() == JournalWriter::State::unhealthy;
+  const bool waiting = !unhealthy && (starved_ || writer_.state() == JournalWriter::State::waiting);
+  counters_.healthy.store(!unhealthy && !waiting, std::memory_order_relaxed);
+  counters_.waiting.store(waiting, std::memory_order_relaxed);
 }
 
 }  // namespace sealpost::spool

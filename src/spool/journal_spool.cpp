@@ -45,22 +45,23 @@ class JournalSpool::StoreGuard {
   bool taken_ = false;
 };
 
-JournalSpool::JournalSpool(Disk& disk, Driver& driver, event::BlockingPool& pool, const SpoolOptions& options)
+JournalSpool::JournalSpool(Disk& disk, Driver& driver, event::BlockingPool& pool, const SpoolOptions& options,
+                           Health* health)
     : disk_(disk),
       driver_(driver),
       pool_(pool),
       options_(options),
       files_(std::make_shared<SegmentFiles>(disk)),
-      engine_(disk, pool, *files_, options_, counters_, [&driver] { driver.wake(); }),
+      engine_(disk, pool, *files_, options_, counters_, health, [&driver] { driver.wake(); }),
       window_(options.window),
       fresh_octets_(std::make_shared<std::atomic<std::uint64_t>>(0)) {}
 
 Expected<std::unique_ptr<JournalSpool>> JournalSpool::open(Disk& disk, Driver& driver,
                                                            event::BlockingPool& pool,
-                                                           const SpoolOptions& options) {
+                                                           const SpoolOptions& options, Health* health) {
   if (options.segment_size % page_size != 0 || options.segment_size < 8 * page_size)
     return Error(Errc::invalid, "a segment is 8 pages at least, and whole pages");
-  std::unique_ptr<JournalSpool> spool(new JournalSpool(disk, driver, pool, options));
+  std::unique_ptr<JournalSpool> spool(new JournalSpool(disk, driver, pool, options, health));
   auto recovered = spool->engine_.start(driver.wall());
   if (!recovered) return recovered.error();
   spool->recovered_ = std::move(*recovered);
@@ -83,8 +84,10 @@ void JournalSpool::close() {
   take_inbox();  // from here on this thread is the only one
   auto stop = std::make_shared<Request>(Request::Kind::clean_stop, nullptr);
   stop->group.push_back(make_record(MessageId(), CleanStopRecord()));
+  const RequestPtr stop_noted = stop;
   waiting_.push_back(std::move(stop));
   while (!waiting_.empty() && engine_.commit(waiting_, done_, driver_.now(), driver_.wall())) continue;
+  if (waiting_.empty() && !stop_noted->error) engine_.note_clean_stop();
   for (RequestPtr& request : waiting_) {
     request->error = closed_error();
     done_.push_back(std::move(request));
@@ -111,7 +114,7 @@ std::optional<SteadyTime> JournalSpool::turn(SteadyTime now) {
   const bool moved = engine_.commit(waiting_, done_, now, driver_.wall());
   if (moved && before > 0) window_.committed(now, done_.size());
   answer();
-  if (!moved) return std::nullopt;
+  if (!moved) return engine_.retry_at();
   return now;
 }
 
@@ -155,6 +158,8 @@ void JournalSpool::answer() {
 }
 
 Expected<void> JournalSpool::room_for(std::uint64_t size) const {
+  if (counters_.waiting.load(std::memory_order_relaxed))
+    return Error(Errc::no_space, "the journal waits for room or descriptors, and goes on by itself");
   if (!healthy()) return Error(Errc::unavailable, "the journal is unhealthy; check the disk and restart");
   Space space;
   if (const int failed = disk_.space(space); failed != 0)
@@ -239,6 +244,49 @@ event::Task<Expected<StoredMessagePtr>> JournalSpool::store(event::Loop& home, N
   co_return request->appeared.front();
 }
 
+// One group: at no time is it there and not held.
+event::Task<Expected<StoredMessagePtr>> JournalSpool::store_held(event::Loop& home, NewMessage message,
+                                                                 std::vector<RecipientState> states,
+                                                                 std::string reason) {
+  while (message.body.size() > max_part) {
+    std::string part = message.body.substr(0, max_part);
+    auto placed = co_await append_body(home, message.id, std::move(part));
+    if (!placed) co_return placed.error();
+    message.chunks.push_back(*placed);
+    message.chunk_octets += max_part;
+    message.body.erase(0, max_part);
+  }
+  auto checked = check_message(message);
+  if (!checked) co_return checked.error();
+  auto request = std::make_shared<Request>(Request::Kind::store, &home);
+  request->id = message.id;
+  OutcomeRecord settled;
+  settled.outcome.id = message.id;
+  for (std::uint32_t i = 0; i < states.size(); ++i) settled.outcome.recipients.emplace_back(i, states[i], "");
+  HoldRecord held;
+  held.reason = reason;
+  request->group.push_back(message_record(std::move(message)));
+  request->group.push_back(make_record(request->id, std::move(settled)));
+  request->group.push_back(make_record(request->id, std::move(held)));
+  StoreGuard guard(*this, request);
+  CommitWait wait(home, request, options_.commit_limit);
+  const bool open = submit(request);
+  if (!open) co_return closed_error();
+  co_await wait;
+  if (!wait.answered()) co_return Error(Errc::timed_out, "the disk does not answer");
+  guard.taken();
+  if (request->error) co_return *request->error;
+  if (request->appeared.empty()) co_return Error(Errc::exists, "a message with this id is in the spool");
+  auto copy = std::make_shared<StoredMessage>(*request->appeared.front());  // as a start would find it
+  copy->held = true;
+  copy->hold_reason = std::move(reason);
+  for (std::size_t i = 0; i < copy->progress.size() && i < states.size(); ++i) {
+    copy->progress[i].state = states[i];
+    copy->progress[i].attempting = false;
+  }
+  co_return StoredMessagePtr(std::move(copy));
+}
+
 event::Task<Expected<void>> JournalSpool::begin_attempt(event::Loop& home, MessageId id,
                                                         std::vector<std::uint32_t> recipients) {
   auto request = std::make_shared<Request>(Request::Kind::attempt, &home);
@@ -309,6 +357,8 @@ Spool::Counters JournalSpool::counters() const {
   all.octets = counters_.octets.load(std::memory_order_relaxed);
   all.failures = counters_.failures.load(std::memory_order_relaxed);
   all.segments = counters_.segments.load(std::memory_order_relaxed);
+  all.damaged = counters_.damaged.load(std::memory_order_relaxed);
+  all.set_aside = counters_.set_aside.load(std::memory_order_relaxed);
   all.live_messages = counters_.live_messages.load(std::memory_order_relaxed);
   return all;
 }

@@ -30,8 +30,9 @@ class JournalSpool final : public Spool {
  public:
   // Recovers, and begins to serve. `pool` does what waits for the disk beside commits (cold bodies, new
   // segments). All three outlive the spool, and the pool ends before the disk.
+  // `health`, when not null, is told of damage and of what keeps the journal from working.
   static Expected<std::unique_ptr<JournalSpool>> open(Disk& disk, Driver& driver, event::BlockingPool& pool,
-                                                      const SpoolOptions& options);
+                                                      const SpoolOptions& options, Health* health = nullptr);
   ~JournalSpool() override;  // without close(): as a crash would leave it
 
   // D-28. From here on no attempt counts as cut off, even when the process is killed before close(): the mark is
@@ -46,6 +47,10 @@ class JournalSpool final : public Spool {
   event::Task<Expected<Extent>> append_body(event::Loop& home, MessageId id, std::string bytes) override;
   void discard(MessageId id) noexcept override;
   event::Task<Expected<StoredMessagePtr>> store(event::Loop& home, NewMessage message) override;
+  // For `spool recover`: durable when it succeeds, and held from the start; recipients with a final state stay there.
+  // Errc::exists: it is in the spool.
+  event::Task<Expected<StoredMessagePtr>> store_held(event::Loop& home, NewMessage message,
+                                                     std::vector<RecipientState> states, std::string reason);
   event::Task<Expected<void>> begin_attempt(event::Loop& home, MessageId id,
                                             std::vector<std::uint32_t> recipients) override;
   event::Task<Expected<std::vector<StoredMessagePtr>>> finish_attempt(event::Loop& home, Outcome outcome,
@@ -56,7 +61,8 @@ class JournalSpool final : public Spool {
   Counters counters() const override;
 
  private:
-  JournalSpool(Disk& disk, Driver& driver, event::BlockingPool& pool, const SpoolOptions& options);
+  JournalSpool(Disk& disk, Driver& driver, event::BlockingPool& pool, const SpoolOptions& options,
+               Health* health);
   std::optional<SteadyTime> turn(SteadyTime now);
   bool submit(RequestPtr request);  // false: closed
   void take_inbox();

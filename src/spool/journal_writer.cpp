@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "spool/journal_writer.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <optional>
 #include <utility>
@@ -12,6 +13,13 @@ namespace sealpost::spool {
 namespace {
 
 constexpr Duration make_pause = std::chrono::seconds(1);
+constexpr std::string_view trouble = "journal";
+constexpr std::string_view mark_trouble = "journal mark";
+
+// Says nothing about the data: it passes, or somebody makes room.
+bool is_shortage(const Error& error) noexcept {
+  return error.code == Errc::no_space || error.code == Errc::unavailable;
+}
 
 std::uint64_t random_salt() {
   std::uint8_t octets[8];
@@ -29,9 +37,15 @@ struct JournalWriter::Mailbox {
   std::optional<Expected<std::string>> made;
 };
 
-JournalWriter::JournalWriter(Disk& disk, event::BlockingPool& pool, SegmentFiles& files,
-                             const SpoolOptions& options, std::function<void()> wake)
-    : disk_(disk), pool_(pool), files_(files), options_(options), mailbox_(std::make_shared<Mailbox>()) {
+JournalWriter::JournalWriter(Disk& disk, event::BlockingPool& pool, SegmentFiles& files, MarkFiles& marks,
+                             const SpoolOptions& options, Health* health, std::function<void()> wake)
+    : disk_(disk),
+      pool_(pool),
+      files_(files),
+      marks_(marks),
+      options_(options),
+      health_(health),
+      mailbox_(std::make_shared<Mailbox>()) {
   mailbox_->wake = std::move(wake);
 }
 
@@ -42,26 +56,51 @@ JournalWriter::~JournalWriter() {
 
 Expected<void> JournalWriter::start(const Recovered& recovered, SystemTime wall) {
   for (const std::string& name : recovered.spares) static_cast<void>(add_spare(name));  // it has said why not
-  if (spares_.empty()) {
-    auto made = make_spare_now();
-    if (!made && made.error().code == Errc::no_space && go_on_in(recovered)) return {};
-    if (!made) return made.error();
-  }
+  Expected<void> made;
+  if (spares_.empty()) made = make_spare_now();
+  if (!made && !is_shortage(made.error())) return made.error();
+  next_batch_ = recovered.next_batch;
+  mark_.node = options_.node;
+  mark_.oldest = recovered.oldest;
   header_.sequence = recovered.next_sequence - 1;
   end_ = recovered.previous_end;
-  return roll(wall);
+  Expected<void> ready = made;
+  if (ready) ready = roll(wall);
+  if (ready) {
+    keep_mark();  // the second file is made while there is room for it, so that segments can be freed when there is none
+    return {};
+  }
+  if (state_ == State::unhealthy || !is_shortage(ready.error())) return ready.error();
+  auto went_on = named_ ? ready : go_on_in(recovered);
+  if (went_on) return {};
+  log::warning("journal_waits", {{"why", went_on.error().detail}});
+  stay(ready.error());
+  return {};
 }
 
-// Safe although another process wrote the file: batches say where they begin, so that nothing its last batch may have
-// left behind the end is taken for a successor of what we write.
+// Never behind octets that are not proven clean: what a torn batch left there could be taken for the beginning of what we
+// write, or cover it. Its records stay where they are, for nothing may be lost of them; the batch behind them says that
+// they do not count. From there on all is zeros on the disk, not only in memory, before a record is relied on.
 Expected<void> JournalWriter::go_on_in(const Recovered& recovered) {
-  if (recovered.last.sequence == 0) return Error(Errc::not_found, "no segment");
+  if (recovered.last.sequence == 0) return Error(Errc::not_found, "there is no last segment");
+  if (recovered.clean_from == 0)
+    return Error(Errc::refused, "what lies at the end of the last segment is not known");
+  const std::uint32_t limit = records_end(recovered.last);
+  const std::uint32_t believed = static_cast<std::uint32_t>(to_page_end(recovered.previous_end));
+  const std::uint32_t pages = (recovered.clean_from - believed) / static_cast<std::uint32_t>(page_size);
+  if (recovered.clean_from >= limit || pages > 0xFFFF)
+    return Error(Errc::refused, "the last segment is full");
   const std::string name = segment_name(recovered.last.sequence);
   auto opened = disk_.open(journal_directory + "/" + name, Disk::Access::write);
   if (!opened.file) return disk_error(opened.error, "open " + name);
+  auto zeroed = write_zeros(*opened.file, recovered.clean_from, limit);
+  if (!zeroed) return Error(zeroed.error().code, "clear the end of " + name + ": " + zeroed.error().detail);
   header_ = recovered.last;
   file_ = std::move(opened.file);
-  end_ = static_cast<std::uint32_t>(to_page_end(recovered.previous_end));
+  end_ = recovered.clean_from;
+  void_pages_ = static_cast<std::uint16_t>(pages);
+  mark_.current = header_.sequence;
+  keep_mark();
   log::warning("journal_full", {{"segment", header_.sequence},
                                 {"why", "no room for a new segment: mail is refused until there is"}});
   return {};
@@ -79,45 +118,105 @@ Expected<void> JournalWriter::add_spare(const std::string& name) {
   if (!opened.file) {
     const Error error = disk_error(opened.error, "open " + name);
     log::warning("journal_spare_unusable", {{"file", name}, {"why", error.detail}});
-    disk_.remove(journal_directory + "/" + name);
-    return error;
+    return error;  // at the next start it may be usable
   }
   opened.file->forget_cache();
   spares_.push_back(Spare{name, std::move(opened.file)});
   return {};
 }
 
-Expected<void> JournalWriter::roll(SystemTime wall) {
-  if (spares_.empty()) return Error(Errc::no_space, "no spare segment");
-  const Spare spare = std::move(spares_.front());
-  spares_.pop_front();
-  SegmentHeader header;
-  header.sequence = header_.sequence + 1;
-  header.salt = random_salt();
-  header.node = options_.node;
-  header.size = options_.segment_size;
-  header.previous_end = end_;
-  header.created = wall;
-  auto activated = files_.activate(spare.name, spare.file, header);
-  if (!activated) {
-    healthy_ = false;  // D-07: what became of the file is not known; a restart will see
-    log::error("journal_unhealthy",
-               {{"why", activated.error().detail}, {"remedy", "check the disk, then restart"}});
-    return Error(Errc::unavailable, activated.error().detail);
+// The next segment: from the first spare that takes its header. A spare that does not is never used again (D-07).
+Expected<void> JournalWriter::begin_segment(SystemTime wall) {
+  Error last(Errc::no_space, "no spare segment");
+  while (!named_) {
+    if (spares_.empty()) return last;
+    const Spare spare = spares_.front();
+    SegmentHeader header;
+    header.sequence = header_.sequence + 1;
+    header.salt = random_salt();
+    header.node = options_.node;
+    header.size = options_.segment_size;
+    header.previous_end = end_;
+    header.created = wall;
+    header.oldest = mark_.oldest;
+    header.first_batch = next_batch_;
+    auto written = files_.write_header(*spare.file, header);
+    if (!written) {
+      log::warning("journal_spare_failed", {{"file", spare.name}, {"why", written.error().detail}});
+      last = written.error();
+      spares_.pop_front();
+      disk_.remove(journal_directory + "/" + spare.name);
+      continue;
+    }
+    auto named = files_.name(spare.name, header.sequence);
+    if (!named) return named;
+    spares_.pop_front();
+    named_.emplace(header, spare.file);
   }
-  header_ = header;
-  file_ = spare.file;
+  return files_.sync_names();
+}
+
+Expected<void> JournalWriter::roll(SystemTime wall) {
+  auto begun = begin_segment(wall);
+  if (!begun) return begun;
+  header_ = named_->first;
+  file_ = named_->second;
+  named_.reset();
+  files_.serve(header_.sequence, file_);
   end_ = segment_header_size;
+  void_pages_ = 0;
+  if (state_ == State::waiting) log::info("journal_goes_on", {{"segment", header_.sequence}});
+  state_ = State::ready;
+  if (health_ != nullptr) health_->clear(trouble);
+  mark_.current = header_.sequence;
+  mark_.clean = false;
+  keep_mark();
   return {};
 }
 
+// There is no segment to write in now.
+void JournalWriter::stay(const Error& error) {
+  file_.reset();  // nothing is written any more behind what failed
+  state_ = is_shortage(error) ? State::waiting : State::unhealthy;
+  if (state_ == State::waiting) {
+    log::error("journal_waiting", {{"why", error.detail}, {"remedy", "make room; nothing else is needed"}});
+    if (health_ != nullptr)
+      health_->raise(
+          trouble, "no mail is taken and deliveries pause: no room for a segment (" + error.detail + ")",
+          "make room on the disk of the spool, or raise the limit of open files; it goes on by itself");
+    return;
+  }
+  log::error("journal_unhealthy", {{"why", error.detail}, {"remedy", "check the disk, then restart"}});
+  if (health_ != nullptr)
+    health_->raise(trouble, "the disk failed, nothing more is written to the journal: " + error.detail,
+                   "check the disk, then restart sealpost");
+}
+
+// Not being able to keep it costs no mail, only what a later start can tell about what is missing.
+void JournalWriter::keep_mark() {
+  auto kept = marks_.write(mark_);
+  mark_due_ = !kept;
+  if (health_ == nullptr) return;
+  if (kept)
+    health_->clear(mark_trouble);
+  else
+    health_->raise(mark_trouble, "what the journal consists of cannot be noted: " + kept.error().detail,
+                   "check the disk; meanwhile no segment is freed, and a later start may not notice that one "
+                   "is missing");
+}
+
 Expected<void> JournalWriter::begin(Batch& batch, std::size_t octets, SystemTime wall) {
-  if (!healthy_) return Error(Errc::unavailable, "the journal is unhealthy");
+  if (state_ == State::unhealthy) return Error(Errc::unavailable, "the journal is unhealthy");
+  if (state_ == State::waiting) return Error(Errc::no_space, "no segment to write in");
   if (octets > records_end(header_) - end_) {
     auto rolled = roll(wall);
-    if (!rolled) return rolled.error();
+    if (!rolled) {
+      // The current one is sound, only full: what is smaller may still go into it.
+      if (!is_shortage(rolled.error()) || named_) stay(rolled.error());
+      return Error(is_shortage(rolled.error()) ? Errc::no_space : Errc::unavailable, rolled.error().detail);
+    }
   }
-  batch.begin(header_, end_);
+  batch.begin(header_, end_, header_.version > 1 ? static_cast<std::uint32_t>(next_batch_) : 0, void_pages_);
   return {};
 }
 
@@ -127,26 +226,21 @@ Expected<void> JournalWriter::commit(Batch& batch, SystemTime wall) {
     const int synced = file_->sync_data();
     if (synced != 0) done = disk_error(synced, "sync");
   }
+  ++next_batch_;
   if (done) {
     end_ = batch.end();
+    void_pages_ = 0;
     mean_batch_ = mean_batch_ - mean_batch_ / 8 + (batch.end() - batch.start()) / 8;
     return {};
   }
   log::error("journal_write_failed",
              {{"segment", header_.sequence}, {"from", batch.start()}, {"why", done.error().detail}});
-  go_on_after_failure(wall);
-  return done;
-}
-
-// In a new segment, whose header says how far the failed one can be trusted.
-void JournalWriter::go_on_after_failure(SystemTime wall) {
+  // On in a new segment, whose header says how far the failed one can be trusted.
   Expected<void> ready;
   if (spares_.empty()) ready = make_spare_now();
   if (ready) ready = roll(wall);
-  if (ready || !healthy_) return;
-  healthy_ = false;
-  log::error("journal_unhealthy",
-             {{"why", ready.error().detail}, {"remedy", "check the disk, then restart"}});
+  if (!ready) stay(ready.error());
+  return done;
 }
 
 JournalWriter::Room JournalWriter::room_for(Claim claim, std::size_t octets, const Batch& batch) const {
@@ -155,14 +249,14 @@ JournalWriter::Room JournalWriter::room_for(Claim claim, std::size_t octets, con
   std::size_t reserve = 0;
   if (claim == Claim::mail) reserve = usable;
   if (claim == Claim::relocation) reserve = usable / 2;
-  std::size_t room = records_end(header_) - used;
+  std::size_t room = state_ == State::ready ? records_end(header_) - used : 0;
   if (octets > room) room = 0;  // the rest of this segment is of no use to it
   room += spares_.size() * usable;
   if (room >= octets + reserve) return Room::yes;
   return making_ ? Room::soon : Room::no;
 }
 
-void JournalWriter::tend(SteadyTime now) {
+void JournalWriter::tend(SteadyTime now, SystemTime wall) {
   std::optional<Expected<std::string>> made;
   {
     const std::lock_guard lock(mailbox_->mutex);
@@ -174,7 +268,16 @@ void JournalWriter::tend(SteadyTime now) {
     if (!*made) log::warning("journal_spare_not_made", {{"why", made->error().detail}});
     if (!ready) make_again_ = now + make_pause;
   }
-  if (making_ || spares_.size() >= wanted_spares || now < make_again_ || !healthy_) return;
+  if (mark_due_ && now >= mark_again_ && state_ == State::ready) {
+    mark_again_ = now + make_pause;
+    keep_mark();
+  }
+  if (state_ == State::waiting && (named_ || !spares_.empty()) && now >= make_again_) {
+    auto ready = roll(wall);
+    if (!ready && !is_shortage(ready.error())) stay(ready.error());
+    if (!ready) make_again_ = now + make_pause;
+  }
+  if (making_ || spares_.size() >= wanted_spares || now < make_again_ || state_ == State::unhealthy) return;
   making_ = pool_.submit([&disk = disk_, name = files_.new_spare_name(), size = options_.segment_size,
                           fill = next_fill(), mailbox = mailbox_] {
     auto result = make_spare(disk, name, size, fill);
@@ -184,14 +287,41 @@ void JournalWriter::tend(SteadyTime now) {
   });
 }
 
-bool JournalWriter::free_oldest() {
+std::optional<SteadyTime> JournalWriter::retry_at() const noexcept {
+  if (making_ || state_ == State::unhealthy) return std::nullopt;
+  return make_again_;
+}
+
+// First the mark: a segment that is not there is missed unless it says that it was freed.
+JournalWriter::Freed JournalWriter::free_oldest(SteadyTime now) {
+  if (mark_due_ && !marks_.none() && now < mark_again_) return Freed::later;
+  const std::uint64_t freed = files_.oldest() + 1;
+  if (mark_.oldest < freed || mark_due_) {
+    mark_.oldest = std::max(mark_.oldest, freed);
+    mark_again_ = now + make_pause;
+    keep_mark();
+    if (mark_due_ && !marks_.none())
+      return Freed::later;  // without any, nothing is claimed that would be untrue
+  }
   auto released = files_.release_oldest(spares_.size() + (making_ ? 1 : 0) < wanted_spares + 1);
   if (!released) {
-    log::error("journal_segment_not_freed", {{"why", released.error().detail}});
-    return false;
+    const bool later = is_shortage(released.error());
+    log::error("journal_segment_not_freed",
+               {{"why", released.error().detail}, {"again", later ? "soon" : "at the next start"}});
+    if (later) mark_again_ = now + make_pause;
+    return later ? Freed::later : Freed::never;
   }
   if (!released->empty()) static_cast<void>(add_spare(*released));
-  return true;
+  return Freed::done;
+}
+
+void JournalWriter::note_clean_stop(std::uint64_t messages) {
+  if (state_ != State::ready) return;
+  mark_.clean = true;
+  mark_.end = end_;
+  mark_.batches = next_batch_;
+  mark_.messages = messages;
+  keep_mark();
 }
 
 }  // namespace sealpost::spool

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // JournalWriter: the segment that is being written and the spares behind it. Rolls to a spare when a segment
-// is full or has failed, keeps a reserve for what has already happened (D-08), and never believes a file
-// again whose write or sync has failed (D-07).
+// is full or has failed, keeps a reserve for what has already happened (D-08), never believes a file again whose
+// write or sync has failed (D-07), and writes behind nothing that was not proven clean. What is short (room,
+// descriptors, memory) is waited for; what the disk did wrong makes it unhealthy until a restart.
 #pragma once
 
 #include <cstdint>
@@ -10,13 +11,16 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/health.hpp"
 #include "event/blocking_pool.hpp"
 #include "sealpost/expected.hpp"
 #include "spool/batch.hpp"
 #include "spool/disk.hpp"
+#include "spool/journal_mark.hpp"
 #include "spool/options.hpp"
 #include "spool/recovery.hpp"
 #include "spool/segment_files.hpp"
@@ -25,20 +29,20 @@ namespace sealpost::spool {
 
 class JournalWriter {
  public:
-  // `wake` is called, from any thread, when a spare has become ready.
-  JournalWriter(Disk& disk, event::BlockingPool& pool, SegmentFiles& files, const SpoolOptions& options,
-                std::function<void()> wake);
+  // `wake` is called, from any thread, when a spare has become ready. `health` may be null.
+  JournalWriter(Disk& disk, event::BlockingPool& pool, SegmentFiles& files, MarkFiles& marks,
+                const SpoolOptions& options, Health* health, std::function<void()> wake);
   ~JournalWriter();
 
-  // After recovery: takes the spares over, makes one if there is none, opens a segment. On a full disk it goes on
-  // in the last one, so that delivery can free some (D-08). An error is why neither was possible.
+  // After recovery: takes the spares over, makes one if there is none, opens a segment. When there is no room for one it
+  // goes on in the last one, where that is proven clean, so that delivery can free some (D-08); otherwise it waits.
+  // An error: the disk does not work.
   Expected<void> start(const Recovered& recovered, SystemTime wall);
 
-  // Begins a batch. When `octets` do not fit behind the last one it rolls first; on Errc::no_space there is
-  // no spare.
+  // Begins a batch. When `octets` do not fit behind the last one it rolls first; Errc::no_space: not now.
   Expected<void> begin(Batch& batch, std::size_t octets, SystemTime wall);
-  // Writes and syncs. On an error nothing of the batch is believed, and the journal goes on in a new segment;
-  // when that fails too it is unhealthy (D-07).
+  // Writes and syncs. On an error nothing of the batch is believed, and the journal goes on in a new segment; when it
+  // cannot have one it waits, and when that fails for the disk's sake it is unhealthy (D-07).
   Expected<void> commit(Batch& batch, SystemTime wall);
 
   // What may be taken, behind what `batch` holds: all requests leave a reserve to those that matter more (D-08).
@@ -54,12 +58,19 @@ class JournalWriter {
     return options_.segment_size - segment_header_size - page_size;
   }
 
-  bool healthy() const noexcept { return healthy_; }
+  // unhealthy: until a restart. waiting: for room or descriptors; nothing can be recorded meanwhile.
+  enum class State : std::uint8_t { ready, waiting, unhealthy };
+  State state() const noexcept { return state_; }
   std::uint64_t current() const noexcept { return header_.sequence; }
-  // Collects spares that were made, has more made when there are few. Called each turn.
-  void tend(SteadyTime now);
-  // Frees the oldest segment; false when that failed and nothing more must be freed before a restart.
-  bool free_oldest();
+  // Collects spares that were made, has more made when there are few, goes on where it waited. Called each turn.
+  void tend(SteadyTime now, SystemTime wall);
+  // While it waits: when to call tend() again.
+  std::optional<SteadyTime> retry_at() const noexcept;
+  // Frees the oldest segment. later: not now, ask again after retry_at(); never: not before a restart.
+  enum class Freed : std::uint8_t { done, later, never };
+  Freed free_oldest(SteadyTime now);
+  // An orderly stop: all that was committed is all there is.
+  void note_clean_stop(std::uint64_t messages);
 
  private:
   struct Spare {
@@ -72,7 +83,9 @@ class JournalWriter {
   Expected<void> make_spare_now();
   Expected<void> go_on_in(const Recovered& recovered);
   Expected<void> roll(SystemTime wall);
-  void go_on_after_failure(SystemTime wall);
+  Expected<void> begin_segment(SystemTime wall);
+  void stay(const Error& error);
+  void keep_mark();
   SpareFill next_fill() const noexcept {
     return mean_batch_ < options_.long_batch ? SpareFill::written : SpareFill::reserved;
   }
@@ -80,16 +93,25 @@ class JournalWriter {
   Disk& disk_;
   event::BlockingPool& pool_;
   SegmentFiles& files_;
+  MarkFiles& marks_;
   const SpoolOptions& options_;
+  Health* const health_;
   std::shared_ptr<Mailbox> mailbox_;
   std::deque<Spare> spares_;
   bool making_ = false;
   SteadyTime make_again_{};  // after a failure
   SegmentHeader header_;     // of the current segment
   std::shared_ptr<JournalFile> file_;
+  // A segment that has its name, which may not be durable yet: there was no descriptor to sync the directory with.
+  std::optional<std::pair<SegmentHeader, std::shared_ptr<JournalFile>>> named_;
   std::uint32_t end_ = 0;         // up to here all is synced
+  std::uint64_t next_batch_ = 1;  // its number; a number is used once, also for a batch that failed
+  std::uint16_t void_pages_ = 0;  // before the next batch
   std::uint32_t mean_batch_ = 0;  // octets, of the last few
-  bool healthy_ = true;
+  State state_ = State::ready;
+  Mark mark_;              // as it should be on disk
+  bool mark_due_ = false;  // but is not
+  SteadyTime mark_again_{};
 };
 
 }  // namespace sealpost::spool

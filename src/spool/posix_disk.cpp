@@ -12,7 +12,10 @@
 
 #include <array>
 #include <cerrno>
+#include <map>
+#include <mutex>
 #include <utility>
+#include <vector>
 
 #include "base/log.hpp"
 #include "event/unique_fd.hpp"
@@ -61,15 +64,17 @@ class PosixFile final : public JournalFile {
 };
 
 // T-51: a name planted by someone else must not make us read or write their file.
-bool is_private(int fd) noexcept {
+bool is_private(int fd, uid_t owner) noexcept {
   struct stat status {};
-  return ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_uid == ::geteuid() &&
+  return ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_uid == owner &&
          status.st_nlink == 1 && (status.st_mode & others) == 0;
 }
 
 class PosixDisk final : public Disk {
  public:
-  explicit PosixDisk(event::UniqueFd root) noexcept : root_(std::move(root)) {}
+  PosixDisk(event::UniqueFd root, uid_t owner) noexcept : root_(std::move(root)), owner_(owner) {
+    fill_reserve();
+  }
 
   Opened open(const std::string& name, Access access) noexcept override {
     int flags = O_RDWR;
@@ -77,10 +82,14 @@ class PosixDisk final : public Disk {
     if (access == Access::create) flags = O_RDWR | O_CREAT | O_EXCL;
     // O_NONBLOCK: a planted pipe must not stop us; it means nothing for the regular files that pass the
     // check.
-    event::UniqueFd fd(
-        ::openat(root_.get(), name.c_str(), flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600));
+    flags |= O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    event::UniqueFd fd(::openat(root_.get(), name.c_str(), flags, 0600));
+    // What writes the journal has a descriptor in reserve, so that it does not stand still while others hold them all.
+    if (fd.get() < 0 && errno == EMFILE && access != Access::read && take_reserve())
+      fd = event::UniqueFd(::openat(root_.get(), name.c_str(), flags, 0600));
     if (fd.get() < 0) return {nullptr, -errno};
-    if (!is_private(fd.get())) return {nullptr, -EPERM};
+    fill_reserve();
+    if (!is_private(fd.get(), owner_)) return {nullptr, -EPERM};
     return {std::make_unique<PosixFile>(std::move(fd)), 0};
   }
   int rename(const std::string& from, const std::string& to) noexcept override {
@@ -102,9 +111,13 @@ class PosixDisk final : public Disk {
     const bool ours = S_ISDIR(found.st_mode) && found.st_uid == ::geteuid() && (found.st_mode & others) == 0;
     return ours ? 0 : -EPERM;
   }
+  // Kept open: a segment can be begun and freed when no descriptor is to be had.
   int sync_directory(const std::string& name) noexcept override {
-    const event::UniqueFd fd(
-        ::openat(root_.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    const std::lock_guard lock(mutex_);
+    event::UniqueFd& fd = directories_[name];
+    if (fd.get() < 0)
+      fd = event::UniqueFd(
+          ::openat(root_.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     return fd.get() < 0 ? -errno : status(::fsync(fd.get()));
   }
   int list(const std::string& directory, std::vector<std::string>& names) noexcept override {
@@ -136,7 +149,26 @@ class PosixDisk final : public Disk {
 
  private:
   static int status(int result) noexcept { return result < 0 ? -errno : 0; }
+  bool take_reserve() noexcept {
+    const std::lock_guard lock(mutex_);
+    if (reserve_.empty()) return false;
+    reserve_.pop_back();
+    return true;
+  }
+  void fill_reserve() noexcept {
+    const std::lock_guard lock(mutex_);
+    while (reserve_.size() < most_reserve) {
+      event::UniqueFd fd(::fcntl(root_.get(), F_DUPFD_CLOEXEC, 0));
+      if (fd.get() < 0) return;
+      reserve_.push_back(std::move(fd));
+    }
+  }
+  static constexpr std::size_t most_reserve = 2;
   event::UniqueFd root_;
+  const uid_t owner_;  // of all files
+  std::mutex mutex_;
+  std::vector<event::UniqueFd> reserve_;
+  std::map<std::string, event::UniqueFd> directories_;  // by name
 };
 
 Error refused(const std::string& directory, std::string_view why) {
@@ -185,7 +217,17 @@ Expected<std::unique_ptr<Disk>> open_posix_disk(const std::string& directory) {
     return Error(Errc::exists,
                  "spool directory " + directory + ": another sealpost is using it; stop that one first");
   }
-  return std::unique_ptr<Disk>(std::make_unique<PosixDisk>(std::move(root)));
+  return std::unique_ptr<Disk>(std::make_unique<PosixDisk>(std::move(root), ::geteuid()));
+}
+
+Expected<std::unique_ptr<Disk>> open_posix_disk_to_read(const std::string& directory) {
+  event::UniqueFd root(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (root.get() < 0) return disk_error(-errno, "spool directory " + directory);
+  struct stat status {};
+  if (::fstat(root.get(), &status) != 0) return disk_error(-errno, "spool directory " + directory);
+  if (::flock(root.get(), LOCK_SH | LOCK_NB) != 0)
+    return Error(Errc::exists, "spool directory " + directory + " is in use");
+  return std::unique_ptr<Disk>(std::make_unique<PosixDisk>(std::move(root), status.st_uid));
 }
 
 }  // namespace sealpost::spool

@@ -18,6 +18,10 @@ namespace sealpost::spool {
 // process has it. detail says what to do.
 Expected<std::unique_ptr<Disk>> open_posix_disk(const std::string& directory);
 
+// To look only: takes a directory of whatever owner, makes nothing, and shares its lock with others who look. Errc::exists:
+// a relay uses it.
+Expected<std::unique_ptr<Disk>> open_posix_disk_to_read(const std::string& directory);
+
 // By the type statfs(2) gives: one where a sync does not mean what we need it to mean, or where two machines could both
 // believe they hold the lock (D-21).
 bool is_remote_file_system(std::int64_t type) noexcept;

@@ -12,7 +12,8 @@ namespace sealpost::spool {
 namespace {
 
 constexpr std::string_view magic = "SEALPOST";
-constexpr std::size_t header_fields = 60;  // of a segment header, its checksum not included
+// Octets of a segment header before its checksum.
+constexpr std::size_t header_fields(std::uint32_t version) noexcept { return version == 1 ? 60 : 124; }
 constexpr std::size_t crc_size = 4;
 
 constexpr std::uint8_t flag_requiretls = 1;
@@ -275,17 +276,23 @@ std::string encode_segment_header(const SegmentHeader& header) {
   put(out, header.size);
   put(out, header.previous_end);
   put_time(out, header.created);
-  out.resize(header_fields, '\0');
+  if (header.version > 1) {
+    put(out, std::uint64_t{0});
+    put(out, header.oldest);
+    put(out, header.first_batch);
+  }
+  out.resize(header_fields(header.version), '\0');
   put(out, crc32c(0, out));
   out.resize(segment_header_size, '\0');
   return out;
 }
 
 Expected<SegmentHeader> decode_segment_header(std::string_view octets) {
-  if (octets.size() < header_fields + crc_size) return Error(Errc::invalid, "shorter than a segment header");
+  if (octets.size() < header_fields(format_version) + crc_size)
+    return Error(Errc::invalid, "shorter than a segment header");
   if (octets.substr(0, magic.size()) != magic)
     return Error(Errc::invalid, "not a segment: the magic is missing");
-  ByteReader in(octets.substr(magic.size(), header_fields - magic.size()));
+  ByteReader in(octets.substr(magic.size(), header_fields(format_version) - magic.size()));
   SegmentHeader header;
   header.version = in.get<std::uint32_t>();
   // Looked at before the checksum, whose place a newer version may have moved: refusing to start is the safe
@@ -293,7 +300,8 @@ Expected<SegmentHeader> decode_segment_header(std::string_view octets) {
   if (header.version > format_version)
     return Error(Errc::unavailable, "format version " + std::to_string(header.version) +
                                         ", this release knows up to " + std::to_string(format_version));
-  if (crc32c(0, octets.substr(0, header_fields)) != get32(octets, header_fields))
+  const std::size_t fields = header_fields(header.version);
+  if (header.version < oldest_format_version || crc32c(0, octets.substr(0, fields)) != get32(octets, fields))
     return Error(Errc::invalid, "the checksum of the segment header is wrong");
   const auto header_size = in.get<std::uint32_t>();
   header.sequence = in.get<std::uint64_t>();
@@ -302,8 +310,12 @@ Expected<SegmentHeader> decode_segment_header(std::string_view octets) {
   header.size = in.get<std::uint32_t>();
   header.previous_end = in.get<std::uint32_t>();
   header.created = in.time();
-  if (header.version == 0 || header_size != segment_header_size ||
-      header.size < segment_header_size + page_size)
+  if (header.version > 1) {
+    in.get<std::uint64_t>();
+    header.oldest = in.get<std::uint64_t>();
+    header.first_batch = in.get<std::uint64_t>();
+  }
+  if (header_size != segment_header_size || header.size < segment_header_size + page_size)
     return Error(Errc::invalid, "the segment header contradicts itself");
   return header;
 }
@@ -324,9 +336,10 @@ void store_record_header(char* into, const RecordHeader& header, std::uint32_t s
   at = store(at, header.batch);
   at = store(at, header.type);
   at = store(at, header.flags);
-  at += 2;  // zero
+  at = store(at, header.void_pages);
   const auto& id = header.id.bytes();
-  std::copy(id.begin(), id.end(), reinterpret_cast<unsigned char*>(at));
+  at = reinterpret_cast<char*>(std::copy(id.begin(), id.end(), reinterpret_cast<unsigned char*>(at)));
+  store(at, header.number);
   store(into, crc32c(seed, std::string_view(into + crc_size, record_header_size - crc_size)));
 }
 
@@ -344,13 +357,21 @@ bool decode_record_header(std::string_view octets, std::uint32_t seed, RecordHea
   header.batch = in.get<std::uint32_t>();
   header.type = in.get<std::uint8_t>();
   header.flags = in.get<std::uint8_t>();
-  in.get<std::uint16_t>();
+  header.void_pages = in.get<std::uint16_t>();
   const std::string_view id = in.take(16);
   std::array<std::uint8_t, 16> bytes{};
   std::copy(id.begin(), id.end(), reinterpret_cast<char*>(bytes.data()));
   header.id = MessageId(bytes);
+  header.number = in.get<std::uint32_t>();
   return header.type != 0;
 }
+
+bool header_holds(std::string_view octets, std::uint32_t seed) noexcept {
+  return octets.size() >= record_header_size && octets[24] != 0 &&
+         crc32c(seed, octets.substr(crc_size, record_header_size - crc_size)) == get32(octets, 0);
+}
+
+std::uint32_t header_number(std::string_view octets) noexcept { return get32(octets, 44); }
 
 RecordType type_of(const Record& record) noexcept {
   if (const auto* unknown = std::get_if<UnknownRecord>(&record))
@@ -365,10 +386,10 @@ std::string encode_head(const Record& record) {
   return out;
 }
 
-Expected<Record> decode_head(std::uint8_t type, std::string_view head) {
+Expected<Record> decode_head(std::uint8_t type, std::string_view head, Behind behind) {
   ByteReader in(head);
   Record record = get_record(static_cast<RecordType>(type), in);
-  if (!in.done())
+  if (behind == Behind::ignored ? in.failed() : !in.done())
     return Error(Errc::invalid, "a record of type " + std::to_string(type) + " breaks its format");
   return record;
 }

@@ -16,9 +16,10 @@
 
 namespace sealpost::spool {
 
-constexpr std::uint32_t format_version = 1;
-constexpr std::size_t page_size = 4096;            // batches begin on pages: see Batch
-constexpr std::size_t segment_header_size = 4096;  // records begin here
+constexpr std::uint32_t format_version = 2;
+constexpr std::uint32_t oldest_format_version = 1;  // read, never written: see docs/spool-format.md
+constexpr std::size_t page_size = 4096;             // batches begin on pages: see Batch
+constexpr std::size_t segment_header_size = 4096;   // records begin here
 constexpr std::size_t record_header_size = 48;
 constexpr std::size_t max_head = 16u << 20;
 constexpr std::size_t max_text = 1024;  // an address, an ENVID, a reason
@@ -31,6 +32,10 @@ struct SegmentHeader {
   std::uint32_t size = 0;          // octets of the file
   std::uint32_t previous_end = 0;  // how far the segment before this one can be trusted; 0: there was none
   SystemTime created{};
+  // From version 2 on, 0 before: when this segment was begun, all segments with smaller numbers had been freed; and the
+  // number of its first batch, counted through the whole journal.
+  std::uint64_t oldest = 0;
+  std::uint64_t first_batch = 0;
   bool operator==(const SegmentHeader&) const = default;
 };
 // The last page holds the header again: without one, all the mail of a segment could not be read.
@@ -48,6 +53,7 @@ namespace record_flag {
 constexpr std::uint8_t more_follows = 1;  // the group goes on with the next record
 constexpr std::uint8_t continues = 2;     // not the first record of its group
 constexpr std::uint8_t ends_batch = 4;    // the next record begins on the next page
+constexpr std::uint8_t known = 7;  // any other: of a later release; the record's message is held (D-11)
 }  // namespace record_flag
 
 struct RecordHeader {
@@ -60,6 +66,10 @@ struct RecordHeader {
       0;  // CRC-32C of the head, and of the blob: not seeded, so any thread can compute them
   std::uint32_t blob_crc = 0;
   std::uint32_t batch = 0;  // where in the file the batch of this record begins: all before it is durable
+  // Of the same batch: the lower half of its number, 0 before version 2; and how many pages before it hold nothing that
+  // counts: what a torn batch left there, behind which a start went on.
+  std::uint32_t number = 0;
+  std::uint16_t void_pages = 0;
   MessageId id;
 };
 constexpr std::size_t to_page_end(std::size_t octets) noexcept {
@@ -76,10 +86,16 @@ void store_record_header(char* into, const RecordHeader& header, std::uint32_t s
 // purpose: a search for the next record after damage tries it everywhere, over octets that strangers wrote.
 bool decode_record_header(std::string_view octets, std::uint32_t seed, RecordHeader& header) noexcept;
 
+// Parts of the same for octets that may be damaged: does the checksum hold, whatever else they say; the batch's number.
+bool header_holds(std::string_view octets, std::uint32_t seed) noexcept;
+std::uint32_t header_number(std::string_view octets) noexcept;
+
 RecordType type_of(const Record& record) noexcept;
 std::string encode_head(const Record& record);
 // UnknownRecord for a type this release does not know. Errc::invalid: the head breaks its own grammar.
-Expected<Record> decode_head(std::uint8_t type, std::string_view head);
+// `ignored`: octets behind what this release knows are those of a later one, which a flag of the record says.
+enum class Behind : std::uint8_t { nothing, ignored };
+Expected<Record> decode_head(std::uint8_t type, std::string_view head, Behind behind = Behind::nothing);
 // Can it be written? Errc::too_long names the field.
 Expected<void> check_bounds(const Envelope& envelope);
 

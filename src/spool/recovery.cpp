@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <map>
 #include <memory>
+#include <set>
 #include <span>
 #include <utility>
 
@@ -21,14 +22,20 @@ std::string in_journal(const std::string& name) { return journal_directory + "/"
 
 class Recovery {
  public:
-  Recovery(Disk& disk, std::uint32_t segment_size, SegmentFiles& files, JournalState& state)
-      : disk_(disk), segment_size_(segment_size), files_(files), state_(state) {}
+  Recovery(Disk& disk, std::uint32_t segment_size, SegmentFiles& files, MarkFiles& marks, JournalState& state)
+      : disk_(disk),
+        segment_size_(segment_size),
+        files_(files),
+        marks_(marks),
+        state_(state),
+        keeper_(disk) {}
 
   Expected<Recovered> run() {
     auto found = look();
     if (!found) return found.error();
     auto ready = prepare();
     if (!ready) return ready.error();
+    find_missing();
     for (const auto& [sequence, header] : segments_) {
       auto replayed = replay(header);
       if (!replayed) return replayed.error();
@@ -38,12 +45,20 @@ class Recovery {
       if (const int synced = disk_.sync_directory(journal_directory); synced != 0)
         return disk_error(synced, "sync the journal directory");
     find_spares();
+    find_set_aside();
+    judge_marks();
+    result_.damaged = keeper_.count();
+    result_.damages = keeper_.take();
     return std::move(result_);
   }
 
  private:
   // Only reads: what refuses to start must leave everything untouched.
   Expected<void> look() {
+    auto marks = marks_.read();
+    if (!marks) return marks.error();
+    found_marks_ = std::move(*marks);
+    if (const auto& mark = found_marks_.mark) result_.next_sequence = mark->current + 1;
     const int listed = disk_.list(journal_directory, names_);
     if (listed == -ENOENT) return {};  // the first start
     if (listed != 0) return disk_error(listed, "read the journal directory");
@@ -74,11 +89,13 @@ class Recovery {
                                       "link); find out who put it there before starting again");
     if (!opened.file) return disk_error(opened.error, "open " + in_journal(name));
     auto header = read_header_at(*opened.file, 0, name, sequence);
-    if (header || (header.error().code != Errc::invalid && header.error().code != Errc::io)) return header;
+    if (header) return header;
+    // One that seems to be of a newer version may only be damaged there, when its copy is of ours.
     const std::int64_t size = opened.file->size();
     if (size < static_cast<std::int64_t>(2 * page_size)) return header;
     auto copy = read_header_at(*opened.file, static_cast<std::uint64_t>(size) - page_size, name, sequence);
     if (!copy) return copy.error().code == Errc::unavailable ? copy : header;
+    if (copy->size != size) return header;
     log::error("journal_header_damaged", {{"segment", sequence}, {"why", header.error().detail}});
     return copy;
   }
@@ -109,48 +126,157 @@ class Recovery {
 
   // D-21: an unreadable segment is kept for a person to look at, and the daemon starts without it.
   Expected<void> set_aside(const std::string& name, const std::string& why) {
+    Damage damage;
+    damage.segment = parse_segment_name(name).value_or(0);
+    damage.what = "its header can be read in neither place: " + why;
+    damage.may_have_held = "all the mail of a segment";
     int renamed = -EEXIST;
     for (int attempt = 0; renamed == -EEXIST && attempt < 1000; ++attempt) {
       const std::string suffix = attempt == 0 ? std::string() : "." + std::to_string(attempt);
-      renamed = disk_.rename(in_journal(name), corrupt_directory + "/" + name + suffix);
+      damage.kept = corrupt_directory + "/" + name + suffix;
+      renamed = disk_.rename(in_journal(name), damage.kept);
     }
-    if (renamed != 0) return disk_error(renamed, "move " + name + " to corrupt/");
-    log::error("journal_segment_unreadable",
-               {{"segment", name}, {"why", why}, {"moved_to", corrupt_directory}});
-    ++result_.damaged;
+    if (renamed != 0) {  // then it stays where it is, out of the way: its number is not used again
+      damage.what += "; it cannot be moved to corrupt/: " + disk_error(renamed, "rename").detail;
+      damage.kept = in_journal(name);
+      keeper_.note(std::move(damage));
+      return {};
+    }
+    keeper_.note(std::move(damage));
     for (const std::string& directory : {corrupt_directory, journal_directory})
       if (const int synced = disk_.sync_directory(directory); synced != 0)
         return disk_error(synced, "sync " + directory);
     return {};
   }
 
+  // Segments are freed strictly from the oldest on (D-18), so what is missing behind one that is needed was lost.
+  void find_missing() {
+    std::uint64_t first = segments_.empty() ? result_.next_sequence : segments_.begin()->first;
+    for (const auto& [name, why] : unreadable_)
+      if (const auto sequence = parse_segment_name(name)) first = std::min(first, *sequence);
+    std::uint64_t oldest = found_marks_.mark ? found_marks_.mark->oldest : 0;
+    for (const auto& [sequence, header] : segments_) oldest = std::max(oldest, header.oldest);
+    if (oldest == 0) oldest = first;  // nobody says what was freed
+    result_.oldest = oldest;
+    std::set<std::uint64_t> present;
+    for (const auto& [sequence, header] : segments_) present.insert(sequence);
+    for (const auto& [name, why] : unreadable_)
+      if (const auto sequence = parse_segment_name(name)) present.insert(*sequence);
+    std::uint64_t due = oldest;
+    for (const std::uint64_t sequence : present) {
+      if (sequence > due) missing(due, sequence - 1);
+      due = std::max(due, sequence + 1);
+    }
+    if (due < result_.next_sequence) missing(due, result_.next_sequence - 1);
+  }
+
+  void missing(std::uint64_t first, std::uint64_t last) {
+    Damage damage;
+    damage.segment = first;
+    damage.what = first == last
+                      ? "the file is missing"
+                      : "this file and those up to segment " + std::to_string(last) + " are missing";
+    const auto before = segments_.find(first - 1), after = segments_.find(last + 1);
+    const auto& mark = found_marks_.mark;
+    damage.may_have_held = "mail answered 250, or what became of it";
+    if (before != segments_.end() && after != segments_.end() && after->second.first_batch > 0)
+      damage.may_have_held += ", up to batch " + std::to_string(after->second.first_batch - 1);
+    if (after == segments_.end() && mark && mark->clean)
+      damage.may_have_held += "; at the last orderly stop the journal held " +
+                              std::to_string(mark->messages) +
+                              " unfinished messages, all its segments together";
+    const std::string name =
+        std::to_string(first) + (first == last ? "" : "-" + std::to_string(last)) + ".missing";
+    keeper_.keep_note(name, std::move(damage));
+  }
+
   Expected<void> replay(const SegmentHeader& header) {
     files_.add(header.sequence);
     const auto next = segments_.find(header.sequence + 1);
-    const std::uint32_t known_end = next == segments_.end() ? 0 : next->second.previous_end;
-    auto read = read_segment(header, known_end);
+    SegmentFacts facts;
+    facts.known_end = next == segments_.end() ? 0 : next->second.previous_end;
+    const auto& mark = found_marks_.mark;
+    const bool stopped_here = mark && mark->clean && mark->current == header.sequence;
+    if (stopped_here) facts.synced_to = std::min(mark->end, records_end(header));
+    facts.first_number = static_cast<std::uint32_t>(header.first_batch);
+    auto read = read_segment(header, facts.known_end);
     if (!read) return read.error();
     const std::string_view octets(buffer_.get(), *read);
-    const SegmentScan scan = scan_segment(octets, seed_of(header), known_end);
+    const SegmentScan scan = scan_segment(octets, seed_of(header), facts);
     // Up to the end that a successor names all was synced, by the life that wrote it or by the start that named it.
     // Where nobody names one, what counts was found by reading alone: the last segment, and one whose successor is lost.
-    if (known_end == 0) {
+    if (facts.known_end == 0) {
       const std::string_view believed = octets.substr(0, to_page_end(scan.end));
       auto durable =
           write_again(disk_, in_journal(segment_name(header.sequence)), believed, unreadable_pages_);
       if (!durable) return durable.error();
     }
-    for (const Gap& gap : scan.gaps) damaged_octets(header.sequence, octets, gap);
-    replay_groups(header.sequence, octets, scan.records);
+    damaged_octets(header, octets, scan);
+    replay_groups(header, octets, scan.records);
+    if (facts.known_end == 0) judge_tail(header, octets, scan);
+    result_.next_batch = std::max(result_.next_batch, header.first_batch);
+    if (scan.next_number != 0)
+      result_.next_batch =
+          std::max(result_.next_batch, header.first_batch + (scan.next_number - facts.first_number));
     if (header.sequence + 1 == result_.next_sequence) {
       result_.last = header;
       result_.previous_end = scan.end;
+      const bool proven = unreadable_pages_.empty() && *read == records_end(header) &&
+                          (header.version > 1 || scan.torn.from == scan.torn.to);
+      if (proven) result_.clean_from = scan.clean_from;
     }
     result_.torn += scan.abandoned;
-    if (scan.abandoned > 0 && known_end == 0)
-      log::warning("journal_tail_torn",
-                   {{"segment", header.sequence}, {"from", scan.end}, {"octets", scan.abandoned}});
+    // They may be readable another day: nothing is to be written over them.
+    if (!unreadable_pages_.empty()) files_.keep(header.sequence);
     return {};
+  }
+
+  void damaged_octets(const SegmentHeader& header, std::string_view octets, const SegmentScan& scan) {
+    for (const Gap& gap : scan.gaps) {
+      Damage damage;
+      damage.from = gap.from;
+      damage.to = gap.to;
+      damage.what = gap.to > octets.size()            ? "the file ends too early"
+                    : unreadable_in(gap.from, gap.to) ? "octets that the disk could not read"
+                                                      : "octets that hold no record any more";
+      damage.may_have_held = "mail answered 250, or what became of it";
+      keeper_.keep(header, octets, std::move(damage));
+    }
+  }
+
+  bool unreadable_in(std::size_t from, std::size_t to) const {
+    return std::any_of(unreadable_pages_.begin(), unreadable_pages_.end(),
+                       [&](std::size_t page) { return page + page_size > from && page < to; });
+  }
+
+  // Behind the last record nothing was ever acknowledged, or it was and has been damaged since. Which, nobody can tell.
+  void judge_tail(const SegmentHeader& header, std::string_view octets, const SegmentScan& scan) {
+    Damage damage;
+    damage.may_have_held =
+        "mail answered 250, or what became of it, unless the batch was never finished because of a crash";
+    if (scan.torn.from < scan.torn.to) {
+      damage.from = scan.torn.from;
+      damage.to = scan.torn.to;
+      damage.what = "the last batch is not whole; " + std::to_string(scan.in_torn) +
+                    " of its records can be read behind the damage";
+      keeper_.keep(header, octets, damage);
+    }
+    for (const std::size_t page : unreadable_pages_) {
+      if (page + page_size <= scan.end || (page >= scan.torn.from && page < scan.torn.to)) continue;
+      damage.from = static_cast<std::uint32_t>(page);
+      damage.to = static_cast<std::uint32_t>(page + page_size);
+      damage.what = "octets that the disk could not read, behind the last record";
+      keeper_.keep(header, octets, damage);
+    }
+    if (octets.size() >= records_end(header)) return;
+    damage.from = std::max(scan.end, static_cast<std::uint32_t>(octets.size()));
+    damage.to = header.size;
+    damage.what = "the file is shorter than its header says";
+    damage.kept.clear();
+    keeper_.keep_note(std::to_string(header.sequence) + "-" + std::to_string(damage.from) + ".missing", [&] {
+      damage.segment = header.sequence;
+      return damage;
+    }());
   }
 
   // What cannot be read is as good as damaged: zeros, which are no record. What cannot be read now is not.
@@ -191,32 +317,8 @@ class Recovery {
     return step.size();
   }
 
-  void damaged_octets(std::uint64_t sequence, std::string_view octets, const Gap& gap) {
-    ++result_.damaged;
-    log::error("journal_damaged", {{"segment", sequence}, {"from", gap.from}, {"to", gap.to}});
-    keep_copy(sequence, octets, gap);
-  }
-
-  // Into corrupt/, before the segment is used again for something else.
-  void keep_copy(std::uint64_t sequence, std::string_view octets, const Gap& gap) {
-    if (gap.from >= octets.size()) return;  // the file ends before it
-    const std::string name =
-        corrupt_directory + "/" + std::to_string(sequence) + "-" + std::to_string(gap.from);
-    auto opened = disk_.open(name, Disk::Access::create);
-    if (opened.error == -EEXIST) return;  // an earlier start has kept it
-    Expected<void> kept;
-    if (!opened.file) kept = disk_error(opened.error, "create");
-    if (kept) kept = write_all(*opened.file, 0, octets.substr(gap.from, gap.to - gap.from));
-    if (kept && opened.file->sync_data() != 0) kept = Error(Errc::io, "sync");
-    if (kept && disk_.sync_directory(corrupt_directory) != 0) kept = Error(Errc::io, "sync the directory");
-    if (kept)
-      log::error("journal_damage_copied", {{"to", name}});
-    else
-      log::error("journal_damage_not_copied", {{"to", name}, {"why", kept.error().detail}});
-  }
-
   // Groups are atomic: with a record missing or damaged, none of it counts (D-17).
-  void replay_groups(std::uint64_t sequence, std::string_view octets,
+  void replay_groups(const SegmentHeader& header, std::string_view octets,
                      const std::vector<ScannedRecord>& records) {
     std::size_t first = 0;
     while (first < records.size()) {
@@ -224,54 +326,81 @@ class Recovery {
       while (end < records.size() && records[end].offset == records[end - 1].next &&
              (records[end - 1].header.flags & record_flag::more_follows) != 0)
         ++end;
-      replay_group(sequence, octets, std::span(records).subspan(first, end - first));
+      replay_group(header, octets, std::span(records).subspan(first, end - first));
       first = end;
     }
   }
 
-  void replay_group(std::uint64_t sequence, std::string_view octets, std::span<const ScannedRecord> group) {
+  void replay_group(const SegmentHeader& segment, std::string_view octets,
+                    std::span<const ScannedRecord> group) {
     const bool whole = (group.front().header.flags & record_flag::continues) == 0 &&
                        (group.back().header.flags & record_flag::more_follows) == 0;
     const bool intact =
         std::all_of(group.begin(), group.end(), [](const auto& record) { return record.intact(); });
-    if (group.size() == 1 && whole) return replay_record(sequence, octets, group.front());
+    if (group.size() == 1 && whole) return replay_record(segment, octets, group.front());
     if (whole && intact) {
-      for (const ScannedRecord& record : group) replay_record(sequence, octets, record);
+      for (const ScannedRecord& record : group) replay_record(segment, octets, record);
       return;
     }
-    for (const ScannedRecord& record : group) report_damage(sequence, octets, record);
+    for (const ScannedRecord& record : group)
+      report_damage(segment, octets, record, "a record of a group that is not whole");
   }
 
-  void replay_record(std::uint64_t sequence, std::string_view octets, const ScannedRecord& record) {
+  void replay_record(const SegmentHeader& segment, std::string_view octets, const ScannedRecord& record) {
     ++result_.records;
     const RecordHeader& header = record.header;
     const std::size_t head_at = record.offset + record_header_size;
-    auto decoded = decode_head(header.type, octets.substr(head_at, header.head_length));
-    if (!record.head_intact || !decoded) return damaged_record(sequence, octets, record);
-    if (!record.blob_intact) report_damage(sequence, octets, record);
+    const bool of_later_release = (header.flags & ~record_flag::known) != 0;
+    auto decoded = decode_head(header.type, octets.substr(head_at, header.head_length),
+                               of_later_release ? Behind::ignored : Behind::nothing);
+    if (!record.head_intact || !decoded) return damaged_record(segment, octets, record);
+    if (!record.blob_intact) report_damage(segment, octets, record, "a message whose body is damaged");
     JournalEntry entry;
     entry.id = header.id;
     entry.record = std::move(*decoded);
-    entry.blob = Extent{sequence, static_cast<std::uint32_t>(head_at + header.head_length),
+    entry.blob = Extent{segment.sequence, static_cast<std::uint32_t>(head_at + header.head_length),
                         header.blob_length, header.blob_crc};
     entry.octets = record.end - record.offset;
     entry.blob_intact = record.blob_intact;
     state_.apply(std::move(entry));
+    if (of_later_release)  // D-11
+      state_.hold(header.id, "a record of its journal says more than this release understands");
   }
 
   // Its message is known and may be alive: nothing is to be sent on half of what was said about it (D-11).
-  void damaged_record(std::uint64_t sequence, std::string_view octets, const ScannedRecord& record) {
-    report_damage(sequence, octets, record);
+  void damaged_record(const SegmentHeader& segment, std::string_view octets, const ScannedRecord& record) {
+    report_damage(segment, octets, record, "a record whose head is damaged");
     state_.hold(record.header.id, "a record of its journal is damaged");
   }
 
-  void report_damage(std::uint64_t sequence, std::string_view octets, const ScannedRecord& record) {
-    ++result_.damaged;
-    log::error("journal_record_damaged", {{"segment", sequence},
-                                          {"offset", record.offset},
-                                          {"id", record.header.id.to_string()},
-                                          {"type", record.header.type}});
-    keep_copy(sequence, octets, Gap{record.offset, record.end});
+  void report_damage(const SegmentHeader& segment, std::string_view octets, const ScannedRecord& record,
+                     std::string_view what) {
+    Damage damage;
+    damage.from = record.offset;
+    damage.to = record.end;
+    damage.what = what;
+    damage.may_have_held =
+        "a record of type " + std::to_string(record.header.type) + " about " + record.header.id.to_string();
+    keeper_.keep(segment, octets, std::move(damage));
+  }
+
+  void find_set_aside() {
+    std::vector<std::string> names;
+    if (disk_.list(corrupt_directory, names) != 0)
+      return;  // none, or it will be asked again at the next start
+    for (const std::string& name : names)
+      if (!name.ends_with(recovered_suffix) && !name.ends_with(".part")) result_.set_aside.push_back(name);
+    std::sort(result_.set_aside.begin(), result_.set_aside.end());
+  }
+
+  void judge_marks() {
+    result_.marks = found_marks_.unreadable;
+    const bool expected =
+        result_.records > 0 &&
+        std::any_of(segments_.begin(), segments_.end(), [](const auto& at) { return at.second.version > 1; });
+    if (expected && !found_marks_.any)
+      result_.marks = "both are missing: whether segments are, too, cannot be told for sure";
+    if (!result_.marks.empty()) log::warning("journal_marks", {{"why", result_.marks}});
   }
 
   void find_spares() {
@@ -292,7 +421,10 @@ class Recovery {
   Disk& disk_;
   std::uint32_t segment_size_;
   SegmentFiles& files_;
+  MarkFiles& marks_;
   JournalState& state_;
+  DamageKeeper keeper_;
+  MarkFiles::Found found_marks_;
   std::vector<std::string> names_;
   std::map<std::uint64_t, SegmentHeader> segments_;
   std::vector<std::pair<std::string, std::string>> unreadable_;  // name, why
@@ -304,9 +436,9 @@ class Recovery {
 
 }  // namespace
 
-Expected<Recovered> recover(Disk& disk, std::uint32_t segment_size, SegmentFiles& files,
+Expected<Recovered> recover(Disk& disk, std::uint32_t segment_size, SegmentFiles& files, MarkFiles& marks,
                             JournalState& state) {
-  return Recovery(disk, segment_size, files, state).run();
+  return Recovery(disk, segment_size, files, marks, state).run();
 }
 
 }  // namespace sealpost::spool

@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "sealpost/expected.hpp"
+#include "spool/damage.hpp"
 #include "spool/disk.hpp"
+#include "spool/journal_mark.hpp"
 #include "spool/journal_state.hpp"
 #include "spool/segment_files.hpp"
 
@@ -18,16 +20,28 @@ namespace sealpost::spool {
 
 struct Recovered {
   std::uint64_t next_sequence = 1;
-  SegmentHeader last;               // the segment before that one; its sequence is 0 when there is none
-  std::uint32_t previous_end = 0;   // where it ends
+  std::uint64_t next_batch = 1;
+  std::uint64_t oldest = 1;        // what is missing below it was freed
+  SegmentHeader last;              // the segment before that one; its sequence is 0 when there is none
+  std::uint32_t previous_end = 0;  // where it ends
+  // From this page of it on nothing looks like a record of ours: where writing can go on when there is no room for a new
+  // segment. 0: that was not to be told, so nothing must be written there any more.
+  std::uint32_t clean_from = 0;
   std::vector<std::string> spares;  // names of files ready to become segments
   std::uint64_t records = 0;
-  std::uint64_t damaged = 0;  // records or stretches that were set aside or held: each had an alert
-  std::uint64_t torn = 0;     // octets at the end that were never acknowledged
+  std::uint64_t damaged = 0;  // records or stretches that could not be read: each was named in the log
+  std::uint64_t torn = 0;     // octets at the end that were never acknowledged, as far as that can be known
+  std::vector<Damage> damages;
+  std::vector<std::string> set_aside;  // files in corrupt/ that nobody has dealt with
+  std::string marks;                   // what is wrong with the marks, "" when nothing is
 };
 
 // Errc::unavailable: a newer format, or a file that cannot be read now; Errc::refused: a file that is not
 // privately ours. Both leave everything as it is. Any other: what was read cannot be made durable (write_again.hpp).
-Expected<Recovered> recover(Disk& disk, std::uint32_t segment_size, SegmentFiles& files, JournalState& state);
+Expected<Recovered> recover(Disk& disk, std::uint32_t segment_size, SegmentFiles& files, MarkFiles& marks,
+                            JournalState& state);
+
+// Files in corrupt/ whose name ends so have been read in again with `spool recover`.
+inline const std::string recovered_suffix = ".recovered";
 
 }  // namespace sealpost::spool

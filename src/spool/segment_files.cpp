@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "base/text.hpp"
 
@@ -17,24 +18,11 @@ constexpr std::uint64_t sync_step = 4u << 20;  // octets of a spare, a few milli
 
 std::string in_journal(const std::string& name) { return journal_directory + "/" + name; }
 
-Expected<void> write_zeros(JournalFile& file, std::uint32_t size) {
-  const std::string zeros(std::min<std::size_t>(size, 1u << 20), '\0');
-  for (std::uint64_t at = 0; at < size; at += zeros.size()) {
-    const auto left = static_cast<std::size_t>(size - at);
-    auto written = write_all(file, at, std::string_view(zeros).substr(0, left));
-    if (!written) return written.error();
-    // In steps: the next commit of the journal would wait behind all that lies unsynced in the disk's queue.
-    const bool step = (at + zeros.size()) % sync_step == 0 || at + zeros.size() >= size;
-    if (const int synced = step ? file.sync_data() : 0; synced != 0) return disk_error(synced, "sync");
-  }
-  return {};
-}
-
 Expected<void> fill_spare(JournalFile& file, std::uint32_t size, SpareFill fill) {
   const int allocated = file.allocate(size);
   if (allocated != 0) return disk_error(allocated, "allocate");
   if (fill == SpareFill::written) {
-    auto written = write_zeros(file, size);
+    auto written = write_zeros(file, 0, size);
     if (!written) return written;
   } else if (const int synced = file.sync_data(); synced != 0) {
     return disk_error(synced, "sync");
@@ -59,6 +47,20 @@ std::string spare_name(std::uint64_t number) { return fmt::format("{}{}", spare_
 std::optional<std::uint64_t> parse_spare_name(std::string_view name) {
   if (!name.starts_with(spare_prefix)) return std::nullopt;
   return text::parse_u64(name.substr(spare_prefix.size()));
+}
+
+Expected<void> write_zeros(JournalFile& file, std::uint64_t from, std::uint64_t to) {
+  const std::string zeros(std::min<std::size_t>(to - from, 1u << 20), '\0');
+  for (std::uint64_t at = from; at < to; at += zeros.size()) {
+    const auto left = static_cast<std::size_t>(to - at);
+    auto written = write_all(file, at, std::string_view(zeros).substr(0, left));
+    if (!written) return written.error();
+    // In steps: the next commit of the journal would wait behind all that lies unsynced in the disk's queue.
+    const std::uint64_t done = at + zeros.size() - from;
+    const bool step = done % sync_step == 0 || at + zeros.size() >= to;
+    if (const int synced = step ? file.sync_data() : 0; synced != 0) return disk_error(synced, "sync");
+  }
+  return {};
 }
 
 Expected<void> make_spare(Disk& disk, const std::string& name, std::uint32_t size, SpareFill fill) {
@@ -87,13 +89,18 @@ Expected<std::shared_ptr<JournalFile>> SegmentFiles::open(std::uint64_t sequence
   if (!known_.contains(sequence))
     return Error(Errc::not_found, "segment " + segment_name(sequence) + " is gone");
   auto opened = disk_.open(in_journal(segment_name(sequence)), Disk::Access::read);
+  if (opened.error == -EMFILE || opened.error == -ENFILE) {  // some that nobody reads now may be worth less
+    const std::size_t before = open_.size();
+    close_some(0);
+    if (open_.size() < before) opened = disk_.open(in_journal(segment_name(sequence)), Disk::Access::read);
+  }
   if (!opened.file) return disk_error(opened.error, "open " + segment_name(sequence));
-  close_some();
+  close_some(most_open);
   return open_.emplace(sequence, std::move(opened.file)).first->second;
 }
 
-void SegmentFiles::close_some() {
-  for (auto at = open_.begin(); at != open_.end() && open_.size() >= most_open;)
+void SegmentFiles::close_some(std::size_t most) {
+  for (auto at = open_.begin(); at != open_.end() && open_.size() >= most;)
     at = at->second.use_count() == 1 ? open_.erase(at) : std::next(at);
 }
 
@@ -102,33 +109,51 @@ void SegmentFiles::add(std::uint64_t sequence) {
   known_.insert(sequence);
 }
 
-Expected<void> SegmentFiles::activate(const std::string& spare, std::shared_ptr<JournalFile> file,
-                                      const SegmentHeader& header) {
+void SegmentFiles::keep(std::uint64_t sequence) {
+  const std::lock_guard lock(mutex_);
+  kept_.insert(sequence);
+}
+
+Expected<void> SegmentFiles::write_header(JournalFile& file, const SegmentHeader& header) {
   const std::string octets = encode_segment_header(header);
   for (const std::uint64_t at : {std::uint64_t{0}, std::uint64_t{records_end(header)}}) {
-    auto written = write_all(*file, at, octets);
+    auto written = write_all(file, at, octets);
     if (!written) return written.error();
   }
-  const std::string name = segment_name(header.sequence);
-  if (const int synced = file->sync_data(); synced != 0) return disk_error(synced, "sync " + spare);
-  if (const int renamed = disk_.rename(in_journal(spare), in_journal(name)); renamed != 0)
-    return disk_error(renamed, "rename " + spare + " to " + name);
-  if (const int synced = disk_.sync_directory(journal_directory); synced != 0)
-    return disk_error(synced, "sync the journal directory");
-  const std::lock_guard lock(mutex_);
-  known_.insert(header.sequence);
-  close_some();
-  open_.insert_or_assign(header.sequence, std::move(file));
+  if (const int synced = file.sync_data(); synced != 0) return disk_error(synced, "sync its header");
   return {};
 }
 
+Expected<void> SegmentFiles::name(const std::string& spare, std::uint64_t sequence) {
+  const int renamed = disk_.rename(in_journal(spare), in_journal(segment_name(sequence)));
+  if (renamed != 0) return disk_error(renamed, "rename " + spare + " to " + segment_name(sequence));
+  return {};
+}
+
+Expected<void> SegmentFiles::sync_names() {
+  const int synced = disk_.sync_directory(journal_directory);
+  if (synced != 0) return disk_error(synced, "sync the journal directory");
+  names_unsynced_ = false;
+  return {};
+}
+
+void SegmentFiles::serve(std::uint64_t sequence, std::shared_ptr<JournalFile> file) {
+  const std::lock_guard lock(mutex_);
+  known_.insert(sequence);
+  close_some(most_open);
+  open_.insert_or_assign(sequence, std::move(file));
+}
+
 Expected<std::string> SegmentFiles::release_oldest(bool wants_spare) {
+  if (names_unsynced_)
+    if (auto synced = sync_names(); !synced) return synced.error();
   std::uint64_t sequence = 0;
-  bool read_on = false;
+  bool read_on = false, kept = false;
   {
     const std::lock_guard lock(mutex_);
     sequence = *known_.begin();
     known_.erase(known_.begin());
+    kept = kept_.contains(sequence);
     if (const auto at = open_.find(sequence); at != open_.end()) {
       read_on = at->second.use_count() > 1;
       open_.erase(at);
@@ -137,16 +162,25 @@ Expected<std::string> SegmentFiles::release_oldest(bool wants_spare) {
   const std::string name = in_journal(segment_name(sequence));
   std::string spare;
   int done = 0;
-  if (wants_spare && !read_on) {
+  if (kept) {
+    done = disk_.rename(name, corrupt_directory + "/" + segment_name(sequence));
+  } else if (wants_spare && !read_on) {
     spare = new_spare_name();
     done = disk_.rename(name, in_journal(spare));
   } else {
     done = disk_.remove(name);
   }
-  if (done != 0) return disk_error(done, "free " + name);
+  if (done != 0) {
+    add(sequence);  // it is there still, as far as that can be known
+    return disk_error(done, "free " + name);
+  }
   // The name goes durably before the next segment may: what finished this one's messages lies in later ones.
-  if (const int synced = disk_.sync_directory(journal_directory); synced != 0)
-    return disk_error(synced, "sync the journal directory");
+  names_unsynced_ = true;
+  if (auto synced = sync_names(); !synced) {
+    const bool later = synced.error().code == Errc::no_space || synced.error().code == Errc::unavailable;
+    if (!later) return synced.error();
+    spare.clear();  // not to be written to while its old name may come back
+  }
   return spare;
 }
 

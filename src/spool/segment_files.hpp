@@ -36,6 +36,9 @@ enum class SpareFill : std::uint8_t {
 // A file ready to become a segment. On failure nothing is left behind. Any thread.
 Expected<void> make_spare(Disk& disk, const std::string& name, std::uint32_t size, SpareFill fill);
 
+// Zeros from `from` on, up to `to`, synced.
+Expected<void> write_zeros(JournalFile& file, std::uint64_t from, std::uint64_t to);
+
 class SegmentFiles {
  public:
   explicit SegmentFiles(Disk& disk) noexcept : disk_(disk) {}
@@ -45,14 +48,19 @@ class SegmentFiles {
   std::shared_ptr<JournalFile> find(std::uint64_t sequence) const;
   Expected<std::shared_ptr<JournalFile>> open(std::uint64_t sequence);
 
-  // The spool's own work. add(): a segment that recovery found.
+  // The spool's own work. add(): a segment that recovery found. keep(): some of it could not be read, so it goes to
+  // corrupt/ when it is freed.
   void add(std::uint64_t sequence);
-  // Durable when it returns: header written and synced, then the name, then the directory.
-  Expected<void> activate(const std::string& spare, std::shared_ptr<JournalFile> file,
-                          const SegmentHeader& header);
-  // Nothing needs the oldest segment any more. Gives the name of the spare it became, "" when it was removed:
-  // somebody still reads it, or no spare is wanted. An error leaves it unknown which; nothing more must be
-  // freed then.
+  void keep(std::uint64_t sequence);
+  // A spare becomes a segment in three steps, each done when the one before is; the last makes it durable (D-02).
+  Expected<void> write_header(JournalFile& file, const SegmentHeader& header);
+  Expected<void> name(const std::string& spare, std::uint64_t sequence);
+  Expected<void> sync_names();
+  // From now on it can be read.
+  void serve(std::uint64_t sequence, std::shared_ptr<JournalFile> file);
+  // Nothing needs the oldest segment any more. Gives the name of the spare it became, "" when it was removed or put
+  // aside: somebody still reads it, no spare is wanted, or it is kept. Errc::no_space and Errc::unavailable: not now,
+  // ask again. Any other error leaves it unknown whether it is gone; nothing more must be freed then.
   Expected<std::string> release_oldest(bool wants_spare);
 
   std::uint64_t oldest() const;
@@ -62,11 +70,12 @@ class SegmentFiles {
 
  private:
   static constexpr std::size_t most_open = 64;
-  void close_some();
+  void close_some(std::size_t most);
 
   Disk& disk_;
   mutable std::mutex mutex_;
-  std::set<std::uint64_t> known_;
+  std::set<std::uint64_t> known_, kept_;
+  bool names_unsynced_ = false;  // of a segment that was freed: before the next one is
   std::map<std::uint64_t, std::shared_ptr<JournalFile>> open_;
   std::uint64_t next_spare_ = 1;
 };

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
+#include <string>
 
 #include "spool/crc32c.hpp"
 
@@ -14,17 +16,6 @@ bool is_zero(std::string_view octets, std::size_t at) noexcept {
   if (at + sizeof word > octets.size()) return false;
   std::memcpy(&word, octets.data() + at, sizeof word);
   return word == 0;
-}
-
-// The first offset from `at` on where a record begins; octets.size() when there is none.
-std::size_t next_record(std::string_view octets, std::size_t at, std::uint32_t seed, RecordHeader& header) {
-  for (; at + record_header_size <= octets.size(); at += 8) {
-    // The first eight octets of a record are its checksum and the length of its head: hardly ever zero, and
-    // most of what has to be searched is.
-    if (is_zero(octets, at) && is_zero(octets, at + 8)) continue;
-    if (decode_record_header(octets.substr(at), seed, header)) return at;
-  }
-  return octets.size();
 }
 
 ScannedRecord check(std::string_view octets, std::size_t at, const RecordHeader& header) {
@@ -42,11 +33,28 @@ ScannedRecord check(std::string_view octets, std::size_t at, const RecordHeader&
   return record;
 }
 
-// A record that directly follows another belongs to the same batch or begins one; what does not was left there by a
-// batch that was torn, after which writing began again at its start.
+// Numbers count up; before format version 2 there were none.
+bool is_next(std::uint32_t before, std::uint32_t number) noexcept {
+  return before == 0 || number == 0 || number == before + 1;
+}
+
+// A record that directly follows another belongs to the same batch or begins the next one; what does not was left there by
+// a batch that was torn, after which writing began again at its start.
 bool follows(const ScannedRecord& before, const RecordHeader& header) noexcept {
-  const bool new_batch = (before.header.flags & record_flag::ends_batch) != 0;
-  return header.batch == (new_batch ? before.next : before.header.batch);
+  if ((before.header.flags & record_flag::ends_batch) == 0)
+    return header.batch == before.header.batch && header.number == before.header.number;
+  return header.batch == before.next && is_next(before.header.number, header.number);
+}
+
+// What a damaged record says of its length may be wrong, or others may have been written over it: a batch that begins within
+// it counts. No stranger can forge one in a body, see seed_of().
+std::uint32_t next_after(std::string_view octets, std::uint32_t seed, const ScannedRecord& record) {
+  if (record.intact()) return record.next;
+  RecordHeader header;
+  for (std::size_t at = to_page_end(record.offset + 1); at < record.next; at += page_size)
+    if (at < octets.size() && decode_record_header(octets.substr(at), seed, header) && header.batch == at)
+      return static_cast<std::uint32_t>(at);
+  return record.next;
 }
 
 std::vector<ScannedRecord> find_all(std::string_view octets, std::uint32_t seed) {
@@ -56,9 +64,14 @@ std::vector<ScannedRecord> find_all(std::string_view octets, std::uint32_t seed)
   while (at < octets.size()) {
     const bool due = decode_record_header(octets.substr(at), seed, header) &&
                      (found.empty() ? header.batch == at : follows(found.back(), header));
-    if (!due) at = next_record(octets, at + 8, seed, header);
+    if (!due) {
+      // A batch may begin right here that does not follow: batches before it are missing.
+      const bool begins = decode_record_header(octets.substr(at), seed, header) && header.batch == at;
+      if (!begins) at = next_record(octets, at + 8, seed, header);
+    }
     if (at >= octets.size()) break;
     found.push_back(check(octets, at, header));
+    found.back().next = next_after(octets, seed, found.back());
     at = found.back().next;
   }
   return found;
@@ -72,22 +85,105 @@ std::uint32_t synced_end(const std::vector<ScannedRecord>& records) noexcept {
   return end;
 }
 
+// The stretches that a batch behind them says hold nothing that counts, by their ends.
+using Voids = std::map<std::uint32_t, std::uint32_t>;
+Voids voids_of(const std::vector<ScannedRecord>& records) {
+  Voids voids;
+  for (const ScannedRecord& record : records) {
+    const std::uint64_t length = std::uint64_t{record.header.void_pages} * page_size;
+    const std::uint32_t to = record.header.batch;
+    if (length > 0 && to <= record.offset && length + segment_header_size <= to)
+      voids[to] = to - static_cast<std::uint32_t>(length);
+  }
+  return voids;
+}
+
+bool is_void(const Voids& voids, std::uint32_t offset) {
+  const auto at = voids.upper_bound(offset);
+  return at != voids.end() && offset >= at->second;
+}
+
+// Octets from..to that hold no record: those of it that should.
+void add_gap(std::vector<Gap>& gaps, const Voids& voids, std::uint32_t from, std::uint32_t to) {
+  for (auto at = voids.upper_bound(from); at != voids.end() && at->second < to; ++at) {
+    if (from < at->second) gaps.push_back(Gap{from, at->second});
+    from = at->first;
+  }
+  // The last record of a batch may be torn or its flag lost: what fills its page is nothing.
+  if (from < to) gaps.push_back(Gap{from, to});
+}
+
+// D-03: where the last batch was torn, unless it was damaged.
+void judge_tail(SegmentScan& scan, const std::vector<ScannedRecord>& found, std::string_view octets,
+                std::uint32_t seed) {
+  std::uint32_t torn_to = 0;
+  for (const ScannedRecord& record : found) {
+    if (record.offset < scan.end) continue;
+    scan.abandoned += record.end - record.offset;
+    if (record.intact()) ++scan.in_torn;
+    torn_to = std::max(torn_to, static_cast<std::uint32_t>(to_page_end(record.end)));
+  }
+  const bool cut_short =
+      !scan.records.empty() && (scan.records.back().header.flags & record_flag::ends_batch) == 0;
+  if (cut_short) torn_to = std::max(torn_to, static_cast<std::uint32_t>(to_page_end(scan.end + 1)));
+  const std::size_t due_at[] = {scan.end, to_page_end(scan.end)};
+  for (const std::size_t at : due_at) {
+    const bool mid_batch = at % page_size != 0;
+    if (at + record_header_size > octets.size()) continue;
+    const std::uint32_t number = mid_batch ? scan.next_number - 1 : scan.next_number;
+    if (was_header(octets.substr(at), seed, number))
+      torn_to = std::max(torn_to, static_cast<std::uint32_t>(to_page_end(at + record_header_size)));
+  }
+  if (torn_to > scan.end)
+    scan.torn = Gap{scan.end, std::min(torn_to, static_cast<std::uint32_t>(octets.size()))};
+  scan.clean_from = std::max(torn_to, static_cast<std::uint32_t>(to_page_end(scan.end)));
+}
+
 }  // namespace
 
-SegmentScan scan_segment(std::string_view octets, std::uint32_t seed, std::uint32_t known_end) {
+// The first offset from `at` on where a record begins; octets.size() when there is none.
+std::size_t next_record(std::string_view octets, std::size_t at, std::uint32_t seed, RecordHeader& header) {
+  for (; at + record_header_size <= octets.size(); at += 8) {
+    // The first eight octets of a record are its checksum and the length of its head: hardly ever zero, and
+    // most of what has to be searched is.
+    if (is_zero(octets, at) && is_zero(octets, at + 8)) continue;
+    if (decode_record_header(octets.substr(at), seed, header)) return at;
+  }
+  return octets.size();
+}
+
+bool was_header(std::string_view octets, std::uint32_t seed, std::uint32_t due_number) {
+  RecordHeader header;
+  if (octets.size() < record_header_size) return false;
+  std::string copy(octets.substr(0, record_header_size));
+  if (due_number != 0 && header_number(copy) == due_number) return true;
+  if (is_zero(copy, 0) && is_zero(copy, 8)) return false;
+  for (std::size_t bit = 0; bit < 8 * record_header_size; ++bit) {
+    const char mask = static_cast<char>(1 << (bit % 8));
+    copy[bit / 8] = static_cast<char>(copy[bit / 8] ^ mask);
+    if (header_holds(copy, seed)) return true;
+    copy[bit / 8] = static_cast<char>(copy[bit / 8] ^ mask);
+  }
+  return false;
+}
+
+SegmentScan scan_segment(std::string_view octets, std::uint32_t seed, const SegmentFacts& facts) {
   SegmentScan scan;
   scan.end = segment_header_size;
+  const std::uint32_t known_end = facts.known_end;
   if (known_end != 0) octets = octets.substr(0, known_end);
   const std::vector<ScannedRecord> found = find_all(octets, seed);
-  const std::uint32_t trusted = known_end != 0 ? known_end : synced_end(found);
+  const Voids voids = voids_of(found);
+  const std::uint32_t trusted = known_end != 0 ? known_end : std::max(synced_end(found), facts.synced_to);
   std::uint32_t at = segment_header_size;  // where the next record is due
   std::size_t whole = 0;                   // records of complete groups
   for (const ScannedRecord& record : found) {
+    if (is_void(voids, record.offset)) continue;
     const bool acknowledged = record.offset < trusted;
     const std::uint32_t due = acknowledged ? at : std::max(at, trusted);
     const bool torn = !acknowledged && (record.offset != due || !record.intact());
     if (torn) break;  // D-03: from here on nothing was ever acknowledged
-    if (record.offset != at) scan.gaps.push_back(Gap{at, record.offset});
+    if (record.offset != at) add_gap(scan.gaps, voids, at, record.offset);
     scan.records.push_back(record);
     at = record.next;
     if ((record.header.flags & record_flag::more_follows) == 0) {
@@ -96,10 +192,12 @@ SegmentScan scan_segment(std::string_view octets, std::uint32_t seed, std::uint3
     }
   }
   scan.records.resize(whole);  // the rest is a group that never ended
-  if (at < trusted) scan.gaps.push_back(Gap{at, trusted});
+  if (at < trusted) add_gap(scan.gaps, voids, at, trusted);
   scan.end = std::max(scan.end, trusted);
+  scan.next_number = facts.first_number;
   for (const ScannedRecord& record : found)
-    if (record.offset >= scan.end) scan.abandoned += record.next - record.offset;
+    if (record.header.number != 0) scan.next_number = std::max(scan.next_number, record.header.number + 1);
+  if (known_end == 0) judge_tail(scan, found, octets, seed);
   return scan;
 }
 

@@ -300,7 +300,10 @@ int SimDisk::sync_directory(const std::string& name) noexcept {
   const int error = begin_call();
   if (error != 0 && !cut_now()) return error;
   if (error != 0 && random_() % 2 == 0) return error;
-  const auto inside = [&](const std::string& path) { return path.starts_with(name + "/"); };
+  const auto inside = [&](const std::string& path) {
+    if (name == ".") return !path.empty() && path.find('/') == std::string::npos;
+    return path.starts_with(name + "/");
+  };
   std::erase_if(unsynced_names_, [&](const NameChange& change) {
     if (!inside(change.gone) && !inside(change.come)) return false;
     apply(durable_, change);

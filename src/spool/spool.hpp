@@ -75,8 +75,8 @@ class Spool {
   // Room for a message of `size` octets (0: unknown)? Errc::no_space when below the floor of D-08,
   // Errc::unavailable when the journal is unhealthy (D-07). Cheap, any thread.
   virtual Expected<void> room_for(std::uint64_t size) const = 0;
-  // Can what happens be recorded? When not, that stays so until a restart, and nothing must be begun whose outcome
-  // would be forgotten by then (D-07). Cheap, any thread.
+  // Can what happens be recorded? When not, nothing must be begun whose outcome would be forgotten (D-07). That stays so
+  // until a restart when the disk failed, and ends by itself when room or descriptors were short. Cheap, any thread.
   virtual bool healthy() const noexcept = 0;
 
   // Writes a part of a long body ahead of its message; durable only together with the message.
@@ -112,6 +112,8 @@ class Spool {
   struct Counters {
     std::uint64_t messages = 0, groups = 0, syncs = 0, octets = 0, failures = 0;
     std::uint64_t segments = 0, live_messages = 0;
+    std::uint64_t damaged = 0;    // stretches of the journal that the start could not read
+    std::uint64_t set_aside = 0;  // files in corrupt/ that nobody has dealt with, as of the start
   };
   virtual Counters counters() const = 0;
 };

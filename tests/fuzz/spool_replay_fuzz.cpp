@@ -76,8 +76,9 @@ void change_octets(ByteReader& script, SimDisk& disk) {
 
 std::map<MessageId, std::shared_ptr<StoredMessage>> recover_from(SimDisk& disk) {
   SegmentFiles files(disk);
+  MarkFiles marks(disk);
   JournalState state;
-  require(recover(disk, segment_size, files, state).has_value());
+  require(recover(disk, segment_size, files, marks, state).has_value());
   std::map<MessageId, std::shared_ptr<StoredMessage>> found;
   for (const auto& message : state.recovered()) found[message->id] = message;
   return found;

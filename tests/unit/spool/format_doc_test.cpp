@@ -28,6 +28,8 @@ SegmentHeader example_header() {
   header.size = 64u << 20;
   header.previous_end = 0x2000;
   header.created = SystemTime(std::chrono::seconds(1'769'904'000));  // 2026-02-01T00:00:00Z
+  header.oldest = 40;
+  header.first_batch = 1000;
   return header;
 }
 
@@ -63,7 +65,7 @@ std::string example_file() {
   const Record message = example_message(), outcome = example_outcome();
   const std::string message_head = encode_head(message), outcome_head = encode_head(outcome);
   Batch batch;
-  batch.begin(example_header(), segment_header_size);
+  batch.begin(example_header(), segment_header_size, 1000);
   batch.add(header_of(message, message_head, example_body), message_head, example_body);
   batch.add(header_of(outcome, outcome_head, ""), outcome_head, "");
   SimDisk disk;
@@ -114,7 +116,7 @@ TEST_CASE("the worked example reads back") {
   const auto header = decode_segment_header(file);
   REQUIRE(header);
   CHECK(*header == example_header());
-  const SegmentScan scan = scan_segment(file, seed_of(*header), 0);
+  const SegmentScan scan = scan_segment(file, seed_of(*header), SegmentFacts());
   REQUIRE(scan.records.size() == 2);
   CHECK(scan.gaps.empty());
   CHECK(scan.end == 2 * segment_header_size);

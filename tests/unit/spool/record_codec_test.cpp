@@ -162,10 +162,10 @@ TEST_CASE("D-26: a segment header says its version before anything else, and not
   std::string octets = encode_segment_header(header);
   CHECK(octets.size() == segment_header_size);
   CHECK(decode_segment_header(octets).value() == header);
-  octets[8] = 2;
+  octets[8] = 3;
   CHECK(decode_segment_header(octets).error().code == Errc::unavailable);
-  octets[8] = 1;
-  for (std::size_t at = 0; at < 64; ++at) {
+  octets[8] = 2;
+  for (std::size_t at = 0; at < 128; ++at) {
     std::string spoilt = octets;
     spoilt[at] = static_cast<char>(spoilt[at] ^ 0x40);
     const auto read = decode_segment_header(spoilt);
@@ -173,7 +173,7 @@ TEST_CASE("D-26: a segment header says its version before anything else, and not
     const bool in_version = at >= 8 && at < 12;
     CHECK(read.error().code == (in_version ? Errc::unavailable : Errc::invalid));
   }
-  CHECK(decode_segment_header(octets.substr(0, 63)).error().code == Errc::invalid);
+  CHECK(decode_segment_header(octets.substr(0, 127)).error().code == Errc::invalid);
 }
 
 TEST_CASE("D-03: a record header holds only in its own segment and its own use of the file") {

@@ -33,6 +33,12 @@ bool any_name(const World& world, std::string_view prefix) {
   return false;
 }
 
+std::string kept(const World& world, std::string_view prefix) {
+  for (const std::string& name : world.disk.names())
+    if (name.starts_with(prefix)) return world.disk.contents(name);
+  return "";
+}
+
 // Segment 1: messages 1 to 3 in batches of their own; sealed by a restart. Segment 2: message 4.
 void fill(World& world) {
   REQUIRE(world.start());
@@ -66,7 +72,7 @@ TEST_CASE("D-21: starts without mail use segments again instead of piling them u
   World world;
   REQUIRE(world.start());
   for (int i = 0; i < 10; ++i) REQUIRE(world.restart(Loss::all));
-  CHECK(world.disk.names().size() <= 4);
+  CHECK(world.disk.names().size() <= 6);  // two of them marks
 }
 
 TEST_CASE("D-03: a damaged record in a sealed segment is set aside, the rest is read on") {
@@ -78,9 +84,9 @@ TEST_CASE("D-03: a damaged record in a sealed segment is set aside, the rest is 
   CHECK(world.recovered.size() == 3);
   CHECK_FALSE(world.found(1));
   CHECK(world.found(4));
-  CHECK(any_name(world, "corrupt/1-4096"));
-  const auto kept = world.disk.contents("corrupt/1-4096");
-  CHECK(kept.find("body number 1") != std::string::npos);
+  CHECK(any_name(world, "corrupt/1-4096-"));
+  const auto octets = kept(world, "corrupt/1-4096-");
+  CHECK(octets.find("body number 1") != std::string::npos);
   REQUIRE(world.restart(Loss::all));  // the same again
   CHECK(world.recovered.size() == 3);
 }
@@ -92,7 +98,7 @@ TEST_CASE("D-03: octets that are no record any more are set aside too") {
   REQUIRE(world.start());
   CHECK(world.recovered.size() == 3);
   CHECK_FALSE(world.found(2));
-  CHECK(world.disk.contents("corrupt/1-8192").find("body number 2") != std::string::npos);
+  CHECK(kept(world, "corrupt/1-8192-").find("body number 2") != std::string::npos);
 }
 
 TEST_CASE("D-03: a message with a damaged body is held, visibly") {
@@ -118,7 +124,7 @@ TEST_CASE(
   CHECK(world.found(1));
   CHECK_FALSE(world.found(2));
   CHECK(world.found(3));
-  CHECK(any_name(world, "corrupt/1-8192"));
+  CHECK(any_name(world, "corrupt/1-8192-"));
 }
 
 TEST_CASE("D-11: a damaged outcome holds its message") {
@@ -245,12 +251,13 @@ TEST_CASE("D-21: a spare whose making was cut off is removed, a whole one is use
 TEST_CASE("D-26: a newer format is refused, and nothing is touched") {
   World world;
   fill(world);
-  world.disk.overwrite(segment(2), 8, std::string_view("\2\0\0\0", 4));
+  for (const std::size_t page : {std::size_t{0}, world.options.segment_size - page_size})
+    world.disk.overwrite(segment(2), page + 8, std::string_view("\3\0\0\0", 4));
   const auto before = everything(world);
   const auto started = world.start();
   REQUIRE_FALSE(started);
   CHECK(started.error().code == Errc::unavailable);
-  CHECK(started.error().detail.find("version 2") != std::string::npos);
+  CHECK(started.error().detail.find("version 3") != std::string::npos);
   CHECK(everything(world) == before);
 }
 
@@ -342,6 +349,7 @@ TEST_CASE("D-21: a hundred thousand messages over several segments come back") {
   std::unique_ptr<JournalFile> file;
   const auto begin_segment = [&] {
     file = world.disk.open(segment(header.sequence), Disk::Access::create).file;
+    REQUIRE(file->allocate(header.size) == 0);
     REQUIRE(write_all(*file, 0, encode_segment_header(header)));
     batch.begin(header, segment_header_size);
   };

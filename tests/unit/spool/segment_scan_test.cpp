@@ -46,7 +46,9 @@ struct Segment {
   }
   SegmentScan scan(std::uint32_t known_end = 0) {
     const std::string octets = disk.contents("segment");
-    return scan_segment(octets, seed_of(header), known_end);
+    SegmentFacts facts;
+    facts.known_end = known_end;
+    return scan_segment(octets, seed_of(header), facts);
   }
   void spoil(std::size_t at) { disk.overwrite("segment", at, "\xA5\xA5\xA5"); }
   void zero(std::size_t from, std::size_t to) {

@@ -71,11 +71,11 @@ struct World {
 
   Expected<void> start() {
     driver = make_loop_driver(loop, std::chrono::microseconds(200));
-    auto opened = JournalSpool::open(disk, *driver, pool, options);
+    auto opened = JournalSpool::open(disk, *driver, pool, options, &health);
     if (!opened) return opened.error();
     spool = std::move(*opened);
     recovered = spool->take_recovered();
-    loop.run();  // spares are made
+    loop.advance(std::chrono::milliseconds(10));  // spares are made
     return {};
   }
   void stop() {
@@ -115,6 +115,7 @@ struct World {
   }
 
   SpoolOptions options;
+  Health health;
   event::SimLoop loop;
   SimDisk disk;
   event::InlinePool pool;

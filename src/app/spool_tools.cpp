@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/spool_tools.hpp"
+
+#include <sys/stat.h>
+
+#include "admin/spool_commands.hpp"
+#include "event/event_loop.hpp"
+#include "event/run.hpp"
+#include "spool/posix_disk.hpp"
+
+namespace sealpost::app {
+
+Expected<spool::Inspection> check_spool(const std::string& directory) {
+  struct stat status {};
+  const std::string inside = directory + "/spool";
+  const bool of_data = ::stat(inside.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+  auto disk = spool::open_posix_disk_to_read(of_data ? inside : directory);
+  if (!disk) return disk.error();
+  return spool::inspect(**disk, spool::SpoolOptions().segment_size);
+}
+
+Expected<admin::Json> recover_into_spool(const std::string& spool_directory, const std::string& file) {
+  auto octets = admin::read_segment_file(file);
+  if (!octets) return octets.error();
+  auto disk = spool::open_posix_disk(spool_directory);
+  if (!disk) return disk.error();
+  event::EventLoop loop;
+  event::ThreadPool pool(2, 100);
+  const auto driver = spool::make_thread_driver();
+  auto spool = spool::JournalSpool::open(**disk, *driver, pool, spool::SpoolOptions());
+  if (!spool) return spool.error();
+  auto result = event::run_until_done(
+      loop, spool::reimport(loop, pool, **disk, **spool, std::move(*octets), admin::hold_reason(file),
+                            [](const spool::StoredMessagePtr&) {}));
+  (*spool)->close();
+  if (!result) return result.error();
+  admin::note_recovered(**disk, file);
+  return admin::to_json(*result);
+}
+
+}  // namespace sealpost::app
