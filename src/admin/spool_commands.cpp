@@ -46,8 +46,9 @@ class SpoolCommands {
       std::vector<spool::StoredMessagePtr> one(1, std::move(message));
       access_.dispatcher.recovered(one);
     };
+    std::string reason = hold_reason(path);
     auto result = co_await spool::reimport(home_, access_.pool, access_.disk, access_.spool,
-                                           std::move(*octets), hold_reason(path), std::move(take));
+                                           std::move(*octets), std::move(reason), std::move(take));
     if (!result) {
       const bool bad = result.error().code == Errc::invalid;
       co_return Answer(bad ? 400 : 503, text::printable(path) + ": " + result.error().detail,

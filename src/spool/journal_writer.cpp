@@ -8,6 +8,7 @@
 
 #include "base/log.hpp"
 #include "base/random.hpp"
+#include "spool/planted.hpp"
 
 namespace sealpost::spool {
 namespace {
@@ -18,6 +19,7 @@ constexpr std::string_view mark_trouble = "journal mark";
 
 // Says nothing about the data: it passes, or somebody makes room.
 bool is_shortage(const Error& error) noexcept {
+  if (planted(Fault::shortage_is_fault)) return false;
   return error.code == Errc::no_space || error.code == Errc::unavailable;
 }
 
@@ -87,18 +89,20 @@ Expected<void> JournalWriter::go_on_in(const Recovered& recovered) {
     return Error(Errc::refused, "what lies at the end of the last segment is not known");
   const std::uint32_t limit = records_end(recovered.last);
   const std::uint32_t believed = static_cast<std::uint32_t>(to_page_end(recovered.previous_end));
+  const bool unproven = planted(Fault::write_behind_unproven_tail);
   const std::uint32_t pages = (recovered.clean_from - believed) / static_cast<std::uint32_t>(page_size);
   if (recovered.clean_from >= limit || pages > 0xFFFF)
     return Error(Errc::refused, "the last segment is full");
   const std::string name = segment_name(recovered.last.sequence);
   auto opened = disk_.open(journal_directory + "/" + name, Disk::Access::write);
   if (!opened.file) return disk_error(opened.error, "open " + name);
-  auto zeroed = write_zeros(*opened.file, recovered.clean_from, limit);
+  Expected<void> zeroed;
+  if (!unproven) zeroed = write_zeros(*opened.file, recovered.clean_from, limit);
   if (!zeroed) return Error(zeroed.error().code, "clear the end of " + name + ": " + zeroed.error().detail);
   header_ = recovered.last;
   file_ = std::move(opened.file);
-  end_ = recovered.clean_from;
-  void_pages_ = static_cast<std::uint16_t>(pages);
+  end_ = unproven ? believed : recovered.clean_from;
+  void_pages_ = static_cast<std::uint16_t>(unproven ? 0 : pages);
   mark_.current = header_.sequence;
   keep_mark();
   log::warning("journal_full", {{"segment", header_.sequence},
@@ -216,17 +220,19 @@ Expected<void> JournalWriter::begin(Batch& batch, std::size_t octets, SystemTime
       return Error(is_shortage(rolled.error()) ? Errc::no_space : Errc::unavailable, rolled.error().detail);
     }
   }
-  batch.begin(header_, end_, header_.version > 1 ? static_cast<std::uint32_t>(next_batch_) : 0, void_pages_);
+  const bool numbered = header_.version > 1 && !planted(Fault::no_batch_sequence);
+  batch.begin(header_, end_, numbered ? static_cast<std::uint32_t>(next_batch_) : 0, void_pages_);
   return {};
 }
 
 Expected<void> JournalWriter::commit(Batch& batch, SystemTime wall) {
   auto done = batch.write(*file_);
   if (done) {
-    const int synced = file_->sync_data();
+    const int synced = planted(Fault::skip_sync) ? 0 : file_->sync_data();
     if (synced != 0) done = disk_error(synced, "sync");
   }
   ++next_batch_;
+  if (static_cast<std::uint32_t>(next_batch_) == 0) ++next_batch_;  // 0 stands for no number
   if (done) {
     end_ = batch.end();
     void_pages_ = 0;
@@ -235,6 +241,7 @@ Expected<void> JournalWriter::commit(Batch& batch, SystemTime wall) {
   }
   log::error("journal_write_failed",
              {{"segment", header_.sequence}, {"from", batch.start()}, {"why", done.error().detail}});
+  if (planted(Fault::trust_failed_tail)) end_ = batch.end();
   // On in a new segment, whose header says how far the failed one can be trusted.
   Expected<void> ready;
   if (spares_.empty()) ready = make_spare_now();
@@ -257,6 +264,7 @@ JournalWriter::Room JournalWriter::room_for(Claim claim, std::size_t octets, con
 }
 
 void JournalWriter::tend(SteadyTime now, SystemTime wall) {
+  tended_ = now;
   std::optional<Expected<std::string>> made;
   {
     const std::lock_guard lock(mailbox_->mutex);
@@ -289,7 +297,7 @@ void JournalWriter::tend(SteadyTime now, SystemTime wall) {
 
 std::optional<SteadyTime> JournalWriter::retry_at() const noexcept {
   if (making_ || state_ == State::unhealthy) return std::nullopt;
-  return make_again_;
+  return std::max(make_again_, tended_ + make_pause);
 }
 
 // First the mark: a segment that is not there is missed unless it says that it was freed.

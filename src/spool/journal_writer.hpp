@@ -100,7 +100,8 @@ class JournalWriter {
   std::deque<Spare> spares_;
   bool making_ = false;
   SteadyTime make_again_{};  // after a failure
-  SegmentHeader header_;     // of the current segment
+  SteadyTime tended_{};
+  SegmentHeader header_;  // of the current segment
   std::shared_ptr<JournalFile> file_;
   // A segment that has its name, which may not be durable yet: there was no descriptor to sync the directory with.
   std::optional<std::pair<SegmentHeader, std::shared_ptr<JournalFile>>> named_;

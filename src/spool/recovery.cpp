@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/log.hpp"
+#include "spool/planted.hpp"
 #include "spool/segment_scan.hpp"
 #include "spool/write_again.hpp"
 
@@ -171,6 +172,7 @@ class Recovery {
   }
 
   void missing(std::uint64_t first, std::uint64_t last) {
+    if (planted(Fault::ignore_missing_segment)) return;
     Damage damage;
     damage.segment = first;
     damage.what = first == last
@@ -197,7 +199,8 @@ class Recovery {
     facts.known_end = next == segments_.end() ? 0 : next->second.previous_end;
     const auto& mark = found_marks_.mark;
     const bool stopped_here = mark && mark->clean && mark->current == header.sequence;
-    if (stopped_here) facts.synced_to = std::min(mark->end, records_end(header));
+    if (stopped_here && !planted(Fault::ignore_clean_mark))
+      facts.synced_to = std::min(mark->end, records_end(header));
     facts.first_number = static_cast<std::uint32_t>(header.first_batch);
     auto read = read_segment(header, facts.known_end);
     if (!read) return read.error();
@@ -205,7 +208,7 @@ class Recovery {
     const SegmentScan scan = scan_segment(octets, seed_of(header), facts);
     // Up to the end that a successor names all was synced, by the life that wrote it or by the start that named it.
     // Where nobody names one, what counts was found by reading alone: the last segment, and one whose successor is lost.
-    if (facts.known_end == 0) {
+    if (facts.known_end == 0 && !planted(Fault::no_write_again)) {
       const std::string_view believed = octets.substr(0, to_page_end(scan.end));
       auto durable =
           write_again(disk_, in_journal(segment_name(header.sequence)), believed, unreadable_pages_);
@@ -233,6 +236,7 @@ class Recovery {
 
   void damaged_octets(const SegmentHeader& header, std::string_view octets, const SegmentScan& scan) {
     for (const Gap& gap : scan.gaps) {
+      if (planted(Fault::ignore_gap)) return;
       Damage damage;
       damage.from = gap.from;
       damage.to = gap.to;
@@ -254,7 +258,7 @@ class Recovery {
     Damage damage;
     damage.may_have_held =
         "mail answered 250, or what became of it, unless the batch was never finished because of a crash";
-    if (scan.torn.from < scan.torn.to) {
+    if (scan.torn.from < scan.torn.to && !planted(Fault::ignore_torn_tail)) {
       damage.from = scan.torn.from;
       damage.to = scan.torn.to;
       damage.what = "the last batch is not whole; " + std::to_string(scan.in_torn) +
@@ -338,7 +342,7 @@ class Recovery {
     const bool intact =
         std::all_of(group.begin(), group.end(), [](const auto& record) { return record.intact(); });
     if (group.size() == 1 && whole) return replay_record(segment, octets, group.front());
-    if (whole && intact) {
+    if ((whole && intact) || planted(Fault::half_a_group)) {
       for (const ScannedRecord& record : group) replay_record(segment, octets, record);
       return;
     }

@@ -35,7 +35,7 @@ ScannedRecord check(std::string_view octets, std::size_t at, const RecordHeader&
 
 // Numbers count up; before format version 2 there were none.
 bool is_next(std::uint32_t before, std::uint32_t number) noexcept {
-  return before == 0 || number == 0 || number == before + 1;
+  return before == 0 || number == 0 || number == before + 1 || (number == 1 && before + 1 == 0);
 }
 
 // A record that directly follows another belongs to the same batch or begins the next one; what does not was left there by
@@ -130,7 +130,7 @@ void judge_tail(SegmentScan& scan, const std::vector<ScannedRecord>& found, std:
   for (const std::size_t at : due_at) {
     const bool mid_batch = at % page_size != 0;
     if (at + record_header_size > octets.size()) continue;
-    const std::uint32_t number = mid_batch ? scan.next_number - 1 : scan.next_number;
+    const std::uint32_t number = mid_batch && scan.next_number != 0 ? scan.next_number - 1 : scan.next_number;
     if (was_header(octets.substr(at), seed, number))
       torn_to = std::max(torn_to, static_cast<std::uint32_t>(to_page_end(at + record_header_size)));
   }
@@ -194,9 +194,12 @@ SegmentScan scan_segment(std::string_view octets, std::uint32_t seed, const Segm
   scan.records.resize(whole);  // the rest is a group that never ended
   if (at < trusted) add_gap(scan.gaps, voids, at, trusted);
   scan.end = std::max(scan.end, trusted);
-  scan.next_number = facts.first_number;
-  for (const ScannedRecord& record : found)
-    if (record.header.number != 0) scan.next_number = std::max(scan.next_number, record.header.number + 1);
+  std::uint32_t batches = 0;  // 32 bits of a longer number: it may have gone round
+  for (const ScannedRecord& record : found) {
+    const std::uint32_t ahead = record.header.number - facts.first_number;
+    if (record.header.number != 0 && ahead < 0x80000000U) batches = std::max(batches, ahead + 1);
+  }
+  scan.next_number = facts.first_number + batches;
   if (known_end == 0) judge_tail(scan, found, octets, seed);
   return scan;
 }

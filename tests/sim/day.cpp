@@ -35,6 +35,7 @@ Day::Day(std::uint64_t seed, Plant plant)
       scope_(loop_) {
   relay_random.seed(rng_.next());
   use_random_source(from_seed);
+  world_.recording = [this] { return !relay_ || relay_->healthy(); };
   for (const auto& host : world_.hosts)
     receivers_.push_back(std::make_unique<Receiver>(world_, *host, ledger_));
 }
@@ -202,7 +203,10 @@ event::Task<void> Day::disk_trouble() {
 event::Task<void> Day::watch_journal(Duration length) {
   for (const SteadyTime end = loop_.now() + length; loop_.now() < end;) {
     co_await event::sleep_for(loop_, 1s);
-    if (relay_ && !relay_->healthy() && !world_.journal_stopped) world_.journal_stopped = loop_.now();
+    if (world_.recording())
+      world_.journal_stopped.reset();  // it waited for room, and goes on
+    else if (relay_ && !world_.journal_stopped)
+      world_.journal_stopped = loop_.now();
   }
 }
 

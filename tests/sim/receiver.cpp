@@ -106,7 +106,8 @@ event::Task<bool> Receiver::command(Session& session, const std::string& line) {
     co_return sealed;
   } else if (verb == "mail") {
     session.reverse_path = address_in(line);
-    if (const auto since = world_.journal_stopped; since && session.line_sent > *since + under_way)
+    if (const auto since = world_.journal_stopped;
+        since && !world_.recording() && session.line_sent > *since + under_way)
       ledger_.violated(host_.name + " was offered mail although no outcome could be recorded (D-07)");
     if (session.reverse_path == World::poison) {
       world_.on_poison();

@@ -107,7 +107,8 @@ class World {
   ScriptedTls tls;
   Temper temper;
   std::optional<SteadyTime> journal_stopped;  // since when the relay cannot record outcomes (D-07)
-  std::function<void()> on_poison;            // a host is asked to take what kills the relay (D-12)
+  std::function<bool()> recording = [] { return true; };  // can it now?
+  std::function<void()> on_poison;  // a host is asked to take what kills the relay (D-12)
   std::vector<std::unique_ptr<Host>> hosts;
   std::vector<Domain> domains;
 

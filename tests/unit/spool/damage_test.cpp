@@ -223,6 +223,25 @@ TEST_CASE("D-03: the same when the batch held one message alone, in a file that 
   }
 }
 
+TEST_CASE("D-03: and when several octets of its header are gone, by the number of the batch that is due") {
+  for (const std::size_t in_record : {0u, 4u, 12u, 24u, 36u}) {
+    CAPTURE(in_record);
+    World world;
+    REQUIRE(world.start());
+    for (int life = 0; life < 3; ++life) REQUIRE(world.restart(Loss::kill));
+    REQUIRE(world.store(message_of(1, body_of(1))));
+    std::uint64_t last = 0;
+    for (const auto& name : world.disk.names())
+      if (const auto sequence = parse_segment_name(name.substr(name.find('/') + 1)))
+        last = std::max(last, *sequence);
+    stop(world, false);
+    world.disk.overwrite(segment(last), segment_header_size + in_record, std::string(7, '\x5A'));
+    REQUIRE(world.start());
+    CHECK(world.recovered.empty());
+    check_told(world);
+  }
+}
+
 TEST_CASE("D-03 D-08: a torn batch, a start on a full disk, then room: nothing acknowledged later is lost") {
   for (const bool clean : {true, false})
     for (std::size_t cut = 1; cut <= 4; ++cut) {
