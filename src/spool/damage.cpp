@@ -50,7 +50,7 @@ Expected<Stretch> decode_stretch_page(std::string_view octets) {
   return stretch;
 }
 
-void DamageKeeper::keep(const SegmentHeader& header, std::string_view octets, Damage damage) {
+bool DamageKeeper::keep(const SegmentHeader& header, std::string_view octets, Damage damage) {
   damage.segment = header.sequence;
   const std::string name = corrupt_directory + "/" + std::to_string(header.sequence) + "-" +
                            std::to_string(damage.from) + "-" + std::to_string(damage.to);
@@ -65,6 +65,7 @@ void DamageKeeper::keep(const SegmentHeader& header, std::string_view octets, Da
   else
     damage.what += " (copying it to " + name + " failed: " + kept.error().detail + ")";
   note(std::move(damage));
+  return kept.has_value();
 }
 
 void DamageKeeper::keep_note(const std::string& name, Damage damage) {

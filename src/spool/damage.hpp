@@ -40,8 +40,8 @@ class DamageKeeper {
  public:
   explicit DamageKeeper(Disk& disk) noexcept : disk_(disk) {}
 
-  // Copies the stretch, `octets` being all of the segment that could be read, and notes it.
-  void keep(const SegmentHeader& header, std::string_view octets, Damage damage);
+  // Copies the stretch, `octets` being all of the segment that could be read, and notes it. False: it could not be copied.
+  bool keep(const SegmentHeader& header, std::string_view octets, Damage damage);
   // Of what is not there nothing can be copied: a note with these words is kept in its place.
   void keep_note(const std::string& name, Damage damage);
   void note(Damage damage);  // what is in corrupt/ already, or lies where it was

@@ -244,8 +244,13 @@ class Recovery {
                     : unreadable_in(gap.from, gap.to) ? "octets that the disk could not read"
                                                       : "octets that hold no record any more";
       damage.may_have_held = "mail answered 250, or what became of it";
-      keeper_.keep(header, octets, std::move(damage));
+      keep(header, octets, std::move(damage));
     }
+  }
+
+  // What has no copy is kept with its whole segment.
+  void keep(const SegmentHeader& header, std::string_view octets, Damage damage) {
+    if (!keeper_.keep(header, octets, std::move(damage))) files_.keep(header.sequence);
   }
 
   bool unreadable_in(std::size_t from, std::size_t to) const {
@@ -263,14 +268,14 @@ class Recovery {
       damage.to = scan.torn.to;
       damage.what = "the last batch is not whole; " + std::to_string(scan.in_torn) +
                     " of its records can be read behind the damage";
-      keeper_.keep(header, octets, damage);
+      keep(header, octets, damage);
     }
     for (const std::size_t page : unreadable_pages_) {
       if (page + page_size <= scan.end || (page >= scan.torn.from && page < scan.torn.to)) continue;
       damage.from = static_cast<std::uint32_t>(page);
       damage.to = static_cast<std::uint32_t>(page + page_size);
       damage.what = "octets that the disk could not read, behind the last record";
-      keeper_.keep(header, octets, damage);
+      keep(header, octets, damage);
     }
     if (octets.size() >= records_end(header)) return;
     damage.from = std::max(scan.end, static_cast<std::uint32_t>(octets.size()));
@@ -385,7 +390,7 @@ class Recovery {
     damage.what = what;
     damage.may_have_held =
         "a record of type " + std::to_string(record.header.type) + " about " + record.header.id.to_string();
-    keeper_.keep(segment, octets, std::move(damage));
+    keep(segment, octets, std::move(damage));
   }
 
   void find_set_aside() {

@@ -277,6 +277,14 @@ TEST_CASE("D-03 D-08: a torn batch, a start on a full disk, then room: nothing a
       CHECK(world.found(1)->last_reply == "451 later");
       REQUIRE(world.restart(Loss::all));
       for (unsigned i = 100; i < 110; ++i) CHECK(world.found(i));
+      // The torn tail had no room in corrupt/: its segment goes there when it is not needed any more.
+      for (const auto& message : world.recovered)
+        for (std::uint32_t i = 0; i < message->progress.size(); ++i) {
+          Outcome outcome = outcome_of(1, RecipientState::delivered, i);
+          outcome.id = message->id;
+          REQUIRE(world.finish(std::move(outcome)));
+        }
+      CHECK(any_name(world, "corrupt/" + segment_name(1)));
     }
 }
 
