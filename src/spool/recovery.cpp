@@ -261,6 +261,7 @@ class Recovery {
   // Behind the last record nothing was ever acknowledged, or it was and has been damaged since. Which, nobody can tell.
   void judge_tail(const SegmentHeader& header, std::string_view octets, const SegmentScan& scan) {
     Damage damage;
+    damage.segment = header.sequence;
     damage.may_have_held =
         "mail answered 250, or what became of it, unless the batch was never finished because of a crash";
     if (scan.torn.from < scan.torn.to && !planted(Fault::ignore_torn_tail)) {
@@ -282,10 +283,8 @@ class Recovery {
     damage.to = header.size;
     damage.what = "the file is shorter than its header says";
     damage.kept.clear();
-    keeper_.keep_note(std::to_string(header.sequence) + "-" + std::to_string(damage.from) + ".missing", [&] {
-      damage.segment = header.sequence;
-      return damage;
-    }());
+    keeper_.keep_note(std::to_string(header.sequence) + "-" + std::to_string(damage.from) + ".missing",
+                      damage);
   }
 
   // What cannot be read is as good as damaged: zeros, which are no record. What cannot be read now is not.
