@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sealpost/believed.hpp"
 #include "sealpost/clock.hpp"
 #include "sealpost/handshake_facts.hpp"
 
@@ -55,6 +56,11 @@ struct PartnerRule {
 // pattern beats the shorter; rules not yet started or ended are passed over. Null: none.
 const PartnerRule* find_partner(const std::vector<PartnerRule>& rules, std::string_view domain,
                                 SystemTime now) noexcept;
+// All that hold for `domain` while the time is in doubt, at most two: the rule in force at `time.now` and the one under
+// the other reading, because the stronger demand holds and only decide() can tell which that is (T-50). A rule that says
+// tls = none counts only when it is in force under both. Without doubt one rule at most, find_partner()'s.
+std::vector<const PartnerRule*> partners_in_force(const std::vector<PartnerRule>& rules,
+                                                  std::string_view domain, const Believed& time);
 // The exception in force at `now`; of several the weakest, since each was approved. Null: none.
 const PartnerException* exception_at(const PartnerRule& rule, SystemTime now) noexcept;
 // The level at `now`, exceptions considered.

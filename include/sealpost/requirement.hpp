@@ -130,6 +130,8 @@ struct DecisionFacts {
   std::optional<PartnerRule> partner;  // the rule in force for the recipient's domain (find_partner())
   // With a smart host the rule for its domain, when it is another one. Both hold: a route takes no rule away.
   std::optional<PartnerRule> hop_partner;
+  // Rules in force under one reading of a clock in doubt, beside the two (partners_in_force()): they hold as well (T-50).
+  std::vector<PartnerRule> doubted;
   StsState sts;
   DaneState dane;
   MessageFlags flags;
@@ -137,7 +139,7 @@ struct DecisionFacts {
   bool dane_satisfies_sts = false;
   bool null_reverse_path = false;  // a notification: REQUIRETLS need not be offered on (RFC 8689 §5)
   bool explain = true;             // write the trace
-  SystemTime now{};
+  SystemTime now{};                // in doubt the latest reading: exceptions that may have ended have ended
 };
 
 struct Decision {

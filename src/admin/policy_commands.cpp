@@ -65,7 +65,7 @@ class PolicyCommands {
   event::Task<Answer> list(Json) {
     const delivery::RulesPtr rules = access_.rules();
     Json partners = Json::array();
-    for (const PartnerRule& rule : rules->partners) partners.push_back(to_json(rule, home_.wall()));
+    for (const PartnerRule& rule : rules->partners) partners.push_back(to_json(rule, home_.date()));
     const auto known = co_await trials_.readiness(rules, readiness_days);
     for (std::size_t i = 0; known && i < partners.size(); ++i)
       partners[i]["readiness"] = admin::to_json(known->rules[i], readiness_days, rules->partners[i].audit);
@@ -132,7 +132,7 @@ class PolicyCommands {
  private:
   // How the rule in force for the domain has done of late; empty: there is none, or nothing is recorded.
   event::Task<std::string> readiness_line(delivery::RulesPtr rules, std::string domain) {
-    const PartnerRule* rule = find_partner(rules->partners, domain, home_.wall());
+    const PartnerRule* rule = find_partner(rules->partners, domain, home_.date());
     if (rule == nullptr) co_return "";
     const auto known = co_await trials_.readiness(rules, readiness_days);
     if (!known) co_return "";

@@ -198,7 +198,7 @@ class ProbeCommand {
     Json warnings = Json::array();
     if (arguments.contains("rule")) {
       DraftRules draft = access_.read_rules(arguments.value("rule", std::string()),
-                                            arguments.value("file", std::string("draft")), home_.wall());
+                                            arguments.value("file", std::string("draft")), home_.date());
       if (!draft.ok) co_return bad_draft(draft);
       sha256 = draft.sha256;
       warnings = draft.findings;

@@ -150,7 +150,7 @@ class QueueCommands {
       for (Placed& placed : *taken.jobs) {
         spool::Outcome outcome;
         outcome.id = *id;
-        outcome.when = home_.wall();
+        outcome.when = home_.date();
         for (const std::uint32_t recipient : placed.job->recipients)
           outcome.recipients.emplace_back(recipient, spool::RecipientState::removed,
                                           "removed by the operator");

@@ -36,7 +36,7 @@ class ReportCommands {
     };
     const Expected<Lines> lines = co_await recorder_.ask<Lines>(home_, std::move(query));
     if (!lines) co_return Answer(500, lines.error().detail);
-    co_return Answer(list_view(*lines, filter.way, home_.wall()));
+    co_return Answer(list_view(*lines, filter.way, home_.date()));
   }
 
   // One day and domain in plain words. Day defaults to the newest one with sessions.
@@ -69,13 +69,13 @@ class ReportCommands {
     const Expected<Found> found = co_await recorder_.ask<Found>(home_, std::move(query));
     if (!found) co_return Answer(500, found.error().detail);
     if (found->policies.empty()) co_return nothing(domain, day);
-    co_return Answer(show_view(found->day, domain, way, found->policies, home_.wall()));
+    co_return Answer(show_view(found->day, domain, way, found->policies, home_.date()));
   }
 
   // The RFC 8460 object of one day and domain, as it would be sent. Day defaults to today (UTC).
   event::Task<Answer> preview(Json arguments) {
     using Policies = std::vector<tlsrpt::PolicyCount>;
-    const std::string day = arguments.value("day", to_utc_day(home_.wall()));
+    const std::string day = arguments.value("day", to_utc_day(home_.date()));
     const std::string domain = text::lower(arguments.value("domain", std::string()));
     if (!is_day(day)) co_return bad_day(day);
     if (domain.empty()) co_return no_domain();

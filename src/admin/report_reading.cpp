@@ -52,7 +52,7 @@ event::Task<Answer> read(event::Loop& home, tlsrpt::StoreAccess& store, Json arg
   const std::string name = arguments.value("name", std::string());
   auto octets = text::from_base64(arguments.value("octets", std::string()));
   if (!octets || octets->empty()) co_return Answer(400, "the file is empty");
-  const SystemTime now = home.wall();
+  const SystemTime now = home.date();
   std::function<Expected<Json>(tlsrpt::Store&)> work = [name, octets = std::move(*octets),
                                                         now](tlsrpt::Store& where) {
     return take(where, name, octets, now);

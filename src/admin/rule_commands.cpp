@@ -41,7 +41,7 @@ class RuleCommands {
   }
 
   event::Task<Answer> replay(Json arguments) {
-    const SystemTime now = home_.wall();
+    const SystemTime now = home_.date();
     const std::string since_text = arguments.value("since", std::string("7d"));
     const auto since = parse_since(since_text, now);
     if (!since)
@@ -82,7 +82,7 @@ class RuleCommands {
     for (const evidence::Suggestion& one : made->proposals) {
       std::string toml = to_toml(one);
       // A proposal that could not be read back would be of no use to anyone.
-      if (!access_.read_rules(toml, "suggestion", home_.wall()).ok) continue;
+      if (!access_.read_rules(toml, "suggestion", home_.date()).ok) continue;
       answer["suggestions"].push_back({{"domain", one.rule.name},
                                        {"tls", sealpost::name_of(one.rule.level)},
                                        {"mx", one.rule.mx},

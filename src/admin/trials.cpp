@@ -62,7 +62,7 @@ Json to_json(const std::vector<evidence::Reason>& reasons) {
 
 event::Task<Expected<RuleReadiness>> Trials::readiness(delivery::RulesPtr rules, unsigned days) const {
   if (recorder_ == nullptr) co_return nothing_recorded();
-  const SystemTime now = home_.wall();
+  const SystemTime now = home_.date();
   std::function<Expected<RuleReadiness>(evidence::Store&)> query =
       [rules, now, days](evidence::Store& store) -> Expected<RuleReadiness> {
     evidence::Query wanted;
@@ -82,7 +82,7 @@ event::Task<Expected<RuleReadiness>> Trials::readiness(delivery::RulesPtr rules,
 event::Task<Expected<DraftReplay>> Trials::replay(delivery::RulesPtr rules, std::vector<PartnerRule> draft,
                                                   SystemTime since) const {
   if (recorder_ == nullptr) co_return nothing_recorded();
-  const SystemTime now = home_.wall();
+  const SystemTime now = home_.date();
   std::function<Expected<DraftReplay>(evidence::Store&)> query =
       [rules, now, since, draft = std::move(draft)](evidence::Store& store) -> Expected<DraftReplay> {
     evidence::Query wanted;
@@ -105,7 +105,7 @@ event::Task<Expected<evidence::Suggestions>> Trials::suggest(delivery::RulesPtr 
                                                              unsigned days,
                                                              evidence::SuggestTerms wanted) const {
   if (recorder_ == nullptr) co_return nothing_recorded();
-  const SystemTime now = home_.wall();
+  const SystemTime now = home_.date();
   std::function<Expected<evidence::Suggestions>(evidence::Store&)> query =
       [rules, now, days, wanted, domain](evidence::Store& store) -> Expected<evidence::Suggestions> {
     evidence::Query about;

@@ -5,12 +5,12 @@ namespace sealpost::app {
 
 event::Task<Expected<std::string>> OwnMail::queue(std::string from, std::string to, std::string text) {
   spool::NewMessage message;
-  message.id = MessageId::make(loop_.wall());
+  message.id = MessageId::make(loop_.date());
   message.envelope.reverse_path = std::move(from);
   message.envelope.recipients.emplace_back(std::move(to));
   message.envelope.message_class = kind_;
   message.envelope.flags.tls_required_no = kind_ == MessageClass::report;  // RFC 8460 §3
-  message.envelope.arrival = loop_.wall();
+  message.envelope.arrival = loop_.date();
   message.envelope.received_from = name_;
   message.body = std::move(text);
   auto stored = co_await spool_.store(loop_, std::move(message));

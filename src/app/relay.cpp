@@ -56,6 +56,11 @@ event::Task<bool> drained(Worker& worker, Duration grace) {
   co_return true;
 }
 
+// While the clock is in doubt nothing is old enough (T-50).
+std::optional<SystemTime> date_to_forget_by(const Believed& time) {
+  return time.in_doubt ? std::nullopt : std::optional(time.earliest);
+}
+
 // Drains a worker on its own loop, seen from the main one.
 event::Task<void> drain_there(event::Loop& main, Worker& worker, Duration grace) {
   auto make = [&worker, grace] { return drained(worker, grace); };
@@ -152,6 +157,8 @@ Expected<delivery::RulesPtr> Relay::rules_from(const Config& config) const {
 
 Expected<void> Relay::open_parts() {
   std::signal(SIGPIPE, SIG_IGN);
+  clock_ = std::make_unique<ClockKeeper>(main_, config_.data_dir, health_);
+  resolver_loop_.ask_clock(&clock_->clock());
   auto rules = rules_from(config_);
   if (!rules) return rules.error();
   rules_ = std::move(*rules);
@@ -226,13 +233,13 @@ Expected<void> Relay::open_evidence() {
     return {};
   }
   evidence_ = std::make_unique<evidence::DbRecorder>(std::move(*store), config_.evidence.keep_days,
-                                                     [this] { return main_.wall(); });
+                                                     [this] { return date_to_forget_by(main_.believed()); });
   return {};
 }
 
 Expected<void> Relay::open_workers() {
   shared_ = std::make_unique<Shared>(*resolver_, *sts_, *spool_, *recorder_, hosts_, nx_guard_, totals_,
-                                     evidence_.get());
+                                     evidence_.get(), &clock_->clock());
   shared_->notices = &notices_;
   const unsigned count = worker_count(config_);
   std::vector<queue::Shard*> shards;
@@ -240,6 +247,7 @@ Expected<void> Relay::open_workers() {
     auto client = tls::OpensslClient::create(trust_);
     if (!client) return client.error();
     worker_loops_.push_back(std::make_unique<event::EventLoop>());
+    worker_loops_.back()->ask_clock(&clock_->clock());
     workers_.push_back(std::make_unique<Worker>(*worker_loops_.back(), *shared_, queue::ShardSettings(),
                                                 schedule_, std::move(*client)));
     shards.push_back(&workers_.back()->shard());
@@ -312,6 +320,7 @@ void Relay::serve_control() {
   admin::SpoolAccess spool_access{*pool_, *disk_, *spool_, *dispatcher_, health_};
   admin::serve_spool_commands(*control_, main_, spool_access);
   postmaster_->serve(*control_);
+  clock_->serve(*control_);
   control_->handle("status", [this](admin::Json) { return status(); });
 }
 
@@ -334,6 +343,7 @@ int Relay::run() {
   reporting_->use_keys(config_, dkim_);
   scope_.spawn(reporting_->run());
   scope_.spawn(calendar_.run());
+  scope_.spawn(clock_->run(*pool_));
   postmaster_->start(scope_);
   listen_to_signals();
   main_.run();
@@ -431,6 +441,7 @@ void Relay::finish() {
   signals_.reset();
   end_threads();
   spool_->close();
+  clock_->record_now();
   log::info("stopped", {{"data", config_.data_dir}});
   log::flush();
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "admin/control_server.hpp"
+#include "app/clock_keeper.hpp"
 #include "app/config.hpp"
 #include "app/exit_guard.hpp"
 #include "app/host.hpp"
@@ -82,6 +83,7 @@ class Relay {
   // loops outlive all of those.
   std::vector<std::unique_ptr<event::EventLoop>> worker_loops_;
   std::thread resolver_thread_;
+  std::unique_ptr<ClockKeeper> clock_;  // what all loops ask for the time
 
   std::shared_ptr<const tls::TrustStore> trust_;
   DkimSetup dkim_;

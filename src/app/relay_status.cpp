@@ -44,6 +44,7 @@ event::Task<admin::Answer> Relay::status() {
                                 {"since", to_rfc3339(trouble.since)},
                                 {"what", trouble.what},
                                 {"do", trouble.how}});
+  body["clock"] = clock_->status();
   body["version"] = version();
   body["state"] = stopping_ ? "stopping" : taking_mail_ ? "running" : "starting";
   body["hostname"] = config_.hostname;

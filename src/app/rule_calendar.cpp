@@ -84,10 +84,10 @@ std::vector<RuleDate> due(const std::vector<RuleDate>& dates, SystemTime last, S
 }
 
 event::Task<void> RuleCalendar::run() {
-  SystemTime last = loop_.wall();
+  SystemTime last = loop_.date();
   for (;;) {
     co_await event::sleep_for(loop_, look_every);
-    const SystemTime now = loop_.wall();
+    const SystemTime now = loop_.date();
     for (const RuleDate& date : due(dates_of(rules_()), last, now)) {
       const auto level =
           date.when <= now && date.what != What::starts ? log::Level::warning : log::Level::info;
@@ -99,7 +99,7 @@ event::Task<void> RuleCalendar::run() {
 }
 
 std::vector<std::string> RuleCalendar::ahead() const {
-  const SystemTime now = loop_.wall();
+  const SystemTime now = loop_.date();
   std::vector<std::string> lines;
   for (const RuleDate& date : dates_of(rules_()))
     if (date.when > now && date.when <= now + told_ahead.front())

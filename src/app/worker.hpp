@@ -22,7 +22,7 @@ namespace sealpost::app {
 struct Shared {
   Shared(dns::CachingResolver& resolver_, policy::StsService& sts_, spool::Spool& spool_,
          tlsrpt::Recorder& recorder_, delivery::HostRegistry& hosts_, delivery::NxGuard& nx_guard_,
-         delivery::Totals& totals_, evidence::Recorder* evidence_)
+         delivery::Totals& totals_, evidence::Recorder* evidence_, SharedClock* clock_)
       : resolver(resolver_),
         sts(sts_),
         spool(spool_),
@@ -30,7 +30,8 @@ struct Shared {
         hosts(hosts_),
         nx_guard(nx_guard_),
         totals(totals_),
-        evidence(evidence_) {}
+        evidence(evidence_),
+        clock(clock_) {}
   dns::CachingResolver& resolver;
   policy::StsService& sts;
   spool::Spool& spool;
@@ -39,6 +40,7 @@ struct Shared {
   delivery::NxGuard& nx_guard;
   delivery::Totals& totals;
   evidence::Recorder* evidence;  // null: nothing is recorded
+  SharedClock* clock;
   delivery::NoticeBudget* notices = nullptr;
 };
 

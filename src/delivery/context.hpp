@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/shared_clock.hpp"
 #include "delivery/connection.hpp"
 #include "delivery/hosts.hpp"
 #include "delivery/mx_lookup.hpp"
@@ -77,6 +78,7 @@ struct Context {
   RandomSource random;
   evidence::Recorder* evidence = nullptr;  // null: sessions are not recorded
   NoticeBudget* notices = nullptr;         // shared by all workers; null: every failure is told at once
+  SharedClock* clock = nullptr;            // told what certificates say of the time; null: nobody is
 };
 
 }  // namespace sealpost::delivery

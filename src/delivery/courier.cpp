@@ -47,7 +47,7 @@ void DeliveryCourier::set_rules(RulesPtr rules) {
 // D-07: what is sent while its outcome cannot be recorded goes out again after the restart that the journal needs.
 bool DeliveryCourier::paused(queue::Lane& lane, queue::JobPtr& job) {
   if (context_.spool.healthy()) return false;
-  lane.put_back(std::move(job), context_.loop.wall() + journal_pause,
+  lane.put_back(std::move(job), context_.loop.paced() + journal_pause,
                 "the journal cannot record outcomes: deliveries pause; `sealpost status` says why");
   return true;
 }
@@ -62,7 +62,7 @@ event::Task<bool> DeliveryCourier::begin(queue::JobOwner& lane, queue::JobPtr& j
   job->begun = begun.has_value();
   if (begun) co_return true;
   --job->attempts;
-  job->next_attempt = context_.loop.wall() + schedule_.gap(1, context_.random());
+  job->next_attempt = context_.loop.paced() + schedule_.gap(1, context_.random());
   job->reason = "the spool cannot record an attempt: " + begun.error().detail;
   lane.defer(std::move(job));
   co_return false;
@@ -104,7 +104,7 @@ event::Task<void> DeliveryCourier::serve(queue::Lane& lane) {
       auto dialled = co_await dialer_.dial(*plan, job->message->size);
       if (auto* refusal = std::get_if<Refusal>(&dialled)) {
         if (refusal->no_place) {
-          lane.put_back(std::move(job), context_.loop.wall() + no_place_pause, refusal->text);
+          lane.put_back(std::move(job), context_.loop.paced() + no_place_pause, refusal->text);
           break;
         }
         co_await refuse_lane(lane, std::move(job), &*plan, std::move(*refusal));
@@ -172,7 +172,7 @@ event::Task<void> DeliveryCourier::run_job(queue::JobOwner& lane, queue::JobPtr 
       connection.facts.starttls == StartTls::established ? context_.totals.encrypted : context_.totals.clear;
   counter.fetch_add(1, std::memory_order_relaxed);
   if (trouble) {
-    const SystemTime until = context_.loop.wall() + schedule_.gap(lane.failures() + 1, context_.random());
+    const SystemTime until = context_.loop.paced() + schedule_.gap(lane.failures() + 1, context_.random());
     const bool some_passed = std::any_of(end.fates.begin(), end.fates.end(),
                                          [](const auto& fate) { return fate.fate == Fate::delivered; });
     if (!some_passed)
@@ -201,7 +201,7 @@ event::Task<void> DeliveryCourier::refuse_lane(queue::Lane& lane, queue::JobPtr 
   if (!lane.key().gateway_rule.empty() && !refusal.by_policy && refusal.scope == Refusal::Scope::lane &&
       refusal.permanent())
     refusal.status.front() = '4';
-  const SystemTime now = context_.loop.wall();
+  const SystemTime now = context_.loop.paced();
   const PartnerRule* rule = plan != nullptr && refusal.by_partner ? plan->rule_named(refusal.rule) : nullptr;
   SystemTime until{};
   const bool lane_wide = refusal.scope == Refusal::Scope::lane;

@@ -102,7 +102,8 @@ event::Task<std::unique_ptr<Connection>> Dialer::try_host(const Plan& plan, cons
   if (settings.dane && !plan.report)
     attempt.dane = co_await find_dane(*plan.resolver, plan.next_hop, plan.mx, host.name, attempt.addresses);
 
-  const SystemTime now = context_.loop.wall();
+  // The later reading: an exception or a certificate counts only when it has not ended under either (T-50).
+  const SystemTime now = context_.loop.believed().latest;
   attempt.decision = decide_for(plan, host, attempt.dane, now);
   if (attempt.decision.skip) {
     const auto& skip = *attempt.decision.skip;
@@ -224,7 +225,9 @@ event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endp
   }
   facts.mx_host = host;
   facts.mx_from_dnssec = plan.mx.dnssec == dns::Dnssec::secure;
-  const Judgement judgement = judge(requirement, facts, context_.loop.wall());
+  if (context_.clock != nullptr && facts.tls.certificate && facts.tls.certificate->webpki.ok())
+    context_.clock->witness(facts.tls.certificate->not_before, context_.loop.steady());
+  const Judgement judgement = judge(requirement, facts, context_.loop.believed().latest);
   if (manner != Manner::clear) count(attempt, &facts, judgement, session.get());
 
   if (handshake_failed) {
@@ -282,8 +285,8 @@ void Dialer::count(const HostAttempt& attempt, const SessionFacts* facts, const 
                  Contact::handshake);
   tlsrpt::SessionRecord record;
   record.attempt_id =
-      attempt.plan.rules->settings.node + "-" + MessageId::make(context_.loop.wall()).to_string();
-  record.when = context_.loop.wall();
+      attempt.plan.rules->settings.node + "-" + MessageId::make(context_.loop.date()).to_string();
+  record.when = context_.loop.date();
   record.recipient_domain = attempt.plan.policy_domain;
   record.sts = attempt.plan.sts;
   record.dane = attempt.dane;

@@ -77,7 +77,7 @@ event::Task<Explanation> explain(Context& context, RulesPtr rules, queue::LaneKe
     co_return explanation;
   }
   const Plan& plan = std::get<Plan>(made);
-  const SystemTime now = context.loop.wall();
+  const SystemTime now = context.loop.believed().latest;
   explanation.policy_domain = plan.policy_domain;
   if (key.next_hop != key.policy_domain)
     explanation.trace.push_back("route: through " + key.next_hop + ", whose policies count");

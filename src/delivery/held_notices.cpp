@@ -28,7 +28,7 @@ event::Task<void> HeldNotices::run() {
 
 event::Task<void> HeldNotices::sweep() {
   if (budget_.plant() == NoticeBudget::Plant::hold_for_ever) co_return;
-  const SystemTime before = loop_.wall() - budget_.settings().keep_held;
+  const SystemTime before = loop_.believed().earliest - budget_.settings().keep_held;
   std::size_t held = 0, expired = 0;
   for (queue::Shard* shard : dispatcher_.shards()) {
     auto look = [shard, before] {
@@ -41,7 +41,7 @@ event::Task<void> HeldNotices::sweep() {
     for (const queue::JobPtr& job : *found.over) {
       spool::Outcome outcome;
       outcome.id = job->message->id;
-      outcome.when = loop_.wall();
+      outcome.when = loop_.date();
       for (const std::uint32_t recipient : job->recipients)
         outcome.recipients.emplace_back(recipient, spool::RecipientState::removed,
                                         "held for as long as [notifications] keep_held says");

@@ -142,13 +142,13 @@ event::Task<void> Settler::serve_notices(queue::Lane& lane, std::string hostname
     queue::JobPtr first = lane.take();
     if (!first) co_return;
     if (!context_.spool.healthy()) {
-      lane.put_back(std::move(first), context_.loop.wall() + journal_pause,
+      lane.put_back(std::move(first), context_.loop.paced() + journal_pause,
                     "the journal cannot record outcomes");
       co_return;
     }
     const auto wait = budget.take(lane.key().returns_to, context_.loop.now());
     if (wait) {
-      lane.put_back(std::move(first), after(context_.loop.wall(), *wait),
+      lane.put_back(std::move(first), after(context_.loop.paced(), *wait),
                     "as many notifications as [notifications] allows in an hour have been sent");
       co_return;
     }
@@ -164,7 +164,7 @@ event::Task<void> Settler::tell(queue::Lane& lane, std::vector<queue::JobPtr> jo
   Settlement all(lane, std::make_unique<queue::Job>(*jobs.front()));
   all.hostname = std::move(hostname);
   all.outcome.id = all.job->message->id;
-  all.outcome.when = context_.loop.wall();
+  all.outcome.when = context_.loop.date();
   for (const queue::JobPtr& job : jobs) {
     auto& list = job->recipients.empty() ? all.delayed : all.failed;
     list.insert(list.end(), job->told->begin(), job->told->end());

@@ -7,13 +7,17 @@
 namespace sealpost::delivery {
 namespace {
 
-// Both the rule for the recipient's domain and the one for a smart host hold: a route takes no rule away.
-void find_rules(Plan& plan, SystemTime now) {
+// Both the rule for the recipient's domain and the one for a smart host hold: a route takes no rule away. And in doubt
+// about the time those that hold under either reading (T-50).
+void find_rules(Plan& plan, const Believed& time) {
   const Partners& partners = plan.rules->partners;
-  const PartnerRule* rule = find_partner(partners, plan.recipient_domain, now);
-  const PartnerRule* hop_rule = find_partner(partners, plan.policy_domain, now);
-  if (rule != nullptr) plan.partner = *rule;
-  if (hop_rule != nullptr && hop_rule != rule) plan.hop_partner = *hop_rule;
+  const auto rules = partners_in_force(partners, plan.recipient_domain, time);
+  if (!rules.empty()) plan.partner = *rules.front();
+  auto hop_rules = partners_in_force(partners, plan.policy_domain, time);
+  for (const PartnerRule* rule : rules) std::erase(hop_rules, rule);
+  if (!hop_rules.empty()) plan.hop_partner = *hop_rules.front();
+  if (rules.size() > 1) plan.doubted.push_back(*rules.back());
+  if (hop_rules.size() > 1) plan.doubted.push_back(*hop_rules.back());
 }
 
 // A certificate is for the hosts of the partner it was made for: never for a smart host or a gateway on the way there,
@@ -50,21 +54,23 @@ event::Task<PlanResult> make_plan(Context& context, RulesPtr rules, queue::LaneK
   plan.next_hop = *next_hop;
   plan.policy_domain = plan.next_hop.domain;
 
-  const SystemTime now = context.loop.wall();
+  const Believed time = context.loop.believed();
   if (!key.gateway_rule.empty()) {
-    const PartnerRule* rule = rule_behind(key, rules->partners, now);
+    const PartnerRule* rule = rule_behind(key, rules->partners, time.earliest);
     if (rule == nullptr) {
       Refusal refusal("4.7.0",
                       "partner rule '" + key.gateway_rule + "' no longer hands mail to " + key.next_hop);
       refusal.leave_gateway = true;
       co_return refusal;
     }
-    plan.partner = gateway_requirement(*rule, rules->partners, now);
+    plan.partner = gateway_requirement(*rule, rules->partners, time.latest);
+    PartnerRule earlier = gateway_requirement(*rule, rules->partners, time.earliest);
+    if (earlier.name != plan.partner->name) plan.doubted.push_back(std::move(earlier));
   } else {
-    find_rules(plan, now);
+    find_rules(plan, time);
   }
 
-  plan.identity = identity_for(*rules, plan.policy_domain, now);
+  plan.identity = identity_for(*rules, plan.policy_domain, time.now);
 
   plan.sts.kind = StsState::Kind::disabled;
   if (settings.mta_sts && !plan.report) {
@@ -94,6 +100,8 @@ event::Task<PlanResult> make_plan(Context& context, RulesPtr rules, queue::LaneK
 const PartnerRule* Plan::rule_named(std::string_view name) const noexcept {
   for (const auto* rule : {&partner, &hop_partner})
     if (*rule && (*rule)->name == name) return &**rule;
+  for (const PartnerRule& rule : doubted)
+    if (rule.name == name) return &rule;
   return nullptr;
 }
 
@@ -104,6 +112,7 @@ Decision decide_for(const Plan& plan, const MxHost& host, const DaneState& dane,
   facts.mx_secure = plan.mx.dnssec == dns::Dnssec::secure;
   facts.partner = plan.partner;
   facts.hop_partner = plan.hop_partner;
+  facts.doubted = plan.doubted;
   facts.sts = plan.sts;
   facts.dane = dane;
   facts.flags = plan.flags;

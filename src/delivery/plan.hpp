@@ -24,6 +24,7 @@ struct Plan {
   std::string policy_domain;               // the next hop's domain: the smart host's with a route (S25)
   std::optional<PartnerRule> partner;      // for the recipient's domain
   std::optional<PartnerRule> hop_partner;  // for a smart host's domain, when it is another rule
+  std::vector<PartnerRule> doubted;  // in force under one reading of a doubted clock; they hold, too (T-50)
   std::shared_ptr<const tls::ServerIdentity> identity;  // for the next hop's hosts, if they ask; mostly null
   StsState sts;
   MxSet mx;

@@ -62,7 +62,7 @@ class HostVisit {
     result_.dane.kind = DaneState::Kind::disabled;
     if (settings.dane)
       result_.dane = co_await find_dane(*plan_.resolver, plan_.next_hop, plan_.mx, host_.name, addresses);
-    result_.decision = decide_for(plan_, host_, result_.dane, context_.loop.wall());
+    result_.decision = decide_for(plan_, host_, result_.dane, context_.loop.believed().latest);
     if (result_.decision.skip) {
       result_.outcome = HostProbe::Outcome::passed_over;
       result_.why = result_.decision.skip->text;
@@ -121,7 +121,7 @@ class HostVisit {
   void conclude(SessionFacts facts, const Endpoint& endpoint, const std::string& server_name) {
     facts.mx_host = host_.name;
     facts.mx_from_dnssec = result_.mx_secure;
-    result_.judgement = judge(result_.decision.requirement, facts, context_.loop.wall());
+    result_.judgement = judge(result_.decision.requirement, facts, context_.loop.believed().latest);
     result_.facts = std::move(facts);
     result_.address = endpoint.to_string();
     result_.server_name = server_name;
@@ -155,7 +155,7 @@ event::Task<Probe> probe(Context& context, RulesPtr rules, queue::LaneKey key,
   Probe result;
   result.recipient_domain = key.policy_domain;
   result.next_hop = key.next_hop;
-  result.when = context.loop.wall();
+  result.when = context.loop.date();
   auto made = co_await make_plan(apart.context(), rules, key);
   if (const auto* refusal = std::get_if<Refusal>(&made)) {
     result.no_route = refusal->status + " " + refusal->text;

@@ -62,7 +62,7 @@ evidence::Session to_evidence(const JudgedSession& judged, Contact contact, Syst
 
 void record_session(Context& context, const JudgedSession& judged, Contact contact) {
   if (context.evidence == nullptr || judged.plan.report) return;
-  context.evidence->record(to_evidence(judged, contact, context.loop.wall()));
+  context.evidence->record(to_evidence(judged, contact, context.loop.date()));
 }
 
 }  // namespace sealpost::delivery

@@ -54,8 +54,7 @@ void Settler::log_fates(const queue::Job& job, const AttemptEnd& end) const {
   const Connection* connection = end.connection;
   const std::string verified =
       connection != nullptr ? verification_of(connection->facts, connection->mx_signed) : "none";
-  const auto delay = std::chrono::duration_cast<std::chrono::milliseconds>(context_.loop.wall() -
-                                                                           job.message->envelope.arrival);
+  const auto delay = std::chrono::duration_cast<std::chrono::milliseconds>(job.age(context_.loop.steady()));
   for (const RecipientFate& fate : end.fates) {
     const std::string& recipient = job.message->envelope.recipients[fate.recipient].address;
     if (connection != nullptr) {
@@ -84,7 +83,10 @@ void Settler::log_fates(const queue::Job& job, const AttemptEnd& end) const {
 }
 
 void Settler::settle(queue::JobOwner& lane, queue::JobPtr job, AttemptEnd end, const Settings& settings) {
-  const SystemTime now = context_.loop.wall();
+  // Waits and ages go by steady time; what is written down is dated (T-50).
+  const SystemTime now = context_.loop.paced();
+  const Believed date = context_.loop.believed();
+  const auto age = job->age(context_.loop.steady());
   const Envelope& envelope = job->message->envelope;
   const bool report = envelope.message_class == MessageClass::report;
   job->begun = false;
@@ -101,10 +103,13 @@ void Settler::settle(queue::JobOwner& lane, queue::JobPtr job, AttemptEnd end, c
   // the gateway gets its turn then.
   const bool has_grace =
       end.partner_refused && end.partner && end.partner->on_failure != PartnerRule::OnFailure::defer;
-  const bool grace_over = has_grace && now >= job->policy_failing_since + end.partner->grace;
+  // While the clock is in doubt nothing comes back for lack of time: not for the grace of a rule that may not even be
+  // in force, nor for a certificate that may not have expired.
+  const bool grace_over =
+      has_grace && !date.in_doubt && now >= job->policy_failing_since + end.partner->grace;
   const bool reroute = grace_over && end.partner->on_failure == PartnerRule::OnFailure::reroute;
-  const bool over = !end.expiry_blocked && schedule_.expired(envelope.arrival, now, job->attempts,
-                                                             job->attempted_since_start, report);
+  const bool over = !end.expiry_blocked && !date.in_doubt &&
+                    schedule_.expired(age, job->attempts, job->attempted_since_start, report);
 
   for (RecipientFate& fate : end.fates) {
     if (fate.fate != Fate::deferred) continue;
@@ -127,7 +132,8 @@ void Settler::settle(queue::JobOwner& lane, queue::JobPtr job, AttemptEnd end, c
   SystemTime next = now + schedule_.gap(job->attempts, context_.random());
   if (end.ambiguous) next = std::max(next, now + ambiguous_back_off);
   next = std::max(next, end.not_before);
-  if (has_grace) next = std::min(next, std::max(job->policy_failing_since + end.partner->grace, now + 1s));
+  if (has_grace && !date.in_doubt)
+    next = std::min(next, std::max(job->policy_failing_since + end.partner->grace, now + 1s));
   if (reroute || end.leave_gateway) next = now;
 
   log_fates(*job, end);
@@ -141,7 +147,7 @@ void Settler::settle(queue::JobOwner& lane, queue::JobPtr job, AttemptEnd end, c
   spool::Outcome& outcome = settlement.outcome;
   queue::Job& kept = *settlement.job;
   outcome.id = kept.message->id;
-  outcome.when = now;
+  outcome.when = date.now;
   kept.ambiguous = kept.ambiguous || end.ambiguous;
   const bool hop_takes_dsn = end.connection != nullptr && end.connection->session->extensions().dsn;
   std::vector<std::uint32_t> pending = kept.recipients;  // whoever has no final fate stays
@@ -153,7 +159,7 @@ void Settler::settle(queue::JobOwner& lane, queue::JobPtr job, AttemptEnd end, c
     told.diagnostic = fate.diagnostic;
     told.remote = fate.remote;
     told.remote_mta = fate.remote ? end.remote_mta : "";
-    told.last_attempt = now;
+    told.last_attempt = date.now;
     switch (fate.fate) {
       case Fate::delivered:
         state = spool::RecipientState::delivered;
@@ -180,7 +186,7 @@ void Settler::settle(queue::JobOwner& lane, queue::JobPtr job, AttemptEnd end, c
       case Fate::deferred:
       case Fate::again:
         context_.totals.deferred.fetch_add(1, std::memory_order_relaxed);
-        told.will_retry_until = schedule_.expires_at(envelope.arrival, report);
+        told.will_retry_until = date.now - age + schedule_.lifetime(report);
         kept.reason = fate.diagnostic;
         settlement.delayed.push_back(std::move(told));
         break;
@@ -188,14 +194,15 @@ void Settler::settle(queue::JobOwner& lane, queue::JobPtr job, AttemptEnd end, c
     if (state != spool::RecipientState::pending) std::erase(pending, fate.recipient);
     outcome.recipients.emplace_back(fate.recipient, state, text::printable(fate.diagnostic));
   }
-  const bool notice = !pending.empty() && !kept.delay_notice_sent && !report &&
-                      schedule_.delay_notice_due(envelope.arrival, now);
+  const bool notice =
+      !pending.empty() && !kept.delay_notice_sent && !report && schedule_.delay_notice_due(age);
   if (!notice) settlement.delayed.clear();
   kept.delay_notice_sent = kept.delay_notice_sent || notice;
   outcome.delay_notice_sent = notice;
   if (!pending.empty()) {
-    outcome.next_attempt = next;
-    outcome.refused_since = kept.policy_failing_since;
+    outcome.next_attempt = date.now + (next - now);
+    if (kept.policy_failing_since != SystemTime{})
+      outcome.refused_since = date.now - (now - kept.policy_failing_since);
   }
   kept.next_attempt = next;
   kept.recipients = std::move(pending);

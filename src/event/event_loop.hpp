@@ -28,6 +28,7 @@ class EventLoop final : public Loop {
 
   SteadyTime now() const noexcept override;
   SystemTime wall() const noexcept override;
+  SteadyTime steady() const noexcept override { return std::chrono::steady_clock::now(); }
   void run() override;
   void stop() override;
   void post(std::function<void()> work) override;

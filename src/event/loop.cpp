@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "base/shared_clock.hpp"
+
 namespace sealpost::event {
 
 void Runnable::unlink() noexcept {
@@ -29,6 +31,12 @@ void Timer::arm(SteadyTime at) {
 void Timer::disarm() noexcept {
   if (armed()) loop_.heap_remove(slot_);
 }
+
+Believed Loop::believed() const noexcept {
+  return clock_ != nullptr ? clock_->read(wall(), steady()) : Believed(wall());
+}
+
+SystemTime Loop::paced() const noexcept { return clock_ != nullptr ? clock_->paced(steady()) : wall(); }
 
 Loop::Head::Head() noexcept : Runnable([](Runnable&) noexcept {}) { prev_ = next_ = this; }
 

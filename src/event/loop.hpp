@@ -11,7 +11,12 @@
 #include <optional>
 #include <vector>
 
+#include "sealpost/believed.hpp"
 #include "sealpost/clock.hpp"
+
+namespace sealpost {
+class SharedClock;
+}
 
 namespace sealpost::event {
 
@@ -76,7 +81,19 @@ class Loop {
   virtual ~Loop();
 
   virtual SteadyTime now() const noexcept = 0;  // as of this turn
+  // What the system's clock says, right or wrong. Nothing is decided by it: see believed().
   virtual SystemTime wall() const noexcept = 0;
+  virtual SteadyTime steady() const noexcept { return now(); }  // as of this moment; any thread
+
+  // The time for everything that goes by dates (T-50). Any thread. Without a clock to ask, wall() is believed.
+  void ask_clock(SharedClock* clock) noexcept {
+    clock_ = clock;
+  }  // before run(); it outlives the loop's users
+  Believed believed() const noexcept;
+  SystemTime date() const noexcept { return believed().now; }  // for stamps
+  // For waits that are kept as dates: goes as steady time does, never steps, and is believed() until a doubt ends
+  // otherwise. Any thread.
+  SystemTime paced() const noexcept;
 
   // Run until stop(). Everything posted before stop() has run when it returns. A stop() before run() counts.
   virtual void run() = 0;
@@ -107,6 +124,7 @@ class Loop {
   void heap_up(std::size_t slot) noexcept;
   void heap_down(std::size_t slot) noexcept;
 
+  SharedClock* clock_ = nullptr;
   Head head_;
   std::vector<Timer*> heap_;
   SteadyTime fired_until_ = SteadyTime::min();

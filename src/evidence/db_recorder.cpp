@@ -42,11 +42,12 @@ void DbRecorder::write(const std::vector<Session>& sessions) {
 
 // Once a day, first at the start.
 void DbRecorder::forget_old() {
-  const SystemTime now = clock_();
-  const std::string today = to_utc_day(now);
+  const std::optional<SystemTime> now = clock_();
+  if (!now) return;
+  const std::string today = to_utc_day(*now);
   if (today == forgotten_day_) return;
   forgotten_day_ = today;
-  const SystemTime oldest = now - std::chrono::days(keep_days_.load(std::memory_order_relaxed));
+  const SystemTime oldest = *now - std::chrono::days(keep_days_.load(std::memory_order_relaxed));
   if (auto done = store_.forget_before(oldest); !done)
     log::error("evidence_not_forgotten", {{"why", done.error().detail}});
 }

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "base/database_thread.hpp"
@@ -18,8 +19,9 @@ namespace sealpost::evidence {
 
 class DbRecorder final : public Recorder {
  public:
-  using Clock = std::function<SystemTime()>;
-  // Keeps `keep_days` UTC days before today's. `clock`: for that alone.
+  using Clock = std::function<std::optional<SystemTime>()>;
+  // Keeps `keep_days` UTC days before today's. `clock`: for that alone; while it says nothing, nothing is forgotten
+  // (T-50). Called on the database's thread.
   DbRecorder(Store store, unsigned keep_days, Clock clock);
   void record(Session session) noexcept override;
   void set_keep_days(unsigned days) noexcept { keep_days_.store(days, std::memory_order_relaxed); }

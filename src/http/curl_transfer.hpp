@@ -40,6 +40,7 @@ class CurlClient::Transfer {
   Failure failure_of(CURLcode code);
 
   CURLM* multi_;
+  event::Loop& loop_;
   const Request& request_;
   std::shared_ptr<const tls::TrustStore> trust_;
   event::OneShot<CURLcode> end_;

@@ -51,9 +51,9 @@ SpooledMessage::SpooledMessage(Worker& worker, SettingsPtr settings, const smtp:
       settings_(std::move(settings)),
       session_(session),
       trusted_(trusted),
-      id_(MessageId::make(worker.loop.wall())),
+      id_(MessageId::make(worker.loop.date())),
       lease_(worker.services.bodies) {
-  envelope.arrival = worker.loop.wall();
+  envelope.arrival = worker.loop.date();
   envelope.received_from = session.helo + " (" + session.peer.address.to_smtp_literal() + ")";
   message_.id = id_;
   message_.body = received_header(received_facts(session, *settings_, envelope, id_, envelope.arrival));
@@ -148,7 +148,7 @@ void SpooledMessage::sign_what_came() {
 event::Task<Expected<void>> SpooledMessage::put_signatures() {
   if (!signing_) co_return Expected<void>();
   sign_what_came();
-  std::string fields = signing_->finish(worker_.loop.wall());
+  std::string fields = signing_->finish(worker_.loop.date());
   log_signing();
   if (fields.empty()) co_return Expected<void>();
   if (!wrote_ahead_) {

@@ -13,6 +13,7 @@ namespace sealpost::policy {
 namespace {
 
 using namespace std::chrono_literals;
+constexpr auto clock_play = 10min;
 
 // RFC 8461 §3.4: a literal has no policy; and nothing but a host name can have one (S25).
 std::optional<std::string> policy_name(std::string_view domain) {
@@ -84,11 +85,11 @@ event::Task<std::vector<StsService::Entry>> CachedStsService::entries(event::Loo
 event::Task<StsState> CachedStsService::state_here(std::string name, Duration hold) {
   const DomainPtr domain = co_await domain_of(std::move(name));
   touch(*domain);
-  if (domain->run == nullptr && domain->wants_run(loop_.now(), loop_.wall()))
+  if (domain->run == nullptr && domain->wants_run(loop_.now(), earliest()))
     begin(domain, StsReason::delivery);
   const auto run = domain->run;
   const bool refetch_first = domain->entry && domain->entry->recovered;  // D-24
-  if (run && (refetch_first || !domain->has_policy(loop_.wall()))) {
+  if (run && (refetch_first || !domain->has_policy(earliest()))) {
     // First contact: worth a wait, counted from when the run began, so that later mail does not wait again (S26).
     const Duration left = run->began + hold - loop_.now();
     if (left > Duration::zero()) {
@@ -97,7 +98,7 @@ event::Task<StsState> CachedStsService::state_here(std::string name, Duration ho
     }
   }
   if (!domain->run) publish(*domain);
-  co_return domain->state(loop_.wall());
+  co_return domain->state(earliest());
 }
 
 event::Task<StsState> CachedStsService::run_here(std::string name, StsReason reason) {
@@ -114,7 +115,7 @@ event::Task<StsState> CachedStsService::run_here(std::string name, StsReason rea
     const auto waited = co_await event::within(loop_, end - loop_.now(), finished(run));
     (void)waited;
   }
-  co_return domain->state(loop_.wall());
+  co_return domain->state(earliest());
 }
 
 event::Task<Expected<void>> CachedStsService::finished(std::shared_ptr<StsRun> run) {
@@ -163,7 +164,7 @@ event::Task<void> CachedStsService::load(DomainPtr domain) {
   domain->loaded = std::make_shared<event::Signal>(loop_);
   const std::function<Expected<Row>()> work = [&cache = cache_, token = in_cache_.begin(),
                                                name = domain->name,
-                                               now = loop_.wall()] { return cache.load(name, now); };
+                                               now = loop_.date()] { return cache.load(name, now); };
   auto row = co_await event::run_blocking<Row>(pool_, loop_, work);
   if (!row) {
     // As on first contact, then: record and policy are asked for. Next time the cache is tried again.
@@ -173,6 +174,11 @@ event::Task<void> CachedStsService::load(DomainPtr domain) {
     if (policy) {
       domain->policy = std::make_shared<const MtaStsPolicy>(std::move(*policy));
       domain->entry = std::move(**row);
+      // Fetched while the clock stood ahead: nobody knows when, so it is fetched anew before it is used (T-50).
+      if (domain->entry->fetched > loop_.believed().latest + clock_play) {
+        domain->entry->recovered = true;
+        domain->entry->next_refresh = loop_.date();
+      }
     } else {
       log::error("sts_cache_row_invalid", {{"domain", domain->name}, {"why", policy.error().detail}});
     }
@@ -183,8 +189,8 @@ event::Task<void> CachedStsService::load(DomainPtr domain) {
 
 void CachedStsService::touch(StsDomain& domain) {
   if (!domain.entry) return;
-  const SystemTime now = loop_.wall();
-  if (!domain.has_policy(now) && !domain.expiry_logged) {
+  const SystemTime now = loop_.date();
+  if (!domain.has_policy(earliest()) && !domain.expiry_logged) {
     domain.expiry_logged = true;
     log::warning("sts_policy_expired", {{"domain", domain.name},
                                         {"mode", name_of(domain.policy->mode)},
@@ -197,9 +203,9 @@ void CachedStsService::touch(StsDomain& domain) {
 }
 
 void CachedStsService::publish(const StsDomain& domain) {
-  const SystemTime wall = loop_.wall();
+  const SystemTime wall = earliest();
   SteadyTime until = domain.record_until;
-  if (domain.has_policy(wall)) until = std::min(until, loop_.now() + (domain.applies_until() - wall));
+  if (domain.has_policy(wall)) until = std::min(until, loop_.now() + (domain.applies_until(wall) - wall));
   if (domain.backing_off(loop_.now())) until = std::min(until, domain.retry_at);
   states_.put(domain.name, domain.state(wall), until);
 }

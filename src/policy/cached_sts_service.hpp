@@ -52,6 +52,9 @@ class CachedStsService final : public StsService {
     std::list<std::string>::iterator place;  // in by_use_
   };
 
+  SystemTime earliest() const noexcept {
+    return loop_.believed().earliest;
+  }  // in doubt a policy holds (T-50)
   event::Task<StsState> state_here(std::string domain, Duration hold);
   event::Task<StsState> run_here(std::string domain, StsReason reason);
   event::Task<std::vector<Entry>> entries_here(std::string filter);

@@ -24,6 +24,10 @@ class Decider {
     if (!facts_.partner && !facts_.hop_partner) trace("no partner rule covers {}", facts_.policy_domain);
     if (facts_.partner) partner(*facts_.partner);
     if (facts_.hop_partner) partner(*facts_.hop_partner);
+    for (const PartnerRule& rule : facts_.doubted) {
+      trace("the clock is in doubt: a rule holds that would be in force under either reading");
+      partner(rule);
+    }
     requiretls();
     dane();
     mta_sts();

@@ -2,6 +2,7 @@
 #include "sealpost/partner.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace sealpost {
 namespace {
@@ -44,6 +45,17 @@ const PartnerRule* find_partner(const std::vector<PartnerRule>& rules, std::stri
     found = &rule;
     best = here;
   }
+  return found;
+}
+
+std::vector<const PartnerRule*> partners_in_force(const std::vector<PartnerRule>& rules,
+                                                  std::string_view domain, const Believed& time) {
+  const PartnerRule* early = find_partner(rules, domain, time.earliest);
+  const PartnerRule* late = time.in_doubt ? find_partner(rules, domain, time.latest) : early;
+  if (early == late) return early == nullptr ? std::vector<const PartnerRule*>() : std::vector{early};
+  std::vector<const PartnerRule*> found;
+  for (const PartnerRule* rule : time.now == time.latest ? std::array{late, early} : std::array{early, late})
+    if (rule != nullptr && level_at(*rule, time.latest) > PartnerLevel::none) found.push_back(rule);
   return found;
 }
 

@@ -9,11 +9,16 @@ namespace {
 
 using namespace std::chrono_literals;
 constexpr auto attempt = 10s;
+constexpr auto clock_play = 10min;  // more than a clock is out by while it is believed
 
 }  // namespace
 
-SystemTime StsDomain::applies_until() const noexcept {
-  return entry ? std::max(entry->expires, entry->fetched + attempt) : SystemTime::min();
+SystemTime StsDomain::applies_until(SystemTime now) const noexcept {
+  if (!entry) return SystemTime::min();
+  SystemTime end = entry->expires;
+  if (policy && end > now + policy->max_age + clock_play)
+    end = std::min(entry->fetched, now) + policy->max_age;
+  return std::max(end, std::min(entry->fetched, now) + attempt);
 }
 
 // S23: per domain and id, so that a new id is fetched at once.

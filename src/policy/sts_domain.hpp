@@ -76,8 +76,10 @@ struct StsDomain {
 
   // A policy is applied until its lifetime is over (S28). One that lives shorter than an attempt takes is still applied
   // to the attempt it was fetched for (S15).
-  SystemTime applies_until() const noexcept;
-  bool has_policy(SystemTime now) const noexcept { return policy && now < applies_until(); }
+  // None lives longer than its max_age from now: one that claims to was fetched while the clock stood wrong, and lives
+  // from when it was fetched (T-50). `now` is the earliest time it can be: in doubt a policy holds.
+  SystemTime applies_until(SystemTime now) const noexcept;
+  bool has_policy(SystemTime now) const noexcept { return policy && now < applies_until(now); }
   bool backing_off(SteadyTime now) const noexcept;
   std::string id_to_fetch() const {
     return record == Record::valid ? record_id : entry ? entry->id : std::string();

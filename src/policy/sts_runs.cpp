@@ -63,7 +63,7 @@ event::Task<void> CachedStsService::run(DomainPtr domain, std::shared_ptr<StsRun
       domain->policy && domain->policy->mode == StsMode::none && domain->record == StsDomain::Record::absent;
   if (gone) {
     co_await drop(domain);  // S31: the opt-out is complete
-  } else if (domain->wants_fetch(run->reason, loop_.now(), loop_.wall(), settings_)) {
+  } else if (domain->wants_fetch(run->reason, loop_.now(), earliest(), settings_)) {
     co_await fetch(domain);
   }
   domain->run.reset();
@@ -120,13 +120,15 @@ event::Task<void> CachedStsService::fetch(DomainPtr domain) {
 // Durable first, then used (D-24). It replaces whatever was cached at once, `none` included (S29, S31).
 event::Task<void> CachedStsService::adopt(DomainPtr domain, std::string id, std::string body,
                                           MtaStsPolicy policy) {
-  const SystemTime now = loop_.wall();
+  const SystemTime now = loop_.date();
   StsEntry entry;
   entry.domain = domain->name;
   entry.id = std::move(id);
   entry.body = std::move(body);
   entry.fetched = entry.last_attempt = now;
-  entry.expires = now + policy.max_age;
+  // By the later reading of a clock in doubt: an unexpired policy is not forgotten when that turns out to be right. If it
+  // does not, the policy lives no longer for it (StsDomain::applies_until).
+  entry.expires = loop_.believed().latest + policy.max_age;
   entry.next_refresh = now + refresh_gap(policy.max_age, settings_.refresh, random_below(1000));
   entry.last_used = domain->entry ? domain->entry->last_used : now;
   const std::function<Expected<void>()> work = [&cache = cache_, token = in_cache_.begin(), entry] {
@@ -160,7 +162,7 @@ event::Task<void> CachedStsService::adopt(DomainPtr domain, std::string id, std:
 
 // Nothing cached is touched: not the policy, not its life (S7, S24, S29).
 event::Task<void> CachedStsService::fail(DomainPtr domain, std::string id, FetchFailure failure) {
-  const SystemTime now = loop_.wall();
+  const SystemTime now = loop_.date();
   domain->failed_id = std::move(id);
   domain->retry_at = loop_.now() + settings_.retry;
   domain->failure_type = failure.type;
@@ -172,7 +174,7 @@ event::Task<void> CachedStsService::fail(DomainPtr domain, std::string id, Fetch
                                     {"type", failure.type},
                                     {"reason", failure.reason},
                                     {"detail", failure.detail},
-                                    {"cached", domain->has_policy(now) ? "yes" : "no"},
+                                    {"cached", domain->has_policy(earliest()) ? "yes" : "no"},
                                     {"failures", streak}});
   if (!domain->entry) co_return;
   StsEntry& entry = *domain->entry;
@@ -181,7 +183,7 @@ event::Task<void> CachedStsService::fail(DomainPtr domain, std::string id, Fetch
   entry.failure_reason = std::move(failure.reason);
   entry.last_attempt = now;
   entry.next_refresh = now + retry_gap(streak, settings_.retry);
-  const bool matters = domain->has_policy(now) && domain->policy->mode != StsMode::none;
+  const bool matters = domain->has_policy(earliest()) && domain->policy->mode != StsMode::none;
   if (matters && streak == settings_.alert_at) {  // RFC 8461 §10.2, T-12
     counters_.alerts.fetch_add(1, std::memory_order_relaxed);
     log::error("sts_refresh_failing", {{"domain", domain->name},
@@ -198,7 +200,7 @@ event::Task<void> CachedStsService::drop(DomainPtr domain) {
   domain->policy.reset();
   const std::function<Expected<void>()> work = [&cache = cache_, token = in_cache_.begin(),
                                                 name = domain->name,
-                                                now = loop_.wall()] { return cache.drop(name, now); };
+                                                now = loop_.date()] { return cache.drop(name, now); };
   const auto dropped = co_await event::run_blocking<void>(pool_, loop_, work);
   if (!dropped)
     log::warning("sts_cache_write_failed", {{"domain", domain->name}, {"why", dropped.error().detail}});
@@ -206,7 +208,7 @@ event::Task<void> CachedStsService::drop(DomainPtr domain) {
 
 event::Task<void> CachedStsService::note(StsEntry entry) {
   const std::function<Expected<void>()> work = [&cache = cache_, token = in_cache_.begin(), entry,
-                                                now = loop_.wall()] { return cache.note(entry, now); };
+                                                now = loop_.date()] { return cache.note(entry, now); };
   const auto noted = co_await event::run_blocking<void>(pool_, loop_, work);
   if (!noted)
     log::warning("sts_cache_write_failed", {{"domain", entry.domain}, {"why", noted.error().detail}});
@@ -217,7 +219,7 @@ event::Task<void> CachedStsService::refresh_forever() {
   using Rows = std::vector<StsEntry>;
   while (true) {
     const std::function<Expected<Rows>()> work = [&cache = cache_, token = in_cache_.begin(),
-                                                  now = loop_.wall()] {
+                                                  now = loop_.date()] {
       return cache.due(now, refresh_batch);
     };
     auto due = co_await event::run_blocking<Rows>(pool_, loop_, work);
@@ -238,15 +240,16 @@ event::Task<void> CachedStsService::refresh_forever() {
 event::Task<bool> CachedStsService::refresh_due(StsEntry entry) {
   auto permit = co_await refresh_slots_.acquire();
   const DomainPtr domain = co_await domain_of(entry.domain);
-  if (domain->run || !domain->entry || domain->entry->next_refresh > loop_.wall()) co_return false;
-  const SystemTime now = loop_.wall();
-  if (now >= domain->applies_until() + settings_.expired_kept) {
+  if (domain->run || !domain->entry || domain->entry->next_refresh > loop_.date()) co_return false;
+  const Believed time = loop_.believed();
+  const SystemTime end = domain->applies_until(time.earliest);
+  if (!time.in_doubt && time.now >= end + settings_.expired_kept) {
     co_await drop(domain);
     co_return true;
   }
-  if (now >= domain->entry->last_used + settings_.idle && domain->has_policy(now)) {
-    domain->entry->next_refresh =
-        domain->applies_until() + settings_.expired_kept;  // it still rules until it expires
+  if (!time.in_doubt && time.now >= domain->entry->last_used + settings_.idle &&
+      domain->has_policy(earliest())) {
+    domain->entry->next_refresh = end + settings_.expired_kept;  // it still rules until it expires
     co_await note(*domain->entry);
     co_return true;
   }
@@ -262,15 +265,15 @@ event::Task<void> CachedStsService::refresh_one(DomainPtr domain, std::shared_pt
                                                 event::Semaphore::Permit permit) {
   while (!run->done) co_await run->signal.wait();
   permit.release();
-  if (!domain->entry || domain->entry->next_refresh > loop_.wall()) co_return;
-  domain->entry->next_refresh = loop_.wall() + settings_.refresh;
+  if (!domain->entry || domain->entry->next_refresh > loop_.date()) co_return;
+  domain->entry->next_refresh = loop_.date() + settings_.refresh;
   co_await note(*domain->entry);
 }
 
 event::Task<std::vector<StsService::Entry>> CachedStsService::entries_here(std::string filter) {
   using Rows = std::vector<StsEntry>;
   const std::function<Expected<Rows>()> work = [&cache = cache_, token = in_cache_.begin(), filter,
-                                                now = loop_.wall()] {
+                                                now = loop_.date()] {
     return cache.list(filter, most_entries, now);
   };
   auto rows = co_await event::run_blocking<Rows>(pool_, loop_, work);

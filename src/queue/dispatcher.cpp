@@ -51,8 +51,11 @@ LaneKey Dispatcher::key_for(const Envelope& envelope, const Recipient& recipient
   return key;
 }
 
-void Dispatcher::place(const spool::StoredMessagePtr& message, SystemTime due, bool fresh) {
+void Dispatcher::place(const spool::StoredMessagePtr& message, SystemTime due, bool fresh,
+                       const Believed& at) {
   std::map<LaneKey, JobPtr> jobs;
+  const event::Loop& loop = shards_.front()->loop();
+  const SystemTime now = shards_.front()->now();
   const Envelope& envelope = message->envelope;
   for (std::uint32_t i = 0; i < envelope.recipients.size(); ++i) {
     const spool::RecipientProgress& progress = message->progress[i];
@@ -62,6 +65,8 @@ void Dispatcher::place(const spool::StoredMessagePtr& message, SystemTime due, b
       job = std::make_unique<Job>();
       job->message = message;
       job->next_attempt = due;
+      job->since = loop.steady();
+      if (!fresh) job->age_then = std::max(std::chrono::microseconds(0), at.now - envelope.arrival);
       job->held = message->held;
       job->reason = message->held ? "held: " + message->hold_reason : message->last_reply;
     }
@@ -69,10 +74,11 @@ void Dispatcher::place(const spool::StoredMessagePtr& message, SystemTime due, b
     // store() counts the first attempt as begun, because it is about to be: take() will count it.
     job->attempts = std::max<std::uint32_t>(job->attempts, fresh ? 0U : progress.attempts);
     job->delay_notice_sent = job->delay_notice_sent || progress.delay_notice_sent;
-    if (progress.refused_since != SystemTime{})  // a restart does not begin a partner's grace anew
-      job->policy_failing_since = job->policy_failing_since == SystemTime{}
-                                      ? progress.refused_since
-                                      : std::min(job->policy_failing_since, progress.refused_since);
+    if (progress.refused_since != SystemTime{}) {  // a restart does not begin a partner's grace anew
+      const SystemTime since = now - std::max(std::chrono::microseconds(0), at.now - progress.refused_since);
+      job->policy_failing_since =
+          job->policy_failing_since == SystemTime{} ? since : std::min(job->policy_failing_since, since);
+    }
     if (progress.state == spool::RecipientState::held) {
       job->held = true;
       if (!message->held) job->reason = "held: " + message->last_reply;
@@ -99,7 +105,7 @@ void Dispatcher::accepted(const spool::StoredMessagePtr& message) {
       return;
     }
   }
-  place(message, SystemTime{}, true);
+  place(message, SystemTime{}, true, Believed());
 }
 
 void Dispatcher::keep_aside() { aside_ = true; }
@@ -111,24 +117,28 @@ void Dispatcher::let_go() {
     aside_ = false;
     kept.swap(kept_aside_);
   }
-  for (const auto& message : kept) place(message, SystemTime{}, true);
+  for (const auto& message : kept) place(message, SystemTime{}, true, Believed());
 }
 
 void Dispatcher::recovered(const std::vector<spool::StoredMessagePtr>& messages) {
   if (messages.empty()) return;
   const SystemTime now = shards_.front()->now();
-  const auto next_of = [](const spool::StoredMessage& message) {
-    SystemTime next = SystemTime::max();
+  const Believed at = shards_.front()->loop().believed();
+  // How long it still waits. What was deferred while the clock stood elsewhere waits no longer than anything can.
+  const auto wait_of = [&](const spool::StoredMessage& message) {
+    std::chrono::microseconds wait = std::chrono::microseconds::max();
     for (const auto& progress : message.progress)
-      if (progress.state == spool::RecipientState::pending) next = std::min(next, progress.next_attempt);
-    return next;
+      if (progress.state == spool::RecipientState::pending)
+        wait = std::min(wait, std::max(std::chrono::microseconds(0), progress.next_attempt - at.now));
+    return std::min(wait, schedule_.longest_gap());
   };
   const auto overdue = static_cast<std::size_t>(std::count_if(
-      messages.begin(), messages.end(), [&](const auto& message) { return next_of(*message) <= now; }));
+      messages.begin(), messages.end(), [&](const auto& message) { return wait_of(*message).count() == 0; }));
   const auto random = [] { return static_cast<std::uint32_t>(random_below(1ULL << 32)); };
   for (const auto& message : messages) {
-    const SystemTime next = next_of(*message);
-    place(message, next > now ? next : now + schedule_.restart_delay(overdue, random()), false);
+    std::chrono::microseconds wait = wait_of(*message);
+    if (wait.count() == 0) wait = schedule_.restart_delay(overdue, random());
+    place(message, now + wait, false, at);
   }
 }
 

@@ -35,7 +35,8 @@ class Dispatcher {
   // A message that has just been stored: due now.
   void accepted(const spool::StoredMessagePtr& message);
   // What replay found: due when the schedule wanted it; overdue mail is spread, so that a restart does not
-  // stampede (D-20). Messages that must be tried alone have been dealt with before (probation.hpp, D-12).
+  // stampede (D-20). Nothing is due later than after the longest gap of the schedule, and nothing is older than it can
+  // be, whatever the clock said when it was stored (T-50). Messages that must be tried alone have been dealt with before (probation.hpp, D-12).
   void recovered(const std::vector<spool::StoredMessagePtr>& messages);
 
   // One message whose turn comes at `due`, or when somebody asks for it.
@@ -52,7 +53,7 @@ class Dispatcher {
   const std::vector<Shard*>& shards() const noexcept { return shards_; }
 
  private:
-  void place(const spool::StoredMessagePtr& message, SystemTime due, bool fresh);
+  void place(const spool::StoredMessagePtr& message, SystemTime due, bool fresh, const Believed& at);
 
   std::vector<Shard*> shards_;
   RouteTable routes_;

@@ -55,6 +55,14 @@ struct Job {
   bool ambiguous = false;  // a final reply was lost before (D-15)
   bool held = false;
   bool urgent = false;  // an operator asked for it: passes the lane's back-off once
+  // How old the message was when this life of the relay took it on, and when that was: its age goes on with steady time,
+  // whatever the clock does (T-50).
+  std::chrono::microseconds age_then{0};
+  SteadyTime since{};
+  std::chrono::microseconds age(SteadyTime now) const noexcept {
+    return age_then + std::chrono::duration_cast<std::chrono::microseconds>(now - since);
+  }
+  // By the shard's now(), as all times of a lane.
   SystemTime next_attempt{};
   SystemTime policy_failing_since{};  // first refusal by policy in an unbroken row; zero: none (grace)
   std::string reason;                 // why it waits, for `queue list` and `queue why`

@@ -41,7 +41,7 @@ void Probation::begin(std::vector<spool::StoredMessagePtr> recovered) {
   std::stable_sort(grave_.begin(), grave_.end(),
                    [](const auto& a, const auto& b) { return interruptions(*a) > interruptions(*b); });
   // In the queue from the start, for whoever looks, and due by themselves if they never get their turn here.
-  const SystemTime last = loop_.wall() + std::chrono::duration_cast<SystemTime::duration>(
+  const SystemTime last = loop_.paced() + std::chrono::duration_cast<SystemTime::duration>(
                                              budget_beside + (grave_.empty() ? Duration(0) : budget_alone));
   for (const auto* some : {&grave_, &suspects_})
     for (const auto& message : *some) dispatcher_.later(message, last);
@@ -95,7 +95,8 @@ event::Task<void> Probation::try_alone(spool::StoredMessagePtr message, Duration
 event::Task<void> Probation::clear(spool::StoredMessagePtr message) {
   spool::Outcome outcome;
   outcome.id = message->id;
-  outcome.when = outcome.next_attempt = loop_.wall();
+  outcome.when = loop_.date();
+  outcome.next_attempt = loop_.paced();
   for (std::uint32_t i = 0; i < message->progress.size(); ++i)
     if (message->progress[i].state == spool::RecipientState::pending)
       outcome.recipients.emplace_back(i, spool::RecipientState::pending, message->last_reply);

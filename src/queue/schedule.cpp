@@ -36,18 +36,22 @@ std::uint32_t Schedule::attempts_in_lifetime(std::chrono::seconds lifetime) cons
   return attempts;
 }
 
-SystemTime Schedule::expires_at(SystemTime arrival, bool report) const noexcept {
-  return arrival + (report ? std::min(settings_.report_lifetime, settings_.lifetime) : settings_.lifetime);
+std::chrono::microseconds Schedule::longest_gap() const noexcept {
+  return std::chrono::microseconds(*std::max_element(settings_.retry.begin(), settings_.retry.end())) * 6 / 5;
 }
 
-bool Schedule::expired(SystemTime arrival, SystemTime now, std::uint32_t attempts, bool attempted_since_start,
+std::chrono::microseconds Schedule::lifetime(bool report) const noexcept {
+  return report ? std::min(settings_.report_lifetime, settings_.lifetime) : settings_.lifetime;
+}
+
+bool Schedule::expired(std::chrono::microseconds age, std::uint32_t attempts, bool attempted_since_start,
                        bool report) const noexcept {
-  if (now < expires_at(arrival, report) || !attempted_since_start) return false;
+  if (age < lifetime(report) || !attempted_since_start) return false;
   return attempts >= attempts_in_lifetime(settings_.lifetime);
 }
 
-bool Schedule::delay_notice_due(SystemTime arrival, SystemTime now) const noexcept {
-  return settings_.delay_notice > 0s && now >= arrival + settings_.delay_notice;
+bool Schedule::delay_notice_due(std::chrono::microseconds age) const noexcept {
+  return settings_.delay_notice > 0s && age >= settings_.delay_notice;
 }
 
 std::chrono::microseconds Schedule::restart_delay(std::size_t overdue, std::uint32_t random) const noexcept {

@@ -26,13 +26,15 @@ class Schedule {
   // The gap after `attempts` failed attempts (1 and up), spread over 80% to 120% by `random` so that messages
   // deferred together do not come back together.
   std::chrono::microseconds gap(std::uint32_t attempts, std::uint32_t random) const noexcept;
+  // The most that gap() gives for any number of attempts.
+  std::chrono::microseconds longest_gap() const noexcept;
   // Gives up only when the lifetime is over and enough was tried: five attempts, or all that the schedule
-  // fits into the lifetime, and one of them since this start (D-19). A clock that jumps ahead cannot expire
-  // untried mail.
-  bool expired(SystemTime arrival, SystemTime now, std::uint32_t attempts, bool attempted_since_start,
+  // fits into the lifetime, and one of them since this start (D-19). `age` is time that has really passed (Job::age),
+  // so a clock that jumps ahead expires nothing.
+  bool expired(std::chrono::microseconds age, std::uint32_t attempts, bool attempted_since_start,
                bool report) const noexcept;
-  bool delay_notice_due(SystemTime arrival, SystemTime now) const noexcept;
-  SystemTime expires_at(SystemTime arrival, bool report) const noexcept;
+  bool delay_notice_due(std::chrono::microseconds age) const noexcept;
+  std::chrono::microseconds lifetime(bool report) const noexcept;
   // Where after a restart an overdue message goes: spread over a window that grows with their number.
   std::chrono::microseconds restart_delay(std::size_t overdue, std::uint32_t random) const noexcept;
   const ScheduleSettings& settings() const noexcept { return settings_; }

@@ -5,8 +5,7 @@
 
 namespace sealpost::queue {
 
-// One timer for the whole shard. Times are wall-clock times, so it looks again at least once a minute: a
-// clock that was set back or ahead is noticed (T-50).
+// One timer for the whole shard.
 struct Shard::Alarm final : event::Timer {
   explicit Alarm(Shard& shard_)
       : Timer(shard_.loop_, [](event::Timer& self) noexcept { static_cast<Alarm&>(self).shard.tick(); }),

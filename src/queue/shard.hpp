@@ -65,7 +65,9 @@ class Shard {
   event::Loop& loop() const noexcept { return loop_; }
   bool on_own_thread() const noexcept { return loop_.is_current(); }
   const Schedule& schedule() const noexcept { return schedule_; }
-  SystemTime now() const noexcept { return loop_.wall(); }
+  // What lanes wait by: it never steps (T-50).
+  SystemTime now() const noexcept { return loop_.paced(); }
+  SystemTime as_date(SystemTime time) const noexcept;  // for people, and for the journal
 
   // Observers and operators; all on this shard's loop.
   std::size_t jobs() const noexcept;

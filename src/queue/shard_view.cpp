@@ -26,15 +26,20 @@ QueueEntry entry_for(const Shard& shard, const Lane& lane, const Job& job, std::
   entry.state = state_of(job, in_flight);
   entry.attempts = job.attempts;
   entry.arrival = envelope.arrival;
-  entry.next_attempt = std::max(job.next_attempt, lane.blocked_until());
-  entry.expires =
-      shard.schedule().expires_at(envelope.arrival, envelope.message_class == MessageClass::report);
+  entry.next_attempt = shard.as_date(std::max(job.next_attempt, lane.blocked_until()));
+  entry.expires = shard.as_date(shard.now()) - job.age(shard.loop().steady()) +
+                  shard.schedule().lifetime(envelope.message_class == MessageClass::report);
   entry.reason = job.reason.empty() ? lane.blocked_reason() : job.reason;
   entry.size = job.message->size;
   return entry;
 }
 
 }  // namespace
+
+// What has no date (due at once) stays without one.
+SystemTime Shard::as_date(SystemTime time) const noexcept {
+  return time == SystemTime{} || time == SystemTime::max() ? time : time - now() + loop_.date();
+}
 
 void Shard::list(std::vector<QueueEntry>& into, std::size_t most) const {
   for (const auto& [key, lane] : lanes_) {
@@ -72,10 +77,10 @@ std::vector<std::string> Shard::why(const MessageId& id) const {
         } else if (job.held) {
           line += "is held until released" + cause;
         } else if (lane->blocked(at)) {
-          line += "waits until " + to_rfc3339(std::max(job.next_attempt, lane->blocked_until())) +
+          line += "waits until " + to_rfc3339(as_date(std::max(job.next_attempt, lane->blocked_until()))) +
                   " because " + lane->key().next_hop + " had trouble: " + lane->blocked_reason();
         } else if (job.next_attempt > at) {
-          line += "waits for its next attempt at " + to_rfc3339(job.next_attempt) + " (" +
+          line += "waits for its next attempt at " + to_rfc3339(as_date(job.next_attempt)) + " (" +
                   std::to_string(job.attempts) + " so far)" + cause;
         } else {
           line += "waits for a free connection to " + lane->key().next_hop + " (" +

@@ -101,7 +101,8 @@ event::Task<Expected<Secured>> OpensslClient::handshake(std::unique_ptr<event::S
     co_return std::move(shaken).error();
   }
   HandshakeFacts facts = negotiated(stream->ssl());
-  facts.certificate = facts.resumed ? recorded : examine(stream->ssl(), options, stream->loop().wall());
+  facts.certificate =
+      facts.resumed ? recorded : examine(stream->ssl(), options, stream->loop().believed().latest);
   if (SessionKeeper* keeper = SessionKeeper::of(stream->ssl())) keeper->established(facts.certificate);
   Secured secured(std::move(stream), std::move(facts));
   co_return secured;

@@ -62,7 +62,7 @@ std::string build_alert_mail(const AlertMailSettings& settings, const std::vecto
 
 event::Task<void> AlertWatch::look() {
   using News = AlertBook::News;
-  std::function<Expected<News>(Store&)> query = [book = book_, now = loop_.wall(),
+  std::function<Expected<News>(Store&)> query = [book = book_, now = loop_.date(),
                                                  troubles = health_.list()](Store& store) {
     book->observe_relay(troubles, now);
     return book->news(store, now);
@@ -84,7 +84,7 @@ event::Task<void> AlertWatch::look() {
                              {"since", to_rfc3339(alert.since)},
                              {"what", alert.what}});
   if (news->to_mail.empty() || mail_.to.empty()) co_return;
-  std::string mail = build_alert_mail(mail_, news->to_mail, loop_.wall());
+  std::string mail = build_alert_mail(mail_, news->to_mail, loop_.date());
   const Expected<std::string> queued = co_await outbox_.queue(std::string(), mail_.to, std::move(mail));
   if (queued)
     ++mails_;

@@ -83,7 +83,7 @@ event::Task<void> Planner::plan_domain(ReportJob job) {
     if (answer->status == dns::Status::failed) {
       // Not knowing is not "wants no report": a row without target waits and is looked at again.
       unknown = true;
-      const SystemTime now = loop_.wall();
+      const SystemTime now = loop_.date();
       if (job.attempts == 0) job.first_attempt = now;
       ++job.attempts;
       put_off(job, now);
@@ -96,7 +96,7 @@ event::Task<void> Planner::plan_domain(ReportJob job) {
   if (wish && !wish->extra.empty() && !wish->suppress) {
     for (auto& target : targets_from(wish->extra).targets) set.targets.push_back(std::move(target));
   }
-  std::vector<ReportJob> rows = rows_for(job, set.targets, loop_.wall());
+  std::vector<ReportJob> rows = rows_for(job, set.targets, loop_.date());
   if (rows.empty() && !unknown) {
     job.state = JobState::none;
     job.last_result = none.empty() ? reason_for_none(set) : none;
@@ -112,7 +112,7 @@ event::Task<void> Planner::plan_domain(ReportJob job) {
 }
 
 event::Task<void> Planner::look_again(ReportJob job) {
-  if (too_late(job, loop_.wall())) {
+  if (too_late(job, loop_.date())) {
     job.state = JobState::gave_up;
     std::function<Expected<void>(Store&)> give_up = [job](Store& store) { return Jobs(store).update(job); };
     (void)co_await store_.tell(loop_, std::move(give_up));

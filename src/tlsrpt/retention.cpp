@@ -103,9 +103,11 @@ event::Task<bool> Retention::step(std::function<Expected<bool>(Store&)> work, co
 }
 
 event::Task<void> Retention::once() {
-  const SystemTime oldest = loop_.wall() - settings_.keep;
+  const Believed time = loop_.believed();
+  if (time.in_doubt) co_return;  // what a wrong clock calls old would be gone (T-50)
+  const SystemTime oldest = time.earliest - settings_.keep;
   const std::string day = to_utc_day(oldest);
-  const std::string received = to_utc_day(loop_.wall() - settings_.keep_received);
+  const std::string received = to_utc_day(time.earliest - settings_.keep_received);
   const std::uint32_t pages = settings_.vacuum_pages;
   const std::function<Expected<bool>(Store&)> steps[] = {
       [day, oldest](Store& store) { return forget_counted(store, day, oldest, rows_at_once); },

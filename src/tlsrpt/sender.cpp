@@ -107,11 +107,11 @@ event::Task<Sender::HandedOver> Sender::mail(const ReportJob& job, const ReportT
   mail.file_name = report_file_name(submitter(), job.domain, job.day, sha256_hex(report_id).substr(0, 8));
   mail.compressed = std::move(packed);
   mail.summary = std::move(summary);
-  mail.now = loop_.wall();
+  mail.now = loop_.date();
   const MailText text = build_report_mail(mail);
   std::string signatures;
   for (const DkimSigner& signer : signers_) {
-    const auto field = dkim_signature(signer, text.head, text.body, loop_.wall());
+    const auto field = dkim_signature(signer, text.head, text.body, loop_.date());
     if (!field) co_return Error(Errc::unavailable, "DKIM: " + field.error().detail);
     signatures += *field;
   }
@@ -138,7 +138,7 @@ event::Task<bool> Sender::attempt(ReportJob job) {
     std::uint64_t tried = 0;
     bool ours = false;
   };
-  const SystemTime now = loop_.wall();
+  const SystemTime now = loop_.date();
   const std::uint64_t cap = settings_.most_per_destination;
   const bool late = too_late(job, now);
   std::function<Expected<Work>(Store&)> query = [job, now, cap, late](Store& store) -> Expected<Work> {
@@ -187,7 +187,7 @@ event::Task<bool> Sender::attempt(ReportJob job) {
   if (gone)
     job.state = JobState::sent;
   else
-    put_off(job, loop_.wall());
+    put_off(job, loop_.date());
   job.last_result = text::printable(gone ? *gone : gone.error().detail);
   log::info(gone ? "report_sent" : "report_failed", {{"domain", job.domain},
                                                      {"day", job.day},
@@ -205,7 +205,7 @@ event::Task<void> Sender::attempt_in(Pass& pass, ReportJob job) {
     co_return;
   }
   const std::string destination = job.destination;
-  const SystemTime now = loop_.wall();
+  const SystemTime now = loop_.date();
   const bool left_alone = pass.failures_in_a_row[destination] >= most_failures_in_a_row;
   if (left_alone && !too_late(job, now)) {
     if (job.first_attempt == SystemTime{}) job.first_attempt = now;  // its 24 hours have begun
@@ -233,12 +233,13 @@ event::Task<void> Sender::run() {
   const Expected<void> restarted = co_await store_.tell(loop_, std::move(restart));
   if (!restarted) log::error("report_jobs_unreadable", {{"why", restarted.error().detail}});
   for (;;) {
-    if (settings_.send) {
+    // Days, hours since and signatures all go by the date: with a clock in doubt everything waits (T-50).
+    if (settings_.send && !loop_.believed().in_doubt) {
       // "Today" begins at the night offset, so that a finished day is planned only after it.
-      co_await planner_.plan_before(to_utc_day(loop_.wall() - settings_.night_offset));
+      co_await planner_.plan_before(to_utc_day(loop_.date() - settings_.night_offset));
       std::string first;  // of the last page: rows the database does not let us change are not tried for ever
       for (bool more = true; more;) {
-        const SystemTime now = loop_.wall();
+        const SystemTime now = loop_.date();
         std::function<Expected<List>(Store&)> query = [now](Store& store) {
           return Jobs(store).due(now, page);
         };
@@ -256,7 +257,7 @@ event::Task<void> Sender::run() {
 
 event::Task<Expected<std::vector<ReportJob>>> Sender::send_now(std::string day, std::string domain) {
   using List = std::vector<ReportJob>;
-  if (day >= to_utc_day(loop_.wall()))
+  if (day >= to_utc_day(loop_.date()))
     co_return Error(Errc::invalid,
                     "the report of " + day + " is not complete before that day has ended (UTC)");
   co_await planner_.plan_day(day, domain);

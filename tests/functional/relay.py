@@ -5,6 +5,7 @@ Every wait is a bounded poll of something that can be observed: the queue, a mai
 """
 
 import contextlib
+import datetime
 import itertools
 import json
 import os
@@ -47,6 +48,8 @@ def toml_value(value) -> str:
         return "[" + ", ".join(toml_value(v) for v in value) + "]"
     if isinstance(value, Path):
         return json.dumps(str(value))
+    if isinstance(value, datetime.datetime):
+        return value.strftime("%Y-%m-%dT%H:%M:%SZ")
     return json.dumps(value, ensure_ascii=False)  # strings, numbers and booleans are written alike
 
 

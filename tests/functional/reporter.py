@@ -53,6 +53,11 @@ class Reporter(Relay):
         self.clock = Clock(directory / "clock")
         self.prefix = self.clock.prefix()
 
+    def set_clock(self, day: int, second: int):
+        """While it runs: a step it would doubt, so the operator says that it is meant."""
+        self.clock.set(day, second)
+        self.ask("clock", "believe")
+
     def deliver(self, domain: str) -> None:
         """One message to `domain`, sent and gone."""
         token = f"{random.getrandbits(32):08x}"

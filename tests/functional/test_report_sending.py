@@ -71,7 +71,7 @@ def keyless(lab, tmp_path_factory):
             relay.deliver(f"rpt-row-{row}.test")
         for row in ROWS:
             relay.wait_counted(f"rpt-row-{row}.test", 0, 1)
-        relay.clock.set(1, 60)
+        relay.set_clock(1, 60)
         relay.send_reports(0)
         yield relay, collector, [*expired.requests, *inside.requests]
     relay.kill()
@@ -109,7 +109,7 @@ def test_R20_a_report_by_mail_waits_for_its_key(lab, keyless):
     relay.config.write_text(to_toml(merged(relay.settings, {"dkim": key.setting()})))
     relay.reload()
     assert wait_for(lambda: relay.events("dkim_key_problem"), 15, 0.1)
-    relay.clock.set(1, 3600)
+    relay.set_clock(1, 3600)
     relay.send_reports(0, "--domain", "rpt-row-unsigned.test")
     row = relay.why("rpt-row-unsigned.test")[0]
     assert row["state"] == "sent" and f"{key.selector}._domainkey.home.test: no key record is published" in row["result"]
@@ -128,7 +128,7 @@ def test_T44_thirty_days_one_mail_one_report(lab, tmp_path):
         relay.wait_counted("rpt-ping.test", 0, 1)
         sent = {}
         for day in range(30):
-            relay.clock.set(day + 1, 3600)
+            relay.set_clock(day + 1, 3600)
             sent |= {f"{day} {row}": state for row, state in relay.send_reports(day).items()}
             if day < 3:
                 assert wait_for(lambda: not relay.queue(), 20, 0.05), relay.queue()

@@ -37,7 +37,7 @@ class Week:
         self.relay.start()
 
     def traffic(self, day: int):
-        self.relay.clock.set(day, NOON)
+        self.relay.set_clock(day, NOON)
         self.relay.deliver("rpt-week.test")
         self.relay.wait_counted("rpt-week.test", day, 1)
 

@@ -59,7 +59,7 @@ def sent(lab, reporter, collector):
         reporter.deliver(f"{name}.test")
         reporter.wait_counted(f"{name}.test", 0, 1)
     early = reporter.command("report", "send", "--day", reporter.clock.day(0))
-    reporter.clock.set(1, 60)
+    reporter.set_clock(1, 60)
     rows = reporter.send_reports(0, "--domain", "rpt-dane.test")
     collector.statuses = [500]
     rows |= reporter.send_reports(0)
@@ -253,7 +253,7 @@ def test_RPT10_marked_before_it_leaves_and_waiting_rows_survive(lab, tmp_path):
             for name in ("rpt-crash.test", "rpt-waits.test"):
                 relay.deliver(name)
                 relay.wait_counted(name, 0, 1)
-            relay.clock.set(1, 60)
+            relay.set_clock(1, 60)
             collector.status = 503
             relay.send_reports(0, "--domain", "rpt-waits.test")
             assert relay.why("rpt-waits.test")[0]["state"] == "waiting"

@@ -51,6 +51,8 @@ DayResult Day::run() {
   loop_.settle();
   scope_.spawn(traffic(day));
   scope_.spawn(weather(day));
+  scope_.spawn(clock_trouble());
+  scope_.spawn(watch_waits(day + time_to_settle));
   world_.on_poison = [this] { scope_.spawn(poisoned()); };
   loop_.advance(day);
 
@@ -72,7 +74,9 @@ DayResult Day::run() {
     result.problems.push_back("the journal cannot be read at the end: " + queue.error().detail);
     return result;
   }
-  result.problems = ledger_.check(*queue);
+  for (const std::string& waiting : queue->still_waiting)
+    ledger_.violated(waiting + " still waits, two lifetimes after all was well (T-50, D-19)");
+  result.problems = ledger_.check(queue->unfinished);
   result.counts = ledger_.counts();
   return result;
 }
@@ -251,6 +255,36 @@ event::Task<void> Day::bad_mood() {
   world_.temper = temper;
   co_await event::sleep_for(loop_, rng_.time(5min, 3h));
   world_.temper = Temper();
+}
+
+// T-50: the clock steps, for seconds or for hours, while mail goes in and out and the process ends and starts. Steps that
+// can be real (a machine that was off for a day) are not among them: those are believed.
+event::Task<void> Day::clock_trouble() {
+  constexpr std::chrono::hours year = 365 * 24h;
+  constexpr Duration steps[] = {10 * year, -10 * year, year, -year, 30 * 24h, -30 * 24h, 8 * 24h, 1h, -1h};
+  Rng rng = rng_.fork();
+  const SteadyTime end = loop_.now() + day;
+  for (;;) {
+    co_await event::sleep_for(loop_, rng.time(10min, 5h));
+    const Duration length = rng.chance(0.5) ? rng.time(1s, 1min) : rng.time(10min, 6h);
+    if (loop_.now() + length >= end) co_return;
+    const Duration step = steps[rng.below(std::size(steps))];
+    loop_.shift_wall(step);
+    co_await event::sleep_for(loop_, length);
+    loop_.shift_wall(-step);
+  }
+}
+
+// T-50: nothing waits longer than the longest gap of the schedule.
+event::Task<void> Day::watch_waits(Duration length) {
+  for (const SteadyTime end = loop_.now() + length; loop_.now() < end;) {
+    co_await event::sleep_for(loop_, 10min);
+    if (!relay_) continue;
+    const std::string stranded = relay_->stranded();
+    if (stranded.empty()) continue;
+    ledger_.violated("stranded (T-50): " + stranded);
+    co_return;
+  }
 }
 
 event::Task<void> Day::resolver_outage() {

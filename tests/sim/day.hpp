@@ -36,6 +36,8 @@ class Day {
   event::Task<void> disk_trouble();
   event::Task<void> host_trouble();
   event::Task<void> bad_mood();
+  event::Task<void> clock_trouble();
+  event::Task<void> watch_waits(Duration length);
   event::Task<void> resolver_outage();
   event::Task<void> resolver_lies();
   event::Task<void> poisoned();

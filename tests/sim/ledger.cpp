@@ -18,6 +18,8 @@ constexpr std::string_view token_field = "X-Token: ";
 // An outcome is in the next group commit; a crash so soon after it may come first (D-13).
 constexpr auto outcome_window = 5s;
 constexpr std::size_t most_problems = 20;
+// A message lives two days; steps of an hour that are believed may take from that.
+constexpr auto least_lifetime = 36h;
 
 std::uint64_t hash_of(std::string_view text) { return std::hash<std::string_view>()(text); }
 
@@ -130,6 +132,9 @@ std::size_t Ledger::notified(const std::string& sender, std::string_view text, S
   if (text.find("Status: 5.1.2") != text.npos || text.find("Status: 5.4.4") != text.npos)
     violated(token + " bounced as if its domain or its hosts did not exist (T-41)");
   if (failed.empty()) ++counts_.delay_notices;
+  const bool expired = text.find("delivery time expired") != text.npos;
+  if (expired && !failed.empty() && now - mail->second.when < least_lifetime)
+    violated(token + " came back before its time, at " + clock(now) + " (D-19, T-50)");
   for (const std::string& recipient : failed) {
     const auto found = mail->second.recipients.find(recipient);
     if (found == mail->second.recipients.end())

@@ -26,10 +26,19 @@ struct PlantName {
   const char* name;
   Plant plant;
 };
-constexpr PlantName plants[] = {{"lose-mail", Plant::lose_mail},     {"keep-refused", Plant::keep_refused},
-                                {"forget-done", Plant::forget_done}, {"no-policy", Plant::no_policy},
-                                {"no-partners", Plant::no_partners}, {"no-pause", Plant::no_pause},
-                                {"no-canary", Plant::no_canary},     {"no-probation", Plant::no_probation}};
+constexpr PlantName plants[] = {{"lose-mail", Plant::lose_mail},
+                                {"keep-refused", Plant::keep_refused},
+                                {"forget-done", Plant::forget_done},
+                                {"no-policy", Plant::no_policy},
+                                {"no-partners", Plant::no_partners},
+                                {"no-pause", Plant::no_pause},
+                                {"no-canary", Plant::no_canary},
+                                {"no-probation", Plant::no_probation},
+                                {"believe-any-clock", Plant::believe_any_clock},
+                                {"arrival-from-future", Plant::arrival_from_future},
+                                {"exception-revives", Plant::exception_revives},
+                                {"expire-by-jump", Plant::expire_by_jump},
+                                {"wait-by-wall", Plant::wait_by_wall}};
 
 struct Arguments {
   std::uint64_t first = 1, last = 100;

@@ -12,6 +12,7 @@ event::Task<Expected<spool::StoredMessagePtr>> SimRelay::PlantedSpool::store(eve
     // No recipients: the queue has nothing to do for it.
     co_return spool::StoredMessagePtr(std::move(lost));
   }
+  if (plant_ == Plant::arrival_from_future) message.envelope.arrival = home.wall();
   auto stored = co_await real_.store(home, std::move(message));
   if (plant_ == Plant::keep_refused && rng_.chance(0.01))
     co_return Error(Errc::unavailable, "planted: kept all the same");

@@ -13,6 +13,32 @@
 
 namespace sealpost::sim {
 
+class SimRelay::PlantedClock final : public SharedClock {
+ public:
+  PlantedClock(const World& world, Plant plant)
+      : SharedClock(event::SimLoop::default_start, world.clock_record, world.loop.wall(), world.loop.now()),
+        loop_(world.loop),
+        plant_(plant) {}
+  Believed read(SystemTime wall, SteadyTime steady) override {
+    Believed believed = SharedClock::read(wall, steady);
+    if (plant_ == Plant::believe_any_clock) believed = Believed(wall);
+    if (plant_ == Plant::exception_revives) believed.latest = wall;
+    if (plant_ == Plant::expire_by_jump) {
+      believed.now = wall;
+      believed.in_doubt = false;
+    }
+    return believed;
+  }
+  SystemTime paced(SteadyTime steady) const noexcept override {
+    const bool steps = plant_ == Plant::believe_any_clock || plant_ == Plant::wait_by_wall;
+    return steps ? loop_.wall() : SharedClock::paced(steady);
+  }
+
+ private:
+  const event::SimLoop& loop_;
+  Plant plant_;
+};
+
 class SimRelay::PlantedSpool final : public spool::Spool {
  public:
   PlantedSpool(spool::Spool& real, Plant plant, Rng rng) : real_(real), plant_(plant), rng_(std::move(rng)) {}

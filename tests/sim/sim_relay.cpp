@@ -78,6 +78,7 @@ SimRelay::SimRelay(World& world, spool::SimDisk& disk, Plant plant)
     : world_(world),
       disk_(disk),
       plant_(plant),
+      clock_(std::make_unique<PlantedClock>(world, plant)),
       driver_(spool::make_loop_driver(world.loop, sync_time)),
       recorder_(std::make_unique<Recorder>()),
       hosts_(20),
@@ -88,6 +89,7 @@ SimRelay::SimRelay(World& world, spool::SimDisk& disk, Plant plant)
       scope_(world.loop) {}
 
 SimRelay::~SimRelay() {
+  world_.loop.ask_clock(nullptr);
   scope_.cancel();
   acceptor_.reset();
   for (auto& worker : workers_) worker->shard.drain();
@@ -110,6 +112,7 @@ spool::SpoolOptions SimRelay::spool_options() {
 }
 
 Expected<void> SimRelay::open() {
+  world_.loop.ask_clock(clock_.get());
   auto journal = spool::JournalSpool::open(disk_, *driver_, pool_, spool_options());
   if (!journal) return std::move(journal).error();
   journal_ = std::move(*journal);
@@ -132,8 +135,16 @@ Expected<void> SimRelay::open() {
     worker->shard.start(*worker->courier);
   }
   sink_ = std::make_unique<Sink>(*dispatcher_);
+  scope_.spawn(record_clock());
   begin_mail();
   return {};
+}
+
+event::Task<void> SimRelay::record_clock() {
+  for (;;) {
+    world_.clock_record = world_.loop.date();
+    co_await event::sleep_for(world_.loop, 1min);
+  }
 }
 
 void SimRelay::begin_mail() {
@@ -193,13 +204,34 @@ std::set<std::pair<std::string, std::string>> SimRelay::unfinished(
   return queue;
 }
 
-Expected<std::set<std::pair<std::string, std::string>>> SimRelay::read_queue(event::SimLoop& loop,
-                                                                             spool::SimDisk& disk) {
+std::string SimRelay::stranded() const {
+  std::vector<queue::QueueEntry> entries;
+  for (const auto& worker : workers_) worker->shard.list(entries, SIZE_MAX);
+  const SystemTime latest = world_.loop.date() + schedule_.longest_gap() + 1min;
+  for (const auto& entry : entries)
+    if (entry.state != "held" && entry.next_attempt > latest)
+      return entry.id + " to " + entry.recipient + " until " + to_rfc3339(entry.next_attempt);
+  return {};
+}
+
+std::vector<std::string> SimRelay::still_waiting(const std::vector<spool::StoredMessagePtr>& messages) {
+  std::vector<std::string> waiting;
+  for (const auto& message : messages) {
+    if (message->held) continue;
+    for (std::size_t i = 0; i < message->envelope.recipients.size(); ++i)
+      if (message->progress[i].state == spool::RecipientState::pending)
+        waiting.push_back(message->id.to_string() + " to " + message->envelope.recipients[i].address);
+  }
+  return waiting;
+}
+
+Expected<SimRelay::Rest> SimRelay::read_queue(event::SimLoop& loop, spool::SimDisk& disk) {
   event::InlinePool pool;
   const auto driver = spool::make_loop_driver(loop, sync_time);
   auto journal = spool::JournalSpool::open(disk, *driver, pool, spool_options());
   if (!journal) return std::move(journal).error();
-  return unfinished(**journal, loop, (*journal)->take_recovered());
+  const auto messages = (*journal)->take_recovered();
+  return Rest{unfinished(**journal, loop, messages), still_waiting(messages)};
 }
 
 }  // namespace sealpost::sim

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/shared_clock.hpp"
 #include "delivery/courier.hpp"
 #include "event/blocking_pool.hpp"
 #include "intake/acceptor.hpp"
@@ -23,14 +24,19 @@ namespace sealpost::sim {
 // A fault planted on purpose, so that the checks are seen to find it.
 enum class Plant : std::uint8_t {
   nothing,
-  lose_mail,     // one message in a hundred is answered 250 and not kept
-  keep_refused,  // one message in a hundred is kept and answered 451
-  forget_done,   // one outcome in fifty is not recorded
-  no_policy,     // MTA-STS says that nobody has a policy
-  no_partners,   // the partner rules are not read
-  no_pause,      // deliveries go on although no outcome can be recorded
-  no_canary,     // the resolver that denies everything makes an exception for canaries
-  no_probation,  // mail that kills the relay is tried like all other
+  lose_mail,            // one message in a hundred is answered 250 and not kept
+  keep_refused,         // one message in a hundred is kept and answered 451
+  forget_done,          // one outcome in fifty is not recorded
+  no_policy,            // MTA-STS says that nobody has a policy
+  no_partners,          // the partner rules are not read
+  no_pause,             // deliveries go on although no outcome can be recorded
+  no_canary,            // the resolver that denies everything makes an exception for canaries
+  no_probation,         // mail that kills the relay is tried like all other
+  believe_any_clock,    // dates, ages and waits go by what the system's clock says
+  arrival_from_future,  // accepted mail is stamped with what the system's clock says
+  exception_revives,    // a clock that was set back brings expired exceptions back
+  expire_by_jump,       // ages at a start are taken from the system's clock
+  wait_by_wall,         // the next attempt waits for the system's clock
 };
 
 class SimRelay {
@@ -45,13 +51,20 @@ class SimRelay {
   // As on SIGTERM; the journal is closed at the end.
   event::Task<void> drain(Duration grace);
   bool healthy() const { return journal_->healthy(); }
+  // What waits longer than the schedule ever lets it (T-50); empty: nothing does.
+  std::string stranded() const;
 
   // Token and recipient of all that a start found unfinished: what a queue holds when nothing else runs.
   static std::set<std::pair<std::string, std::string>> unfinished(
       spool::Spool& spool, event::SimLoop& loop, const std::vector<spool::StoredMessagePtr>& messages);
+  // Of these, what is neither held nor an answer to nobody: it should have been delivered or returned long ago.
+  static std::vector<std::string> still_waiting(const std::vector<spool::StoredMessagePtr>& messages);
+  struct Rest {
+    std::set<std::pair<std::string, std::string>> unfinished;
+    std::vector<std::string> still_waiting;
+  };
   // Opens the journal alone, reads what is in it and closes it again.
-  static Expected<std::set<std::pair<std::string, std::string>>> read_queue(event::SimLoop& loop,
-                                                                            spool::SimDisk& disk);
+  static Expected<Rest> read_queue(event::SimLoop& loop, spool::SimDisk& disk);
   static spool::SpoolOptions spool_options();
 
  private:
@@ -60,14 +73,18 @@ class SimRelay {
   class PlantedSts;
   class Recorder;
   struct Lanes;
+  class PlantedClock;
   SimRelay(World& world, spool::SimDisk& disk, Plant plant);
   Expected<void> open();
   void begin_mail();
   event::Task<Expected<void>> shards_joined();
 
+  event::Task<void> record_clock();
+
   World& world_;
   spool::SimDisk& disk_;
   Plant plant_;
+  std::unique_ptr<SharedClock> clock_;
   event::InlinePool pool_;
   std::unique_ptr<spool::Driver> driver_;
   std::unique_ptr<spool::JournalSpool> journal_;

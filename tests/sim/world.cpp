@@ -203,6 +203,12 @@ std::vector<PartnerRule> World::partner_rules() const {
       rule.names = PartnerRule::Names::mx;
     }
     rule.hash = rule.name;
+    // In force all the time; a clock that is believed too easily takes it away, or brings the exception back (T-50).
+    rule.starts = event::SimLoop::default_start - 24h;
+    rule.ends = event::SimLoop::default_start + 90 * 24h;
+    PartnerException& over = rule.exceptions.emplace_back();
+    over.until = *rule.starts;
+    over.level = PartnerLevel::opportunistic;
     rules.push_back(std::move(rule));
   }
   return rules;

@@ -106,6 +106,7 @@ class World {
   TableSts sts;
   ScriptedTls tls;
   Temper temper;
+  std::optional<SystemTime> clock_record;  // the newest time that the relay believed and has on disk (T-50)
   std::optional<SteadyTime> journal_stopped;  // since when the relay cannot record outcomes (D-07)
   std::function<bool()> recording = [] { return true; };  // can it now?
   std::function<void()> on_poison;  // a host is asked to take what kills the relay (D-12)

@@ -7,6 +7,7 @@
 
 #include <deque>
 
+#include "base/shared_clock.hpp"
 #include "delivery/gateway.hpp"
 #include "delivery_world.hpp"
 
@@ -379,6 +380,51 @@ TEST_CASE("D-13 an outcome the journal cannot take is kept until it can, and not
   world.disk.break_syncs(false);
   world.loop.advance(2h);
   CHECK(world.script->attempts == 1);
+}
+
+TEST_CASE("T-50, D-19 while the clock is in doubt nothing comes back for lack of time") {
+  for (const Duration step : {Duration(10 * 365 * 24h), Duration(-60 * 365 * 24h)}) {
+    World world;
+    SharedClock clock(SystemTime{} + 40 * 365 * 24h, std::nullopt, world.loop.wall(), world.loop.now());
+    world.loop.ask_clock(&clock);
+    AttemptEnd end = end_with(fate_of(0, Fate::deferred, "4.7.4", "TLS required, not offered", false));
+    SUBCASE("for the lifetime") {}
+    SUBCASE("for the grace of a partner rule") {
+      end.policy_refused = end.partner_refused = true;
+      end.partner.emplace();
+      end.partner->on_failure = PartnerRule::OnFailure::bounce;
+      end.partner->grace = 15min;
+    }
+    world.script->ends.push_back(end);
+    world.accept("a@here.example", {"u@b.example"});
+    world.loop.advance(1min);
+    world.loop.shift_wall(step);
+    world.loop.advance(24h);
+    CHECK(world.totals.bounced == 0);
+    CHECK(world.script->attempts > 100);  // on schedule
+    CHECK(world.script->attempts < 24 * 60);
+    world.loop.shift_wall(-step);
+    world.loop.advance(15min);
+    CHECK(world.totals.bounced == 1);  // its time is really over
+    world.loop.ask_clock(nullptr);
+  }
+}
+
+TEST_CASE("T-50, D-19 the age of mail is time that has passed, whatever the clock did at a start") {
+  World world;
+  const SystemTime begun = world.loop.wall();
+  world.script->ends.push_back(end_with(fate_of(0, Fate::deferred, "4.4.1", "connect refused", false)));
+  spool::NewMessage made = world.message("a@here.example", {"u@b.example"});
+  made.envelope.arrival = begun + 10 * 365 * 24h;  // accepted by a release that believed any clock
+  world.accept(std::move(made));
+  world.loop.advance(1h);
+  const auto recovered = world.crash();
+  world.script->ends.push_back(end_with(fate_of(0, Fate::deferred, "4.4.1", "connect refused", false)));
+  world.dispatcher->recovered(recovered);
+  world.loop.advance(119min);
+  CHECK(world.totals.bounced == 0);
+  world.loop.advance(15min);
+  CHECK(world.totals.bounced == 1);
 }
 
 TEST_CASE("a partner's grace counts from the first refusal, across restarts (T-16)") {

@@ -69,6 +69,63 @@ TEST_CASE("the more specific rule wins, and only rules in force count") {
   CHECK(found(rules, "a.noord.test") == "exact");
 }
 
+TEST_CASE("T-50 in doubt about the time a rule holds that would be in force under either reading") {
+  constexpr std::chrono::days day(1);
+  PartnerRule plain = rule("plain", {"b.test"}), early = plain, late = plain, none = plain;
+  plain.level = early.level = late.level = PartnerLevel::verify;
+  early.name = "ends soon", early.ends = scenario_now + day;
+  late.name = "began lately", late.starts = scenario_now - day;
+  none.name = "no TLS", none.level = PartnerLevel::none, none.starts = scenario_now - day;
+  PartnerRule wide = rule("wide", {"*.test"});
+  wide.level = PartnerLevel::encrypt;
+  Believed ahead(scenario_now), behind(scenario_now);
+  ahead.in_doubt = behind.in_doubt = true;
+  ahead.latest = scenario_now + 3650 * day;
+  behind.earliest = scenario_now - 365 * day;
+  struct Row {
+    std::vector<PartnerRule> rules;
+    Believed time;
+    std::vector<std::string> names;
+  };
+  const Row rows[] = {
+      {{}, ahead, {}},
+      {{plain}, Believed(scenario_now), {"plain"}},
+      {{plain}, ahead, {"plain"}},
+      {{early}, Believed(scenario_now), {"ends soon"}},
+      {{early}, Believed(scenario_now + day), {}},
+      {{early}, ahead, {"ends soon"}},
+      {{early}, behind, {"ends soon"}},
+      {{late}, ahead, {"began lately"}},
+      {{late}, behind, {"began lately"}},
+      {{early, wide}, ahead, {"ends soon", "wide"}},
+      {{late, wide}, behind, {"began lately", "wide"}},
+      {{none}, Believed(scenario_now), {"no TLS"}},
+      {{none}, ahead, {"no TLS"}},
+      {{none}, behind, {}},
+      {{none, wide}, behind, {"wide"}},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(&row - rows);
+    std::vector<std::string> names;
+    for (const PartnerRule* found : partners_in_force(row.rules, "b.test", row.time))
+      names.push_back(found->name);
+    CHECK(names == row.names);
+  }
+}
+
+TEST_CASE("T-50 decide() demands what the rules of both readings demand, and no exception of one alone") {
+  DecisionFacts facts;
+  facts.policy_domain = "b.test";
+  facts.mx_host = "mx.b.test";
+  facts.partner = rule("weak", {"b.test"});
+  facts.doubted = {rule("strong", {"b.test"})};
+  facts.doubted.front().level = PartnerLevel::encrypt;
+  facts.now = scenario_now + 10s;  // the later reading
+  CHECK(decide(facts).requirement.tls_required());
+  facts.doubted.front().exceptions.push_back({scenario_now, PartnerLevel::opportunistic, "over", "ciso"});
+  CHECK(decide(facts).requirement.tls_required());
+}
+
 TEST_CASE("exceptions end by themselves") {
   PartnerRule partner = rule("p", {"b.test"});
   partner.level = PartnerLevel::verify;

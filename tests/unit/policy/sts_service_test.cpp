@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest.h>
 
+#include "base/shared_clock.hpp"
 #include "sts_world.hpp"
 
 using namespace sealpost;
@@ -173,6 +174,72 @@ TEST_CASE(
   CHECK(world.service->counters().alerts == 1);
   world.loop.advance(1s);
   CHECK_FALSE(world.enforced());
+}
+
+TEST_CASE("T-50 a step of the clock makes no policy expire, neither in memory nor across a restart") {
+  constexpr auto years = 10 * 365 * 24h;
+  for (const bool restart : {false, true}) {
+    for (const Duration step : {Duration(years), Duration(-years), Duration(30 * 24h)}) {
+      CAPTURE(restart);
+      CAPTURE(step.count());
+      World world;
+      SharedClock clock(world.loop.wall() - 24h, world.loop.wall(), world.loop.wall(), world.loop.now());
+      world.loop.ask_clock(&clock);
+      world.service->start();
+      world.publish("1", policy_text("enforce", week));
+      CHECK(world.enforced());
+      const SystemTime expires = world.ask().expires;
+      world.record_fails();
+      world.no_policy_host();
+      world.loop.advance(2h);
+      world.loop.shift_wall(step);
+      const SystemTime believed = world.loop.date();
+      SharedClock next(believed - 24h, believed, world.loop.wall(), world.loop.now());
+      if (restart) {
+        world.restart();
+        world.service->start();
+        world.loop.ask_clock(&next);
+      }
+      for (int hour = 0; hour < 48; ++hour) {
+        CHECK(world.enforced());
+        world.loop.advance(1h);
+      }
+      world.loop.shift_wall(-step);
+      CHECK(world.enforced());
+      CHECK(world.ask().expires == expires);  // and it lives no longer than it did
+      world.loop.advance(std::chrono::seconds(week));
+      CHECK_FALSE(world.enforced());
+      world.service.reset();
+      world.loop.ask_clock(nullptr);
+    }
+  }
+}
+
+TEST_CASE(
+    "T-50 a policy fetched while the clock stands ahead lives for its max_age, by whichever reading was "
+    "right") {
+  for (const bool right : {false, true}) {
+    CAPTURE(right);
+    World world;
+    SharedClock clock(world.loop.wall() - 24h, world.loop.wall(), world.loop.wall(), world.loop.now());
+    world.loop.ask_clock(&clock);
+    world.loop.advance(2h);
+    world.loop.shift_wall(400 * 24h);
+    world.publish("1", policy_text("enforce", week));
+    CHECK(world.enforced());
+    world.record_fails();
+    world.no_policy_host();
+    if (right)
+      clock.believe(world.loop.wall(), world.loop.now());
+    else
+      world.loop.shift_wall(-400 * 24h);
+    world.loop.advance(std::chrono::seconds(week) - 1min);
+    CHECK(world.enforced());
+    world.loop.advance(2min);
+    CHECK_FALSE(world.enforced());
+    world.service.reset();
+    world.loop.ask_clock(nullptr);
+  }
 }
 
 TEST_CASE(

@@ -38,38 +38,38 @@ TEST_CASE("D-20 gaps follow the list, the last repeats, jitter stays within a fi
 
 TEST_CASE("D-19 expiry needs the lifetime, enough attempts and one attempt since the start") {
   const Schedule schedule = with({5min, 10min, 30min, 1h, 2h, 4h}, std::chrono::days(5));
-  const SystemTime late = start + std::chrono::days(6);
-  CHECK(schedule.expired(start, late, 5, true, false));
-  CHECK_FALSE(schedule.expired(start, late, 4, true, false));    // not enough attempts
-  CHECK_FALSE(schedule.expired(start, late, 50, false, false));  // none since this start
-  CHECK_FALSE(schedule.expired(start, start + std::chrono::days(4), 50, true, false));
+  constexpr std::chrono::days late(6);
+  CHECK(schedule.expired(late, 5, true, false));
+  CHECK_FALSE(schedule.expired(late, 4, true, false));    // not enough attempts
+  CHECK_FALSE(schedule.expired(late, 50, false, false));  // none since this start
+  CHECK_FALSE(schedule.expired(std::chrono::days(4), 50, true, false));
 }
 
 TEST_CASE("D-19 a short lifetime asks only for the attempts that fit into it") {
   const Schedule schedule = with({10s, 20s}, 25s);  // attempts at 0, 10, (30 is too late)
-  CHECK_FALSE(schedule.expired(start, start + 26s, 1, true, false));
-  CHECK(schedule.expired(start, start + 26s, 2, true, false));
+  CHECK_FALSE(schedule.expired(26s, 1, true, false));
+  CHECK(schedule.expired(26s, 2, true, false));
 }
 
 TEST_CASE("T-50 a clock far ahead or behind expires nothing untried") {
   const Schedule schedule = with({5min}, std::chrono::days(5));
-  CHECK_FALSE(schedule.expired(start, start + std::chrono::years(10), 1, true, false));
-  CHECK_FALSE(schedule.expired(start, SystemTime{}, 100, true, false));
+  CHECK_FALSE(schedule.expired(std::chrono::years(10), 1, true, false));
+  CHECK_FALSE(schedule.expired(-std::chrono::years(10), 100, true, false));
 }
 
 TEST_CASE("reports live a day at most (RFC 8460 §5.5)") {
   const Schedule schedule = with({5min}, std::chrono::days(5));
-  CHECK(schedule.expires_at(start, true) == start + 24h);
-  CHECK(schedule.expires_at(start, false) == start + std::chrono::days(5));
+  CHECK(schedule.lifetime(true) == 24h);
+  CHECK(schedule.lifetime(false) == std::chrono::days(5));
 }
 
 TEST_CASE("the delay notice is due once its time has come, and never when switched off") {
   ScheduleSettings settings;
   settings.delay_notice = 4h;
-  CHECK_FALSE(Schedule(settings).delay_notice_due(start, start + 3h));
-  CHECK(Schedule(settings).delay_notice_due(start, start + 4h));
+  CHECK_FALSE(Schedule(settings).delay_notice_due(3h));
+  CHECK(Schedule(settings).delay_notice_due(4h));
   settings.delay_notice = 0s;
-  CHECK_FALSE(Schedule(settings).delay_notice_due(start, start + 1000h));
+  CHECK_FALSE(Schedule(settings).delay_notice_due(1000h));
 }
 
 TEST_CASE("D-20 a restart spreads overdue mail over a window that grows with it") {

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 
+#include "base/shared_clock.hpp"
 #include "event/sim_loop.hpp"
 #include "queue/dispatcher.hpp"
 
@@ -41,7 +42,7 @@ class ScriptedCourier final : public Courier {
       times.push_back(loop_.wall());
       co_await event::sleep_for(loop_, takes);
       if (defer_for > 0s) {
-        job->next_attempt = loop_.wall() + defer_for;
+        job->next_attempt = loop_.paced() + defer_for;
         job->reason = "later";
         lane.defer(std::move(job));
       } else if (trouble_for > 0s) {
@@ -245,6 +246,49 @@ TEST_CASE("D-20 recovered mail comes back on schedule and overdue mail does not 
   CHECK(world.courier.finished == 900);
   world.loop.advance(3600s);
   CHECK(world.courier.finished == 1000);
+}
+
+TEST_CASE(
+    "T-50, D-20 what was deferred while the clock stood elsewhere waits no longer than the longest gap") {
+  constexpr auto years = 10 * 365 * 24h;
+  World world;
+  const auto message = message_to({"a@x.example"}, world.loop.wall() + years);
+  const_cast<spool::StoredMessage&>(*message).progress[0].attempts = 3;
+  const_cast<spool::StoredMessage&>(*message).progress[0].next_attempt = world.loop.wall() + years;
+  world.dispatcher.recovered({message});
+  std::vector<QueueEntry> entries;
+  world.shard.list(entries, 10);
+  REQUIRE(entries.size() == 1);
+  CHECK(entries[0].next_attempt <= world.loop.wall() + world.schedule.longest_gap());
+  CHECK(entries[0].expires == world.loop.wall() + std::chrono::days(5));  // as if it had come just now
+  world.loop.advance(world.schedule.longest_gap());
+  CHECK(world.courier.finished == 1);
+}
+
+TEST_CASE("T-50 a step of the clock neither hurries nor delays what waits") {
+  for (const Duration step :
+       {Duration(10 * 365 * 24h), Duration(-10 * 365 * 24h), Duration(1h), Duration(-1h)}) {
+    World world;
+    SharedClock clock(SystemTime{}, std::nullopt, world.loop.wall(), world.loop.now());
+    world.loop.ask_clock(&clock);
+    world.courier.defer_for = 1h;
+    const auto message = message_to({"a@x.example"}, world.loop.date());
+    world.dispatcher.accepted(message);
+    world.loop.advance(10s);
+    CHECK(world.courier.order.size() == 1);
+    world.loop.shift_wall(step);
+    std::vector<QueueEntry> entries;
+    world.shard.list(entries, 10);
+    REQUIRE(entries.size() == 1);
+    CHECK(entries[0].next_attempt <= world.loop.date() + 1h);
+    CHECK(entries[0].next_attempt >= world.loop.date() + 59min);
+    world.loop.advance(50min);
+    CHECK(world.courier.order.size() == 1);
+    world.loop.shift_wall(-step);
+    world.loop.advance(11min);
+    CHECK(world.courier.order.size() == 2);
+    world.loop.ask_clock(nullptr);
+  }
 }
 
 TEST_CASE("D-16 recipients that are final are never queued again") {

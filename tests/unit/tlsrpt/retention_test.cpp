@@ -3,6 +3,7 @@
 
 #include <doctest.h>
 
+#include "base/shared_clock.hpp"
 #include "sending.hpp"
 #include "tlsrpt/overview.hpp"
 #include "tlsrpt/received.hpp"
@@ -86,5 +87,27 @@ TEST_CASE("what is within its days stays") {
   loop.advance(12h);
   CHECK(overview(db.store(), OverviewFilter())->size() == 3);
   loop.advance(48h);
+  CHECK(overview(db.store(), OverviewFilter())->empty());
+}
+
+TEST_CASE("T-50 a clock that steps ahead makes nothing old") {
+  const TempDir dir;
+  event::SimLoop loop(event::SimLoop::default_start + 5h);
+  SharedClock clock(SystemTime{}, std::nullopt, loop.wall(), loop.now());
+  loop.ask_clock(&clock);
+  DirectStore db(dir.path + "/tlsrpt.db");
+  fill(db.store(), "2025-12-07", 3);
+  Retention retention(loop, db, RetentionSettings());
+  event::TaskScope scope(loop);
+  scope.spawn(retention.run());
+  loop.advance(1min);
+  for (const Duration step : {Duration(10 * 365 * 24h), Duration(8 * 24h), Duration(-10 * 365 * 24h)}) {
+    loop.shift_wall(step);
+    loop.advance(3h);
+    CHECK(overview(db.store(), OverviewFilter())->size() == 3);
+    loop.shift_wall(-step);
+    loop.advance(1min);
+  }
+  loop.advance(60h);
   CHECK(overview(db.store(), OverviewFilter())->empty());
 }
