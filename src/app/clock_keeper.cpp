@@ -112,6 +112,8 @@ admin::Json ClockKeeper::status() {
   return body;
 }
 
+event::Task<admin::Answer> ClockKeeper::show() { co_return admin::Answer(status()); }
+
 // What was recorded is lowered with it, if that is what it takes: the operator says so.
 event::Task<admin::Answer> ClockKeeper::believe(admin::Json) {
   const SystemTime wall = loop_.wall();
@@ -128,7 +130,7 @@ event::Task<admin::Answer> ClockKeeper::believe(admin::Json) {
 }
 
 void ClockKeeper::serve(admin::ControlServer& server) {
-  server.handle("clock.show", [this](admin::Json) -> event::Task<admin::Answer> { co_return status(); });
+  server.handle("clock.show", [this](admin::Json) { return show(); });
   server.handle("clock.believe", [this](admin::Json arguments) { return believe(std::move(arguments)); });
 }
 

@@ -31,6 +31,7 @@ class ClockKeeper {
  private:
   void look();
   void tell(const Expected<void>& recorded);
+  event::Task<admin::Answer> show();
   event::Task<admin::Answer> believe(admin::Json arguments);
 
   event::Loop& loop_;
