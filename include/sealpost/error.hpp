@@ -25,6 +25,8 @@ enum class Errc : std::uint8_t {
   protocol,     // the peer broke its protocol; the session has lost step
   too_long,     // a line, reply or body passed its cap
   unavailable,  // a service of ours cannot answer now
+  damaged,      // stored data fails its own checks: what it held is lost or must come from elsewhere
+  newer,        // made by a newer sealpost: leave it untouched (D-26)
 };
 
 std::string_view name_of(Errc code) noexcept;

@@ -87,6 +87,7 @@ struct StsState {
     none,          // no record, or a policy in mode none, or an expired one
     fetch_failed,  // a valid record, but no policy could be fetched and none unexpired is cached (S24)
     policy,        // an unexpired policy rules
+    unknown,       // the cache cannot be read: there may be an unexpired policy, so mail waits (D-24)
   };
   Kind kind = Kind::none;
   std::string id;  // of the policy that rules, or of the record whose fetch failed

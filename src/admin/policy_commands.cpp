@@ -26,6 +26,7 @@ std::string_view name_of(StsState::Kind kind) noexcept {
     case StsState::Kind::none: return "no policy";
     case StsState::Kind::fetch_failed: return "a record is published, but no policy could be fetched";
     case StsState::Kind::policy: return "a policy is cached";
+    case StsState::Kind::unknown: return "unknown: the cache of policies cannot be read, so mail waits";
   }
   return "";
 }

@@ -208,31 +208,26 @@ Expected<void> Relay::open_parts() {
   if (!spool) return spool.error();
   spool_ = std::move(*spool);
 
-  auto sts = make_sts_service(resolver_loop_, config_, *resolver_, *pool_, trust_);
+  auto sts = make_sts_service(resolver_loop_, config_, *resolver_, *pool_, trust_, health_);
   if (!sts) return sts.error();
   sts_ = std::move(*sts);
-  auto store = tlsrpt::Store::open(config_.data_dir + "/tlsrpt.db");
-  if (!store) return store.error();
-  recorder_ = std::make_unique<tlsrpt::DbRecorder>(std::move(*store));
+  // Whatever is wrong with a database, mail goes on and it is taken up again (D-23); a newer schema alone is a reason not
+  // to start (D-26).
+  tlsrpt::Store store(config_.data_dir + "/tlsrpt.db", &health_);
+  if (auto opened = store.file().open(); !opened && opened.error().code == Errc::newer) return opened;
+  recorder_ = std::make_unique<tlsrpt::DbRecorder>(std::move(store));
   recorder_->set_counting(config_.tls_rpt.enabled);
   return open_evidence();
 }
 
-// Without its records the relay mails on (D-23); a newer schema alone is a reason not to start (D-26).
 Expected<void> Relay::open_evidence() {
   if (!config_.evidence.enabled) {
     evidence_off_ = "[evidence] enabled = false";
     return {};
   }
-  auto store = evidence::Store::open(config_.data_dir + "/evidence.db");
-  if (!store && store.error().code == Errc::invalid) return store.error();
-  if (!store) {
-    evidence_off_ = store.error().detail;
-    log::error("evidence_off",
-               {{"why", evidence_off_}, {"lost", "sessions are not recorded until a restart"}});
-    return {};
-  }
-  evidence_ = std::make_unique<evidence::DbRecorder>(std::move(*store), config_.evidence.keep_days,
+  evidence::Store store(config_.data_dir + "/evidence.db", &health_);
+  if (auto opened = store.file().open(); !opened && opened.error().code == Errc::newer) return opened;
+  evidence_ = std::make_unique<evidence::DbRecorder>(std::move(store), config_.evidence.keep_days,
                                                      [this] { return date_to_forget_by(main_.believed()); });
   return {};
 }

@@ -22,11 +22,11 @@ class StsRuntime final : public policy::StsService {
  public:
   StsRuntime(event::EventLoop& loop, const Config& config, dns::CachingResolver& resolver,
              event::BlockingPool& pool, std::shared_ptr<const tls::TrustStore> trust,
-             std::unique_ptr<policy::StsCache> cache)
+             std::unique_ptr<policy::StsCache> cache, Health& health)
       : cache_(std::move(cache)),
         client_(loop, std::move(trust)),
         fetcher_(loop, resolver, client_, fetch_settings(config)),
-        service_(loop, resolver, fetcher_, *cache_, pool) {
+        service_(loop, resolver, fetcher_, *cache_, pool, policy::StsSettings(), &health) {
     service_.start();
   }
 
@@ -55,13 +55,14 @@ class StsRuntime final : public policy::StsService {
 Expected<std::unique_ptr<policy::StsService>> make_sts_service(event::EventLoop& loop, const Config& config,
                                                                dns::CachingResolver& resolver,
                                                                event::BlockingPool& pool,
-                                                               std::shared_ptr<const tls::TrustStore> trust) {
+                                                               std::shared_ptr<const tls::TrustStore> trust,
+                                                               Health& health) {
   if (!config.delivery.mta_sts)
     return std::unique_ptr<policy::StsService>(std::make_unique<policy::StsOff>());
-  auto cache = policy::StsCache::open(config.data_dir, loop.wall());
+  auto cache = policy::StsCache::open(config.data_dir, &health);
   if (!cache) return cache.error();
-  return std::unique_ptr<policy::StsService>(
-      std::make_unique<StsRuntime>(loop, config, resolver, pool, std::move(trust), std::move(*cache)));
+  return std::unique_ptr<policy::StsService>(std::make_unique<StsRuntime>(
+      loop, config, resolver, pool, std::move(trust), std::move(*cache), health));
 }
 
 }  // namespace sealpost::app

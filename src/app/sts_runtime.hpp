@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "app/config.hpp"
+#include "base/health.hpp"
 #include "dns/caching_resolver.hpp"
 #include "event/blocking_pool.hpp"
 #include "event/event_loop.hpp"
@@ -18,6 +19,7 @@ namespace sealpost::app {
 Expected<std::unique_ptr<policy::StsService>> make_sts_service(event::EventLoop& loop, const Config& config,
                                                                dns::CachingResolver& resolver,
                                                                event::BlockingPool& pool,
-                                                               std::shared_ptr<const tls::TrustStore> trust);
+                                                               std::shared_ptr<const tls::TrustStore> trust,
+                                                               Health& health);
 
 }  // namespace sealpost::app

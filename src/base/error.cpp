@@ -18,6 +18,8 @@ std::string_view name_of(Errc code) noexcept {
     case Errc::protocol: return "protocol";
     case Errc::too_long: return "too-long";
     case Errc::unavailable: return "unavailable";
+    case Errc::damaged: return "damaged";
+    case Errc::newer: return "newer";
   }
   return "unknown";
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Owners for what C libraries hand out. The aliases for one library are in a header of its own beside this
-// one (openssl_handles.hpp, sqlite_handles.hpp), so that nobody needs the headers of a library they do not
+// one (openssl_handles.hpp, sqlite/handles.hpp), so that nobody needs the headers of a library they do not
 // use.
 #pragma once
 

@@ -41,6 +41,8 @@ std::string sts_line(const Plan& plan) {
     case StsState::Kind::fetch_failed:
       return "MTA-STS: record id=" + plan.sts.id + ", but no policy could be fetched (" +
              plan.sts.failure_type + ": " + plan.sts.failure_reason + ") and none is cached";
+    case StsState::Kind::unknown:
+      return "MTA-STS: unknown, because what was cached cannot be read; mail waits ('sealpost status')";
     case StsState::Kind::policy: {
       std::string line = "MTA-STS: mode " + std::string(name_of(plan.sts.policy->mode)) + ", id " +
                          plan.sts.id + ", cached until " + to_rfc3339(plan.sts.expires) + ", mx";

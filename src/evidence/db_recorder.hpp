@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The recorder of the running relay: sessions are handed over in memory and written to evidence.db by a thread
-// of its own, every second or every thousand. A bounded backlog; what does not fit is dropped and said. Whatever
+// of its own, every second or every thousand. What the database does not take now is kept, in a bounded
+// number of kinds, and written when it does; what does not fit is dropped and said. Whatever
 // happens to the database, nobody waits for it and no mail is touched (D-23).
 #pragma once
 
@@ -10,10 +11,11 @@
 #include <optional>
 #include <vector>
 
-#include "base/database_thread.hpp"
 #include "event/wait.hpp"
+#include "evidence/pending.hpp"
 #include "evidence/session.hpp"
 #include "evidence/store.hpp"
+#include "sqlite/writer_thread.hpp"
 
 namespace sealpost::evidence {
 
@@ -48,7 +50,7 @@ class DbRecorder final : public Recorder {
       return Error(Errc::unavailable, std::string("evidence.db: ") + error.what());
     }
   }
-  void write(const std::vector<Session>& sessions);
+  void round(const std::vector<Session>& sessions);
   void forget_old();
   void lose(std::size_t sessions, std::string_view why);
 
@@ -57,7 +59,8 @@ class DbRecorder final : public Recorder {
   std::atomic<unsigned> keep_days_;
   std::atomic<std::uint64_t> recorded_{0}, dropped_{0};
   std::string forgotten_day_;
-  DatabaseThread<Session, Store> thread_;  // last: uses the rest
+  Pending pending_;                              // of thread_
+  sqlite::WriterThread<Session, Store> thread_;  // last: uses the rest
 };
 
 }  // namespace sealpost::evidence

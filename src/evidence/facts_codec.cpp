@@ -15,7 +15,7 @@ using Json = nlohmann::json;
 constexpr std::size_t most_word = 512, most_names = 2000, most_records = 200, most_patterns = 200;
 
 // The words of each enumeration, in its order.
-constexpr std::array sts_kinds{"disabled", "none", "fetch-failed", "policy"};
+constexpr std::array sts_kinds{"disabled", "none", "fetch-failed", "policy", "unknown"};
 constexpr std::array sts_modes{"none", "testing", "enforce"};
 constexpr std::array dane_kinds{"disabled", "none", "usable", "unusable", "failed"};
 constexpr std::array starttls_words{"not-offered", "refused", "handshake-failed", "established", "not-tried"};

@@ -45,6 +45,20 @@ struct Session {
   bool reused = false;  // a connection that was open already, judged again for this domain
 };
 
+// Sessions of one kind and day: equal facts, hosts and ending.
+struct Counted {
+  Counted() = default;
+  explicit Counted(const Session& one)
+      : session(one),
+        handshakes(one.reused ? 0 : 1),
+        reuses(one.reused ? 1 : 0),
+        first(one.when),
+        last(one.when) {}
+  Session session;
+  std::uint64_t handshakes = 0, reuses = 0;
+  SystemTime first{}, last{};
+};
+
 class Recorder {
  public:
   virtual ~Recorder() = default;

@@ -2,9 +2,11 @@
 #include "evidence/store.hpp"
 
 #include <array>
+#include <utility>
 
 #include "base/digest.hpp"
 #include "evidence/facts_codec.hpp"
+#include "evidence/schema.hpp"
 
 namespace sealpost::evidence {
 namespace {
@@ -34,15 +36,12 @@ const char* word_of(Verdict verdict) { return verdict_words.at(static_cast<std::
 
 }  // namespace
 
-Expected<void> Store::begin_anew(const std::string& why) {
-  forget_ids();
-  return database_.begin_anew(why);
-}
+Store::Store(const std::string& path, Health* health) : file_(schema_settings(path), health) {}
 
 Expected<Store> Store::open(const std::string& path) {
-  auto database = Database::open(path);
-  if (!database) return database.error();
-  return Store(std::move(*database));
+  Store store(path);
+  if (auto opened = store.file_.open(); !opened) return opened.error();
+  return store;
 }
 
 // The row that has these values, made when there is none. `known` spares the question.
@@ -50,11 +49,13 @@ Expected<std::int64_t> Store::id_of(Ids& known, const char* sql, const std::vect
   std::string key;
   for (const std::string& value : values) key += value + '\n';
   if (const auto found = known.find(key); found != known.end()) return found->second;
-  auto insert = database_.statement(sql);
+  auto insert = file_.statement(sql);
   if (!insert) return insert.error();
   for (std::size_t i = 0; i < values.size(); ++i) insert->bind(static_cast<int>(i + 1), values[i]);
-  if (!insert->row()) return database_.failure("write");
+  const auto row = insert->row();
+  if (!row) return row.error();
   const std::int64_t id = insert->number(0);
+  if (auto done = insert->done(); !done) return done.error();
   if (known.size() >= most_ids) known.clear();
   known.emplace(std::move(key), id);
   return id;
@@ -85,19 +86,20 @@ Expected<std::int64_t> Store::facts_id(const Facts& facts, const std::string& ce
                {sha256_hex(text), certificate, text});
 }
 
-Expected<void> Store::count_left_out(std::int64_t domain, std::int64_t day) {
-  auto count = database_.statement(
-      "INSERT INTO left_out VALUES(?1, ?2, 1) ON CONFLICT DO UPDATE SET sessions = sessions + 1");
+Expected<void> Store::count_left_out(const Counted& counted, std::int64_t domain, std::int64_t day) {
+  auto count = file_.statement(
+      "INSERT INTO left_out VALUES(?1, ?2, ?3) ON CONFLICT DO UPDATE SET sessions = sessions + ?3");
   if (!count) return count.error();
-  if (!count->bind(1, domain).bind(2, day).done()) return database_.failure("count");
-  return {};
+  const auto sessions = static_cast<std::int64_t>(counted.handshakes + counted.reuses);
+  return count->bind(1, domain).bind(2, day).bind(3, sessions).done();
 }
 
 // A domain that has shown all the kinds it may in a day: those it has shown before are counted on, new ones are not kept.
-Expected<void> Store::count_known_kind(const Session& session, std::int64_t domain, std::int64_t day) {
-  auto count = database_.statement(
+Expected<void> Store::count_known_kind(const Counted& counted, std::int64_t domain, std::int64_t day) {
+  const Session& session = counted.session;
+  auto count = file_.statement(
       "UPDATE session SET handshakes = handshakes + ?3, reuses = reuses + ?4, first = min(first, ?5), "
-      "last = max(last, ?5) WHERE domain=?1 AND day=?2 "
+      "last = max(last, ?16) WHERE domain=?1 AND day=?2 "
       "AND policy_domain=(SELECT id FROM name WHERE name=?6) AND mx=(SELECT id FROM name WHERE name=?7) "
       "AND facts=(SELECT id FROM facts WHERE digest=?8 AND certificate="
       "coalesce((SELECT id FROM certificate WHERE digest=?9), 0)) "
@@ -106,32 +108,35 @@ Expected<void> Store::count_known_kind(const Session& session, std::int64_t doma
   if (!count) return count.error();
   const CertificateFacts* certificate = certificate_of(session);
   const Ending& ending = session.ending;
-  count->bind(1, domain).bind(2, day).bind(3, std::int64_t{session.reused ? 0 : 1});
-  count->bind(4, std::int64_t{session.reused ? 1 : 0}).bind(5, second_of(session.when));
+  count->bind(1, domain).bind(2, day).bind(3, static_cast<std::int64_t>(counted.handshakes));
+  count->bind(4, static_cast<std::int64_t>(counted.reuses)).bind(5, second_of(counted.first));
+  count->bind(16, second_of(counted.last));
   count->bind(6, session.policy_domain).bind(7, session.mx_host).bind(8, sha256_hex(encode(session.facts)));
   count->bind(9, certificate == nullptr ? std::string() : sha256_hex(encode(*certificate)));
   count->bind(10, word_of(ending.verdict)).bind(11, ending.partner).bind(12, ending.partner_hash);
   count->bind(13, ending.refused_by).bind(14, ending.result_type).bind(15, ending.reason_code);
-  if (!count->done()) return database_.failure("count");
-  return database_.changed() > 0 ? Expected<void>() : count_left_out(domain, day);
+  if (auto done = count->done(); !done) return done;
+  return file_.changed() > 0 ? Expected<void>() : count_left_out(counted, domain, day);
 }
 
-Expected<void> Store::add_one(const Session& session) {
+Expected<void> Store::add_one(const Counted& counted) {
+  const Session& session = counted.session;
   const std::int64_t day = day_of(session.when);
   const auto domain = name_id(session.recipient_domain);
   if (!domain) return domain.error();
   // Before anything else of it is stored: what will not be kept must not fill the other tables either.
-  auto kinds = database_.statement("SELECT count(*) FROM session WHERE domain=?1 AND day=?2");
+  auto kinds = file_.statement("SELECT count(*) FROM session WHERE domain=?1 AND day=?2");
   if (!kinds) return kinds.error();
-  if (!kinds->bind(1, *domain).bind(2, day).row()) return database_.failure("count");
+  if (auto row = kinds->bind(1, *domain).bind(2, day).row(); !row) return row.error();
   const bool full = kinds->number(0) >= static_cast<std::int64_t>(most_per_domain_and_day);
 
-  if (full) return count_known_kind(session, *domain, day);
+  if (full) return count_known_kind(counted, *domain, day);
   const auto certificate_row = certificate_id(certificate_of(session));
-  if (!certificate_row && certificate_row.error().code == Errc::too_long) return count_left_out(*domain, day);
+  if (!certificate_row && certificate_row.error().code == Errc::too_long)
+    return count_left_out(counted, *domain, day);
   if (!certificate_row) return certificate_row.error();
   const auto facts = facts_id(session.facts, std::to_string(*certificate_row));
-  if (!facts && facts.error().code == Errc::too_long) return count_left_out(*domain, day);
+  if (!facts && facts.error().code == Errc::too_long) return count_left_out(counted, *domain, day);
   if (!facts) return facts.error();
   const Ending& ending = session.ending;
   const auto ending_row =
@@ -146,14 +151,14 @@ Expected<void> Store::add_one(const Session& session) {
   const auto mx = name_id(session.mx_host);
   if (!mx) return mx.error();
 
-  auto count = database_.statement(
-      "INSERT INTO session VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9) ON CONFLICT DO UPDATE SET "
-      "handshakes = handshakes + ?7, reuses = reuses + ?8, first = min(first, ?9), last = max(last, ?9)");
+  auto count = file_.statement(
+      "INSERT INTO session VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO UPDATE SET "
+      "handshakes = handshakes + ?7, reuses = reuses + ?8, first = min(first, ?9), last = max(last, ?10)");
   if (!count) return count.error();
   count->bind(1, *domain).bind(2, day).bind(3, *relay).bind(4, *mx).bind(5, *facts).bind(6, *ending_row);
-  count->bind(7, std::int64_t{session.reused ? 0 : 1}).bind(8, std::int64_t{session.reused ? 1 : 0});
-  if (!count->bind(9, second_of(session.when)).done()) return database_.failure("count");
-  return {};
+  count->bind(7, static_cast<std::int64_t>(counted.handshakes))
+      .bind(8, static_cast<std::int64_t>(counted.reuses));
+  return count->bind(9, second_of(counted.first)).bind(10, second_of(counted.last)).done();
 }
 
 void Store::forget_ids() {
@@ -161,9 +166,14 @@ void Store::forget_ids() {
 }
 
 Expected<void> Store::add(const std::vector<Session>& sessions) {
-  auto added = database_.in_transaction([&]() -> Expected<void> {
-    for (const Session& session : sessions)
-      if (auto one = add_one(session); !one) return one;
+  return add(std::vector<Counted>(sessions.begin(), sessions.end()));
+}
+
+Expected<void> Store::add(const std::vector<Counted>& sessions) {
+  if (std::exchange(generation_, file_.generation()) != file_.generation()) forget_ids();  // another file's
+  auto added = file_.in_transaction([&]() -> Expected<void> {
+    for (const Counted& counted : sessions)
+      if (auto one = add_one(counted); !one) return one;
     return {};
   });
   if (!added) forget_ids();  // those of rows that were rolled back
@@ -172,13 +182,13 @@ Expected<void> Store::add(const std::vector<Session>& sessions) {
 
 Expected<void> Store::forget_before(SystemTime day) {
   forget_ids();
-  return database_.in_transaction([&]() -> Expected<void> {
+  return file_.in_transaction([&]() -> Expected<void> {
     for (const char* sql : {"DELETE FROM session WHERE day < ?1", "DELETE FROM left_out WHERE day < ?1"}) {
-      auto remove = database_.statement(sql);
+      auto remove = file_.statement(sql);
       if (!remove) return remove.error();
-      if (!remove->bind(1, day_of(day)).done()) return database_.failure("forget");
+      if (auto done = remove->bind(1, day_of(day)).done(); !done) return done;
     }
-    return database_.run(
+    return file_.run(
         "DELETE FROM facts WHERE id NOT IN (SELECT facts FROM session);"
         "DELETE FROM certificate WHERE id NOT IN (SELECT certificate FROM facts);"
         "DELETE FROM ending WHERE id NOT IN (SELECT ending FROM session);"
@@ -195,19 +205,23 @@ struct Store::Reading {
   std::unordered_map<std::int64_t, std::shared_ptr<const Facts>> facts;  // null: not to be believed
 };
 
-std::shared_ptr<const Facts> Store::read_facts(std::int64_t id, Reading& reading) {
+Expected<std::shared_ptr<const Facts>> Store::read_facts(std::int64_t id, Reading& reading) {
+  using Result = std::shared_ptr<const Facts>;
   if (const auto known = reading.facts.find(id); known != reading.facts.end()) return known->second;
   std::shared_ptr<const Facts>& result = reading.facts[id];
-  auto row = database_.statement(
+  auto row = file_.statement(
       "SELECT f.facts, f.digest, f.certificate, c.facts, c.digest FROM facts f "
       "LEFT JOIN certificate c ON c.id = f.certificate WHERE f.id=?1");
-  if (!row || !row->bind(1, id).row()) return nullptr;
+  if (!row) return row.error();
+  const auto found = row->bind(1, id).row();
+  if (!found) return found.error();
+  if (!*found) return Result();
   const std::string text = row->text(0), certificate_text = row->text(3);
-  if (sha256_hex(text) != row->text(1)) return nullptr;
+  if (sha256_hex(text) != row->text(1)) return Result();
   std::shared_ptr<const CertificateFacts> certificate;
   if (row->number(2) != 0) {
     auto decoded = decode_certificate(certificate_text);
-    if (!decoded || sha256_hex(certificate_text) != row->text(4)) return nullptr;
+    if (!decoded || sha256_hex(certificate_text) != row->text(4)) return Result();
     certificate = std::make_shared<const CertificateFacts>(std::move(*decoded));
   }
   if (auto decoded = decode_facts(text, std::move(certificate)))
@@ -215,17 +229,22 @@ std::shared_ptr<const Facts> Store::read_facts(std::int64_t id, Reading& reading
   return result;
 }
 
-Expected<void> Store::read_rows(Statement& rows, Reading& reading) {
-  while (rows.row()) {
+Expected<void> Store::read_rows(sqlite::Statement& rows, Reading& reading) {
+  while (true) {
+    const auto row = rows.row();
+    if (!row) return row.error();
+    if (!*row) return {};
     if (reading.found.sessions.size() >= most_rows) {
       reading.found.cut = true;
-      break;
+      return {};
     }
     Recorded recorded;
     recorded.recipient_domain = rows.text(0);
     recorded.policy_domain = rows.text(1);
     recorded.mx_host = rows.text(2);
-    recorded.facts = read_facts(rows.number(3), reading);
+    auto facts = read_facts(rows.number(3), reading);
+    if (!facts) return facts.error();
+    recorded.facts = std::move(*facts);
     const auto verdict = verdict_named(rows.text(4));
     const std::int64_t handshakes = rows.number(10), reuses = rows.number(11);
     if (!recorded.facts || !verdict || handshakes < 0 || reuses < 0 || recorded.recipient_domain.empty()) {
@@ -244,32 +263,34 @@ Expected<void> Store::read_rows(Statement& rows, Reading& reading) {
     recorded.last = SystemTime(std::chrono::seconds(rows.number(13)));
     reading.found.sessions.push_back(std::move(recorded));
   }
-  return {};
 }
 
 Expected<Found> Store::find(const Query& query) {
   // Which domains, first: a rule covers few of the many that a relay knows.
   std::vector<std::pair<std::int64_t, std::string>> wanted;
   {
-    auto names = database_.statement("SELECT id, name FROM name ORDER BY name");
+    auto names = file_.statement("SELECT id, name FROM name ORDER BY name");
     if (!names) return names.error();
-    while (names->row()) {
+    while (true) {
+      const auto row = names->row();
+      if (!row) return row.error();
+      if (!*row) break;
       std::string name = names->text(1);
       if (!query.wanted || query.wanted(name)) wanted.emplace_back(names->number(0), std::move(name));
     }
   }
-  auto rows = database_.statement(
+  auto rows = file_.statement(
       "SELECT d.name, p.name, m.name, s.facts, e.verdict, e.partner, e.partner_hash, e.refused_by, "
       "e.result_type, e.reason_code, sum(s.handshakes), sum(s.reuses), min(s.first), max(s.last) "
       "FROM session s JOIN name d ON d.id=s.domain JOIN name p ON p.id=s.policy_domain "
       "JOIN name m ON m.id=s.mx JOIN ending e ON e.id=s.ending "
       "WHERE s.domain=?1 AND s.day>=?2 GROUP BY s.policy_domain, s.mx, s.facts, s.ending ORDER BY m.name");
-  auto through = database_.statement(
+  auto through = file_.statement(
       "SELECT DISTINCT d.id, d.name FROM session s JOIN name d ON d.id=s.domain "
       "WHERE s.policy_domain=?1 AND s.policy_domain<>s.domain AND s.day>=?2");
   auto left_out =
-      database_.statement("SELECT coalesce(sum(sessions), 0) FROM left_out WHERE domain=?1 AND day>=?2");
-  if (!rows || !through || !left_out) return database_.failure("read");
+      file_.statement("SELECT coalesce(sum(sessions), 0) FROM left_out WHERE domain=?1 AND day>=?2");
+  if (!rows || !through || !left_out) return file_.failure("read");
 
   const std::int64_t since = day_of(query.since);
   std::unordered_map<std::int64_t, bool> domains;
@@ -277,14 +298,21 @@ Expected<Found> Store::find(const Query& query) {
   for (const auto& [id, name] : wanted) {
     if (domains.emplace(id, true).second) order.push_back(id);
     if (!query.wanted) continue;  // all are there already
-    for (through->reset().bind(1, id).bind(2, since); through->row();)
+    through->reset().bind(1, id).bind(2, since);
+    while (true) {
+      const auto row = through->row();
+      if (!row) return row.error();
+      if (!*row) break;
       if (domains.emplace(through->number(0), true).second) order.push_back(through->number(0));
+    }
   }
   Reading reading;
   for (const std::int64_t id : order) {
     rows->reset().bind(1, id).bind(2, since);
     if (auto read = read_rows(*rows, reading); !read) return read.error();
-    if (left_out->reset().bind(1, id).bind(2, since).row())
+    const auto some = left_out->reset().bind(1, id).bind(2, since).row();
+    if (!some) return some.error();
+    if (*some)
       reading.found.left_out += static_cast<std::uint64_t>(std::max<std::int64_t>(0, left_out->number(0)));
     if (reading.found.cut) break;
   }

@@ -12,8 +12,9 @@
 #include <unordered_map>
 #include <vector>
 
-#include "evidence/database.hpp"
+#include "base/health.hpp"
 #include "evidence/session.hpp"
+#include "sqlite/database.hpp"
 
 namespace sealpost::evidence {
 
@@ -39,36 +40,39 @@ struct Found {
 
 class Store {
  public:
+  // Opens nothing yet; file().tend() does, and goes on with it (sqlite/database.hpp). Until then, and whenever the file
+  // cannot be used, every call here is answered with an error.
+  explicit Store(const std::string& path, Health* health = nullptr);
+  // Opened, or why it is not: for who has no time to try again.
   static Expected<Store> open(const std::string& path);
 
   // All of them in one transaction, or none.
+  Expected<void> add(const std::vector<Counted>& sessions);
   Expected<void> add(const std::vector<Session>& sessions);
   Expected<Found> find(const Query& query);
   // Forgets what is older than this UTC day, and the facts nobody refers to any more.
   Expected<void> forget_before(SystemTime day);
 
-  bool damaged() const noexcept { return database_.damaged(); }
-  Expected<void> begin_anew(const std::string& why);  // an empty file in the place of a damaged one
-  Database& database() noexcept { return database_; }
+  sqlite::Database& file() noexcept { return file_; }
 
  private:
-  explicit Store(Database database) : database_(std::move(database)) {}
   using Ids = std::unordered_map<std::string, std::int64_t>;
 
   Expected<std::int64_t> id_of(Ids& known, const char* sql, const std::vector<std::string>& values);
   Expected<std::int64_t> name_id(const std::string& name);
   Expected<std::int64_t> facts_id(const Facts& facts, const std::string& certificate);
   Expected<std::int64_t> certificate_id(const CertificateFacts* certificate);
-  Expected<void> add_one(const Session& session);
-  Expected<void> count_known_kind(const Session& session, std::int64_t domain, std::int64_t day);
-  Expected<void> count_left_out(std::int64_t domain, std::int64_t day);
+  Expected<void> add_one(const Counted& counted);
+  Expected<void> count_known_kind(const Counted& counted, std::int64_t domain, std::int64_t day);
+  Expected<void> count_left_out(const Counted& counted, std::int64_t domain, std::int64_t day);
   void forget_ids();
 
   struct Reading;
-  Expected<void> read_rows(Statement& rows, Reading& reading);
-  std::shared_ptr<const Facts> read_facts(std::int64_t id, Reading& reading);
+  Expected<void> read_rows(sqlite::Statement& rows, Reading& reading);
+  Expected<std::shared_ptr<const Facts>> read_facts(std::int64_t id, Reading& reading);
 
-  Database database_;
+  sqlite::Database file_;
+  std::uint64_t generation_ = 0;                // of the file the ids are of
   Ids names_, certificates_, facts_, endings_;  // bounded memory of ids
 };
 

@@ -24,13 +24,15 @@ std::optional<std::string> policy_name(std::string_view domain) {
 }  // namespace
 
 CachedStsService::CachedStsService(event::Loop& loop, dns::Resolver& resolver, PolicyFetcher& fetcher,
-                                   StsCache& cache, event::BlockingPool& pool, const StsSettings& settings)
+                                   StsCache& cache, event::BlockingPool& pool, const StsSettings& settings,
+                                   Health* health)
     : loop_(loop),
       resolver_(resolver),
       fetcher_(fetcher),
       cache_(cache),
       pool_(pool),
       settings_(settings),
+      health_(health),
       states_(settings.in_memory),
       refresh_slots_(loop, settings.refreshes),
       scope_(loop) {}
@@ -98,7 +100,7 @@ event::Task<StsState> CachedStsService::state_here(std::string name, Duration ho
     }
   }
   if (!domain->run) publish(*domain);
-  co_return domain->state(earliest());
+  co_return domain->state(loop_.now(), earliest(), settings_);
 }
 
 event::Task<StsState> CachedStsService::run_here(std::string name, StsReason reason) {
@@ -115,7 +117,7 @@ event::Task<StsState> CachedStsService::run_here(std::string name, StsReason rea
     const auto waited = co_await event::within(loop_, end - loop_.now(), finished(run));
     (void)waited;
   }
-  co_return domain->state(earliest());
+  co_return domain->state(loop_.now(), earliest(), settings_);
 }
 
 event::Task<Expected<void>> CachedStsService::finished(std::shared_ptr<StsRun> run) {
@@ -163,13 +165,19 @@ event::Task<void> CachedStsService::load(DomainPtr domain) {
   domain->load = StsDomain::Load::begun;
   domain->loaded = std::make_shared<event::Signal>(loop_);
   const std::function<Expected<Row>()> work = [&cache = cache_, token = in_cache_.begin(),
-                                               name = domain->name,
-                                               now = loop_.date()] { return cache.load(name, now); };
+                                               name = domain->name] { return cache.load(name); };
   auto row = co_await event::run_blocking<Row>(pool_, loop_, work);
-  if (!row) {
-    // As on first contact, then: record and policy are asked for. Next time the cache is tried again.
-    log::error("sts_cache_unreadable", {{"domain", domain->name}, {"why", row.error().detail}});
-  } else if (*row) {
+  if (row) {
+    domain->unsure_since.reset();
+  } else if (!domain->entry) {
+    // Unreadable is not absent (D-24): whether it has a policy is asked of its host, and mail waits for the answer. The
+    // cache is asked again each time.
+    if (!domain->unsure_since) {
+      domain->unsure_since = unsure_since_.value_or(loop_.now());
+      log::error("sts_cache_unreadable", {{"domain", domain->name}, {"why", row.error().detail}});
+    }
+  }
+  if (row && *row && !domain->entry) {
     auto policy = parse_sts_policy((*row)->body);
     if (policy) {
       domain->policy = std::make_shared<const MtaStsPolicy>(std::move(*policy));
@@ -183,7 +191,8 @@ event::Task<void> CachedStsService::load(DomainPtr domain) {
       log::error("sts_cache_row_invalid", {{"domain", domain->name}, {"why", policy.error().detail}});
     }
   }
-  domain->load = row ? StsDomain::Load::done : StsDomain::Load::not_begun;
+  const bool known = row || domain->entry;
+  domain->load = known ? StsDomain::Load::done : StsDomain::Load::not_begun;
   domain->loaded->notify();
 }
 
@@ -204,10 +213,12 @@ void CachedStsService::touch(StsDomain& domain) {
 
 void CachedStsService::publish(const StsDomain& domain) {
   const SystemTime wall = earliest();
+  if (domain.unsure_since && !domain.has_policy(wall))
+    return states_.forget(domain.name);  // asked again each time
   SteadyTime until = domain.record_until;
   if (domain.has_policy(wall)) until = std::min(until, loop_.now() + (domain.applies_until(wall) - wall));
   if (domain.backing_off(loop_.now())) until = std::min(until, domain.retry_at);
-  states_.put(domain.name, domain.state(wall), until);
+  states_.put(domain.name, domain.state(loop_.now(), wall, settings_), until);
 }
 
 }  // namespace sealpost::policy

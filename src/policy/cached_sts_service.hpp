@@ -29,7 +29,7 @@ class CachedStsService final : public StsService {
   // All must outlive this, and this its callers; its destructor waits for what it began on the pool. `loop` is where
   // resolver and fetcher live.
   CachedStsService(event::Loop& loop, dns::Resolver& resolver, PolicyFetcher& fetcher, StsCache& cache,
-                   event::BlockingPool& pool, const StsSettings& settings = {});
+                   event::BlockingPool& pool, const StsSettings& settings = {}, Health* health = nullptr);
   ~CachedStsService() override;
 
   // Begins refreshing ahead of time; any thread.
@@ -76,6 +76,10 @@ class CachedStsService final : public StsService {
   void touch(StsDomain& domain);
   void publish(const StsDomain& domain);
 
+  event::Task<void> look_at_cache();
+  void unsure();
+  void sure();
+
   event::Task<void> refresh_forever();
   event::Task<bool> refresh_due(StsEntry entry);
   event::Task<void> refresh_one(DomainPtr domain, std::shared_ptr<StsRun> run,
@@ -88,6 +92,8 @@ class CachedStsService final : public StsService {
   Outstanding in_cache_;  // pool threads at work in cache_
   event::BlockingPool& pool_;
   const StsSettings settings_;
+  Health* health_;
+  std::optional<SteadyTime> unsure_since_;  // when it was found that the cache may lack policies
   StsStates states_;
   Counters counters_;
   std::unordered_map<std::string, Slot> domains_;

@@ -49,7 +49,8 @@ class Decider {
 
   // A policy that is published but could not be fetched, a resolver that cannot validate now: trouble that passes.
   bool somebody_might_vouch_later() const noexcept {
-    return facts_.sts.kind == StsState::Kind::fetch_failed || facts_.dane.kind == DaneState::Kind::failed;
+    return facts_.sts.kind == StsState::Kind::fetch_failed || facts_.sts.kind == StsState::Kind::unknown ||
+           facts_.dane.kind == DaneState::Kind::failed;
   }
 
   bool dane_rules() const noexcept { return facts_.dane.kind == DaneState::Kind::usable; }
@@ -91,6 +92,7 @@ class Decider {
   void requiretls();
   void dane();
   void mta_sts();
+  void unknown_policy();
   void opportunistic();
   void leave_out_tls();
   void find_skip();
@@ -219,6 +221,15 @@ void Decider::dane() {
   add(std::move(asked));
 }
 
+// There may be a policy that enforces: until that is known, nothing less is done (D-24).
+void Decider::unknown_policy() {
+  Demand asked = demand(Source::mta_sts, relaxed() ? Force::observe : Force::enforce);
+  ask_for_tls(asked, TlsVersion::tls1_2);
+  asked.unmet.push_back(failures::sts_unknown(decision_.requirement));
+  trace("MTA-STS: what was cached cannot be read, so a policy may be in force: mail waits");
+  add(std::move(asked));
+}
+
 void Decider::mta_sts() {
   const StsState& sts = facts_.sts;
   const MtaStsPolicy* policy = sts_policy();
@@ -229,6 +240,7 @@ void Decider::mta_sts() {
       case StsState::Kind::fetch_failed:
         return trace("MTA-STS: record {} but no policy: {} {}", sts.id, sts.failure_type, sts.failure_reason);
       case StsState::Kind::policy: return trace("MTA-STS: policy {} has mode none", sts.id);
+      case StsState::Kind::unknown: return unknown_policy();
     }
     return;
   }

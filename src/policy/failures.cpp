@@ -66,6 +66,12 @@ DemandFailure tlsa_unusable(std::string_view base_domain) {
   return failure;
 }
 
+DemandFailure sts_unknown(const Requirement& requirement) {
+  return make("sts-policy-fetch-error", "policy-cache-unreadable", "4.7.0",
+              fmt::format("the MTA-STS policies this relay had cached cannot be read, and {} may have one",
+                          requirement.policy_domain));
+}
+
 DemandFailure dane_required(const Requirement& requirement, const Demand& demand, std::string_view why) {
   return make(
       "dane-required", "no-secure-tlsa", "4.7.5",

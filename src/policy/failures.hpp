@@ -19,6 +19,7 @@ DemandFailure mx_not_allowed(const Requirement& requirement, const Demand& deman
 DemandFailure tlsa_lookup_failed(const Requirement& requirement, std::string_view base_domain,
                                  std::string_view reason);
 DemandFailure tlsa_unusable(std::string_view base_domain);
+DemandFailure sts_unknown(const Requirement& requirement);
 DemandFailure dane_required(const Requirement& requirement, const Demand& demand, std::string_view why);
 DemandFailure mx_not_authenticated(const Requirement& requirement, bool for_now);
 

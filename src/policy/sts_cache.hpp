@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The MTA-STS cache on disk (RFC 8461 §3.3, D-23, D-24): sts.db, and sts-policies.log as its second copy. A policy is
-// in the copy, synced, before keep() returns; losing or damaging the database loses none. Blocking, thread-safe:
-// sts_service calls it from a pool thread.
+// in the copy, synced, before keep() returns; losing or damaging the database loses none. What cannot be read is never
+// taken for absent: the other copy answers, and when neither does, load() says that it does not know. Both are taken up
+// again by themselves. Blocking, thread-safe: sts_service calls it from a pool thread.
 #pragma once
 
+#include <chrono>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "base/health.hpp"
 #include "policy/sts_copy.hpp"
 #include "policy/sts_database.hpp"
 
@@ -18,38 +22,77 @@ namespace sealpost::policy {
 
 class StsCache {
  public:
-  // In `directory`, which exists. A damaged database is renamed aside and rebuilt from the copy; what the database has
-  // not seen of the copy is added. Errors: the directory cannot be used, or a file was made by a newer relay.
-  static Expected<std::unique_ptr<StsCache>> open(const std::string& directory, SystemTime now);
+  // Policies that neither file took, kept in memory until one does; beyond, keep() keeps nothing.
+  static constexpr std::size_t most_unsaved = 50'000;
 
-  // `now` names what is put aside, should the database turn out damaged.
-  Expected<std::optional<StsEntry>> load(const std::string& domain, SystemTime now);
-  // Durable when it returns; `recovered` ends here.
+  // In `directory`. Only a file made by a newer relay is an error (Errc::newer); with whatever else is wrong the cache
+  // works on with what it has, and says so in `health`, which outlives it (null: in the log).
+  // `retry`: from one look at a file that cannot be used to the next.
+  static Expected<std::unique_ptr<StsCache>> open(const std::string& directory, Health* health = nullptr,
+                                                  std::chrono::milliseconds retry = std::chrono::seconds(1));
+
+  // Errc::unavailable: there may be a policy for the domain that cannot be read now, or was lost.
+  Expected<std::optional<StsEntry>> load(const std::string& domain);
+  // Durable when it returns; `recovered` ends here. An error: it stands in memory alone, is found by load() and written
+  // as soon as the disk takes it.
   Expected<void> keep(const StsEntry& entry);
   Expected<void> drop(const std::string& domain, SystemTime now);
-  Expected<void> note(const StsEntry& entry, SystemTime now);  // times and failures only; may be lost
+  Expected<void> note(const StsEntry& entry);  // times and failures only; may be lost
   Expected<std::vector<StsEntry>> due(SystemTime now, std::size_t most);
-  Expected<std::vector<StsEntry>> list(const std::string& filter, std::size_t most, SystemTime now);
+  Expected<std::vector<StsEntry>> list(const std::string& filter, std::size_t most);
+
+  // False: policies that were cached may be missing, so that load() cannot tell absent from lost.
+  bool complete();
+  // Whoever waited for what is missing has waited long enough: what there is, is all from now on, restarts included.
+  void settle_for_what_there_is();
 
  private:
-  StsCache(std::string directory, StsDatabase database, StsCopy copy);
-  static Expected<StsDatabase> open_database(const std::string& directory, SystemTime now);
+  StsCache(std::string directory, Health* health, std::chrono::milliseconds retry);
+  using Clock = std::chrono::steady_clock;
+  struct Unsaved {
+    StsEntry entry;
+    bool copied = false;  // it is in the copy
+  };
+
+  // In sts_cache_files.cpp: what is read from where.
+  Expected<void> open_files();
+  Expected<void> open_copy();
+  void tend();
+  void tend_copy();
+  void settle();
   Expected<void> catch_up();
-  Expected<void> replay_from(std::uint64_t offset, bool recovered);
+  void fall_back();
+  void write_copy_anew();
+  void save_what_is_not();
+  Expected<void> replay_from(std::uint64_t offset, bool recovered, StsCopy::Damage& damage);
   Expected<void> replay_one(const CopyRecord& record, bool recovered, std::size_t& count);
   Expected<void> append(const CopyRecord& record);
   Expected<void> rewrite_copy();
+  void say_copy(const Error* error);
   CopyPosition here() const;
-  // Runs `work` on the database; when that is found damaged, rebuilds it and runs it once more (D-23).
-  template <class Work>
-  auto with_database(SystemTime now, Work work) -> decltype(work());
-  Expected<void> rebuild(const Error& damage, SystemTime now);
+  StsDatabase& rows() noexcept { return memory_ ? *memory_ : file_; }
+  bool in_file() const noexcept { return !memory_.has_value(); }
+
+  // Runs `read` on the rows; when the file does not answer, on what is read from the copy instead.
+  template <class Read>
+  auto reading(Read read) -> decltype(read());
+  Expected<std::optional<StsEntry>> from_copy(const std::string& domain);
 
   std::mutex mutex_;
   const std::string directory_;
-  StsDatabase database_;
-  StsCopy copy_;
-  std::uint64_t base_ = 0;  // size of the copy when it was written anew
+  Health* health_;
+  const std::chrono::milliseconds retry_;
+  bool first_ = false;  // neither file was there: nothing can be missing
+  StsDatabase file_;
+  std::optional<StsDatabase> memory_;  // the rows while the file cannot be read
+  std::optional<StsCopy> copy_;        // unset: there is none, or it cannot be read
+  bool copy_missing_ = false;          // then: there is none
+  std::map<std::string, Unsaved> unsaved_;
+  bool complete_ = false;
+  bool copy_said_ = false;
+  std::uint64_t base_ = 0;        // size of the copy when it was written anew
+  std::uint64_t generation_ = 0;  // of the file, when it was last settled
+  Clock::time_point next_copy_{}, next_settle_{};
 };
 
 }  // namespace sealpost::policy

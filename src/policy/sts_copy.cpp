@@ -63,8 +63,8 @@ Expected<std::string> name_in(std::string_view head, const std::string& path) {
   if (!line.starts_with(magic)) return std::string();
   line.remove_prefix(magic.size());
   if (line.starts_with(format_version)) return std::string(line.substr(format_version.size()));
-  return Error(Errc::invalid, path + " was made by a newer sealpost (format " +
-                                  text::printable(line.substr(0, line.find(' ')), 16) + ")");
+  return Error(Errc::newer, path + " was made by a newer sealpost (format " +
+                                text::printable(line.substr(0, line.find(' ')), 16) + ")");
 }
 
 std::int64_t to_microseconds(SystemTime time) { return time.time_since_epoch().count(); }
@@ -116,15 +116,19 @@ Expected<CopyRecord> from_line(std::string_view line) {
 
 Expected<StsCopy> StsCopy::open(const std::string& path) {
   FileDescriptor fd(::open(path.c_str(), O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW));
+  const bool writable = static_cast<bool>(fd);
+  if (!fd && errno != ENOENT) fd = FileDescriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!fd) {
-    if (errno != ENOENT) return io_error(path, "open");
-    return rewrite(path, [](CopyRecord&) -> Expected<bool> { return false; });
+    if (errno == ENOENT) return Error(Errc::not_found, path + " does not exist");
+    return io_error(path, "open");
   }
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) return io_error(path, "fstat");
+  if (!S_ISREG(status.st_mode)) return Error(Errc::io, path + ": is no regular file");
   std::array<char, 64> head{};
   const auto got = ::pread(fd.get(), head.data(), head.size(), 0);
-  const std::string_view header(head.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
+  if (got < 0) return io_error(path, "read");  // unreadable is not empty
+  const std::string_view header(head.data(), static_cast<std::size_t>(got));
   auto name = name_in(header, path);
   if (!name) return name.error();
   auto size = static_cast<std::uint64_t>(status.st_size);
@@ -132,11 +136,13 @@ Expected<StsCopy> StsCopy::open(const std::string& path) {
   char last = '\n';
   if (size > 0 && ::pread(fd.get(), &last, 1, static_cast<off_t>(size - 1)) != 1)
     return io_error(path, "read");
-  if (last != '\n') {
-    if (!write_all(fd.get(), "\n")) return io_error(path, "write");
-    ++size;
-  }
-  return StsCopy(std::move(fd), std::move(*name), size);
+  const bool torn = last != '\n';
+  const bool ended = torn && writable && write_all(fd.get(), "\n");
+  if (ended) ++size;
+  StsCopy copy(std::move(fd), std::move(*name), size);
+  if (ended) copy.torn_end_ = size;
+  copy.broken_ = !writable || (torn && !ended);  // it is read all the same
+  return copy;
 }
 
 Expected<StsCopy> StsCopy::rewrite(const std::string& path, const Next& next) {
@@ -185,33 +191,48 @@ Expected<void> StsCopy::append(const CopyRecord& record) {
   return {};
 }
 
-Expected<std::size_t> StsCopy::replay(std::uint64_t offset,
-                                      const std::function<void(CopyRecord)>& apply) const {
+StsCopy::Place StsCopy::place(const std::string& path) const {
+  struct stat here {};
+  struct stat there {};
+  if (::lstat(path.c_str(), &there) != 0) return errno == ENOENT ? Place::gone : Place::ours;
+  if (::fstat(fd_.get(), &here) != 0) return Place::ours;
+  return here.st_dev == there.st_dev && here.st_ino == there.st_ino ? Place::ours : Place::others;
+}
+
+Expected<StsCopy::Damage> StsCopy::replay(std::uint64_t offset,
+                                          const std::function<void(CopyRecord)>& apply) const {
   std::string buffer;
-  std::size_t damaged = 0;
+  Damage damage;
   bool skipping = false;  // inside a line longer than any of ours
   std::array<char, 65536> block;
   while (true) {
     const auto got = ::pread(fd_.get(), block.data(), block.size(), static_cast<off_t>(offset));
     if (got < 0) return io_error("copy of the MTA-STS cache", "read");
-    if (got == 0) return damaged;
+    if (got == 0) {
+      damage.torn = damage.torn || !buffer.empty();
+      return damage;
+    }
+    const std::uint64_t place = offset - buffer.size();  // of the buffer in the file
     offset += static_cast<std::uint64_t>(got);
     buffer.append(block.data(), static_cast<std::size_t>(got));
     std::size_t begin = 0;
     for (auto end = buffer.find('\n'); end != std::string::npos; end = buffer.find('\n', begin)) {
       const std::string_view line(buffer.data() + begin, end - begin);
       begin = end + 1;
+      const bool torn = place + begin == torn_end_;
       if (std::exchange(skipping, false) || line.empty() || line.starts_with(magic)) continue;
       auto record = from_line(line);
       if (record) {
         apply(std::move(*record));
+      } else if (torn) {
+        damage.torn = true;
       } else {
-        ++damaged;
+        ++damage.lines;
       }
     }
     buffer.erase(0, begin);
     if (buffer.size() > longest_line) {
-      damaged += skipping ? 0 : 1;
+      damage.lines += skipping ? 0 : 1;
       skipping = true;
       buffer.clear();
     }

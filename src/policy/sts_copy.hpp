@@ -27,7 +27,8 @@ Expected<CopyRecord> from_line(std::string_view line);  // without its end
 
 class StsCopy {
  public:
-  // Opens the file, or makes an empty one. Errc::invalid: made by a newer relay (D-26). Errc::io names file and call.
+  // Errc::not_found: there is none. Errc::newer: made by a newer relay (D-26). Errc::io names file and call: there is one
+  // that cannot be read now.
   static Expected<StsCopy> open(const std::string& path);
   // A new file with the records `next` gives until it gives false, put in the place of the old one; an error of `next`
   // leaves the old one.
@@ -41,7 +42,14 @@ class StsCopy {
   // Durable when it returns. After an error the file is not written again (D-07): rewrite() makes a new one.
   Expected<void> append(const CopyRecord& record);
   // Every record from `offset` on; lines that are damaged are counted and left out. Errc::io when it cannot be read.
-  Expected<std::size_t> replay(std::uint64_t offset, const std::function<void(CopyRecord)>& apply) const;
+  struct Damage {
+    std::size_t lines = 0;  // whole lines that are not what was written
+    bool torn = false;      // the last one was cut off: never relied on, unless the file was cut short
+  };
+  Expected<Damage> replay(std::uint64_t offset, const std::function<void(CopyRecord)>& apply) const;
+  // Whether `path` still leads to this file: somebody may have deleted or replaced it.
+  enum class Place : std::uint8_t { ours, gone, others };
+  Place place(const std::string& path) const;
 
  private:
   StsCopy(FileDescriptor fd, std::string name, std::uint64_t size)
@@ -49,6 +57,7 @@ class StsCopy {
   FileDescriptor fd_;
   std::string name_;
   std::uint64_t size_;
+  std::uint64_t torn_end_ = 0;  // where the line ends that was cut off when the file was opened; 0: none
   bool broken_ = false;
 };
 

@@ -10,13 +10,13 @@
 #include <string>
 #include <vector>
 
-#include "base/sqlite_handles.hpp"
 #include "policy/sts_entry.hpp"
 #include "sealpost/expected.hpp"
+#include "sqlite/database.hpp"
 
 namespace sealpost::policy {
 
-// How much of which copy file the rows reflect.
+// How much of which copy file the rows reflect. No name: they were never brought together with one, or were lost.
 struct CopyPosition {
   CopyPosition() = default;
   std::string name;
@@ -26,11 +26,15 @@ struct CopyPosition {
 
 class StsDatabase {
  public:
-  // Opens or makes the file. Errc::invalid: not a database, damaged, or made by a newer relay (`newer()` tells, D-26).
-  static Expected<StsDatabase> open(const std::string& path);
-  static bool newer(const Error& error) noexcept;
+  // Opens nothing yet. A damaged file is begun anew with the rows that can still be read.
+  StsDatabase(const std::string& path, Health* health,
+              std::chrono::milliseconds retry = std::chrono::seconds(1));
+  // The rows in memory alone, for as long as the file cannot be read.
+  static Expected<StsDatabase> in_memory();
 
-  // Errors: Errc::invalid when the file is damaged, else no_space, unavailable or io.
+  sqlite::Database& file() noexcept { return file_; }
+
+  // Errors as sqlite/database.hpp has them.
   Expected<std::optional<StsEntry>> load(const std::string& domain);
   Expected<void> put(const StsEntry& entry);
   Expected<void> drop(const std::string& domain);
@@ -45,18 +49,18 @@ class StsDatabase {
   Expected<CopyPosition> position();
   Expected<void> set_position(const CopyPosition& position);
   // One commit for all that `work` does, or nothing of it when it fails.
-  Expected<void> transaction(const std::function<Expected<void>()>& work);
+  Expected<void> transaction(const std::function<Expected<void>()>& work) {
+    return file_.in_transaction(work);
+  }
 
  private:
-  explicit StsDatabase(DatabasePtr db) : db_(std::move(db)) {}
-  Expected<void> prepare_all();
-  Expected<void> run(const char* sql);
-  Error failure(const char* what) const;
-  Expected<std::vector<StsEntry>> rows(sqlite3_stmt* statement);
-  Expected<void> step_once(sqlite3_stmt* statement);
+  Expected<std::vector<StsEntry>> rows(Expected<sqlite::Statement>& statement);
 
-  DatabasePtr db_;
-  StatementPtr load_, put_, drop_, note_, due_, page_, list_suffix_, position_, set_position_;
+  sqlite::Database file_;
 };
+
+// A row is believed when it says what a fetch can have left there (T-54): a domain, a policy that parses, and a life that
+// follows from it.
+bool believable(const StsEntry& entry, const std::string& domain);
 
 }  // namespace sealpost::policy

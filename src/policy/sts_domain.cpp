@@ -30,6 +30,7 @@ bool StsDomain::backing_off(SteadyTime now) const noexcept {
 // missing. What failed a moment ago is not waited for again.
 bool StsDomain::wants_run(SteadyTime now, SystemTime wall) const noexcept {
   if (now >= record_until) return true;
+  if (unsure_since && !has_policy(wall)) return !backing_off(now);
   if (entry && entry->recovered && has_policy(wall)) return !backing_off(now);
   return record == Record::valid && !backing_off(now) && (!has_policy(wall) || entry->id != record_id);
 }
@@ -38,19 +39,31 @@ bool StsDomain::wants_fetch(StsReason reason, SteadyTime now, SystemTime wall,
                             const StsSettings& settings) const noexcept {
   const bool applies = has_policy(wall);
   const bool published = record == Record::valid;
+  const bool unknown =
+      unsure_since && !applies;  // fetched whatever the record says, as a cached one would be
   const bool changed = published && (!applies || entry->id != record_id);  // S29; ids are only compared (S6)
   switch (reason) {
-    case StsReason::delivery: return (changed || (applies && entry->recovered)) && !backing_off(now);
+    case StsReason::delivery:
+      return (changed || unknown || (applies && entry->recovered)) && !backing_off(now);
     // Whatever the record says or whether it is there: only a fetch extends the policy's life (S28, S30).
-    case StsReason::refresh: return applies || changed;
+    case StsReason::refresh: return applies || changed || unknown;
     case StsReason::recheck:
-      return (changed && !backing_off(now)) || ((published || applies) && now >= tried + settings.recheck);
-    case StsReason::operator_: return published || applies;
+      return ((changed || unknown) && !backing_off(now)) ||
+             ((published || applies || unknown) && now >= tried + settings.recheck);
+    case StsReason::operator_: return published || applies || unknown;
   }
   return false;
 }
 
-StsState StsDomain::state(SystemTime now) const {
+// T-12: an unexpired policy is not ended by a record that is gone, so one that may be there is not either, unless DNSSEC
+// vouches that its owner publishes none. It ends aloud, though: mail must not wait for ever for two broken files.
+bool StsDomain::unsure(SteadyTime now, const StsSettings& settings) const noexcept {
+  if (!unsure_since || absence_proven) return false;
+  return now < *unsure_since +
+                   (record == Record::absent ? settings.unsure_without_record : settings.unsure_at_most);
+}
+
+StsState StsDomain::state(SteadyTime steady, SystemTime now, const StsSettings& settings) const {
   StsState state;
   if (has_policy(now)) {
     state.id = entry->id;
@@ -63,6 +76,11 @@ StsState StsDomain::state(SystemTime now) const {
       state.failure_type = entry->failure_type;
       state.failure_reason = entry->failure_reason;
     }
+    return state;
+  }
+  if (unsure(steady, settings)) {
+    state.kind = StsState::Kind::unknown;
+    state.id = record == Record::valid ? record_id : std::string();
     return state;
   }
   if (record == Record::valid && !failure_type.empty() && failed_id == record_id) {  // S24

@@ -31,7 +31,11 @@ struct StsSettings {
   std::size_t in_memory = 50'000;                          // domains
   std::size_t runs = 10'000;                               // at once; beyond, no new domain is looked at
   std::size_t refreshes = 16;                              // at once
-  Duration patience = std::chrono::seconds(90);            // of recheck() and refresh()
+  // How long mail waits for a domain of which it is not known whether a policy was cached, because the cache cannot be read
+  // (D-24), counted from when that was found: with no record now, and with one whose policy cannot be fetched or no answer.
+  std::chrono::seconds unsure_without_record = std::chrono::hours(1);
+  std::chrono::seconds unsure_at_most = std::chrono::hours(24);
+  Duration patience = std::chrono::seconds(90);  // of recheck() and refresh()
 };
 
 // Why a run was begun, weakest first.
@@ -62,6 +66,9 @@ struct StsDomain {
   std::optional<StsEntry> entry;
   std::shared_ptr<const MtaStsPolicy> policy;  // entry's body, parsed; set exactly when entry is
   bool expiry_logged = false;
+  // The cache cannot say whether there is a policy: until then mail waits, unless one is fetched. Unset: it can.
+  std::optional<SteadyTime> unsure_since;
+  bool absence_proven = false;  // DNSSEC vouches that no record is published: nobody strips one
 
   // The TXT record as last seen. `unknown`: not asked yet, or DNS failed, which is not the same as absent (S8).
   enum class Record : std::uint8_t { unknown, absent, valid };
@@ -87,7 +94,8 @@ struct StsDomain {
   bool wants_run(SteadyTime now, SystemTime wall) const noexcept;
   bool wants_fetch(StsReason reason, SteadyTime now, SystemTime wall,
                    const StsSettings& settings) const noexcept;
-  StsState state(SystemTime now) const;
+  bool unsure(SteadyTime now, const StsSettings& settings) const noexcept;
+  StsState state(SteadyTime steady, SystemTime now, const StsSettings& settings) const;
 };
 
 // When to refresh a policy fetched now: a day, or half of a shorter life, give or take a tenth. `lot` in [0, 1000).

@@ -15,6 +15,7 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t refresh_batch = 64;
 constexpr auto refresh_pause = 30s;
+constexpr const char* unknown_cause = "MTA-STS policies";
 constexpr std::size_t most_entries = 10'000;  // in one answer to `sts show`
 
 FetchFailure invalid_policy(const Error& error) {
@@ -84,6 +85,7 @@ event::Task<void> CachedStsService::look_at_record(DomainPtr domain, StsReason r
   const SteadyTime now = loop_.now();
   if (answer->status == dns::Status::failed) {  // S8: no answer is not "no record"
     domain->record = StsDomain::Record::unknown;
+    domain->absence_proven = false;
     domain->record_until = now + settings_.record_failed;
     log::info("sts_record_unknown", {{"domain", domain->name}, {"why", answer->why}});
     co_return;
@@ -91,6 +93,7 @@ event::Task<void> CachedStsService::look_at_record(DomainPtr domain, StsReason r
   domain->record_until =
       std::clamp(answer->expires, now + settings_.record_least, now + settings_.record_most);
   domain->record = StsDomain::Record::absent;
+  domain->absence_proven = answer->status != dns::Status::found && answer->dnssec == dns::Dnssec::secure;
   if (answer->status != dns::Status::found) co_return;
   const StsRecordSet records = parse_sts_records(answer->texts);
   if (records.kind == StsRecordSet::Kind::valid) {
@@ -146,6 +149,7 @@ event::Task<void> CachedStsService::adopt(DomainPtr domain, std::string id, std:
   const bool changed = !domain->entry || domain->entry->body != entry.body || domain->entry->id != entry.id;
   domain->entry = std::move(entry);
   domain->policy = std::make_shared<const MtaStsPolicy>(std::move(policy));
+  domain->unsure_since.reset();
   domain->expiry_logged = false;
   domain->failed_id.clear();
   domain->failure_type.clear();
@@ -207,8 +211,9 @@ event::Task<void> CachedStsService::drop(DomainPtr domain) {
 }
 
 event::Task<void> CachedStsService::note(StsEntry entry) {
-  const std::function<Expected<void>()> work = [&cache = cache_, token = in_cache_.begin(), entry,
-                                                now = loop_.date()] { return cache.note(entry, now); };
+  const std::function<Expected<void>()> work = [&cache = cache_, token = in_cache_.begin(), entry] {
+    return cache.note(entry);
+  };
   const auto noted = co_await event::run_blocking<void>(pool_, loop_, work);
   if (!noted)
     log::warning("sts_cache_write_failed", {{"domain", entry.domain}, {"why", noted.error().detail}});
@@ -223,6 +228,7 @@ event::Task<void> CachedStsService::refresh_forever() {
       return cache.due(now, refresh_batch);
     };
     auto due = co_await event::run_blocking<Rows>(pool_, loop_, work);
+    co_await look_at_cache();
     if (!due) log::error("sts_cache_unreadable", {{"why", due.error().detail}});
     std::size_t begun = 0;
     if (due) {
@@ -234,6 +240,47 @@ event::Task<void> CachedStsService::refresh_forever() {
     const bool more = due && due->size() == refresh_batch && begun > 0;
     if (!more) co_await event::sleep_for(loop_, refresh_pause);
   }
+}
+
+// Whether the cache can say what it held; when it could not for too long, it is said that what there is, is all.
+event::Task<void> CachedStsService::look_at_cache() {
+  const std::function<Expected<bool>()> ask = [&cache = cache_, token = in_cache_.begin()] {
+    return Expected<bool>(cache.complete());
+  };
+  const auto complete = co_await event::run_blocking<bool>(pool_, loop_, ask);
+  if (!complete || !*complete) {
+    if (unsure_since_ && loop_.now() >= *unsure_since_ + settings_.unsure_at_most) {
+      const std::function<Expected<void>()> settle = [&cache = cache_, token = in_cache_.begin()] {
+        cache.settle_for_what_there_is();
+        return Expected<void>();
+      };
+      const auto settled = co_await event::run_blocking<void>(pool_, loop_, settle);
+      (void)settled;
+      sure();
+      co_return;
+    }
+    unsure();
+    co_return;
+  }
+  sure();
+}
+
+void CachedStsService::unsure() {
+  if (!unsure_since_) unsure_since_ = loop_.now();
+  if (health_ == nullptr) return;
+  const auto words = [](std::chrono::seconds span) { return std::to_string(span.count() / 60) + " minutes"; };
+  health_->raise(
+      unknown_cause,
+      "neither sts.db nor sts-policies.log can be read whole, so a domain may have an MTA-STS policy that is "
+      "not known: mail to domains without a known one waits (4.7.0) until theirs is fetched, for " +
+          words(settings_.unsure_without_record) + " where no record is published, for at most " +
+          words(settings_.unsure_at_most),
+      "make the files readable; to begin without them, stop the relay, move both away, start it");
+}
+
+void CachedStsService::sure() {
+  unsure_since_.reset();
+  if (health_ != nullptr) health_->clear(unknown_cause);
 }
 
 // True when the row will not be due any more once what was begun is done.
@@ -272,9 +319,8 @@ event::Task<void> CachedStsService::refresh_one(DomainPtr domain, std::shared_pt
 
 event::Task<std::vector<StsService::Entry>> CachedStsService::entries_here(std::string filter) {
   using Rows = std::vector<StsEntry>;
-  const std::function<Expected<Rows>()> work = [&cache = cache_, token = in_cache_.begin(), filter,
-                                                now = loop_.date()] {
-    return cache.list(filter, most_entries, now);
+  const std::function<Expected<Rows>()> work = [&cache = cache_, token = in_cache_.begin(), filter] {
+    return cache.list(filter, most_entries);
   };
   auto rows = co_await event::run_blocking<Rows>(pool_, loop_, work);
   std::vector<Entry> entries;

@@ -113,7 +113,7 @@ Expected<AlertBook::News> AlertBook::news(Store& store, SystemTime now) {
   for (auto& [key, state] : alerts_) {
     Alert& alert = state.alert;
     if (happened(alert.resolved) && !state.dirty) {  // told; kept only for what was mailed today
-      if (to_utc_day(alert.resolved) < to_utc_day(now)) gone.push_back(key);
+      if (!state.unsaved && to_utc_day(alert.resolved) < to_utc_day(now)) gone.push_back(key);
       continue;
     }
     if (!happened(alert.resolved) && now - alert.last_seen > forgotten_after) {
@@ -143,7 +143,11 @@ Expected<AlertBook::News> AlertBook::news(Store& store, SystemTime now) {
     }
   }
   news.to_mail.insert(news.to_mail.end(), over.begin(), over.end());
-  if (auto kept = keep(store, gone); !kept) return kept.error();
+  const auto kept = keep(store, gone);
+  for (auto& [key, state] : alerts_) {
+    state.unsaved = !kept && (state.dirty || state.unsaved);
+    state.dirty = false;
+  }
   for (const Key& key : gone) alerts_.erase(key);
   counters_.raised.fetch_add(news.raised.size(), std::memory_order_relaxed);
   counters_.resolved.fetch_add(news.resolved.size(), std::memory_order_relaxed);
@@ -171,7 +175,7 @@ Expected<void> AlertBook::keep(Store& store, const std::vector<Key>& gone) {
         "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)");
     if (!insert) return insert.error();
     for (auto& [key, state] : alerts_) {
-      if (!state.dirty) continue;
+      if (!state.dirty && !state.unsaved) continue;
       const Alert& alert = state.alert;
       if (happened(alert.resolved) && !happened(alert.raised)) continue;
       const Use use(*insert);
@@ -185,7 +189,6 @@ Expected<void> AlertBook::keep(Store& store, const std::vector<Key>& gone) {
       bind_text(insert->get(), 8, alert.what);
       bind_text(insert->get(), 9, alert.how);
       if (sqlite3_step(insert->get()) != SQLITE_DONE) return store.failure("keep an alert");
-      state.dirty = false;
     }
     return {};
   });

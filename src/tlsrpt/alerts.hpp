@@ -66,7 +66,8 @@ class AlertBook {
     std::vector<Alert> raised, resolved;
     std::vector<Alert> to_mail;  // those that last first, then those that are over
   };
-  // What is new since the last call. On disk before it is handed out: a crash says something once less, not twice.
+  // What is new since the last call. On disk before it is handed out: a crash says something once less, not twice. While
+  // the table cannot be written it is handed out all the same, once, and written later: that is itself news.
   Expected<News> news(Store& store, SystemTime now);
   std::vector<Alert> open(std::size_t most) const;  // on the database's thread
 
@@ -79,7 +80,8 @@ class AlertBook {
   using Key = std::pair<AlertKind, std::string>;
   struct State {
     Alert alert;
-    bool dirty = false;  // differs from its row
+    bool dirty = false;    // changed since it was told
+    bool unsaved = false;  // told, but its row could not be written
     bool in_table = false;
   };
   Expected<void> keep(Store& store, const std::vector<Key>& gone);

@@ -2,7 +2,7 @@
 #include "tlsrpt/db_recorder.hpp"
 
 #include "base/log.hpp"
-#include "tlsrpt/certificates.hpp"
+#include "sqlite/faults.hpp"
 
 namespace sealpost::tlsrpt {
 namespace {
@@ -14,7 +14,7 @@ constexpr std::size_t most_waiting = 200'000;
 DbRecorder::DbRecorder(Store store)
     : store_(std::move(store)),
       thread_(store_, most_waiting,
-              {[this](std::vector<SessionRecord>& records) { write(records); }, nullptr,
+              {[this](std::vector<SessionRecord>& records) { round(records); }, nullptr,
                [this](std::size_t lost, const char* why) { lose(lost, why); }}) {}
 
 void DbRecorder::count(SessionRecord record) noexcept {
@@ -30,24 +30,43 @@ void DbRecorder::observe(Observer observer) {
   post([this, observer = std::move(observer)](Store&) { observer_ = observer; });
 }
 
-void DbRecorder::write(std::vector<SessionRecord>& records) {
+void DbRecorder::round(std::vector<SessionRecord>& records) {
+  store_.file().tend();
   const bool counting = counting_.load(std::memory_order_relaxed);
-  Tally tally;
-  SeenCertificates seen;
+  std::size_t left_out = 0;
   for (const SessionRecord& record : records) {
-    if (counting)
-      for (CountedEntry& entry : count_session(record)) fold(tally, std::move(entry));
-    note_certificate(seen, record);
+    if (counting) left_out += pending_.add(record) ? 0u : 1u;
+    if (seen_.size() < Pending::most_kinds) note_certificate(seen_, record);
     if (observer_) observer_(record);
   }
-  if (const auto kept = Certificates(store_).keep(seen); !kept)
-    log::error("tlsrpt_certificates_not_kept", {{"why", kept.error().detail}});
-  if (!counting) return;
-  if (const auto added = store_.add_folded(tally); !added) {
-    lose(records.size(), added.error().detail);
+  if (left_out > 0) lose(left_out, "tlsrpt.db cannot be written, and memory holds all the kinds it may");
+  flush();
+}
+
+// What cannot be written stays and is tried again each second; only what the database refuses for itself is given up.
+void DbRecorder::flush() {
+  if (!seen_.empty()) {
+    const auto kept = Certificates(store_).keep(seen_);
+    const bool refused =
+        !kept && store_.file().is_open() && store_.file().trouble() <= sqlite::Trouble::refused;
+    if (refused) log::error("tlsrpt_certificates_not_kept", {{"why", kept.error().detail}});
+    if (kept || refused) seen_.clear();
+  }
+  if (pending_.empty()) return;
+  auto added = store_.add_folded(pending_.tally());
+  if (!added && store_.file().trouble() >= sqlite::Trouble::reopen && store_.file().tend())
+    added = store_.add_folded(pending_.tally());  // set aside and begun anew, or opened again
+  const std::size_t sessions = pending_.sessions();
+  pending_kinds_.store(added ? 0 : pending_.kinds(), std::memory_order_relaxed);
+  if (added) {
+    counted_.fetch_add(sessions, std::memory_order_relaxed);
+    pending_.clear();
     return;
   }
-  counted_.fetch_add(records.size(), std::memory_order_relaxed);
+  const bool refused = store_.file().is_open() && store_.file().trouble() <= sqlite::Trouble::refused;
+  if (!refused && !sqlite::planted(sqlite::Fault::drop_when_closed)) return;
+  lose(sessions, added.error().detail);
+  pending_.clear();
 }
 
 }  // namespace sealpost::tlsrpt

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The recorder of the running relay: sessions are handed over in memory and written to tlsrpt.db by a thread
-// of its own, every second or every thousand. A bounded backlog; what does not fit is dropped and said
+// of its own, every second or every thousand. What the database does not take now is kept, in a bounded
+// number of kinds, and written when it does; what does not fit is dropped and said
 // (D-25).
 #pragma once
 
@@ -10,7 +11,9 @@
 #include <string_view>
 #include <vector>
 
-#include "base/database_thread.hpp"
+#include "sqlite/writer_thread.hpp"
+#include "tlsrpt/certificates.hpp"
+#include "tlsrpt/pending.hpp"
 #include "tlsrpt/recorder.hpp"
 #include "tlsrpt/store_access.hpp"
 
@@ -27,18 +30,23 @@ class DbRecorder final : public Recorder, public StoreAccess {
   void observe(Observer observer);
 
   std::uint64_t counted() const noexcept { return counted_.load(std::memory_order_relaxed); }
+  std::uint64_t waiting_kinds() const noexcept { return pending_kinds_.load(std::memory_order_relaxed); }
   std::uint64_t dropped() const noexcept { return dropped_.load(std::memory_order_relaxed); }
 
  private:
   void post(std::function<void(Store&)> work) override { thread_.post(std::move(work)); }
-  void write(std::vector<SessionRecord>& records);
+  void round(std::vector<SessionRecord>& records);
+  void flush();
   void lose(std::size_t sessions, std::string_view why);
 
   Store store_;
-  std::atomic<std::uint64_t> counted_{0}, dropped_{0};
+  std::atomic<std::uint64_t> counted_{0}, dropped_{0}, pending_kinds_{0};
   std::atomic<bool> counting_{true};
-  Observer observer_;                            // of thread_
-  DatabaseThread<SessionRecord, Store> thread_;  // last: uses the rest
+  // Of thread_:
+  Observer observer_;
+  Pending pending_;
+  SeenCertificates seen_;
+  sqlite::WriterThread<SessionRecord, Store> thread_;  // last: uses the rest
 };
 
 }  // namespace sealpost::tlsrpt

@@ -66,7 +66,9 @@ Expected<std::vector<std::string>> Jobs::unplanned(const std::string& day, const
   sqlite3_bind_int64(query->get(), 2, static_cast<sqlite3_int64>(most));
   bind_text(query->get(), 3, only);
   std::vector<std::string> domains;
-  while (sqlite3_step(query->get()) == SQLITE_ROW) domains.push_back(column_text(query->get(), 0));
+  int step = SQLITE_ROW;
+  while ((step = sqlite3_step(query->get())) == SQLITE_ROW) domains.push_back(column_text(query->get(), 0));
+  if (step != SQLITE_DONE) return store_.failure("read domains");
   return domains;
 }
 
@@ -78,7 +80,9 @@ Expected<std::vector<std::string>> Jobs::unplanned_days(const std::string& oldes
   bind_text(query->get(), 1, oldest);
   bind_text(query->get(), 2, today);
   std::vector<std::string> days;
-  while (sqlite3_step(query->get()) == SQLITE_ROW) days.push_back(column_text(query->get(), 0));
+  int step = SQLITE_ROW;
+  while ((step = sqlite3_step(query->get())) == SQLITE_ROW) days.push_back(column_text(query->get(), 0));
+  if (step != SQLITE_DONE) return store_.failure("read days");
   return days;
 }
 

@@ -9,6 +9,8 @@
 namespace sealpost::tlsrpt {
 namespace {
 
+using sqlite::Database;
+
 constexpr int schema_version = 3;
 
 // From version N to N+1, in order. New tables and views are in `schema` and need nothing here.
@@ -172,85 +174,87 @@ CREATE VIEW IF NOT EXISTS alerts AS
   FROM alert WHERE raised <> 0;
 )sql";
 
-Error failure(sqlite3* db, const std::string& what) {
-  const int code = sqlite3_errcode(db) & 0xff;
-  const bool busy = code == SQLITE_BUSY || code == SQLITE_LOCKED;  // somebody else's lock is no damage
-  return Error(busy ? Errc::unavailable : Errc::io, "tlsrpt.db: " + what + ": " + sqlite3_errmsg(db));
-}
-
-bool run(sqlite3* db, const std::string& sql) {
-  return sqlite3_exec(db, sql.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK;
-}
-
-// The single number a pragma answers with; -1 when it answers nothing.
-int number(sqlite3* db, const char* pragma) {
-  sqlite3_stmt* raw = nullptr;
-  if (sqlite3_prepare_v2(db, pragma, -1, &raw, nullptr) != SQLITE_OK) return -1;
-  const StatementPtr query(raw);
-  return sqlite3_step(raw) == SQLITE_ROW ? sqlite3_column_int(raw, 0) : -1;
-}
-
 bool is_sound_copy(const std::string& path, int version) {
   sqlite3* raw = nullptr;
   const int opened = sqlite3_open_v2(path.c_str(), &raw, SQLITE_OPEN_READONLY, nullptr);
-  const DatabasePtr copy(raw);
-  if (opened != SQLITE_OK || number(raw, "PRAGMA user_version") != version) return false;
-  sqlite3_stmt* check = nullptr;
-  if (sqlite3_prepare_v2(raw, "PRAGMA quick_check", -1, &check, nullptr) != SQLITE_OK) return false;
-  const StatementPtr query(check);
-  return sqlite3_step(check) == SQLITE_ROW &&
-         std::string(reinterpret_cast<const char*>(sqlite3_column_text(check, 0))) == "ok";
+  const sqlite::ConnectionPtr copy(raw);
+  const auto first = [raw](const char* sql) -> std::string {
+    sqlite3_stmt* prepared = nullptr;
+    if (sqlite3_prepare_v2(raw, sql, -1, &prepared, nullptr) != SQLITE_OK) return {};
+    const sqlite::StatementPtr query(prepared);
+    if (sqlite3_step(prepared) != SQLITE_ROW) return {};
+    return reinterpret_cast<const char*>(sqlite3_column_text(prepared, 0));
+  };
+  return opened == SQLITE_OK && first("PRAGMA user_version") == std::to_string(version) &&
+         first("PRAGMA quick_check") == "ok";
 }
 
 // For whoever goes back to the former release.
-Expected<void> keep_copy(sqlite3* db, const std::string& path, int version) {
-  const std::string copy = path + ".v" + std::to_string(version);
+Expected<void> keep_copy(Database& file, int version) {
+  const std::string copy = file.path() + ".v" + std::to_string(version);
   std::remove(copy.c_str());
-  sqlite3_stmt* raw = nullptr;
-  bool done = sqlite3_prepare_v2(db, "VACUUM INTO ?1", -1, &raw, nullptr) == SQLITE_OK;
-  const StatementPtr query(raw);
-  if (done) {
-    sqlite3_bind_text(raw, 1, copy.data(), static_cast<int>(copy.size()), SQLITE_TRANSIENT);
-    done = sqlite3_step(raw) == SQLITE_DONE;
+  Expected<void> done;
+  {
+    auto into = file.statement("VACUUM INTO ?1");
+    done = into ? into->bind(1, copy).done() : Expected<void>(into.error());
   }
-  const int code = sqlite3_errcode(db);
   if (done && is_sound_copy(copy, version)) return {};
   std::remove(copy.c_str());
-  if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) return failure(db, "copy before the migration");
+  if (!done && done.error().code == Errc::damaged) return done;
   return Error(Errc::unavailable,
                "tlsrpt.db has the schema of an older version and " + copy +
                    " could not be written as a copy of it before the migration; free space in data_dir");
 }
 
-}  // namespace
+// Nothing is written at an ordinary start: a full disk is no hindrance.
+Expected<bool> is_complete(Database& file, int version) {
+  if (version != schema_version) return false;
+  const auto tables = file.number(
+      "SELECT count(*) FROM sqlite_schema WHERE name IN ('policy', 'failure', 'report_job', 'certificate', "
+      "'received_report', 'alert')");
+  if (!tables) return tables.error();
+  return *tables == 6;
+}
 
-Expected<void> prepare_schema(sqlite3* db, const std::string& path) {
-  const int version = number(db, "PRAGMA user_version");
-  if (version < 0) return failure(db, "read the version");
-  if (version > schema_version)
-    return Error(Errc::invalid, "tlsrpt.db has schema " + std::to_string(version) +
-                                    ", this version knows up to " + std::to_string(schema_version) +
-                                    "; it was left untouched");
+Expected<void> prepare(Database& file, int version) {
   if (version > 0 && version < schema_version) {
-    if (auto kept = keep_copy(db, path, version); !kept) return kept;
+    if (auto kept = keep_copy(file, version); !kept) return kept;
     log::info("tlsrpt_database_migrates", {{"from", version}, {"to", schema_version}});
   }
   // Freed pages go back to the file system in small steps (retention.hpp). That must be set before tables are made, or
   // the file be written anew once; where that cannot be now (no space, a reader) the next start tries again.
-  if (number(db, "PRAGMA auto_vacuum") != 2 && !run(db, "PRAGMA auto_vacuum = INCREMENTAL; VACUUM"))
-    log::info("tlsrpt_database_not_compacted", {{"why", sqlite3_errmsg(db)}});
-  if (!run(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;"))
-    return failure(db, "open");
-  if (!run(db, "BEGIN IMMEDIATE")) return failure(db, "open");
-  bool done = true;  // kill-safe: all of it or nothing
-  for (int from = version; done && from > 0 && from < schema_version; ++from)
-    done = run(db, migrations[from]);
-  done = done && run(db, counted_schema) && run(db, received_schema) && run(db, alert_schema) &&
-         run(db, "PRAGMA user_version=" + std::to_string(schema_version)) && run(db, "COMMIT");
-  if (done) return {};
-  Error error = failure(db, "create tables");
-  run(db, "ROLLBACK");
-  return error;
+  const auto vacuum = file.number("PRAGMA auto_vacuum");
+  if (!vacuum) return vacuum.error();
+  if (*vacuum != 2) {
+    auto compacted = file.run("PRAGMA auto_vacuum = INCREMENTAL; VACUUM");
+    if (!compacted && compacted.error().code == Errc::damaged) return compacted;
+    if (!compacted) log::info("tlsrpt_database_not_compacted", {{"why", compacted.error().detail}});
+  }
+  if (auto set = sqlite::use_write_ahead_log(file); !set) return set;
+  if (auto set = file.run("PRAGMA foreign_keys=ON"); !set) return set;
+  const auto complete = is_complete(file, version);
+  if (!complete) return complete.error();
+  if (*complete) return {};
+  return file.in_transaction([&]() -> Expected<void> {  // kill-safe: all of it or nothing
+    for (int from = version; from > 0 && from < schema_version; ++from)
+      if (auto done = file.run(migrations[from]); !done) return done;
+    for (const char* part : {counted_schema, received_schema, alert_schema})
+      if (auto done = file.run(part); !done) return done;
+    return file.run(("PRAGMA user_version=" + std::to_string(schema_version)).c_str());
+  });
+}
+
+}  // namespace
+
+sqlite::Settings schema_settings(const std::string& path) {
+  sqlite::Settings settings;
+  settings.path = path;
+  settings.newest = schema_version;
+  settings.meanwhile = "sessions are counted in memory and no report is made or sent";
+  settings.lost = "counts not yet reported, reports received, what was alerted";
+  settings.prepare = prepare;
+  settings.salvage = salvage;
+  return settings;
 }
 
 }  // namespace sealpost::tlsrpt

@@ -6,14 +6,16 @@
 
 #include <string>
 
-#include "base/sqlite_handles.hpp"
-#include "sealpost/expected.hpp"
+#include "sqlite/database.hpp"
 
 namespace sealpost::tlsrpt {
 
-// Brings the open database `db`, whose file is `path`, to the newest schema: a verified copy of the older one beside it
-// first (`path`.v2), then one transaction. Errc::invalid: made by a newer sealpost, untouched. Errc::unavailable: the
-// copy could not be written or somebody holds a lock, untouched. Others: the database is damaged.
-Expected<void> prepare_schema(sqlite3* db, const std::string& path);
+// How tlsrpt.db at `path` is opened. An older one is brought to the newest schema: a verified copy of it beside it first
+// (`path`.v2), then one transaction; Errc::unavailable: the copy could not be written, nothing was touched. Of a damaged
+// one, counts and report jobs that can still be read are taken over (salvage.cpp).
+sqlite::Settings schema_settings(const std::string& path);
+
+// What of the damaged database `aside` can still be read goes into `fresh`; in words, what that was.
+std::string salvage(const std::string& aside, sqlite::Database& fresh);
 
 }  // namespace sealpost::tlsrpt

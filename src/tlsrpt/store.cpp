@@ -2,11 +2,9 @@
 #include "tlsrpt/store.hpp"
 
 #include <algorithm>
-#include <cstdio>
 #include <limits>
 #include <nlohmann/json.hpp>
 
-#include "base/log.hpp"
 #include "tlsrpt/schema.hpp"
 
 namespace sealpost::tlsrpt {
@@ -47,51 +45,24 @@ void bind_count(sqlite3_stmt* row, int index, std::uint64_t count) {
   sqlite3_bind_int64(row, index, static_cast<sqlite3_int64>(std::min(count, most)));
 }
 
-Error Store::failure(const std::string& what) const {
-  return Error(Errc::io, "tlsrpt.db: " + what + ": " + sqlite3_errmsg(db_.get()));
-}
+Store::Store(const std::string& path, Health* health) : file_(schema_settings(path), health) {}
 
 Expected<Store> Store::open(const std::string& path) {
-  for (int attempt = 0; attempt < 2; ++attempt) {
-    sqlite3* raw = nullptr;
-    const int opened = sqlite3_open_v2(
-        path.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
-    Store store{DatabasePtr(raw)};
-    if (opened == SQLITE_OK) sqlite3_busy_timeout(raw, 5000);
-    const Expected<void> ready =
-        opened == SQLITE_OK ? prepare_schema(raw, path) : Expected<void>(store.failure("open"));
-    if (ready) return store;
-    const Errc why = ready.error().code;
-    if (why == Errc::invalid || why == Errc::unavailable || attempt == 1) return ready.error();
-    // D-23: never repaired in place; kept for whoever wants to look, and begun anew.
-    const std::string aside = path + ".damaged";
-    log::error("tlsrpt_database_damaged",
-               {{"why", ready.error().detail}, {"kept_as", aside}, {"lost", "counts not yet reported"}});
-    store.db_.reset();
-    std::rename(path.c_str(), aside.c_str());
-    std::remove((path + "-wal").c_str());
-    std::remove((path + "-shm").c_str());
-  }
-  return Error(Errc::io, "tlsrpt.db: cannot be opened");
+  Store store(path);
+  if (auto opened = store.file_.open(); !opened) return opened.error();
+  return store;
 }
 
 Expected<StatementPtr> Store::statement(const char* sql) {
-  sqlite3_stmt* raw = nullptr;
-  if (sqlite3_prepare_v2(db_.get(), sql, -1, &raw, nullptr) != SQLITE_OK) return failure("prepare");
-  return StatementPtr(raw);
+  auto made = file_.statement(sql);
+  if (!made) return made.error();
+  return made->release();
 }
 
-Expected<void> Store::run(const char* sql) {
-  if (sqlite3_exec(db_.get(), sql, nullptr, nullptr, nullptr) != SQLITE_OK) return failure("write");
-  return {};
-}
+Expected<void> Store::run(const char* sql) { return file_.run(sql); }
 
 Expected<void> Store::in_transaction(const std::function<Expected<void>()>& work) {
-  if (auto begun = run("BEGIN IMMEDIATE"); !begun) return begun;
-  Expected<void> done = work();
-  if (done) done = run("COMMIT");
-  if (!done) sqlite3_exec(db_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
-  return done;
+  return file_.in_transaction(work);
 }
 
 Expected<std::vector<PolicyCount>> Store::policies(const std::string& day, const std::string& domain) {
@@ -103,7 +74,8 @@ Expected<std::vector<PolicyCount>> Store::policies(const std::string& day, const
   bind_text(query->get(), 1, day);
   bind_text(query->get(), 2, domain);
   std::vector<PolicyCount> all;
-  while (sqlite3_step(query->get()) == SQLITE_ROW) {
+  int step = SQLITE_ROW;
+  while ((step = sqlite3_step(query->get())) == SQLITE_ROW) {
     PolicyCount policy;
     const sqlite3_int64 id = sqlite3_column_int64(query->get(), 0);
     policy.key.day = day;
@@ -119,7 +91,8 @@ Expected<std::vector<PolicyCount>> Store::policies(const std::string& day, const
         "WHERE policy=?1 ORDER BY count DESC, result_type");
     if (!details) return details.error();
     sqlite3_bind_int64(details->get(), 1, id);
-    while (sqlite3_step(details->get()) == SQLITE_ROW) {
+    int part = SQLITE_ROW;
+    while ((part = sqlite3_step(details->get())) == SQLITE_ROW) {
       DetailCount detail;
       detail.detail.result_type = column_text(details->get(), 0);
       detail.detail.sending_ip = column_text(details->get(), 1);
@@ -130,8 +103,10 @@ Expected<std::vector<PolicyCount>> Store::policies(const std::string& day, const
       detail.count = count_column(details->get(), 6);
       policy.details.push_back(std::move(detail));
     }
+    if (part != SQLITE_DONE) return failure("read failures");  // a report that leaves some out would be wrong
     all.push_back(std::move(policy));
   }
+  if (step != SQLITE_DONE) return failure("read counts");
   return all;
 }
 

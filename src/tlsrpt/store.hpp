@@ -9,11 +9,14 @@
 #include <string>
 #include <vector>
 
-#include "base/sqlite_handles.hpp"
+#include "base/health.hpp"
 #include "sealpost/expected.hpp"
+#include "sqlite/database.hpp"
 #include "tlsrpt/counted.hpp"
 
 namespace sealpost::tlsrpt {
+
+using sqlite::StatementPtr;
 
 struct DetailCount {
   FailureDetail detail;
@@ -50,9 +53,12 @@ class Use {
 
 class Store {
  public:
-  // Opens or creates; a damaged file is renamed aside with an alert and begun anew. Errc::invalid: a newer
-  // schema.
+  // Opens nothing yet; file().tend() does, and goes on with it (sqlite/database.hpp). Until then, and whenever the file
+  // cannot be used, every call here is answered with an error.
+  explicit Store(const std::string& path, Health* health = nullptr);
+  // Opened, or why it is not: for who has no time to try again.
   static Expected<Store> open(const std::string& path);
+  sqlite::Database& file() noexcept { return file_; }
 
   // Adds all of them in one transaction, or none.
   Expected<void> add(const std::vector<CountedEntry>& entries);
@@ -64,12 +70,10 @@ class Store {
   Expected<StatementPtr> statement(const char* sql);
   Expected<void> run(const char* sql);
   Expected<void> in_transaction(const std::function<Expected<void>()>& work);  // rolled back when it fails
-  Error failure(const std::string& what) const;
+  Error failure(const std::string& what) { return file_.failure(what); }
 
  private:
-  explicit Store(DatabasePtr db) : db_(std::move(db)) {}
-
-  DatabasePtr db_;
+  sqlite::Database file_;
 };
 
 }  // namespace sealpost::tlsrpt

@@ -17,7 +17,9 @@ Expected<std::int64_t> PolicyTexts::id_of(const std::vector<std::string>& lines)
   for (const StatementPtr& statement : {std::cref(find_), std::cref(insert_)}) {
     const Use use(statement);
     bind_text(statement.get(), 1, text);
-    if (sqlite3_step(statement.get()) != SQLITE_ROW) continue;
+    const int step = sqlite3_step(statement.get());
+    if (step == SQLITE_DONE) continue;
+    if (step != SQLITE_ROW) break;
     const std::int64_t id = sqlite3_column_int64(statement.get(), 0);
     known_.emplace(std::move(text), id);
     return id;

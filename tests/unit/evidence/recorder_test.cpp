@@ -69,7 +69,7 @@ TEST_CASE("D-23 a database that cannot be written loses records and blocks nobod
   const test::ScratchDirectory dir;
   event::EventLoop loop;
   Store store = opened(dir);
-  REQUIRE(store.database().run(
+  REQUIRE(store.file().run(
       "CREATE TRIGGER broken BEFORE INSERT ON session BEGIN SELECT RAISE(ABORT, 'full'); END"));
   DbRecorder recorder(std::move(store), 90, at_noon);
   for (int i = 0; i < 10; ++i) recorder.record(good_session());
@@ -101,7 +101,7 @@ TEST_CASE("D-23 a file that turns bad while running is set aside, and recording 
   handshakes(loop, recorder);
   recorder.record(good_session("later.example"));
   CHECK(handshakes(loop, recorder) >= 1);
-  CHECK(dir.count("evidence.db.damaged") == 1);
+  CHECK(dir.count("evidence.db.damaged-") >= 1);
 }
 
 TEST_CASE("D-23 a question that throws ends neither the thread nor the relay") {

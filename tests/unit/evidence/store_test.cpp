@@ -25,7 +25,7 @@ Store opened(const test::ScratchDirectory& dir) {
 }
 
 std::int64_t count_of(Store& store, const char* sql) {
-  auto query = store.database().statement(sql);
+  auto query = store.file().statement(sql);
   REQUIRE(query);
   return query->row() ? query->number(0) : -1;
 }
@@ -139,7 +139,7 @@ TEST_CASE("T-54 edited rows are left out and counted, and nothing breaks") {
     const test::ScratchDirectory dir;
     Store store = opened(dir);
     REQUIRE(store.add({good_session()}));
-    REQUIRE(store.database().run(edit));
+    REQUIRE(store.file().run(edit));
     const Found found = all(store);
     CHECK(found.sessions.empty());
     CHECK(found.damaged == 1);
@@ -162,7 +162,7 @@ TEST_CASE("the view reads for people") {
   const test::ScratchDirectory dir;
   Store store = opened(dir);
   REQUIRE(store.add({good_session(), clear_session("c.example", "mx.c.example")}));
-  auto view = store.database().statement(
+  auto view = store.file().statement(
       "SELECT day, domain, mx_host, verdict, starttls, tls_version, spki_sha256, certificate_expires, "
       "handshakes "
       "FROM sessions ORDER BY domain");
@@ -184,10 +184,10 @@ TEST_CASE("D-23 a damaged file is set aside and begun anew; D-26 a newer one is 
   {
     Store store = opened(dir);
     REQUIRE(store.add({good_session()}));
-    CHECK(dir.count("evidence.db.damaged") == 1);
-    REQUIRE(store.database().run("PRAGMA user_version=99"));
+    CHECK(dir.count("evidence.db.damaged-") >= 1);
+    REQUIRE(store.file().run("PRAGMA user_version=99"));
   }
   const auto newer = Store::open(dir.file("evidence.db"));
   REQUIRE_FALSE(newer);
-  CHECK(newer.error().code == Errc::invalid);
+  CHECK(newer.error().code == Errc::newer);
 }

@@ -53,7 +53,7 @@ TEST_CASE("D-24: a policy is on disk before it is used") {
   CHECK(world.enforced());
   sealpost::test::ScratchDirectory elsewhere;  // what a power cut would leave now
   elsewhere.write("sts-policies.log", world.directory.read("sts-policies.log"));
-  auto cache = StsCache::open(elsewhere.path(), world.loop.wall());
+  auto cache = StsCache::open(elsewhere.path());
   REQUIRE(cache);
-  CHECK((*cache)->load("b.test", world.loop.wall())->has_value());
+  CHECK((*cache)->load("b.test")->has_value());
 }

@@ -58,6 +58,7 @@ struct World {
   ScriptedFetcher fetcher{loop};
   event::InlinePool pool;
   StsSettings settings;
+  Health health;
   std::unique_ptr<dns::CachingResolver> resolver;
   std::unique_ptr<StsCache> cache;
   std::unique_ptr<CachedStsService> service;
@@ -67,8 +68,8 @@ struct World {
     service.reset();
     cache.reset();
     resolver = std::make_unique<dns::CachingResolver>(loop, table);
-    cache = StsCache::open(directory.path(), loop.wall()).value();
-    service = std::make_unique<CachedStsService>(loop, *resolver, fetcher, *cache, pool, settings);
+    cache = StsCache::open(directory.path(), &health, 0ms).value();
+    service = std::make_unique<CachedStsService>(loop, *resolver, fetcher, *cache, pool, settings, &health);
   }
   void publish(const std::string& id, const std::string& text, const std::string& domain = "b.test") {
     record(id, domain);

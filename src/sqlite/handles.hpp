@@ -7,9 +7,9 @@
 
 #include "base/handles.hpp"
 
-namespace sealpost {
+namespace sealpost::sqlite {
 
-using DatabasePtr = std::unique_ptr<sqlite3, FreeWith<sqlite3_close_v2>>;
+using ConnectionPtr = std::unique_ptr<sqlite3, FreeWith<sqlite3_close_v2>>;
 using StatementPtr = std::unique_ptr<sqlite3_stmt, FreeWith<sqlite3_finalize>>;
 
-}  // namespace sealpost
+}  // namespace sealpost::sqlite

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A database's own thread: items are handed over in memory from any thread and written together, every second or
-// every thousand; queries run between. Nobody waits for the disk, and the backlog is bounded.
+// A database's own thread: items are handed over in memory from any thread and given to the writer together, every second
+// or every thousand; queries run between. Nobody waits for the disk, and the backlog is bounded. What the writer cannot
+// write it keeps itself, and is called every second to try again.
 #pragma once
 
 #include <atomic>
@@ -13,26 +14,26 @@
 #include <thread>
 #include <vector>
 
-namespace sealpost {
+namespace sealpost::sqlite {
 
 template <class Item, class Store>
-class DatabaseThread {
+class WriterThread {
  public:
   using Query = std::function<void(Store&)>;
   struct Handlers {
-    std::function<void(std::vector<Item>&)> write;                  // on the thread, never empty
-    std::function<void()> after;                                    // on the thread, after each round
+    std::function<void(std::vector<Item>&)> round;  // on the thread, once a second and before queries
+    std::function<void()> after;                    // on the thread, after each round
     std::function<void(std::size_t lost, const char* why)> failed;  // a round threw; its items are lost
   };
 
   // `store` and what the handlers use live longer. Starts at once.
-  DatabaseThread(Store& store, std::size_t most_waiting, Handlers handlers)
+  WriterThread(Store& store, std::size_t most_waiting, Handlers handlers)
       : store_(store),
         most_waiting_(most_waiting),
         handlers_(std::move(handlers)),
         thread_([this] { run(); }) {}
   // Writes what is there.
-  ~DatabaseThread() {
+  ~WriterThread() {
     {
       const std::lock_guard lock(mutex_);
       stop_ = true;
@@ -40,8 +41,8 @@ class DatabaseThread {
     wake_.notify_one();
     thread_.join();
   }
-  DatabaseThread(const DatabaseThread&) = delete;
-  DatabaseThread& operator=(const DatabaseThread&) = delete;
+  WriterThread(const WriterThread&) = delete;
+  WriterThread& operator=(const WriterThread&) = delete;
 
   // False: the backlog is full, or there is no memory; the item is dropped.
   bool add(Item item) noexcept {
@@ -60,7 +61,7 @@ class DatabaseThread {
     }
   }
 
-  // Runs after everything added before has been written.
+  // Runs after everything added before has been written, or was tried to.
   void post(Query query) {
     {
       const std::lock_guard lock(mutex_);
@@ -87,7 +88,7 @@ class DatabaseThread {
         stop = stop_;
       }
       try {
-        if (!items.empty()) handlers_.write(items);
+        handlers_.round(items);
         items.clear();
         for (const Query& query : queries) query(store_);
         if (handlers_.after) handlers_.after();
@@ -108,4 +109,4 @@ class DatabaseThread {
   std::thread thread_;
 };
 
-}  // namespace sealpost
+}  // namespace sealpost::sqlite

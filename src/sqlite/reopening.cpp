@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What happens to a database file behind the relay's back, and how it is taken up again: deleted, replaced, damaged, or
+// back after it could not be used.
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "base/log.hpp"
+#include "sqlite/aside.hpp"
+#include "sqlite/database.hpp"
+#include "sqlite/faults.hpp"
+
+namespace sealpost::sqlite {
+namespace {
+
+// A disk that damages whatever is written must not fill up with what was put aside.
+constexpr unsigned asides_at_once = 4;
+constexpr std::chrono::hours aside_pause{1};
+
+}  // namespace
+
+bool Database::tend() {
+  if (connection_ && trouble_ == Trouble::damage) {
+    const Error damage(Errc::damaged, name_ + ": " + sqlite3_errstr(result_));
+    auto fresh = begin_anew(damage);
+    if (fresh)
+      ++generation_;
+    else
+      fell_over(fresh.error());
+  } else if (connection_ && trouble_ == Trouble::reopen) {
+    close();
+    next_try_ = {};
+  } else if (connection_) {
+    look_at_file();
+  }
+  if (connection_) trouble_ = Trouble::none;
+  if (!connection_ && Clock::now() >= next_try_ && !planted(Fault::never_reopen)) {
+    const auto opened = open();  // said there
+    if (opened) log::info("database_opened", {{"file", settings_.path}});
+  }
+  if (connection_ && raised_ && Clock::now() >= next_try_) try_writing();
+  return connection_ != nullptr;
+}
+
+// It could be opened, but that says nothing about writing.
+void Database::try_writing() {
+  const auto version = number("PRAGMA user_version");
+  if (!version) return put_off();
+  const std::string again = "PRAGMA user_version=" + std::to_string(*version);
+  if (auto done = in_transaction([&] { return run(again.c_str()); }); !done) put_off();
+}
+
+void Database::look_at_file() {
+  struct stat status {};
+  if (::stat(settings_.path.c_str(), &status) != 0) {
+    if (errno == ENOENT && Clock::now() >= next_try_) bring_back();
+    return;  // anything else says nothing about the file that is open
+  }
+  const Identity now{static_cast<std::uint64_t>(status.st_dev), static_cast<std::uint64_t>(status.st_ino)};
+  if (now != identity_ && Clock::now() >= next_try_) take_over_replacement();
+}
+
+// Somebody deleted the file. The open handle still has all of it, so it is written to its place again.
+void Database::bring_back() {
+  const std::string restored = settings_.path + ".restored";
+  std::remove(restored.c_str());
+  auto copy = statement("VACUUM INTO ?1");
+  Expected<void> done = copy ? copy->bind(1, restored).done() : Expected<void>(copy.error());
+  if (done) {
+    copy = not_open();  // finalized: the old file is closed whole
+    trouble_ = Trouble::reopen;
+    close();
+    const auto aside = set_aside(settings_.path);  // a log left behind belongs to the file that is gone
+    if (!aside)
+      done = aside.error();
+    else if (std::rename(restored.c_str(), settings_.path.c_str()) != 0)
+      done = Error(Errc::io, name_ + ": rename: " + std::strerror(errno));
+  }
+  if (!done) {
+    std::remove(restored.c_str());
+    raise(Error(done.error().code,
+                "the file was deleted, and cannot be written again: " + done.error().detail));
+    return put_off();
+  }
+  log::warning("database_restored", {{"file", settings_.path}, {"why", "it was deleted while in use"}});
+  next_try_ = {};
+}
+
+// Another file has its name. If that can be used, it is; else it is as if ours had been deleted.
+void Database::take_over_replacement() {
+  log::warning("database_replaced", {{"file", settings_.path}, {"why", "another file has taken its place"}});
+  ConnectionPtr ours = std::move(connection_);
+  const Identity identity = identity_;
+  const auto ready = connect();
+  if (ready) {
+    ++generation_;
+    sqlite3_db_config(ours.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+    return;
+  }
+  const bool damaged = trouble_ == Trouble::damage;
+  connection_ = std::move(ours);
+  identity_ = identity;
+  raise(
+      Error(ready.error().code, "the file was replaced by one that cannot be used: " + ready.error().detail));
+  trouble_ = Trouble::none;
+  put_off();
+  if (damaged && set_aside(settings_.path)) bring_back();
+}
+
+// D-23: never repaired in place; kept for whoever wants to look. Nothing of it is written on closing (close()).
+Expected<void> Database::begin_anew(const Error& damage) {
+  const auto now = Clock::now();
+  if (asides_ >= asides_at_once && now - last_aside_ < aside_pause)
+    return Error(Errc::damaged, damage.detail + "; it was damaged " + std::to_string(asides_) +
+                                    " times since the start, so it is left alone for an hour");
+  trouble_ = Trouble::damage;
+  close();
+  const auto aside = set_aside(settings_.path);
+  if (!aside) return aside.error();
+  ++asides_;
+  last_aside_ = now;
+  trouble_ = Trouble::none;
+  log::error(
+      "database_damaged",
+      {{"file", settings_.path}, {"why", damage.detail}, {"kept_as", *aside}, {"lost", settings_.lost}});
+  auto ready = connect();
+  if (!ready) return ready;
+  const std::string saved = settings_.salvage ? settings_.salvage(*aside, *this) : std::string();
+  if (health_ != nullptr)
+    health_->raise("damaged " + name_,
+                   damage.detail + "; it is kept as " + *aside +
+                       " and was begun anew. Lost: " + settings_.lost + (saved.empty() ? "" : "; " + saved),
+                   "look at the disk; this notice ends with a restart");
+  return {};
+}
+
+}  // namespace sealpost::sqlite
