@@ -5,6 +5,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <functional>
 #include <set>
 
 #include "app/client_identities.hpp"
@@ -235,6 +238,23 @@ std::string dnssec_problem(const Config& config) {
          "and set servers = [\"127.0.0.1\"], or [dane] enabled = false";
 }
 
+// Where the relay would write, or make a file or directory: folders that are not there are found now, not at the start.
+// Rights are looked at for the log alone: who checks need not be who runs, and data_dir is closed to everybody else.
+void note_unwritable(const Config& config, const std::function<void(std::string, const Error&)>& note) {
+  for (const auto& [key, path] :
+       {std::pair("log.file", config.log.file), std::pair("data_dir", config.data_dir)}) {
+    if (path.empty()) continue;
+    const auto slash = path.rfind('/');
+    const std::string folder =
+        slash == std::string::npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1));
+    const std::string& where = ::access(path.c_str(), F_OK) == 0 ? path : folder;
+    if (::access(where.c_str(), W_OK) == 0 || (key == std::string_view("data_dir") && errno != ENOENT))
+      continue;
+    note(key, Error(Errc::io, where + " cannot be written: " + std::strerror(errno) +
+                                  "; make it, and give the relay's user the right to write there"));
+  }
+}
+
 }  // namespace
 
 Findings check_materials(const Config& config, const keys::Source& keys) {
@@ -253,6 +273,7 @@ Findings check_materials(const Config& config, const keys::Source& keys) {
   const auto trust = tls::TrustStore::load(config.trust);
   if (!trust) note("tls.trust", trust.error());
   if (const auto dkim = load_dkim(config, keys); !dkim) note("dkim.key", dkim.error());
+  note_unwritable(config, note);
   if (const std::string problem = report_signer_problem(config); !problem.empty()) {
     note("dkim.domain", Error(Errc::invalid, problem));
     findings.back().kind = Finding::Kind::warning;

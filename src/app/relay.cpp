@@ -15,7 +15,6 @@
 #include "admin/report_commands.hpp"
 #include "admin/report_reading.hpp"
 #include "admin/spool_commands.hpp"
-#include "app/client_identities.hpp"
 #include "app/draft_rules.hpp"
 #include "app/host.hpp"
 #include "app/intake_setup.hpp"
@@ -109,6 +108,7 @@ Relay::Relay(Config config, const keys::Source& keys, Rights& rights)
     : keys_(keys),
       rights_(rights),
       config_(std::move(config)),
+      rule_keeper_(config_.data_dir, health_),
       started_(main_.wall()),
       descriptors_(share_out(raise_descriptor_limit(), config_.limits.sessions, config_.listeners.size(),
                              worker_count(config_))),
@@ -117,8 +117,9 @@ Relay::Relay(Config config, const keys::Source& keys, Rights& rights)
       schedule_(config_.schedule),
       connections_(connection_caps(config_.limits, descriptors_.inbound)),
       bodies_(config_.limits.body_memory),
-      calendar_(main_, [this] { return rules_->partners; }),
-      scope_(main_) {}
+      calendar_(main_, [this] { return in_force_.get()->rules->partners; }),
+      scope_(main_),
+      reloads_(scope_, [this] { return reload(); }) {}
 
 Expected<std::unique_ptr<Relay>> Relay::create(Config config, const keys::Source& keys, Rights& rights) {
   std::unique_ptr<Relay> relay(new Relay(std::move(config), keys, rights));
@@ -127,6 +128,7 @@ Expected<std::unique_ptr<Relay>> Relay::create(Config config, const keys::Source
   if (auto done = rights.confine(relay->config_); !done) return done.error();
   log::write_in_background();
   log::last_words_at_crash();
+  if (auto done = relay->admit_rules(); !done) return done.error();
   if (auto done = relay->open_parts(); !done) return done.error();
   if (auto done = relay->open_workers(); !done) return done.error();
   relay->make_acceptors();
@@ -145,32 +147,24 @@ void Relay::end_threads() {
   if (resolver_thread_.joinable()) resolver_thread_.join();
 }
 
-Expected<delivery::RulesPtr> Relay::rules_from(const Config& config) const {
-  auto identities = load_client_identities(config.partners, keys_);
-  if (!identities) return identities.error();
-  auto rules = std::make_shared<delivery::Rules>();
-  rules->settings = config.delivery;
-  rules->partners = config.partners;
-  rules->client_identities = std::move(*identities);
-  return delivery::RulesPtr(std::move(rules));
+// Before anything is opened: no part ever knows rules that demand less than the record of those last in force.
+Expected<void> Relay::admit_rules() {
+  clock_ = std::make_unique<ClockKeeper>(main_, config_.data_dir, health_);  // dates of rules are judged by it
+  resolver_loop_.ask_clock(&clock_->clock());
+  const SystemTime now = main_.date();
+  const auto admission = rule_keeper_.admit(std::move(config_), now);
+  config_ = admission.guarded.config;
+  auto in_force = make_in_force(config_, keys_);
+  if (!in_force) return in_force.error();
+  in_force_.set(std::move(*in_force));
+  return rule_keeper_.commit(admission, RuleKeeper::Moment::start, now);
 }
 
 Expected<void> Relay::open_parts() {
   std::signal(SIGPIPE, SIG_IGN);
-  clock_ = std::make_unique<ClockKeeper>(main_, config_.data_dir, health_);
-  resolver_loop_.ask_clock(&clock_->clock());
-  auto rules = rules_from(config_);
-  if (!rules) return rules.error();
-  rules_ = std::move(*rules);
-
   auto trust = tls::TrustStore::load(config_.trust);
   if (!trust) return trust.error();
   trust_ = *trust;
-  if (!config_.certificate.empty()) {
-    auto identity = tls::ServerIdentity::load(config_.certificate, config_.key, keys_);
-    if (!identity) return identity.error();
-    identity_ = *identity;
-  }
 
   dns::ResolverSettings dns;
   dns.servers = config_.dns.servers.empty() ? dns::system_servers() : config_.dns.servers;
@@ -236,6 +230,7 @@ Expected<void> Relay::open_workers() {
   shared_ = std::make_unique<Shared>(*resolver_, *sts_, *spool_, *recorder_, hosts_, nx_guard_, totals_,
                                      evidence_.get(), &clock_->clock());
   shared_->notices = &notices_;
+  const InForcePtr in_force = in_force_.get();
   const unsigned count = worker_count(config_);
   std::vector<queue::Shard*> shards;
   for (unsigned i = 0; i < count; ++i) {
@@ -246,10 +241,10 @@ Expected<void> Relay::open_workers() {
     workers_.push_back(std::make_unique<Worker>(*worker_loops_.back(), *shared_, queue::ShardSettings(),
                                                 schedule_, std::move(*client)));
     shards.push_back(&workers_.back()->shard());
-    if (identity_) {
+    if (in_force->identity) {
       tls::ServerOptions options;
       options.minimum = config_.minimum;
-      auto server = tls::OpensslServer::create(identity_, options);
+      auto server = tls::OpensslServer::create(in_force->identity, options);
       if (!server) return server.error();
       workers_.back()->tls_server() = std::move(*server);
     }
@@ -259,12 +254,9 @@ Expected<void> Relay::open_workers() {
   dispatcher_ = std::make_unique<queue::Dispatcher>(std::move(shards), std::move(routes), schedule_);
   sink_ = std::make_unique<QueueSink>(*dispatcher_);
   held_notices_ = std::make_unique<delivery::HeldNotices>(main_, *spool_, *dispatcher_, notices_);
-  for (auto& worker : workers_) worker->connect(*dispatcher_, rules_, schedule_);
-  auto dkim = load_dkim(config_, keys_);
-  if (!dkim) return dkim.error();
-  dkim_ = std::move(*dkim);
+  for (auto& worker : workers_) worker->connect(*dispatcher_, in_force->rules, schedule_);
   reporting_ = std::make_unique<Reporting>(main_, config_, *resolver_, *recorder_, trust_, *spool_,
-                                           *dispatcher_, dkim_);
+                                           *dispatcher_, in_force->dkim);
   postmaster_ = std::make_unique<Postmaster>(main_, config_, *recorder_, *spool_, *dispatcher_, health_);
   return {};
 }
@@ -288,11 +280,13 @@ Expected<void> Relay::bind_listeners() {
 }
 
 void Relay::make_acceptors() {
+  const InForcePtr in_force = in_force_.get();
   const intake::Services services(*spool_, *sink_, connections_, bodies_, intake_counters_);
   for (const ListenerConfig& listener : config_.listeners) {
     for (auto& worker : workers_)
       worker->acceptors().push_back(std::make_unique<intake::Acceptor>(
-          worker->loop(), services, intake_settings(config_, listener, worker->tls_server(), dkim_.relayed)));
+          worker->loop(), services,
+          intake_settings(config_, listener, worker->tls_server(), in_force->dkim.relayed)));
   }
 }
 
@@ -302,7 +296,7 @@ void Relay::serve_control() {
   admin::PolicyAccess access;
   access.context = &workers_.front()->context();
   access.scope = &workers_.front()->scope();
-  access.rules = [this] { return rules_; };
+  access.rules = [this] { return in_force_.get()->rules; };
   access.evidence = evidence_.get();
   access.evidence_off = evidence_off_;
   access.read_rules = read_draft;
@@ -316,6 +310,8 @@ void Relay::serve_control() {
   admin::serve_spool_commands(*control_, main_, spool_access);
   postmaster_->serve(*control_);
   clock_->serve(*control_);
+  control_->handle("policy.history",
+                   [this](admin::Json arguments) { return rule_history(std::move(arguments)); });
   control_->handle("status", [this](admin::Json) { return status(); });
 }
 
@@ -335,7 +331,8 @@ int Relay::run() {
                         {"control", config_.control_socket},
                         {"workers", workers_.size()}});
   scope_.spawn(begin_mail());
-  reporting_->use_keys(config_, dkim_);
+  reporting_->use_keys(config_, in_force_.get()->dkim);
+  scope_.spawn(keep_rules());
   scope_.spawn(reporting_->run());
   scope_.spawn(calendar_.run());
   scope_.spawn(clock_->run(*pool_));
@@ -352,7 +349,7 @@ void Relay::listen_to_signals() {
   handlers.stop = [this] { stop(); };
   handlers.open_log = [] { log::reopen(); };
   handlers.reload = [this] {
-    if (!stopping_) scope_.spawn(reload());
+    if (!stopping_) reloads_.request();
   };
   handlers.child = [this] {
     if (!stopping_ && rights_.keys_are_gone()) end_without_keys();
@@ -394,7 +391,7 @@ event::Task<void> Relay::begin_mail() {
                    {{"address", config_.listeners[l].address.to_string()}, {"why", failed}});
     }
     log::info("listening", {{"address", config_.listeners[l].address.to_string()},
-                            {"tls", identity_ ? "offered" : "off"}});
+                            {"tls", config_.certificate.empty() ? "off" : "offered"}});
   }
   sockets_.clear();
   taking_mail_ = !stopping_;

@@ -13,10 +13,12 @@
 #include "app/config.hpp"
 #include "app/exit_guard.hpp"
 #include "app/host.hpp"
+#include "app/in_force.hpp"
 #include "app/postmaster.hpp"
 #include "app/reporting.hpp"
 #include "app/rights.hpp"
 #include "app/rule_calendar.hpp"
+#include "app/rule_keeper.hpp"
 #include "app/signals.hpp"
 #include "app/worker.hpp"
 #include "base/health.hpp"
@@ -26,6 +28,7 @@
 #include "dns/dnssec_watch.hpp"
 #include "event/blocking_pool.hpp"
 #include "event/event_loop.hpp"
+#include "event/one_at_a_time.hpp"
 #include "evidence/db_recorder.hpp"
 #include "policy/sts_service.hpp"
 #include "queue/probation.hpp"
@@ -49,6 +52,7 @@ class Relay {
 
  private:
   Relay(Config config, const keys::Source& keys, Rights& rights);
+  Expected<void> admit_rules();
   Expected<void> open_parts();
   Expected<void> open_evidence();
   Expected<void> open_workers();
@@ -59,25 +63,29 @@ class Relay {
 
   event::Task<void> begin_mail();  // recovered mail, then the listeners
   event::Task<void> watch_dnssec();
-  event::Task<void> reload();
+  event::Task<void> reload();  // one at a time: reloads_
+  Expected<InForcePtr> read_again();
+  event::Task<void> put_in_force(InForcePtr next);
+  event::Task<void> keep_rules();
   void end_without_keys();
   void stop();
   event::Task<void> shut_down();
   void end_threads();
   void finish();
   event::Task<admin::Answer> status();
+  event::Task<admin::Answer> rule_history(admin::Json arguments);
 
-  Expected<delivery::RulesPtr> rules_from(const Config& config) const;
   class QueueSink;
 
   ExitGuard exit_guard_;  // to the very end
   const keys::Source& keys_;
   Rights& rights_;
-  Config config_;
-  delivery::RulesPtr rules_;
+  Health health_;  // what every part may tell of
+  Config config_;  // as the start read and admitted it; never changed once threads run
+  RuleKeeper rule_keeper_;
+  Published<InForce> in_force_;  // what reloads replace
+  event::EventLoop main_;        // control, signals
   const SystemTime started_;
-  Health health_;                   // what every part may tell of
-  event::EventLoop main_;           // control, signals
   event::EventLoop resolver_loop_;  // DNS and MTA-STS
   // The workers' loops. Threads of spool, databases and resolver post their answers to them until they end, so the
   // loops outlive all of those.
@@ -86,8 +94,6 @@ class Relay {
   std::unique_ptr<ClockKeeper> clock_;  // what all loops ask for the time
 
   std::shared_ptr<const tls::TrustStore> trust_;
-  DkimSetup dkim_;
-  std::shared_ptr<const tls::ServerIdentity> identity_;  // null: STARTTLS is not offered
   std::unique_ptr<dns::AresResolver> ares_;
   std::unique_ptr<dns::CachingResolver> resolver_;
   std::unique_ptr<dns::DnssecWatch> dnssec_;
@@ -127,6 +133,7 @@ class Relay {
   bool hurried_ = false;
   int exit_code_ = 0;
   event::TaskScope scope_;
+  event::OneAtATime reloads_;
 };
 
 }  // namespace sealpost::app

@@ -8,71 +8,106 @@
 #include "event/ask.hpp"
 
 namespace sealpost::app {
+namespace {
 
-// SIGHUP: the whole configuration is read and checked; only then does anything change (T-52). What only a start reads
-// keeps its value, and the log names it.
-event::Task<void> Relay::reload() {
+using namespace std::chrono_literals;
+
+constexpr auto settle = 100ms;  // files that stay as they are so long are taken for complete
+constexpr int most_looks = 50;
+constexpr auto keep_again_every = 1min;
+
+bool same_listeners(const Config& a, const Config& b) {
+  return std::equal(a.listeners.begin(), a.listeners.end(), b.listeners.begin(), b.listeners.end(),
+                    [](const auto& one, const auto& other) { return one.address == other.address; });
+}
+
+// What only a start reads keeps its value, so that what is compared, kept and shown is what is in force.
+void keep_what_a_start_reads(Config& wanted, const Config& running) {
+  wanted.delivery.routing.own_addresses = running.delivery.routing.own_addresses;
+  wanted.trust = running.trust;
+  wanted.delivery.trust_id = running.delivery.trust_id;
+  wanted.dns = running.dns;
+  wanted.routes = running.routes;
+  if (!same_listeners(wanted, running)) wanted.listeners = running.listeners;
+}
+
+void refuse(const std::string& why) {
+  log::error("reload_refused", {{"why", why}, {"in_force", "what was before, all of it"}});
+  log::flush();
+}
+
+}  // namespace
+
+// The whole configuration, read and checked, and what of it may go in; nothing has changed yet (T-52).
+Expected<InForcePtr> Relay::read_again() {
   LoadResult loaded = load_config(config_.source.front() == '(' ? std::string() : config_.source);
   for (const Finding& finding : loaded.findings)
     (finding.kind == Finding::Kind::error ? log::error : log::warning)("configuration",
                                                                        {{"finding", finding.to_string()}});
-  if (!loaded.ok()) {
-    log::error("reload_refused", {{"why", "the configuration has errors; the former one stays in force"}});
+  if (!loaded.ok()) return Error(Errc::invalid, "the configuration has errors");
+  keep_what_a_start_reads(loaded.config, config_);
+  const SystemTime now = main_.date();
+  const auto admission = rule_keeper_.admit(std::move(loaded.config), now);
+  auto next = make_in_force(admission.guarded.config, keys_);
+  if (!next) return next;
+  if (auto kept = rule_keeper_.commit(admission, RuleKeeper::Moment::reload, now); !kept)
+    return Error(kept.error().code, "the rules could not be written down first: " + kept.error().detail);
+  return next;
+}
+
+// SIGHUP. What only a start reads keeps its value, and the log names it.
+event::Task<void> Relay::reload() {
+  // A file that is being written may parse with half its rules: wait until nobody writes any more.
+  SourceFiles seen;
+  for (int look = 0; look < most_looks; ++look) {
+    const LoadResult now = load_config(config_.source.front() == '(' ? std::string() : config_.source);
+    if (look > 0 && now.config.sources == seen) break;
+    seen = now.config.sources;
+    co_await event::sleep_for(main_, settle);
+  }
+  if (stopping_) co_return;
+  auto next = read_again();
+  if (!next) {
+    refuse(next.error().detail);
     co_return;
   }
-  std::shared_ptr<const tls::ServerIdentity> identity;
-  if (!loaded.config.certificate.empty()) {
-    auto read = tls::ServerIdentity::load(loaded.config.certificate, loaded.config.key, keys_);
-    if (!read) {
-      log::error("reload_refused", {{"why", read.error().detail}});
-      co_return;
-    }
-    identity = *read;
-  }
-  auto dkim = load_dkim(loaded.config, keys_);
-  if (!dkim) {
-    log::error("reload_refused", {{"why", dkim.error().detail}});
-    co_return;
-  }
-  Config& config = loaded.config;
-  config.delivery.routing.own_addresses = config_.delivery.routing.own_addresses;
-  auto rules = rules_from(config);
-  if (!rules) {
-    log::error("reload_refused", {{"why", rules.error().detail}});
-    co_return;
-  }
-  config_.partners = config.partners;
-  config_.delivery = config.delivery;
-  dkim_ = std::move(*dkim);
-  reporting_->use_keys(config, dkim_);
-  notices_.set_settings(config.notices);
-  connections_.set_caps(connection_caps(config.limits, (descriptors_.limit - descriptors_.reserved) / 2));
-  rules_ = std::move(*rules);
-  if (evidence_) evidence_->set_keep_days(config.evidence.keep_days);
-  const bool same_listeners =
-      config.listeners.size() == config_.listeners.size() &&
-      std::equal(config.listeners.begin(), config.listeners.end(), config_.listeners.begin(),
-                 [](const auto& a, const auto& b) { return a.address == b.address; });
+  co_await put_in_force(std::move(*next));
+}
+
+event::Task<void> Relay::put_in_force(InForcePtr next) {
+  in_force_.set(next);
+  reporting_->use_keys(next->config, next->dkim);
+  notices_.set_settings(next->config.notices);
+  connections_.set_caps(connection_caps(next->config.limits, (descriptors_.limit - descriptors_.reserved) / 2));
+  if (evidence_) evidence_->set_keep_days(next->config.evidence.keep_days);
   for (auto& worker : workers_) {
-    auto apply = [this, &worker = *worker, identity, config, same_listeners] {
-      worker.courier().set_rules(rules_);
-      if (identity && worker.tls_server()) {
-        if (const auto replaced = worker.tls_server()->replace(identity); !replaced)
+    auto apply = [&worker = *worker, next] {
+      worker.courier().set_rules(next->rules);
+      if (next->identity && worker.tls_server()) {
+        if (const auto replaced = worker.tls_server()->replace(next->identity); !replaced)
           log::error("certificate_not_replaced", {{"why", replaced.error().detail}});
       }
-      if (same_listeners) {
-        for (std::size_t l = 0; l < worker.acceptors().size(); ++l)
-          worker.acceptors()[l]->set_settings(
-              intake_settings(config, config.listeners[l], worker.tls_server(), dkim_.relayed));
-      }
+      for (std::size_t l = 0; l < worker.acceptors().size(); ++l)
+        worker.acceptors()[l]->set_settings(intake_settings(next->config, next->config.listeners[l],
+                                                            worker.tls_server(), next->dkim.relayed));
       return true;
     };
     co_await event::ask(main_, worker->loop(), apply);
   }
-  for (const std::string& key : keys_for_restart(config_.written, config.written))
+  for (const std::string& key : keys_for_restart(config_.written, next->config.written))
     log::warning("reload_partial", {{"key", key}, {"why", "changes only with a restart"}});
-  log::info("reloaded", {{"config", config_.source}, {"partners", rules_->partners.size()}});
+  if (next->config.certificate.empty() != config_.certificate.empty())
+    log::warning("reload_partial",
+                 {{"key", "tls.certificate"}, {"why", "STARTTLS is switched on or off only with a restart"}});
+  log::info("reloaded", {{"config", config_.source}, {"partners", next->rules->partners.size()}});
   log::flush();
+}
+
+event::Task<void> Relay::keep_rules() {
+  for (;;) {
+    co_await event::sleep_for(main_, keep_again_every);
+    rule_keeper_.try_again(main_.wall());
+  }
 }
 
 }  // namespace sealpost::app

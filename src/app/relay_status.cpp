@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
 #include "admin/trials.hpp"
 #include "app/relay.hpp"
 #include "base/log.hpp"
@@ -113,8 +115,19 @@ event::Task<admin::Answer> Relay::status() {
   body["evidence"]["sessions_recorded"] = evidence_ ? evidence_->recorded() : 0;
   body["evidence"]["sessions_dropped"] = evidence_ ? evidence_->dropped() : 0;
   const admin::Trials trials(main_, evidence_.get());
-  body["rules_on_trial"] = co_await trials.audit_lines(rules_);
+  body["rules_on_trial"] = co_await trials.audit_lines(in_force_.get()->rules);
   body["rule_dates"] = calendar_.ahead();
+  co_return admin::Answer(std::move(body));
+}
+
+// What changed in the rules, for `policy history`; the oldest first.
+event::Task<admin::Answer> Relay::rule_history(admin::Json arguments) {
+  constexpr std::size_t most = 1000;
+  const auto limit = std::clamp<std::int64_t>(arguments.value("limit", std::int64_t{50}), 1, most);
+  admin::Json body;
+  body["changes"] = rule_keeper_.store().history(arguments.value("partner", std::string()),
+                                                 static_cast<std::size_t>(limit));
+  body["file"] = rule_keeper_.store().directory() + "/history.jsonl";
   co_return admin::Answer(std::move(body));
 }
 

@@ -13,25 +13,12 @@
 #include <optional>
 
 #include "base/digest.hpp"
+#include "event/unique_fd.hpp"
 
 namespace sealpost::app {
 namespace {
 
 constexpr int tries = 3;
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) noexcept : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const noexcept { return fd_; }
-
- private:
-  int fd_;
-};
 
 Error trouble(int number, const std::string& path) {
   const std::string why = std::strerror(number);
@@ -73,9 +60,9 @@ SourceFile stamp_of(const std::string& path, const struct stat& status) {
 }
 
 // Nothing: it changed meanwhile.
-Expected<std::optional<WholeFile>> read_once(const std::string& path) {
+Expected<std::optional<WholeFile>> read_once(const std::string& path, std::uint64_t longest) {
   // Without waiting: opening a pipe would wait for a writer.
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  const event::UniqueFd file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   if (file.get() < 0) return trouble(errno, path);
   struct stat before {};
   if (::fstat(file.get(), &before) != 0) return trouble(errno, path);
@@ -90,8 +77,9 @@ Expected<std::optional<WholeFile>> read_once(const std::string& path) {
     if (got < 0) return trouble(errno, path);
     if (got == 0) break;
     whole.text.append(piece.data(), static_cast<std::size_t>(got));
-    if (whole.text.size() > longest_rule_text)
-      return Error(Errc::invalid, "is longer than 16 MiB; split it, or name another file");
+    if (whole.text.size() > longest)
+      return Error(Errc::invalid, "is longer than " + std::to_string(longest >> 20) +
+                                      " MiB; split it, or name another file");
   }
   struct stat after {};
   if (::stat(path.c_str(), &after) != 0) return std::optional<WholeFile>();
@@ -103,9 +91,9 @@ Expected<std::optional<WholeFile>> read_once(const std::string& path) {
 
 }  // namespace
 
-Expected<WholeFile> read_whole_file(const std::string& path) {
+Expected<WholeFile> read_whole_file(const std::string& path, std::uint64_t longest) {
   for (int i = 0; i < tries; ++i) {
-    auto read = read_once(path);
+    auto read = read_once(path, longest);
     if (!read) return read.error();
     if (*read) return std::move(**read);
   }

@@ -34,7 +34,7 @@ constexpr std::uint64_t longest_rule_text = 16U << 20;  // octets of one file
 
 // The error's detail names the trouble and the remedy, not the path. Links are followed; what they lead to must be a
 // regular file that stays the same while it is read. A moment's change is waited out by reading again, three times.
-Expected<WholeFile> read_whole_file(const std::string& path);
+Expected<WholeFile> read_whole_file(const std::string& path, std::uint64_t longest = longest_rule_text);
 
 // Are these files, by their stamps, still as they were read? For a reload that waits until nobody writes any more.
 bool still_the_same(const SourceFiles& files);

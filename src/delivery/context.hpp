@@ -41,6 +41,7 @@ struct Settings {
   std::uint32_t messages_per_connection = 10'000;
   std::uint32_t recipients_per_transaction = 100;
   std::chrono::seconds idle_connection{5};  // how long a connection waits for more mail
+  std::string hold_all;                     // not empty: why all mail waits
   std::string node = "0";                   // makes attempt ids unique across machines
 };
 

@@ -45,6 +45,10 @@ event::Task<PlanResult> make_plan(Context& context, RulesPtr rules, queue::LaneK
   plan.null_reverse_path = key.requiretls_bounce;
   plan.flags.tls_required_no = key.tls_required_no || plan.report;
   plan.made = context.loop.now();
+  if (!settings.hold_all.empty()) {
+    Refusal refusal("4.7.0", settings.hold_all);
+    co_return refusal;
+  }
 
   const auto next_hop = NextHop::parse(key.next_hop);
   if (!next_hop) {

@@ -8,15 +8,12 @@
 #include <set>
 #include <tuple>
 
+#include "policy/rule_hold.hpp"
+
 namespace sealpost::policy {
 namespace {
 
 using Kind = RuleChange::Kind;
-
-// A name below a pattern that no rule names itself: what the pattern stands for.
-std::string example_of(const std::string& pattern) {
-  return pattern.starts_with("*.") ? "any-other-name" + pattern.substr(1) : pattern;
-}
 
 // The rules that can govern a domain, so that each moment is asked of few.
 std::vector<PartnerRule> about(const std::vector<PartnerRule>& rules, const std::string& domain) {

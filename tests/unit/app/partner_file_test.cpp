@@ -302,7 +302,8 @@ TEST_CASE("a directory is read whole, by name, and checked together") {
   REQUIRE(absent.findings.size() == 1);
   CHECK(absent.findings[0].to_string() ==
         directory.path() +
-            "/absent: error: the directory of partner files cannot be read: No such file or directory; restore or "
+            "/absent: error: the directory of partner files cannot be read: No such file or directory; "
+            "restore or "
             "mount it, or take [policies] directory out of the configuration");
 }
 

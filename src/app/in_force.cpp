@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/in_force.hpp"
+
+#include "app/client_identities.hpp"
+
+namespace sealpost::app {
+
+Expected<InForcePtr> make_in_force(Config config, const keys::Source& keys) {
+  auto made = std::make_shared<InForce>();
+  if (!config.certificate.empty()) {
+    auto identity = tls::ServerIdentity::load(config.certificate, config.key, keys);
+    if (!identity) return identity.error();
+    made->identity = std::move(*identity);
+  }
+  auto dkim = load_dkim(config, keys);
+  if (!dkim) return dkim.error();
+  made->dkim = std::move(*dkim);
+  auto clients = load_client_identities(config.partners, keys);
+  if (!clients) return clients.error();
+  auto rules = std::make_shared<delivery::Rules>();
+  rules->settings = config.delivery;
+  rules->partners = config.partners;
+  rules->client_identities = std::move(*clients);
+  made->rules = std::move(rules);
+  made->config = std::move(config);
+  return InForcePtr(std::move(made));
+}
+
+}  // namespace sealpost::app

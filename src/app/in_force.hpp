@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Everything a reload replaces, read and checked whole, and from then on never changed (T-52): workers get it as one
+// pointer, sessions and attempts keep the one they began with. ADR 16.
+#pragma once
+
+#include <memory>
+#include <mutex>
+
+#include "app/config.hpp"
+#include "app/dkim_setup.hpp"
+#include "delivery/context.hpp"
+#include "tls/server_identity.hpp"
+
+namespace sealpost::app {
+
+struct InForce {
+  Config config;
+  delivery::RulesPtr rules;
+  DkimSetup dkim;
+  std::shared_ptr<const tls::ServerIdentity> identity;  // null: no certificate is configured
+};
+using InForcePtr = std::shared_ptr<const InForce>;
+
+// Reads what the configuration names: certificate and key, signing keys, client certificates. Errors name the file and
+// what would be right; then there is nothing.
+Expected<InForcePtr> make_in_force(Config config, const keys::Source& keys);
+
+// The one pointer to what is in force. Any thread.
+template <class T>
+class Published {
+ public:
+  using Pointer = std::shared_ptr<const T>;
+  Pointer get() const {
+    const std::lock_guard lock(mutex_);
+    return value_;
+  }
+  // The former value dies outside the lock, with the last who still looks at it.
+  void set(Pointer value) {
+    const std::lock_guard lock(mutex_);
+    value_.swap(value);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  Pointer value_;
+};
+
+}  // namespace sealpost::app
