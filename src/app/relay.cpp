@@ -128,8 +128,13 @@ Expected<std::unique_ptr<Relay>> Relay::create(Config config, const keys::Source
   if (auto done = rights.confine(relay->config_); !done) return done.error();
   log::write_in_background();
   log::last_words_at_crash();
-  if (auto done = relay->admit_rules(); !done) return done.error();
+  const auto admission = relay->admit_rules();
+  if (!admission) return admission.error();
   if (auto done = relay->open_parts(); !done) return done.error();
+  // Only now: what another relay holds locked is not ours to write in.
+  const SystemTime now = relay->main_.date();
+  if (auto done = relay->rule_keeper_.commit(*admission, RuleKeeper::Moment::start, now); !done)
+    return done.error();
   if (auto done = relay->open_workers(); !done) return done.error();
   relay->make_acceptors();
   relay->serve_control();
@@ -148,16 +153,15 @@ void Relay::end_threads() {
 }
 
 // Before anything is opened: no part ever knows rules that demand less than the record of those last in force.
-Expected<void> Relay::admit_rules() {
+Expected<RuleKeeper::Admission> Relay::admit_rules() {
   clock_ = std::make_unique<ClockKeeper>(main_, config_.data_dir, health_);  // dates of rules are judged by it
   resolver_loop_.ask_clock(&clock_->clock());
-  const SystemTime now = main_.date();
-  const auto admission = rule_keeper_.admit(std::move(config_), now);
+  auto admission = rule_keeper_.admit(std::move(config_), main_.date());
   config_ = admission.guarded.config;
   auto in_force = make_in_force(config_, keys_);
   if (!in_force) return in_force.error();
   in_force_.set(std::move(*in_force));
-  return rule_keeper_.commit(admission, RuleKeeper::Moment::start, now);
+  return admission;
 }
 
 Expected<void> Relay::open_parts() {

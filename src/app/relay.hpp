@@ -52,7 +52,7 @@ class Relay {
 
  private:
   Relay(Config config, const keys::Source& keys, Rights& rights);
-  Expected<void> admit_rules();
+  Expected<RuleKeeper::Admission> admit_rules();
   Expected<void> open_parts();
   Expected<void> open_evidence();
   Expected<void> open_workers();
