@@ -97,6 +97,7 @@ struct StsState {
                                 // cached policy
   std::string failure_reason;   // token for failure-reason-code
   unsigned failure_streak = 0;  // refreshes in a row that failed behind a cached policy
+  bool changing = false;        // its record names another id, and that policy is being fetched
 };
 
 // What is known about DANE for one MX host (RFC 7672 §2.2, outcomes a-d).

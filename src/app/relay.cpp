@@ -259,6 +259,17 @@ Expected<void> Relay::open_workers() {
   sink_ = std::make_unique<QueueSink>(*dispatcher_);
   held_notices_ = std::make_unique<delivery::HeldNotices>(main_, *spool_, *dispatcher_, notices_);
   for (auto& worker : workers_) worker->connect(*dispatcher_, in_force->rules, schedule_);
+  // On the resolver's thread, which ends before the workers do. Mail that a policy refused is due again with the next.
+  sts_->on_change([this](const std::string& domain) {
+    for (auto& worker : workers_) {
+      queue::Shard& shard = worker->shard();
+      worker->loop().post([&shard, domain] {
+        shard.retry([&](const queue::Lane& lane, const queue::Job& job) {
+          return delivery::waits_for_policy(lane.key(), job, domain);
+        });
+      });
+    }
+  });
   reporting_ = std::make_unique<Reporting>(main_, config_, *resolver_, *recorder_, trust_, *spool_,
                                            *dispatcher_, in_force->dkim);
   postmaster_ = std::make_unique<Postmaster>(main_, config_, *recorder_, *spool_, *dispatcher_, health_);

@@ -96,6 +96,9 @@ event::Task<admin::Answer> Relay::status() {
   body["delivery"]["encrypted"] = totals_.encrypted.load();
   body["delivery"]["clear"] = totals_.clear.load();
   body["delivery"]["rerouted"] = totals_.rerouted.load();
+  body["delivery"]["next_hosts"] = totals_.next_hosts.load();
+  body["delivery"]["sessions_spent"] = totals_.sessions_spent.load();
+  body["delivery"]["decided_again"] = totals_.decided_again.load();
   body["delivery"]["refused_by_policy"] = totals_.refused_by_policy.load();
   body["spool"]["state"] = healthy ? "ok" : healthy.error().detail;
   body["spool"]["messages"] = spool.messages;

@@ -42,6 +42,10 @@ class StsRuntime final : public policy::StsService {
   event::Task<std::vector<Entry>> entries(event::Loop& home, std::string filter) override {
     return service_.entries(home, std::move(filter));
   }
+  std::uint64_t version() const noexcept override { return service_.version(); }
+  void on_change(std::function<void(const std::string&)> changed) override {
+    service_.on_change(std::move(changed));
+  }
 
  private:
   std::unique_ptr<policy::StsCache> cache_;

@@ -3,6 +3,7 @@
 // A courier's help for a lane of another worker (queue/loan.hpp). It plans and dials before it asks for a job: a lent
 // job meets a connection that was judged for its own lane (T-07), or stays where it is. Whatever is wrong with the
 // destination the lane's own couriers find and say; here it only ends the help.
+#include "delivery/attempt.hpp"
 #include "delivery/courier.hpp"
 
 namespace sealpost::delivery {
@@ -16,13 +17,14 @@ event::Task<bool> DeliveryCourier::assist(queue::Loan& loan) {
   if (!loan.key().returns_to.empty()) co_return false;  // a sender's notifications are gathered in one place
   auto made = co_await make_plan(context_, rules_, loan.key());
   if (std::holds_alternative<Refusal>(made)) co_return false;
-  const Plan plan = std::get<Plan>(std::move(made));
-  auto dialled = co_await dialer_.dial(plan, 0);
+  Plan plan = std::get<Plan>(std::move(made));
+  Tour first(1, context_.loop.now());
+  auto dialled = co_await dialer_.dial(plan, 0, first);
   if (std::holds_alternative<Refusal>(dialled)) co_return false;
   auto connection = std::get<std::unique_ptr<Connection>>(std::move(dialled));
   const auto usable = [&] {
-    return context_.spool.healthy() && !connection->session->broken() && !connection->session->stale() &&
-           plan.rules == rules_ && connection->messages < plan.rules->settings.messages_per_connection &&
+    return context_.spool.healthy() && connection && !connection->session->broken() &&
+           !connection->session->stale() && plan.rules == rules_ &&
            context_.loop.now() - plan.made < help_at_most;
   };
   while (usable()) {
@@ -42,14 +44,16 @@ event::Task<bool> DeliveryCourier::assist(queue::Loan& loan) {
     }
     const bool begun = co_await begin(loan, job);
     if (!begun) break;
-    co_await run_job(loan, std::move(job), *connection);
+    Tour tour(job->attempts, context_.loop.now());
+    Attempt attempt(context_, dialer_, pool_, settler_, schedule_, rules_);
+    job = co_await attempt.run(loan, std::move(job), plan, std::move(tour), connection);
+    keep_or_close(connection, plan.rules->settings);
+    if (job) {  // the plan no longer holds
+      loan.put_back(std::move(job));
+      break;
+    }
   }
-  if (connection->session->broken()) co_return true;
-  if (connection->messages >= plan.rules->settings.messages_per_connection) {
-    pool_.close(std::move(connection));
-  } else {
-    pool_.put(std::move(connection));
-  }
+  if (connection) pool_.put(std::move(connection));
   co_return true;
 }
 

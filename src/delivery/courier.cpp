@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/log.hpp"
+#include "delivery/attempt.hpp"
 
 namespace sealpost::delivery {
 namespace {
@@ -14,6 +15,8 @@ constexpr auto hold_open = 500ms;  // a connection stays with its lane this long
 constexpr std::size_t most_at_once = 10'000;
 constexpr auto no_place_pause = 200ms;
 constexpr auto journal_pause = 1min;
+constexpr auto policy_pause = 1s;     // until a policy that is being fetched is looked at again
+constexpr int most_rounds = 3;        // of planning anew for one job, because policies change under it
 
 std::vector<RecipientFate> same_fate(const queue::Job& job, const Refusal& refusal) {
   std::vector<RecipientFate> fates;
@@ -87,115 +90,88 @@ event::Task<void> DeliveryCourier::serve(queue::Lane& lane) {
     if (paused(lane, job)) break;
     const bool begun = co_await begin(lane, job);
     if (!begun) break;
+    const bool goes_on = co_await deliver(lane, std::move(job), plan, connection);
+    if (!goes_on) break;
+  }
+  if (connection) pool_.put(std::move(connection));
+}
 
+// One job, and again from the plan when what the plan was made of changes under it. False: the lane is done for now.
+event::Task<bool> DeliveryCourier::deliver(queue::Lane& lane, queue::JobPtr job, std::optional<Plan>& plan,
+                                           std::unique_ptr<Connection>& connection) {
+  for (int round = 0;; ++round) {
     if (connection && (connection->session->broken() || connection->session->stale())) connection.reset();
     if (!plan || context_.loop.now() - plan->made > plan_age || plan->rules != rules_) {
       if (connection) pool_.put(std::move(connection));  // the dialer judges it again against the new plan
       auto made = co_await make_plan(context_, rules_, lane.key());
       if (auto* refusal = std::get_if<Refusal>(&made)) {
+        plan.reset();
+        if (refusal->no_place) {
+          lane.put_back(std::move(job), context_.loop.paced() + policy_pause, refusal->text);
+          co_return false;
+        }
         co_await refuse_lane(lane, std::move(job), nullptr, std::move(*refusal));
-        break;
+        co_return false;
       }
       plan = std::get<Plan>(std::move(made));
     }
     const auto limit = connection ? connection->session->extensions().size_limit : 0;
     if (connection && limit > 0 && job->message->size > limit) pool_.put(std::move(connection));
+    Tour tour(job->attempts, context_.loop.now());
     if (!connection) {
-      auto dialled = co_await dialer_.dial(*plan, job->message->size);
+      auto dialled = co_await dialer_.dial(*plan, job->message->size, tour);
       if (auto* refusal = std::get_if<Refusal>(&dialled)) {
         if (refusal->no_place) {
           lane.put_back(std::move(job), context_.loop.paced() + no_place_pause, refusal->text);
-          break;
+          co_return false;
         }
+        const bool changed = co_await policy_changed(*plan, *refusal);
+        if (changed && round < most_rounds) {  // the refusal was the old policy's, and so is nobody's any more
+          plan.reset();
+          continue;
+        }
+        if (changed && refusal->permanent()) refusal->status.front() = '4';
+        refusal->sts_changed = changed;
         co_await refuse_lane(lane, std::move(job), &*plan, std::move(*refusal));
-        break;
+        co_return false;
       }
       connection = std::get<std::unique_ptr<Connection>>(std::move(dialled));
     }
-    if (paused(lane, job)) break;
-    co_await run_job(lane, std::move(job), *connection);
-    if (connection->messages >= plan->rules->settings.messages_per_connection) {
-      pool_.close(std::move(connection));
-    } else if (connection->session->broken()) {
-      connection.reset();
+    if (paused(lane, job)) co_return false;
+    Attempt attempt(context_, dialer_, pool_, settler_, schedule_, rules_);
+    job = co_await attempt.run(lane, std::move(job), *plan, std::move(tour), connection);
+    if (!job) {
+      keep_or_close(connection, plan->rules->settings);
+      co_return true;
+    }
+    plan.reset();
+    if (round >= most_rounds) {
+      lane.put_back(std::move(job), context_.loop.paced() + policy_pause,
+                    "the policies of " + lane.key().next_hop + " keep changing");
+      co_return false;
     }
   }
-  if (connection) pool_.put(std::move(connection));
 }
 
-event::Task<void> DeliveryCourier::run_job(queue::JobOwner& lane, queue::JobPtr job, Connection& connection) {
-  const Settings& settings = rules_->settings;
-  std::vector<std::uint32_t> left = job->recipients;
-  AttemptEnd end;
-  end.remote_mta = connection.mx_host;
-  bool trouble = false, unreadable = false;
-  std::uint32_t at_once = settings.recipients_per_transaction;
-  if (const auto rcpt_max = connection.session->extensions().rcpt_max)
-    at_once = std::min(at_once, std::max(*rcpt_max, 1U));
-  while (!left.empty() && !connection.session->broken() && context_.spool.healthy()) {
-    smtp::Transaction transaction;
-    transaction.message = job->message;
-    const auto count = static_cast<std::ptrdiff_t>(std::min<std::size_t>(left.size(), at_once));
-    transaction.recipients.assign(left.begin(), left.begin() + count);
-    left.erase(left.begin(), left.begin() + count);
-    const smtp::Transaction sent = transaction;
-    auto body = context_.spool.open(context_.loop, job->message);
-    const smtp::TransactionResult result =
-        co_await connection.session->transact(std::move(transaction), std::move(body));
-    ++connection.messages;
-    end.ambiguous = end.ambiguous || ambiguous(result);
-    // What our own disk cannot give is the message's trouble, not the lane's.
-    unreadable = unreadable || result.unreadable;
-    if (result.failure && !result.unreadable) trouble = true;
-    std::vector<std::uint32_t> again;
-    for (RecipientFate& fate : fates_of(sent, result)) {
-      if (fate.fate == Fate::again && !connection.session->broken()) {
-        again.push_back(fate.recipient);
-      } else {
-        if (fate.fate == Fate::again) fate.fate = Fate::deferred;
-        end.fates.push_back(std::move(fate));
-      }
-    }
-    // The rest goes in the next transaction, in their order (M25). It shrinks: at least one was accepted.
-    left.insert(left.begin(), again.begin(), again.end());
+void DeliveryCourier::keep_or_close(std::unique_ptr<Connection>& connection, const Settings& settings) {
+  if (!connection) return;
+  if (connection->session->broken()) {
+    connection.reset();
+  } else if (connection->messages >= dialer_.most_messages(settings, connection->mx_host)) {
+    pool_.close(std::move(connection));
   }
-  for (const std::uint32_t recipient : left) {
-    RecipientFate fate;
-    fate.recipient = recipient;
-    fate.status = "4.4.2";
-    fate.diagnostic =
-        (connection.session->broken() ? "the connection to " + connection.mx_host : "deliveries") +
-        " ended before this recipient's turn";
-    end.fates.push_back(std::move(fate));
-  }
-  auto& counter =
-      connection.facts.starttls == StartTls::established ? context_.totals.encrypted : context_.totals.clear;
-  counter.fetch_add(1, std::memory_order_relaxed);
-  if (trouble) {
-    const SystemTime until = context_.loop.paced() + schedule_.gap(lane.failures() + 1, context_.random());
-    const bool some_passed = std::any_of(end.fates.begin(), end.fates.end(),
-                                         [](const auto& fate) { return fate.fate == Fate::delivered; });
-    if (!some_passed)
-      lane.trouble(until, end.fates.empty() ? "connection lost" : end.fates.front().diagnostic);
-  } else if (!unreadable) {
-    lane.succeeded();
-  }
-  end.connection = &connection;
-  settler_.settle(lane, std::move(job), std::move(end), settings);
+}
+
+// Before anything permanent, and so that a moved MX costs no retry: look at the record again (T-15, S38).
+event::Task<bool> DeliveryCourier::policy_changed(const Plan& plan, const Refusal& refusal) {
+  if (!refusal.sts_involved) co_return false;
+  const StsState after = co_await context_.sts.recheck(context_.loop, plan.policy_domain);
+  co_return after.id != plan.sts.id || after.kind != plan.sts.kind;
 }
 
 event::Task<void> DeliveryCourier::refuse_lane(queue::Lane& lane, queue::JobPtr job, const Plan* plan,
                                                Refusal refusal) {
   const RulesPtr rules = plan != nullptr ? plan->rules : rules_;
-  bool policy_changed = false;
-  if (plan != nullptr && refusal.sts_involved) {
-    // Before anything permanent, and so that a moved MX costs one retry at most: look at the record again
-    // (T-15, S38).
-    const std::string before = plan->sts.id;
-    const StsState after = co_await context_.sts.recheck(context_.loop, plan->policy_domain);
-    policy_changed = after.id != before || after.kind != plan->sts.kind;
-    if (policy_changed && refusal.permanent()) refusal.status.front() = '4';
-  }
   // A gateway stands in for a partner that could not be reached as it must be: while it cannot be used mail waits, and is
   // lost neither to a wrong name nor to a host that takes no mail.
   if (!lane.key().gateway_rule.empty() && !refusal.by_policy && refusal.scope == Refusal::Scope::lane &&
@@ -223,7 +199,7 @@ event::Task<void> DeliveryCourier::refuse_lane(queue::Lane& lane, queue::JobPtr 
     end.policy_refused = refusal.by_policy;
     end.partner_refused = refusal.by_partner;
     if (rule != nullptr) end.partner = *rule;
-    end.expiry_blocked = policy_changed;
+    end.expiry_blocked = refusal.sts_changed;
     end.not_before = until;
     end.leave_gateway = refusal.leave_gateway;
     settler_.settle(lane, std::move(each), std::move(end), rules->settings);

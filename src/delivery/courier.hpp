@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "delivery/context.hpp"
 #include "delivery/dialer.hpp"
@@ -29,7 +30,10 @@ class DeliveryCourier final : public queue::Courier {
  private:
   bool paused(queue::Lane& lane, queue::JobPtr& job);  // true: the job went back
   event::Task<bool> begin(queue::JobOwner& lane, queue::JobPtr& job);
-  event::Task<void> run_job(queue::JobOwner& lane, queue::JobPtr job, Connection& connection);
+  event::Task<bool> deliver(queue::Lane& lane, queue::JobPtr job, std::optional<Plan>& plan,
+                            std::unique_ptr<Connection>& connection);
+  event::Task<bool> policy_changed(const Plan& plan, const Refusal& refusal);
+  void keep_or_close(std::unique_ptr<Connection>& connection, const Settings& settings);
   event::Task<void> refuse_lane(queue::Lane& lane, queue::JobPtr job, const Plan* plan, Refusal refusal);
 
   Context& context_;

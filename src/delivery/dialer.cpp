@@ -49,37 +49,46 @@ Refusal refusal_by(const Plan& plan, Source source, const std::string& origin, c
 }  // namespace
 
 struct Dialer::HostAttempt {
-  HostAttempt(const Plan& plan_, const MxHost& host_) : plan(plan_), host(host_) {}
+  HostAttempt(const Plan& plan_, const MxHost& host_, Tour& tour_) : plan(plan_), host(host_), tour(tour_) {}
   const Plan& plan;
   const MxHost& host;
+  Tour& tour;
   HostAddresses addresses;
   DaneState dane;
   Decision decision;
   std::optional<Manner> next;  // how the address just tried is worth another connection
 };
 
-event::Task<DialResult> Dialer::dial(const Plan& plan, std::uint64_t size) {
-  Walk walk(size);
+event::Task<DialResult> Dialer::dial(const Plan& plan, std::uint64_t size, Tour& tour) {
+  Walk walk(size, tour.endpoints());
   std::vector<MxHost> order = plan.mx.hosts;
   const SteadyTime now = context_.loop.now();
   // Preference decides (RFC 5321 §5.1). A host that could not be reached within the last minute counts as tried: it
   // comes after the others, so that a dead first MX does not cost every message its connect timeout.
+  // Within an attempt the other hosts come before further addresses of one that has been tried.
   std::stable_sort(order.begin(), order.end(), [&](const MxHost& a, const MxHost& b) {
-    return context_.hosts.avoid(a.name, now) < context_.hosts.avoid(b.name, now);
+    return std::pair(tour.addresses_of(a.name), context_.hosts.avoid(a.name, now)) <
+           std::pair(tour.addresses_of(b.name), context_.hosts.avoid(b.name, now));
   });
   const RoutingSettings& routing = plan.rules->settings.routing;
   for (const MxHost& host : order) {
+    if (tour.left(host.name)) continue;
     const bool loops =
         co_await leads_to_us(*plan.resolver, plan.mx, host.preference, plan.next_hop.port, routing);
     if (loops) continue;
     walk.next_host();
-    auto connection = co_await try_host(plan, host, walk);
+    auto connection = co_await try_host(plan, host, walk, tour);
     if (connection) co_return DialResult(std::move(connection));
+  }
+  if (walk.silent() && tour.begun()) {
+    Refusal refusal("4.4.1", "no other host is left");
+    refusal.none_left = true;
+    co_return DialResult(std::move(refusal));
   }
   Refusal refusal = walk.conclude(plan.next_hop.domain);
   if (refusal.permanent() && walk.some_absent()) {
     context_.nx_guard.saw(plan.next_hop.domain, true, context_.loop.now());
-    const std::string doubt = co_await doubt_of_absence(context_.resolver, context_.nx_guard,
+    const std::string doubt = co_await doubt_of_absence(*plan.resolver, context_.nx_guard,
                                                         plan.next_hop.domain, context_.loop.now());
     if (!doubt.empty()) {
       refusal.status = "4.4.3";
@@ -89,11 +98,13 @@ event::Task<DialResult> Dialer::dial(const Plan& plan, std::uint64_t size) {
   co_return DialResult(std::move(refusal));
 }
 
-event::Task<std::unique_ptr<Connection>> Dialer::try_host(const Plan& plan, const MxHost& host, Walk& walk) {
-  HostAttempt attempt(plan, host);
+event::Task<std::unique_ptr<Connection>> Dialer::try_host(const Plan& plan, const MxHost& host, Walk& walk,
+                                                          Tour& tour) {
+  HostAttempt attempt(plan, host, tour);
   const Settings& settings = plan.rules->settings;
   attempt.addresses = co_await resolve_host(*plan.resolver, host.name, plan.next_hop.port, settings.routing);
   if (attempt.addresses.endpoints.empty()) {
+    tour.leave(host.name);
     Refusal refusal(attempt.addresses.status, attempt.addresses.why);
     attempt.addresses.absent ? walk.absent(std::move(refusal)) : walk.failed(std::move(refusal));
     co_return nullptr;
@@ -107,6 +118,7 @@ event::Task<std::unique_ptr<Connection>> Dialer::try_host(const Plan& plan, cons
   attempt.decision = decide_for(plan, host, attempt.dane, now);
   if (attempt.decision.skip) {
     const auto& skip = *attempt.decision.skip;
+    tour.leave(host.name);
     count(attempt, nullptr, Judgement(), nullptr);
     walk.refused_by_policy(refusal_by(plan, skip.source, skip.origin, skip.status, skip.text));
     context_.totals.refused_by_policy.fetch_add(1, std::memory_order_relaxed);
@@ -116,7 +128,8 @@ event::Task<std::unique_ptr<Connection>> Dialer::try_host(const Plan& plan, cons
   const Requirement& requirement = attempt.decision.requirement;
   const Offer wanted = offer_of(plan, host, attempt.dane, attempt.decision);
   auto pooled = pool_.take(host.name, plan.next_hop.port, plan.report, [&](const Connection& candidate) {
-    if (candidate.messages >= settings.messages_per_connection) return false;
+    if (tour.anew() || tour.was_at(host.name, candidate.endpoint)) return false;
+    if (candidate.messages >= most_messages(settings, host.name)) return false;
     if (!candidate.offer.serves(wanted, candidate.facts)) return false;  // T-07
     const auto limit = candidate.session->extensions().size_limit;
     if (limit > 0 && walk.size() > limit) return false;
@@ -138,12 +151,19 @@ event::Task<std::unique_ptr<Connection>> Dialer::try_host(const Plan& plan, cons
 
   const std::size_t most = std::min(attempt.addresses.endpoints.size(), endpoints_per_host);
   for (std::size_t i = 0; i < most; ++i) {
-    if (!walk.take_endpoint()) break;
     const Endpoint endpoint = attempt.addresses.endpoints[i];
+    if (tour.was_at(host.name, endpoint)) continue;
+    if (!walk.take_endpoint()) break;
     auto connection = co_await try_endpoint(attempt, endpoint, walk);
     if (connection) co_return connection;
   }
   co_return nullptr;
+}
+
+// A limit stated by us, or learned of the host.
+std::uint32_t Dialer::most_messages(const Settings& settings, const std::string& host) const {
+  const auto learned = context_.hosts.session_limit(host, context_.loop.now());
+  return std::min(settings.messages_per_connection, learned.value_or(settings.messages_per_connection));
 }
 
 event::Task<std::unique_ptr<Connection>> Dialer::try_endpoint(HostAttempt& attempt, Endpoint endpoint,
@@ -171,6 +191,7 @@ event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endp
     walk.no_place(host);
     co_return nullptr;
   }
+  attempt.tour.tried(host, endpoint);
   auto stream = co_await context_.connector.connect(endpoint, settings.limits.connect);
   // Our own want of descriptors says nothing about the host, and is no attempt (T-27).
   if (!stream && stream.error().code == Errc::no_space) {
@@ -192,9 +213,13 @@ event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endp
     Refusal refusal = refusal_from(greeted.error(), host, endpoint);
     if (!refusal.permanent()) context_.hosts.unreachable(host, avoid_until);
     walk.failed(std::move(refusal));
+    // A host that answers 5yz waits for QUIT (RFC 5321 §3.1); nobody else waits for its answer.
+    pool_.close(std::make_unique<Connection>(std::move(session), std::move(lease)));
     co_return nullptr;
   }
   context_.hosts.reached(host);
+  if (!session->remark().empty())
+    log::info("odd_host", {{"domain", plan.recipient_domain}, {"mx", where(host, endpoint)}, {"what", session->remark()}});
 
   SessionFacts facts;
   facts.starttls = StartTls::not_tried;
@@ -234,8 +259,12 @@ event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endp
     Refusal refusal("4.7.5",
                     "TLS handshake with " + where(host, endpoint) + " failed: " + facts.handshake_error);
     if (!requirement.tls_required()) {
+      if (context_.hosts.encryption_wanted(host, context_.loop.now())) {
+        refusal.text += "; it takes no mail in clear";
+      } else {
+        attempt.next = Manner::clear;
+      }
       walk.failed(std::move(refusal));
-      attempt.next = Manner::clear;
       co_return nullptr;
     }
   }

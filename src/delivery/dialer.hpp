@@ -11,6 +11,7 @@
 
 #include "delivery/context.hpp"
 #include "delivery/plan.hpp"
+#include "delivery/tour.hpp"
 #include "delivery/walk.hpp"
 
 namespace sealpost::delivery {
@@ -21,7 +22,10 @@ class Dialer {
  public:
   Dialer(Context& context, ConnectionPool& pool) : context_(context), pool_(pool) {}
   // `size` in octets: hosts that state a smaller limit are passed over (X1).
-  event::Task<DialResult> dial(const Plan& plan, std::uint64_t size);
+  // `tour`: where this attempt has been; what is tried now is added. It must outlive the task.
+  event::Task<DialResult> dial(const Plan& plan, std::uint64_t size, Tour& tour);
+  // Messages one session with the host may carry.
+  std::uint32_t most_messages(const Settings& settings, const std::string& host) const;
 
  private:
   struct HostAttempt;
@@ -30,7 +34,7 @@ class Dialer {
     classical,
     clear
   };  // classical: TLS with a small first flight (T18)
-  event::Task<std::unique_ptr<Connection>> try_host(const Plan& plan, const MxHost& host, Walk& walk);
+  event::Task<std::unique_ptr<Connection>> try_host(const Plan& plan, const MxHost& host, Walk& walk, Tour& tour);
   event::Task<std::unique_ptr<Connection>> try_endpoint(HostAttempt& attempt, Endpoint endpoint, Walk& walk);
   event::Task<std::unique_ptr<Connection>> open(HostAttempt& attempt, Endpoint endpoint, Manner manner,
                                                 Walk& walk);

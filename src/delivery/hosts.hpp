@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What all workers know about MX hosts: how many connections are open to each, and which ones could not be
-// reached lately. The only state that couriers of different workers share; a lock held for a map look-up.
+// What all workers know about MX hosts: how many connections are open to each, which ones could not be reached lately,
+// how many messages a session with one may carry, which ones want no mail in clear. The only state that couriers of
+// different workers share; a lock held for a map look-up. Bounded: beyond 100,000 hosts those without a connection
+// are forgotten.
 #pragma once
 
 #include <cstdint>
 #include <limits>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -49,11 +52,29 @@ class HostRegistry {
   void reached(const std::string& host);
   bool avoid(const std::string& host, SteadyTime now) const;
 
+  // A session with it was over after so many messages. Believed for an hour, so that a host that gives more later gets
+  // its chance.
+  void learn_session_limit(const std::string& host, std::uint32_t messages, SteadyTime now);
+  std::optional<std::uint32_t> session_limit(const std::string& host, SteadyTime now) const;
+  // It refused mail in clear and asked for encryption: for a day no mail is offered to it in clear after a failed
+  // handshake.
+  void wants_encryption(const std::string& host, SteadyTime now);
+  bool encryption_wanted(const std::string& host, SteadyTime now) const;
+
  private:
   struct Entry {
     std::uint32_t open = 0;
     SteadyTime avoid_until = SteadyTime::min();
+    std::uint32_t session_limit = 0;
+    SteadyTime limit_until = SteadyTime::min();
+    SteadyTime encrypted_until = SteadyTime::min();
+    bool plain() const noexcept {  // nothing is known that is worth keeping
+      return avoid_until == SteadyTime::min() && limit_until == SteadyTime::min() &&
+             encrypted_until == SteadyTime::min();
+    }
   };
+  Entry& entry_for(const std::string& host);
+
   void give_back(const std::string& host) noexcept;
   const std::uint32_t most_;
   const std::uint32_t most_in_all_;

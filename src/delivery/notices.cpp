@@ -38,14 +38,16 @@ queue::LaneKey lane_of(const Envelope& envelope) {
 std::vector<queue::JobPtr> Settler::postpone(Settlement& settlement) {
   std::vector<queue::JobPtr> later;
   NoticeBudget* budget = context_.notices;
-  if (budget == nullptr || budget->plant() == NoticeBudget::Plant::per_lane || !settlement.job) return later;
-  const Envelope& envelope = settlement.job->message->envelope;
+  if (budget == nullptr || budget->plant() == NoticeBudget::Plant::per_lane) return later;
+  const Envelope& envelope = settlement.message->envelope;
   if (envelope.reverse_path.empty() || envelope.message_class != MessageClass::normal) return later;
-  postpone_failures(settlement, *budget, later);
-  postpone_delay(settlement, *budget, later);
+  if (settlement.job) {
+    postpone_failures(settlement, *budget, later);
+    postpone_delay(settlement, *budget, later);
+  }
   if (!settlement.relayed.empty() && budget->take(envelope.reverse_path, context_.loop.now())) {
     budget->counters().dropped.fetch_add(1, std::memory_order_relaxed);
-    log::info("dsn_dropped", {{"for", settlement.job->message->id.to_string()},
+    log::info("dsn_dropped", {{"for", settlement.message->id.to_string()},
                               {"to", envelope.reverse_path},
                               {"why", "it would tell of a success, and its reader has had too many"}});
     settlement.relayed.clear();

@@ -3,13 +3,17 @@
 
 #include <algorithm>
 
+#include "base/text.hpp"
+
 namespace sealpost::delivery {
 namespace {
 
 using smtp::Reply;
 using smtp::Stage;
 
-RecipientFate from_reply(std::uint32_t recipient, const Reply& reply) {
+constexpr std::uint16_t out_of_step = 503;
+
+RecipientFate from_reply(std::uint32_t recipient, const Reply& reply, Channel channel) {
   RecipientFate fate;
   fate.recipient = recipient;
   fate.status = reply.status.to_string();
@@ -17,10 +21,11 @@ RecipientFate from_reply(std::uint32_t recipient, const Reply& reply) {
   fate.remote = true;
   if (reply.positive())
     fate.fate = Fate::delivered;
+  else if (reply.code == out_of_step || (channel == Channel::clear && demands_encryption(reply)))
+    fate.status.front() = '4';
   else if (reply.permanent())
     fate.fate = Fate::failed;
-  else
-    fate.fate = Fate::deferred;
+  fate.elsewhere = fate.fate == Fate::deferred;
   return fate;
 }
 
@@ -28,6 +33,7 @@ RecipientFate lost(std::uint32_t recipient, const smtp::SessionError& error) {
   RecipientFate fate;
   fate.recipient = recipient;
   fate.fate = Fate::deferred;
+  fate.elsewhere = error.reply || error.stage != Stage::final_dot;  // D-15
   if (error.reply) {  // 421 and its like: pending work is transient (RFC 5321 §3.8)
     fate.status = error.reply->permanent() ? "4.3.0" : error.reply->status.to_string();
     fate.diagnostic = error.reply->to_string();
@@ -53,14 +59,55 @@ bool too_many(const Reply& reply, bool others_accepted) noexcept {
   return reply.code == 452 || reply.code == 552;
 }
 
+bool contains(std::string_view text, std::string_view word) { return text.find(word) != std::string_view::npos; }
+
+bool refused_in_clear(const std::optional<Reply>& reply) { return reply && demands_encryption(*reply); }
+
 }  // namespace
+
+// 530 5.7.0 is RFC 3207 §4, 538 and 5.7.11 RFC 4954 §6, 523 and 5.7.10 RFC 5248. Others are known by their words.
+bool demands_encryption(const Reply& reply) {
+  if (!reply.permanent()) return false;
+  if (reply.code == 530 || reply.code == 523 || reply.code == 538) return true;
+  if (!reply.enhanced || reply.status.subject != 7) return false;
+  if (reply.status.detail == 10 || reply.status.detail == 11) return true;
+  const std::string words = text::lower(reply.to_string());
+  return contains(words, "starttls") || contains(words, "must use tls") || contains(words, "tls required") ||
+         contains(words, "tls is required") || contains(words, "requires tls") ||
+         contains(words, "encryption required") || contains(words, "encryption is required") ||
+         contains(words, "encryption needed");
+}
+
+bool demands_encryption(const smtp::TransactionResult& result) {
+  return refused_in_clear(result.mail) || refused_in_clear(result.final) ||
+         std::any_of(result.rcpt.begin(), result.rcpt.end(), refused_in_clear);
+}
+
+bool ends_session(const smtp::TransactionResult& result) noexcept {
+  if (result.unreadable) return false;
+  if (result.mail) return result.mail->transient();
+  if (result.final) return result.final->code == 421;
+  if (!result.failure) {  // nobody was taken, for want of room in this session
+    return !result.rcpt.empty() && std::all_of(result.rcpt.begin(), result.rcpt.end(), [](const auto& reply) {
+      return reply && reply->code == 452;
+    });
+  }
+  const smtp::SessionError& failure = *result.failure;
+  if (failure.stage == Stage::final_dot) return false;
+  if (failure.reply) return failure.reply->code == 421;
+  return failure.error.code == Errc::closed || failure.error.code == Errc::io;
+}
+
+bool orderly(const smtp::TransactionResult& result) noexcept {
+  return !result.failure && !result.mail;
+}
 
 bool ambiguous(const smtp::TransactionResult& result) noexcept {
   return result.failure && result.failure->stage == Stage::final_dot && !result.failure->reply;
 }
 
 std::vector<RecipientFate> fates_of(const smtp::Transaction& transaction,
-                                    const smtp::TransactionResult& result) {
+                                    const smtp::TransactionResult& result, Channel channel) {
   std::vector<RecipientFate> fates;
   fates.reserve(transaction.recipients.size());
   const bool any_accepted = std::any_of(result.rcpt.begin(), result.rcpt.end(),
@@ -69,12 +116,12 @@ std::vector<RecipientFate> fates_of(const smtp::Transaction& transaction,
     const std::uint32_t recipient = transaction.recipients[i];
     const std::optional<Reply> rcpt = i < result.rcpt.size() ? result.rcpt[i] : std::nullopt;
     if (result.mail && !result.mail->positive()) {
-      fates.push_back(from_reply(recipient, *result.mail));
+      fates.push_back(from_reply(recipient, *result.mail, channel));
     } else if (rcpt && !rcpt->positive()) {
-      fates.push_back(from_reply(recipient, *rcpt));
+      fates.push_back(from_reply(recipient, *rcpt, channel));
       if (too_many(*rcpt, any_accepted)) fates.back().fate = Fate::again;
     } else if (result.final && !(result.final->positive() && !rcpt)) {
-      fates.push_back(from_reply(recipient, *result.final));
+      fates.push_back(from_reply(recipient, *result.final, channel));
     } else if (result.unreadable) {
       fates.push_back(unreadable(recipient, *result.failure));
     } else if (result.failure) {

@@ -30,7 +30,31 @@ std::shared_ptr<const tls::ServerIdentity> identity_for(const Rules& rules, cons
   return found == rules.client_identities.end() ? nullptr : found->second;
 }
 
+bool enforced(const StsState& state) {
+  return state.kind == StsState::Kind::policy && state.policy && state.policy->mode == StsMode::enforce;
+}
+
+bool same_demands(const StsState& a, const StsState& b) {
+  if (a.kind != b.kind || a.id != b.id || a.changing != b.changing) return false;
+  if (!a.policy || !b.policy) return a.policy.has_value() == b.policy.has_value();
+  return a.policy->mode == b.policy->mode && a.policy->mx == b.policy->mx;
+}
+
 }  // namespace
+
+event::Task<bool> still_current(Context& context, Plan& plan) {
+  if (plan.sts.kind == StsState::Kind::disabled) co_return true;
+  const std::uint64_t version = context.sts.version();
+  if (version == plan.policies) co_return true;
+  const StsState now = co_await context.sts.state_for(context.loop, plan.policy_domain,
+                                                      plan.rules->settings.hold_first_for_policy);
+  if (!same_demands(now, plan.sts)) {
+    context.totals.decided_again.fetch_add(1, std::memory_order_relaxed);
+    co_return false;
+  }
+  plan.policies = version;
+  co_return true;
+}
 
 event::Task<PlanResult> make_plan(Context& context, RulesPtr rules, queue::LaneKey key) {
   const Settings& settings = rules->settings;
@@ -79,7 +103,15 @@ event::Task<PlanResult> make_plan(Context& context, RulesPtr rules, queue::LaneK
   plan.sts.kind = StsState::Kind::disabled;
   if (settings.mta_sts && !plan.report) {
     const Duration hold = settings.hold_first_for_policy;
+    plan.policies = context.sts.version();  // before asking: what changes meanwhile is looked at again
     plan.sts = co_await context.sts.state_for(context.loop, plan.policy_domain, hold);
+    // The old one asks less than the new one may: the mail waits until the fetch has ended, well or not. A policy
+    // host that stalls can hold it no longer than one fetch may last, and one that fails changes nothing (S24, S29).
+    if (plan.sts.changing && !enforced(plan.sts)) {
+      Refusal refusal("4.7.0", "a new MTA-STS policy of " + plan.policy_domain + " is being fetched");
+      refusal.no_place = true;
+      co_return refusal;
+    }
   }
 
   auto found = co_await find_mx(*plan.resolver, plan.next_hop, settings.routing, context.random);
@@ -107,6 +139,12 @@ const PartnerRule* Plan::rule_named(std::string_view name) const noexcept {
   for (const PartnerRule& rule : doubted)
     if (rule.name == name) return &rule;
   return nullptr;
+}
+
+bool waits_for_policy(const queue::LaneKey& key, const queue::Job& job, const std::string& policy_domain) {
+  if (job.policy_failing_since == SystemTime{}) return false;
+  const auto hop = NextHop::parse(key.next_hop);
+  return hop && hop->domain == policy_domain;
 }
 
 Decision decide_for(const Plan& plan, const MxHost& host, const DaneState& dane, SystemTime now) {

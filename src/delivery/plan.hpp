@@ -32,11 +32,19 @@ struct Plan {
   bool null_reverse_path = false;  // known of mail with REQUIRETLS only (RFC 8689 §5)
   bool report = false;
   SteadyTime made{};
+  std::uint64_t policies = 0;  // StsService::version() when `sts` was asked for
   const PartnerRule* rule_named(std::string_view name) const noexcept;
 };
 
 using PlanResult = std::variant<Plan, Refusal>;
 event::Task<PlanResult> make_plan(Context& context, RulesPtr rules, queue::LaneKey key);
+
+// Is the MTA-STS state in the plan still what the service would say? Cheap while no policy changes anywhere; else the
+// service is asked, which waits for a policy that is on its way (S26). False: make another plan.
+event::Task<bool> still_current(Context& context, Plan& plan);
+
+// Mail that the policy of `policy_domain` has refused so far: due again when that policy changes.
+bool waits_for_policy(const queue::LaneKey& key, const queue::Job& job, const std::string& policy_domain);
 
 // The decision for one host of the plan.
 Decision decide_for(const Plan& plan, const MxHost& host, const DaneState& dane, SystemTime now);

@@ -40,7 +40,32 @@ std::string verification_of(const SessionFacts& facts, bool mx_signed) {
   return "untrusted";
 }
 
+DsnRecipient told_of(const Envelope& envelope, const RecipientFate& fate, const AttemptEnd& end,
+                     SystemTime now) {
+  DsnRecipient told;
+  told.recipient = envelope.recipients[fate.recipient];
+  told.status = fate.status;
+  told.diagnostic = fate.diagnostic;
+  told.remote = fate.remote;
+  if (fate.remote) told.remote_mta = fate.met ? fate.met->mx_host : end.remote_mta;
+  told.last_attempt = now;
+  return told;
+}
+
 }  // namespace
+
+Meeting meeting_of(const Connection& connection) {
+  Meeting meeting;
+  meeting.mx_host = connection.mx_host;
+  meeting.ip = connection.endpoint.address.to_string();
+  meeting.encrypted = connection.facts.starttls == StartTls::established;
+  meeting.tls = meeting.encrypted ? sealpost::name_of(connection.facts.tls.version) : "none";
+  meeting.cipher = connection.facts.tls.cipher;
+  meeting.verified = verification_of(connection.facts, connection.mx_signed);
+  meeting.policy = connection.policy_text;
+  meeting.takes_dsn = connection.session->extensions().dsn;
+  return meeting;
+}
 
 Settler::Settler(Context& context, const queue::Schedule& schedule)
     : context_(context), schedule_(schedule), recorded_(context.loop), scope_(context.loop) {}
@@ -51,24 +76,21 @@ event::Task<void> Settler::room() {
 
 void Settler::log_fates(const queue::Job& job, const AttemptEnd& end) const {
   const std::string id = job.message->id.to_string();
-  const Connection* connection = end.connection;
-  const std::string verified =
-      connection != nullptr ? verification_of(connection->facts, connection->mx_signed) : "none";
   const auto delay = std::chrono::duration_cast<std::chrono::milliseconds>(job.age(context_.loop.steady()));
   for (const RecipientFate& fate : end.fates) {
     const std::string& recipient = job.message->envelope.recipients[fate.recipient].address;
-    if (connection != nullptr) {
-      const bool encrypted = connection->facts.starttls == StartTls::established;
+    if (fate.met) {
       log::info(name_of(fate.fate), {{"id", id},
                                      {"rcpt", recipient},
-                                     {"mx", connection->mx_host},
-                                     {"ip", connection->endpoint.address.to_string()},
+                                     {"mx", fate.met->mx_host},
+                                     {"ip", fate.met->ip},
                                      {"status", fate.status},
                                      {"reply", fate.diagnostic},
-                                     {"tls", encrypted ? name_of(connection->facts.tls.version) : "none"},
-                                     {"cipher", connection->facts.tls.cipher},
-                                     {"verified", verified},
-                                     {"policy", connection->policy_text},
+                                     {"besides", fate.besides},
+                                     {"tls", fate.met->tls},
+                                     {"cipher", fate.met->cipher},
+                                     {"verified", fate.met->verified},
+                                     {"policy", fate.met->policy},
                                      {"attempt", job.attempts},
                                      {"delay_ms", delay.count()}});
     } else {
@@ -134,6 +156,7 @@ void Settler::settle(queue::JobOwner& lane, queue::JobPtr job, AttemptEnd end, c
   next = std::max(next, end.not_before);
   if (has_grace && !date.in_doubt)
     next = std::min(next, std::max(job->policy_failing_since + end.partner->grace, now + 1s));
+  if (end.soon) next = std::min(next, now + 1s);
   if (reroute || end.leave_gateway) next = now;
 
   log_fates(*job, end);
@@ -149,25 +172,15 @@ void Settler::settle(queue::JobOwner& lane, queue::JobPtr job, AttemptEnd end, c
   outcome.id = kept.message->id;
   outcome.when = date.now;
   kept.ambiguous = kept.ambiguous || end.ambiguous;
-  const bool hop_takes_dsn = end.connection != nullptr && end.connection->session->extensions().dsn;
   std::vector<std::uint32_t> pending = kept.recipients;  // whoever has no final fate stays
   for (const RecipientFate& fate : end.fates) {
     auto state = spool::RecipientState::pending;
-    DsnRecipient told;
-    told.recipient = envelope.recipients[fate.recipient];
-    told.status = fate.status;
-    told.diagnostic = fate.diagnostic;
-    told.remote = fate.remote;
-    told.remote_mta = fate.remote ? end.remote_mta : "";
-    told.last_attempt = date.now;
+    DsnRecipient told = told_of(envelope, fate, end, date.now);
     switch (fate.fate) {
       case Fate::delivered:
-        state = spool::RecipientState::delivered;
-        // A host with DSN tells of the success itself; to another one we are the last who can (RFC 3461 §5.2.2).
-        if ((told.recipient.notify & notify_success) != 0 && !hop_takes_dsn)
-          settlement.relayed.push_back(told);
-        context_.totals.delivered.fetch_add(1, std::memory_order_relaxed);
-        break;
+        add_delivered(settlement, fate, std::move(told));
+        std::erase(pending, fate.recipient);
+        continue;
       case Fate::failed:
         // What cannot even be returned to its sender is kept for the operator (T-36), while there are not too many.
         if (envelope.message_class == MessageClass::dsn && drops_notice(kept, fate)) {
@@ -187,7 +200,7 @@ void Settler::settle(queue::JobOwner& lane, queue::JobPtr job, AttemptEnd end, c
       case Fate::again:
         context_.totals.deferred.fetch_add(1, std::memory_order_relaxed);
         told.will_retry_until = date.now - age + schedule_.lifetime(report);
-        kept.reason = fate.diagnostic;
+        kept.reason = fate.besides.empty() ? fate.diagnostic : fate.diagnostic + " (" + fate.besides + ")";
         settlement.delayed.push_back(std::move(told));
         break;
     }
@@ -219,6 +232,30 @@ bool Settler::drops_notice(const queue::Job& job, const RecipientFate& fate) {
   return true;
 }
 
+// A host with DSN tells of the success itself; to another one we are the last who can (RFC 3461 §5.2.2).
+void Settler::add_delivered(Settlement& settlement, const RecipientFate& fate, DsnRecipient told) {
+  const bool host_tells = fate.met && fate.met->takes_dsn;
+  if ((told.recipient.notify & notify_success) != 0 && !host_tells)
+    settlement.relayed.push_back(std::move(told));
+  context_.totals.delivered.fetch_add(1, std::memory_order_relaxed);
+  settlement.outcome.recipients.emplace_back(fate.recipient, spool::RecipientState::delivered,
+                                             text::printable(fate.diagnostic));
+}
+
+void Settler::settle_delivered(queue::Job& job, AttemptEnd end, const Settings& settings) {
+  log_fates(job, end);
+  Settlement settlement(job.message);
+  settlement.hostname = settings.hostname;
+  settlement.outcome.id = job.message->id;
+  settlement.outcome.when = context_.loop.date();
+  for (const RecipientFate& fate : end.fates) {
+    add_delivered(settlement, fate,
+                  told_of(job.message->envelope, fate, end, settlement.outcome.when));
+    std::erase(job.recipients, fate.recipient);
+  }
+  scope_.spawn(record(std::move(settlement)));
+}
+
 // What a notification quotes, so that its sender knows which mail it is about. A passing trouble of the disk must not
 // cost that; a body that stays unreadable must not cost the notification.
 event::Task<std::string> Settler::head_of(spool::StoredMessagePtr original) {
@@ -235,7 +272,7 @@ event::Task<std::string> Settler::head_of(spool::StoredMessagePtr original) {
 
 event::Task<std::vector<spool::NewMessage>> Settler::notifications(const Settlement& settlement) {
   std::vector<spool::NewMessage> messages;
-  const spool::StoredMessagePtr& original = settlement.job->message;
+  const spool::StoredMessagePtr& original = settlement.message;
   if (original->envelope.reverse_path.empty()) co_return messages;
   if (settlement.failed.empty() && settlement.delayed.empty() && settlement.relayed.empty())
     co_return messages;
@@ -316,7 +353,11 @@ event::Task<void> Settler::write_down(Settlement& settlement) {
 event::Task<void> Settler::record(Settlement settlement) {
   auto later = postpone(settlement);
   co_await write_down(settlement);
-  hand_over(settlement.job->message->envelope, std::move(later));
+  hand_over(settlement.message->envelope, std::move(later));
+  if (!settlement.job) {
+    recorded_.notify();
+    co_return;
+  }
   queue::JobOwner& lane = *settlement.lane;
   const bool undeliverable_dsn =
       settlement.job->message->envelope.message_class == MessageClass::dsn && !settlement.failed.empty();

@@ -20,16 +20,18 @@ namespace sealpost::delivery {
 struct AttemptEnd {
   AttemptEnd() = default;
   std::vector<RecipientFate> fates;
-  const Connection* connection = nullptr;  // null: there was no session. Used before the first wait only
   std::string remote_mta;
   bool ambiguous = false;  // D-15
   bool policy_refused = false;
   bool partner_refused = false;
   std::optional<PartnerRule> partner;
+  bool soon = false;            // what is left goes on in a moment: it was not refused
   bool expiry_blocked = false;  // a policy changed just now: one more attempt before giving up (S38)
   SystemTime not_before{};      // the lane's back-off
   bool leave_gateway = false;   // the mail goes back to its own lane
 };
+
+Meeting meeting_of(const Connection& connection);
 
 class Settler {
  public:
@@ -38,6 +40,8 @@ class Settler {
   // Takes the job; it comes back to the lane (or the loan of one, which must last as long) when its outcome is durable. Returns at once: delivery goes on
   // meanwhile (D-13); at most `most_pending` outcomes are on their way, then the caller waits in room().
   void settle(queue::JobOwner& lane, queue::JobPtr job, AttemptEnd end, const Settings& settings);
+  // The recipients of `end`, all delivered, become final now; the job goes on with the others (D-13).
+  void settle_delivered(queue::Job& job, AttemptEnd end, const Settings& settings);
   event::Task<void> room();
   // A lane that returns mail to its sender (queue::LaneKey::returns_to).
   event::Task<void> serve_notices(queue::Lane& lane, std::string hostname);
@@ -60,6 +64,7 @@ class Settler {
   event::Task<std::vector<spool::NewMessage>> notifications(const Settlement& settlement);
   void give_back(queue::JobOwner& lane, queue::JobPtr job, const std::optional<queue::LaneKey>& other_lane);
   void log_fates(const queue::Job& job, const AttemptEnd& end) const;
+  void add_delivered(Settlement& settlement, const RecipientFate& fate, DsnRecipient told);
 
   Context& context_;
   const queue::Schedule& schedule_;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What has been decided about one job and now becomes durable. Between settle.cpp and notices.cpp.
+// What has been decided about one job, or a part of it, and now becomes durable. Between settle.cpp and notices.cpp.
 #pragma once
 
 #include <optional>
@@ -15,9 +15,12 @@
 namespace sealpost::delivery {
 
 struct Settler::Settlement {
-  Settlement(queue::JobOwner& lane_, queue::JobPtr job_) : lane(&lane_), job(std::move(job_)) {}
-  queue::JobOwner* lane;
-  queue::JobPtr job;
+  Settlement(queue::JobOwner& lane_, queue::JobPtr job_)
+      : lane(&lane_), job(std::move(job_)), message(job->message) {}
+  explicit Settlement(spool::StoredMessagePtr message_) : message(std::move(message_)) {}
+  queue::JobOwner* lane = nullptr;
+  queue::JobPtr job;  // null: a part of one that goes on
+  spool::StoredMessagePtr message;
   spool::Outcome outcome;
   std::vector<DsnRecipient> failed, delayed, relayed;
   std::string hostname;

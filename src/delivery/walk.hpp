@@ -19,7 +19,8 @@ class Walk {
   // T-40: addresses connected to in one attempt, over all hosts.
   static constexpr std::size_t most_endpoints = 16;
 
-  explicit Walk(std::uint64_t size) noexcept : size_(size) {}
+  // `endpoints`: how many the attempt has tried before this walk.
+  explicit Walk(std::uint64_t size, std::size_t endpoints = 0) noexcept : size_(size), endpoints_(endpoints) {}
   std::uint64_t size() const noexcept { return size_; }
 
   void next_host() noexcept;
@@ -39,12 +40,14 @@ class Walk {
   // Why there is no session. Every host is done with.
   Refusal conclude(const std::string& domain);
   bool some_absent() const noexcept { return absent_; }
+  // Nothing was met at all: there was no host left to walk to.
+  bool silent() const noexcept { return !policy_ && !passing_ && !final_; }
 
  private:
   void end_host() noexcept;
 
   std::uint64_t size_;
-  std::size_t endpoints_ = 0;
+  std::size_t endpoints_;
   std::size_t hosts_ = 0, final_hosts_ = 0, too_big_hosts_ = 0;
   bool in_host_ = false, for_good_ = false, for_now_ = false, oversize_ = false;  // of the present host
   bool absent_ = false, no_place_ = false, stopped_early_ = false;

@@ -91,8 +91,9 @@ event::Task<StsState> CachedStsService::state_here(std::string name, Duration ho
     begin(domain, StsReason::delivery);
   const auto run = domain->run;
   const bool refetch_first = domain->entry && domain->entry->recovered;  // D-24
-  if (run && (refetch_first || !domain->has_policy(earliest()))) {
-    // First contact: worth a wait, counted from when the run began, so that later mail does not wait again (S26).
+  if (run && (refetch_first || domain->may_ask_more(earliest()))) {
+    // First contact, or what comes may ask more: worth a wait, counted from when the run began, so that later mail does
+    // not wait again (S26).
     const Duration left = run->began + hold - loop_.now();
     if (left > Duration::zero()) {
       const auto waited = co_await event::within(loop_, left, finished(run));
@@ -219,6 +220,20 @@ void CachedStsService::publish(const StsDomain& domain) {
   if (domain.has_policy(wall)) until = std::min(until, loop_.now() + (domain.applies_until(wall) - wall));
   if (domain.backing_off(loop_.now())) until = std::min(until, domain.retry_at);
   states_.put(domain.name, domain.state(loop_.now(), wall, settings_), until);
+}
+
+// Its record names another policy than the cached one: who asks from now on waits for it, and who has asked already
+// asks again before MAIL (T-15).
+void CachedStsService::doubt(const StsDomain& domain) {
+  states_.forget(domain.name);
+  version_.fetch_add(1, std::memory_order_release);
+}
+
+// After publish(): who sees the new number must find the new state.
+void CachedStsService::announce(StsDomain& domain) {
+  if (!std::exchange(domain.unannounced, false)) return;
+  version_.fetch_add(1, std::memory_order_release);
+  if (on_change_) on_change_(domain.name);
 }
 
 }  // namespace sealpost::policy

@@ -39,6 +39,8 @@ class CachedStsService final : public StsService {
   event::Task<StsState> recheck(event::Loop& home, std::string policy_domain) override;
   event::Task<StsState> refresh(event::Loop& home, std::string policy_domain) override;
   event::Task<std::vector<Entry>> entries(event::Loop& home, std::string domain_filter) override;
+  std::uint64_t version() const noexcept override { return version_.load(std::memory_order_acquire); }
+  void on_change(std::function<void(const std::string&)> changed) override { on_change_ = std::move(changed); }
 
   struct Counters {
     std::atomic<std::uint64_t> fetched{0}, failed{0}, refreshed{0}, alerts{0};
@@ -75,6 +77,8 @@ class CachedStsService final : public StsService {
   event::Task<Expected<void>> finished(std::shared_ptr<StsRun> run);
   void touch(StsDomain& domain);
   void publish(const StsDomain& domain);
+  void doubt(const StsDomain& domain);
+  void announce(StsDomain& domain);
 
   event::Task<void> look_at_cache();
   void unsure();
@@ -96,6 +100,8 @@ class CachedStsService final : public StsService {
   std::optional<SteadyTime> unsure_since_;  // when it was found that the cache may lack policies
   StsStates states_;
   Counters counters_;
+  std::atomic<std::uint64_t> version_{1};
+  std::function<void(const std::string&)> on_change_;
   std::unordered_map<std::string, Slot> domains_;
   std::list<std::string> by_use_;  // the most recently used first
   std::size_t running_ = 0;

@@ -67,6 +67,7 @@ StsState StsDomain::state(SteadyTime steady, SystemTime now, const StsSettings& 
   StsState state;
   if (has_policy(now)) {
     state.id = entry->id;
+    state.changing = run != nullptr && id_differs(now);
     if (policy->mode == StsMode::none) return state;  // S40: as if there were none, and nothing to report
     state.kind = StsState::Kind::policy;
     state.policy = *policy;

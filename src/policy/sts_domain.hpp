@@ -69,6 +69,7 @@ struct StsDomain {
   // The cache cannot say whether there is a policy: until then mail waits, unless one is fetched. Unset: it can.
   std::optional<SteadyTime> unsure_since;
   bool absence_proven = false;  // DNSSEC vouches that no record is published: nobody strips one
+  bool unannounced = false;  // it has changed, and nobody has been told yet
 
   // The TXT record as last seen. `unknown`: not asked yet, or DNS failed, which is not the same as absent (S8).
   enum class Record : std::uint8_t { unknown, absent, valid };
@@ -88,6 +89,15 @@ struct StsDomain {
   SystemTime applies_until(SystemTime now) const noexcept;
   bool has_policy(SystemTime now) const noexcept { return policy && now < applies_until(now); }
   bool backing_off(SteadyTime now) const noexcept;
+  // A policy is cached, and the record names another one.
+  bool id_differs(SystemTime now) const noexcept {
+    return has_policy(now) && record == Record::valid && entry->id != record_id;
+  }
+  // May a run that is under way bring a policy that asks for more than what is cached? Of one that enforces it is not
+  // assumed before its record says so: the record alone is looked at without anybody waiting.
+  bool may_ask_more(SystemTime now) const noexcept {
+    return !has_policy(now) || policy->mode != StsMode::enforce || id_differs(now);
+  }
   std::string id_to_fetch() const {
     return record == Record::valid ? record_id : entry ? entry->id : std::string();
   }

@@ -70,6 +70,7 @@ event::Task<void> CachedStsService::run(DomainPtr domain, std::shared_ptr<StsRun
   domain->run.reset();
   --running_;
   publish(*domain);
+  announce(*domain);
   run->done = true;
   run->signal.notify();
 }
@@ -99,6 +100,7 @@ event::Task<void> CachedStsService::look_at_record(DomainPtr domain, StsReason r
   if (records.kind == StsRecordSet::Kind::valid) {
     domain->record = StsDomain::Record::valid;
     domain->record_id = records.record.id;
+    if (domain->id_differs(earliest())) doubt(*domain);
   } else if (records.kind == StsRecordSet::Kind::invalid) {
     log::info("sts_record_invalid", {{"domain", domain->name}, {"why", records.why}});
   }
@@ -147,6 +149,7 @@ event::Task<void> CachedStsService::adopt(DomainPtr domain, std::string id, std:
   }
   const unsigned failures = domain->entry ? domain->entry->failure_streak : 0;
   const bool changed = !domain->entry || domain->entry->body != entry.body || domain->entry->id != entry.id;
+  domain->unannounced = domain->unannounced || changed;
   domain->entry = std::move(entry);
   domain->policy = std::make_shared<const MtaStsPolicy>(std::move(policy));
   domain->unsure_since.reset();
@@ -200,6 +203,7 @@ event::Task<void> CachedStsService::fail(DomainPtr domain, std::string id, Fetch
 }
 
 event::Task<void> CachedStsService::drop(DomainPtr domain) {
+  domain->unannounced = true;
   domain->entry.reset();
   domain->policy.reset();
   const std::function<Expected<void>()> work = [&cache = cache_, token = in_cache_.begin(),

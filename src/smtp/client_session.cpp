@@ -9,6 +9,10 @@
 #include "base/text.hpp"
 
 namespace sealpost::smtp {
+namespace {
+constexpr int most_greetings = 2;  // after the first
+constexpr auto late_word = std::chrono::seconds(1);
+}  // namespace
 
 std::string_view name_of(Stage stage) noexcept {
   switch (stage) {
@@ -88,8 +92,29 @@ event::Task<SessionResult<Extensions>> ClientSession::open(bool allow_helo) {
   if (!greeting) co_return std::move(greeting).error();
   if (greeting->intermediate()) co_return protocol_error(Stage::greeting, *greeting);
   if (!greeting->positive()) co_return refuse(Stage::greeting, std::move(*greeting));
+  // Some hosts greet twice, a proxy and the server behind it. Nothing has been asked yet, so nothing can be mistaken;
+  // what refuses us counts.
+  for (int more = 0; more < most_greetings && stream_.buffered().find('\n') != std::string_view::npos; ++more) {
+    auto again = co_await reply(Stage::greeting, limits_.greeting);
+    if (!again) co_return std::move(again).error();
+    if (again->intermediate()) co_return protocol_error(Stage::greeting, *again);
+    if (!again->positive()) co_return refuse(Stage::greeting, std::move(*again));
+    remark_ = "it greeted twice: " + again->to_string();
+  }
   auto extensions = co_await hello(allow_helo);
   co_return extensions;
+}
+
+event::Task<bool> ClientSession::speaks_again() {
+  if (!stream_.buffered().empty()) co_return true;
+  const auto more = co_await stream_.fill(late_word);
+  co_return more && *more > 0;
+}
+
+bool ClientSession::has_spoken() {
+  if (!stream_.buffered().empty()) return true;
+  const event::IoResult read = stream_.try_fill();
+  return read.state == event::IoState::done && !stream_.buffered().empty();
 }
 
 event::Task<SessionResult<Extensions>> ClientSession::hello(bool allow_helo) {
@@ -99,6 +124,15 @@ event::Task<SessionResult<Extensions>> ClientSession::hello(bool allow_helo) {
   stream_.put("\r\n");
   auto ehlo = co_await ask(Stage::ehlo, limits_.ehlo);
   if (!ehlo) co_return std::move(ehlo).error();
+  if (ehlo->code == 220) {
+    // No answer to EHLO but a greeting: a second one that came late, if another word follows.
+    const bool follows = co_await speaks_again();
+    if (follows) {
+      remark_ = "it greeted twice: " + ehlo->to_string();
+      ehlo = co_await reply(Stage::ehlo, limits_.ehlo);
+      if (!ehlo) co_return std::move(ehlo).error();
+    }
+  }
   if (ehlo->intermediate()) co_return protocol_error(Stage::ehlo, *ehlo);
   if (ehlo->positive()) {
     extensions_ = read_ehlo(*ehlo);

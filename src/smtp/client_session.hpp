@@ -106,6 +106,8 @@ class ClientSession {
   const SessionFacts& facts() const noexcept { return facts_; }
   bool encrypted() const noexcept { return facts_.starttls == StartTls::established; }
   bool broken() const noexcept { return broken_; }
+  // What the peer did that no peer should, and that was put up with; printable, empty: nothing.
+  const std::string& remark() const noexcept { return remark_; }
   // True when the peer has closed or spoken while idle: do not reuse.
   bool stale() noexcept;
   Endpoint peer() const { return peer_; }
@@ -119,9 +121,12 @@ class ClientSession {
   // Sends what has been put, then waits for its reply.
   event::Task<SessionResult<Reply>> ask(Stage stage, Duration limit);
   event::Task<SessionResult<Extensions>> hello(bool allow_helo);
+  event::Task<bool> speaks_again();
   SessionError fail(Stage stage, Error error);
   SessionError refuse(Stage stage, Reply reply);
   SessionError protocol_error(Stage stage, const Reply& reply);
+  // Has it said something that nobody has read yet?
+  bool has_spoken();
 
   event::Loop& loop_;
   event::LineStream stream_;
@@ -132,6 +137,7 @@ class ClientSession {
   ReplyParser parser_;
   Extensions extensions_;
   SessionFacts facts_;
+  std::string remark_;
   bool broken_ = false;
   bool transaction_open_ = false;  // the peer may hold an envelope of ours: RSET comes first
 };

@@ -74,7 +74,18 @@ class ClientSession::Exchange {
   std::size_t put_group(std::size_t from);
   bool goes_on_with(std::size_t step) const noexcept;
   void take(Stage stage, std::size_t step, Reply reply);
-  void failed(SessionError error) { result_.failure.emplace(std::move(error)); }
+  void failed(SessionError error) {
+    // Who answers more, less or other than was asked may have answered something else before, too: whose words those
+    // were is in doubt, and nobody is refused on such evidence. A refusal that ends the session is a plain word.
+    const bool lost_step = !error.reply && error.stage != Stage::final_dot && error.stage != Stage::body &&
+                           (error.error.code == Errc::protocol || error.error.code == Errc::too_long);
+    if (lost_step) {
+      result_.mail.reset();
+      result_.final.reset();
+      for (auto& reply : result_.rcpt) reply.reset();
+    }
+    result_.failure.emplace(std::move(error));
+  }
   event::Task<SessionResult<void>> push(std::string_view bytes);
   event::Task<SessionResult<void>> push_piece(std::string_view piece);
   event::Task<void> final_reply();
@@ -173,6 +184,9 @@ event::Task<bool> ClientSession::Exchange::envelope() {
     }
     if (result_.failure) co_return false;
   }
+  // Every command has its answer. One more means that they were not what they were taken for.
+  if (!data_expected_ && session_.has_spoken())
+    failed(session_.fail(Stage::data, Error(Errc::protocol, "peer gave more replies than it was asked for")));
   co_return data_expected_;
 }
 
@@ -215,7 +229,7 @@ event::Task<void> ClientSession::Exchange::empty_body() {
 event::Task<void> ClientSession::Exchange::body(std::unique_ptr<spool::BodyReader> reader,
                                                 std::string_view first) {
   // A peer that speaks between 354 and the final dot has its word taken for the answer to the message.
-  if (!session_.stream_.buffered().empty()) {
+  if (session_.has_spoken()) {
     failed(session_.fail(Stage::data, Error(Errc::protocol, "peer spoke before it had the message")));
     co_return;
   }
@@ -233,6 +247,12 @@ event::Task<void> ClientSession::Exchange::body(std::unique_ptr<spool::BodyReade
       co_return;
     }
     piece = *next;
+  }
+  // A yes that came before the end of the message is no answer to it (M27); a no may well be.
+  if (session_.has_spoken() && !session_.stream_.buffered().starts_with('4') &&
+      !session_.stream_.buffered().starts_with('5')) {
+    failed(session_.fail(Stage::body, Error(Errc::protocol, "peer spoke before it had the whole message")));
+    co_return;
   }
   session_.stream_.put(stuffer_.finish());
   auto pushed = co_await push(std::string_view());

@@ -76,18 +76,22 @@ ReplyParser::State ReplyParser::fail(Errc code, std::string_view what) {
 
 ReplyParser::State ReplyParser::add(std::string_view line) {
   const std::uint16_t code = code_of(line);
-  const bool separated = line.size() <= 3 || line[3] == ' ' || line[3] == '-';
+  // A tab for the blank is not in the grammar. To call it nonsense would make a delivered message one whose fate nobody
+  // knows, and send it again and again.
+  const bool ends = line.size() <= 3 || line[3] == ' ' || line[3] == '\t';
+  const bool separated = ends || line[3] == '-';
   if (code == 0 || !separated) return fail(Errc::protocol, "no SMTP reply: " + text::printable(line, 64));
   if (begun_ && code != reply_.code) {
     return fail(Errc::protocol,
-                "reply changes its code from " + std::to_string(reply_.code) + " to " + std::to_string(code));
+                "reply changes its code from " + std::to_string(reply_.code) + " to that of: " +
+                    text::printable(line, 64));
   }
   if (reply_.lines.size() == most_reply_lines) {
     return fail(Errc::too_long, "reply of more than " + std::to_string(most_reply_lines) + " lines");
   }
   begun_ = true;
   reply_.code = code;
-  const bool last = line.size() <= 3 || line[3] == ' ';
+  const bool last = ends;
   std::string_view text = line.substr(std::min<std::size_t>(line.size(), 4));
   if (const auto status = take_status(text, code); status && !reply_.enhanced) {
     reply_.status = *status;

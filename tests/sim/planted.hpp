@@ -88,6 +88,7 @@ class SimRelay::PlantedSts final : public policy::StsService {
   event::Task<StsState> refresh(event::Loop& home, std::string policy_domain) override {
     return real_.refresh(home, std::move(policy_domain));
   }
+  std::uint64_t version() const noexcept override { return real_.version(); }
 
  private:
   static event::Task<StsState> none() { co_return StsState(); }

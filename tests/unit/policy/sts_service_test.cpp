@@ -282,3 +282,74 @@ TEST_CASE("`sts show`: cached policies and those that cannot be fetched") {
   CHECK(event::run_until_done(world.loop, world.service->entries(world.loop, "*.test")).size() == 2);
   CHECK(event::run_until_done(world.loop, world.service->entries(world.loop, "B.test")).size() == 1);
 }
+
+namespace {
+std::string of_mode(const char* mode) { return policy_text(mode, week); }
+}  // namespace
+
+TEST_CASE("T-15, S29: under a policy that does not enforce, mail waits for the one that a new id announces") {
+  for (const char* old : {"testing", "none"}) {
+    CAPTURE(old);
+    World world;
+    world.publish("1", of_mode(old));
+    world.ask();
+    world.publish("2", of_mode("enforce"));
+    world.loop.advance(2h);
+    world.fetcher.delay = 3s;
+    const SteadyTime before = world.loop.now();
+    const StsState state = world.ask();
+    CHECK(world.loop.now() - before == 3s);
+    REQUIRE(state.kind == Kind::policy);
+    CHECK(state.policy->mode == StsMode::enforce);
+    CHECK_FALSE(state.changing);
+  }
+}
+
+TEST_CASE("T-15: when the wait is over before the fetch is, the state says that it may change") {
+  World world;
+  world.publish("1", of_mode("testing"));
+  world.ask();
+  world.publish("2", of_mode("enforce"));
+  world.loop.advance(2h);
+  world.fetcher.delay = 30s;
+  StsState state = world.ask();
+  CHECK(state.id == "1");
+  CHECK(state.changing);
+  world.loop.advance(21s);
+  state = world.ask();
+  CHECK(state.id == "2");
+  CHECK_FALSE(state.changing);
+}
+
+TEST_CASE("T-12, S24: a new policy that cannot be fetched holds nobody: the old one rules") {
+  World world;
+  world.publish("1", of_mode("testing"));
+  world.ask();
+  world.record("2");
+  world.no_policy_host();
+  world.loop.advance(2h);
+  const StsState state = world.ask();
+  CHECK(state.id == "1");
+  CHECK_FALSE(state.changing);
+}
+
+TEST_CASE("T-15: whoever has asked is told that a policy changed, and finds the new one when he asks again") {
+  World world;
+  std::vector<std::string> told;
+  world.service->on_change([&](const std::string& domain) { told.push_back(domain); });
+  world.publish("1", of_mode("enforce"));
+  world.ask();
+  CHECK(told == std::vector<std::string>{"b.test"});
+  const std::uint64_t asked_at = world.service->version();
+  world.loop.advance(2h);
+  world.fetcher.delay = 3s;
+  world.record("2");
+  world.fetcher.texts["b.test"] = policy_text("enforce", week, "other.b.test");
+  CHECK(world.ask().id == "1");  // the record alone is nobody's wait
+  world.loop.advance(1s);
+  CHECK(world.service->version() != asked_at);  // the id is known, the policy is not
+  const StsState state = world.ask();
+  CHECK(state.id == "2");
+  CHECK(state.policy->mx == std::vector<std::string>{"other.b.test"});
+  CHECK(told.size() == 2);
+}

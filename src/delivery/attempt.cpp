@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "delivery/attempt.hpp"
+
+#include <algorithm>
+
+#include "base/log.hpp"
+
+namespace sealpost::delivery {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr auto place_pause = 200ms;  // until a connection is free again for the same host
+constexpr int place_looks = 50;
+constexpr auto avoid_failed = 1min;
+constexpr std::size_t longest_besides = 400;
+
+RecipientFate our_word(std::uint32_t recipient, std::string status, std::string words) {
+  RecipientFate fate;
+  fate.recipient = recipient;
+  fate.status = std::move(status);
+  fate.diagnostic = std::move(words);
+  return fate;
+}
+
+// What earlier hosts said, for whoever asks why the mail waits.
+std::string in_short(const RecipientFate& fate) {
+  std::string words = fate.met ? fate.met->mx_host + ": " + fate.diagnostic : fate.diagnostic;
+  if (!fate.besides.empty()) words = fate.besides + "; " + words;
+  if (words.size() > longest_besides) words.resize(longest_besides);
+  return words;
+}
+
+}  // namespace
+
+Attempt::Attempt(Context& context, Dialer& dialer, ConnectionPool& pool, Settler& settler,
+                 const queue::Schedule& schedule, const RulesPtr& in_force)
+    : context_(context),
+      dialer_(dialer),
+      pool_(pool),
+      settler_(settler),
+      schedule_(schedule),
+      in_force_(in_force) {}
+
+// T-15, T-52: looked at right before MAIL, in every session and for every message.
+event::Task<bool> Attempt::holds(Plan& plan) {
+  if (context_.planted == PlantedFault::stale_policy) co_return true;
+  if (plan.rules != in_force_) co_return false;
+  const bool same = co_await still_current(context_, plan);
+  co_return same && plan.rules == in_force_;
+}
+
+event::Task<queue::JobPtr> Attempt::run(queue::JobOwner& lane, queue::JobPtr job, Plan& plan, Tour tour,
+                                        std::unique_ptr<Connection>& connection) {
+  AttemptEnd end;
+  std::vector<std::uint32_t> open = job->recipients;
+  std::vector<RecipientFate> before;        // the words of earlier hosts about those that are open
+  std::unique_ptr<Connection> better;       // a host that works and did not want some of them: others may
+  bool failed = false, worked = false, unreadable = false, passed = false, begun = false;
+  for (;;) {
+    Visit seen = co_await visit(*connection, *job, open, plan);
+    if (seen.stale && !begun && seen.transactions == 0) co_return job;
+    begun = true;
+    end.remote_mta = connection->mx_host;
+    end.soon = end.soon || seen.stale;
+    end.ambiguous = end.ambiguous || seen.ambiguous;
+    unreadable = unreadable || seen.unreadable;
+    failed = failed || seen.failed;
+    worked = worked || (!seen.failed && !seen.unreadable);
+    passed = passed || seen.accepted > 0;
+
+    open.clear();
+    std::vector<RecipientFate> delivered, onward;
+    for (RecipientFate& fate : seen.fates) {
+      const auto earlier = std::find_if(before.begin(), before.end(), [&](const RecipientFate& other) {
+        return other.recipient == fate.recipient;
+      });
+      if (earlier != before.end() && !seen.spent) fate.besides = in_short(*earlier);
+      if (fate.fate == Fate::deferred && fate.elsewhere) {
+        open.push_back(fate.recipient);
+        onward.push_back(std::move(fate));
+      } else if (fate.fate == Fate::delivered) {
+        delivered.push_back(std::move(fate));
+      } else {
+        end.fates.push_back(std::move(fate));
+      }
+    }
+    before = std::move(onward);
+    const auto give_up = [&] {
+      for (auto* some : {&delivered, &before})
+        for (RecipientFate& fate : *some) end.fates.push_back(std::move(fate));
+    };
+    leave(tour, seen, *connection);
+    if (open.empty() || !tour.goes_on(context_.loop.now()) || !context_.spool.healthy()) {
+      give_up();
+      break;
+    }
+    // D-13: what this host took is on record before another one is looked for.
+    if (!delivered.empty()) {
+      AttemptEnd part;
+      part.remote_mta = connection->mx_host;
+      part.fates = std::move(delivered);
+      delivered.clear();
+      settler_.settle_delivered(*job, std::move(part), plan.rules->settings);
+    }
+    if (seen.spent) {
+      // In order, so that its place is free again: the host may have no more of them.
+      if (!connection->session->broken()) co_await connection->session->quit();
+      connection.reset();
+    } else if (seen.orderly && !better && !connection->session->broken()) {
+      better = std::move(connection);
+    } else {
+      pool_.close(std::move(connection));
+    }
+    auto dialled = co_await dial_on(plan, job->message->size, tour);
+    if (auto* refusal = std::get_if<Refusal>(&dialled)) {
+      if (!refusal->none_left)
+        for (RecipientFate& fate : before)
+          fate.besides += (fate.besides.empty() ? "then: " : "; then: ") + refusal->text;
+      give_up();
+      break;
+    }
+    if (!seen.spent) context_.totals.next_hosts.fetch_add(1, std::memory_order_relaxed);
+    connection = std::get<std::unique_ptr<Connection>>(std::move(dialled));
+  }
+  if (better) {
+    if (connection && !connection->session->broken()) pool_.put(std::move(connection));
+    connection = std::move(better);
+  }
+  const bool encrypted =
+      std::any_of(end.fates.begin(), end.fates.end(), [](const auto& fate) { return fate.met && fate.met->encrypted; });
+  (encrypted ? context_.totals.encrypted : context_.totals.clear).fetch_add(1, std::memory_order_relaxed);
+  if (failed && !worked && !passed) {
+    const SystemTime until = context_.loop.paced() + schedule_.gap(lane.failures() + 1, context_.random());
+    lane.trouble(until, end.fates.empty() ? "connection lost" : end.fates.front().diagnostic);
+  } else if (worked && !unreadable) {
+    lane.succeeded();
+  }
+  settler_.settle(lane, std::move(job), std::move(end), plan.rules->settings);
+  co_return nullptr;
+}
+
+event::Task<Attempt::Visit> Attempt::visit(Connection& connection, const queue::Job& job,
+                                           std::vector<std::uint32_t> left, Plan& plan) {
+  Visit seen;
+  std::uint32_t at_once = plan.rules->settings.recipients_per_transaction;
+  if (const auto rcpt_max = connection.session->extensions().rcpt_max)
+    at_once = std::min(at_once, std::max(*rcpt_max, 1U));
+  while (!left.empty() && !seen.spent && !connection.session->broken() && context_.spool.healthy()) {
+    const bool current = co_await holds(plan);
+    if (!current) {
+      seen.stale = true;
+      break;
+    }
+    smtp::Transaction transaction;
+    transaction.message = job.message;
+    const auto count = static_cast<std::ptrdiff_t>(std::min<std::size_t>(left.size(), at_once));
+    transaction.recipients.assign(left.begin(), left.begin() + count);
+    left.erase(left.begin(), left.begin() + count);
+    const smtp::Transaction sent = transaction;
+    auto body = context_.spool.open(context_.loop, job.message);
+    const smtp::TransactionResult result =
+        co_await connection.session->transact(std::move(transaction), std::move(body));
+    ++seen.transactions;
+    took_part(seen, connection, sent, result, left);
+  }
+  for (const std::uint32_t recipient : left) {
+    RecipientFate fate =
+        seen.stale ? our_word(recipient, "4.7.0", "the policy of its domain changed during the attempt")
+                   : our_word(recipient, "4.4.2",
+                              (seen.spent || connection.session->broken() ? "the connection to " + connection.mx_host
+                                                                          : std::string("deliveries")) +
+                                  " ended before this recipient's turn");
+    fate.elsewhere = !seen.stale && context_.spool.healthy();
+    seen.fates.push_back(std::move(fate));
+  }
+  const auto met = std::make_shared<const Meeting>(meeting_of(connection));
+  for (RecipientFate& fate : seen.fates) {
+    fate.met = met;
+    if (context_.planted == PlantedFault::first_host_only) fate.elsewhere = false;
+  }
+  co_return seen;
+}
+
+// The end of one transaction.
+void Attempt::took_part(Visit& seen, Connection& connection, const smtp::Transaction& sent,
+                        const smtp::TransactionResult& result, std::vector<std::uint32_t>& left) {
+  const bool encrypted = connection.facts.starttls == StartTls::established;
+  const bool lost_dot = ambiguous(result);
+  seen.ambiguous = seen.ambiguous || lost_dot;
+  seen.unreadable = seen.unreadable || result.unreadable;
+  seen.orderly = seen.orderly && orderly(result);
+  if (!encrypted && demands_encryption(result))
+    context_.hosts.wants_encryption(connection.mx_host, context_.loop.now());
+  if (connection.accepted > 0 && ends_session(result) &&
+      context_.planted != PlantedFault::count_session_limit_as_failure) {
+    seen.spent = true;
+    suspected_.emplace(connection.mx_host, connection.messages);
+    context_.totals.sessions_spent.fetch_add(1, std::memory_order_relaxed);
+  } else if (result.failure && !result.unreadable) {
+    seen.failed = true;
+  }
+  ++connection.messages;
+  if (result.final && result.final->positive()) {
+    ++connection.accepted;
+    ++seen.accepted;
+    if (suspected_ && suspected_->first == connection.mx_host) {
+      context_.hosts.learn_session_limit(suspected_->first, suspected_->second, context_.loop.now());
+      suspected_.reset();
+    }
+  }
+  const Channel channel =
+      encrypted || context_.planted == PlantedFault::bounce_on_530 ? Channel::encrypted : Channel::clear;
+  std::vector<std::uint32_t> again;
+  for (RecipientFate& fate : fates_of(sent, result, channel)) {
+    if (lost_dot && context_.planted == PlantedFault::retry_after_lost_dot) fate.elsewhere = true;
+    if (fate.fate == Fate::again && !connection.session->broken()) {
+      again.push_back(fate.recipient);
+      continue;
+    }
+    if (fate.fate == Fate::again) {
+      fate.fate = Fate::deferred;
+      fate.elsewhere = true;
+    }
+    if (context_.planted == PlantedFault::count_session_limit_as_failure && ends_session(result))
+      fate.elsewhere = false;
+    seen.fates.push_back(std::move(fate));
+  }
+  // The rest goes in the next transaction, in their order (M25). It shrinks: at least one was accepted.
+  left.insert(left.begin(), again.begin(), again.end());
+}
+
+void Attempt::leave(Tour& tour, const Visit& seen, Connection& connection) {
+  if (seen.spent) return tour.once_more(connection.mx_host, connection.endpoint);
+  tour.tried(connection.mx_host, connection.endpoint);
+  tour.end_session();
+  if (seen.orderly) tour.leave(connection.mx_host);
+  if (seen.failed && seen.accepted == 0)
+    context_.hosts.unreachable(connection.mx_host, context_.loop.now() + avoid_failed);
+}
+
+// A place for a connection that is about to be given back is waited for a little.
+event::Task<DialResult> Attempt::dial_on(const Plan& plan, std::uint64_t size, Tour& tour) {
+  for (int looks = 0;; ++looks) {
+    auto dialled = co_await dialer_.dial(plan, size, tour);
+    const auto* refusal = std::get_if<Refusal>(&dialled);
+    if (refusal == nullptr || !refusal->no_place || looks >= place_looks) co_return dialled;
+    co_await event::sleep_for(context_.loop, place_pause);
+  }
+}
+
+}  // namespace sealpost::delivery

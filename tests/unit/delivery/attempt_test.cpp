@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One attempt along the hosts of a domain: who is asked next, what is never asked twice, what counts as a failure.
+#include "delivery/attempt.hpp"
+
+#include <functional>
+
+#include "../smtp/scripted_peer.hpp"
+#include "delivery/courier.hpp"
+#include "delivery_world.hpp"
+#include "event/sim_network.hpp"
+
+using namespace sealpost;
+using namespace sealpost::delivery;
+using namespace sealpost::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+// A host: what it says in its first session, its second, ...; the last goes on.
+struct Host {
+  using Script = std::function<void(ScriptedPeer&, std::size_t session)>;
+  Host(event::SimLoop& loop, event::SimNetwork& network, const char* address, Script script_)
+      : script(std::move(script_)), scope(loop) {
+    network.listen(Endpoint(*IpAddress::parse(address), 25), [this](std::unique_ptr<event::Stream> stream) {
+      sessions.push_back(std::make_unique<ScriptedPeer>());
+      sessions.back()->always("EHLO", "250-mx.test\r\n250 PIPELINING\r\n");
+      if (script) script(*sessions.back(), sessions.size());
+      scope.spawn(sessions.back()->run(std::move(stream)));
+    });
+  }
+  std::size_t messages() const {
+    std::size_t count = 0;
+    for (const auto& session : sessions) count += session->messages;
+    return count;
+  }
+  std::size_t heard(std::string_view line) const {
+    std::size_t count = 0;
+    for (const auto& session : sessions) count += session->count(line);
+    return count;
+  }
+  Script script;
+  std::vector<std::unique_ptr<ScriptedPeer>> sessions;
+  event::TaskScope scope;
+};
+
+Host::Script always(const char* verb, Say say) {
+  return [verb, say](ScriptedPeer& peer, std::size_t) { peer.always(verb, say); };
+}
+
+struct World : DeliveryWorld {
+  explicit World(PlantedFault fault = PlantedFault::none) {
+    connector.real = &network;
+    context->planted = fault;
+    resolver.mx("b.example", {{10, "mx1.b.example"}, {20, "mx2.b.example"}});
+    resolver.address("mx1.b.example", {"198.51.100.1"});
+    resolver.address("mx2.b.example", {"198.51.100.2"});
+    auto made = std::make_shared<Rules>();
+    made->settings.hostname = "relay.test";
+    made->settings.routing.allow_destinations = {*Network::parse("198.51.100.0/24")};
+    rules = std::move(made);
+    courier = std::make_unique<DeliveryCourier>(*context, rules, schedule);
+    shard->start(*courier);
+  }
+  ~World() { shard.reset(); }
+  Host& add(const char* address, Host::Script script = nullptr) {
+    hosts_made.push_back(std::make_unique<Host>(loop, network, address, std::move(script)));
+    return *hosts_made.back();
+  }
+  void send(std::vector<std::string> to = {"u@b.example"}) { accept(message("a@here.example", std::move(to))); }
+
+  event::SimNetwork network{loop, 1, Endpoint(*IpAddress::parse("192.0.2.1"), 0)};
+  std::vector<std::unique_ptr<Host>> hosts_made;
+  RulesPtr rules;
+  std::unique_ptr<DeliveryCourier> courier;
+};
+
+}  // namespace
+
+TEST_CASE("RFC 5321 §5.1: what the first host cannot take now, the second gets in the same attempt") {
+  struct Row {
+    const char* name;
+    const char* verb;
+    Say say;
+  };
+  for (const Row& row : std::vector<Row>{
+           {"4yz greeting", "", "451 later\r\n"},
+           {"5yz greeting", "", "554 not you\r\n"},
+           {"4yz to EHLO", "EHLO", "451 later\r\n"},
+           {"4yz to MAIL", "MAIL", "451 4.3.0 local trouble\r\n"},
+           {"503 to MAIL", "MAIL", "503 5.5.1 polite people say hello first\r\n"},
+           {"421 to MAIL", "MAIL", {"421 4.3.2 closing\r\n", Say::hang_up}},
+           {"MAIL, gone", "MAIL", {"", Say::hang_up}},
+           {"MAIL, silent", "MAIL", {"", Say::fall_silent}},
+           {"MAIL, nonsense", "MAIL", "hello\r\n"},
+           {"4yz to RCPT", "RCPT", "451 4.3.0 lookup trouble\r\n"},
+           {"RCPT, gone", "RCPT", {"", Say::hang_up}},
+           {"RCPT, silent", "RCPT", {"", Say::fall_silent}},
+           {"4yz to DATA", "DATA", "451 4.3.0 later\r\n"},
+           {"421 to DATA", "DATA", {"421 4.3.2 no disk\r\n", Say::hang_up}},
+           {"DATA, silent", "DATA", {"", Say::fall_silent}},
+           {"4yz to the final dot", ".", "452 4.3.1 mailbox system full\r\n"},
+           {"421 to the final dot", ".", {"421 4.3.2 closing\r\n", Say::hang_up}},
+       }) {
+    CAPTURE(row.name);
+    World world;
+    world.add("198.51.100.1", always(row.verb, row.say));
+    Host& second = world.add("198.51.100.2");
+    world.send();
+    world.loop.advance(7min);
+    CHECK(second.messages() == 1);
+    CHECK(world.queued().empty());
+  }
+}
+
+TEST_CASE("D-16: each recipient is delivered once, wherever it was taken") {
+  World world;
+  Host& first = world.add("198.51.100.1", [](ScriptedPeer& peer, std::size_t) {
+    peer.says["RCPT"] = {"250 ok\r\n", "451 later\r\n", "550 5.1.1 nobody\r\n"};
+  });
+  Host& second = world.add("198.51.100.2");
+  world.send({"u@b.example", "v@b.example", "w@b.example"});
+  world.loop.advance(30s);
+  CHECK(first.messages() == 1);
+  CHECK(second.messages() == 1);
+  CHECK(second.heard("RCPT TO:<v@b.example>") == 1);
+  CHECK(second.heard("RCPT") == 1);
+  CHECK(world.totals.delivered == 2);
+  CHECK(world.totals.bounced == 1);
+}
+
+TEST_CASE("D-13: what the first host took is on record before the second answers") {
+  World world;
+  world.add("198.51.100.1",
+            [](ScriptedPeer& peer, std::size_t) { peer.says["RCPT"] = {"250 ok\r\n", "451 later\r\n"}; });
+  world.add("198.51.100.2", always("MAIL", {"", Say::fall_silent}));
+  world.send({"u@b.example", "v@b.example"});
+  world.loop.advance(10s);
+  world.shard.reset();
+  world.courier.reset();
+  const auto recovered = world.reopen();
+  REQUIRE(recovered.size() == 1);
+  CHECK(recovered[0]->progress[0].state == spool::RecipientState::delivered);
+  CHECK(recovered[0]->progress[1].state == spool::RecipientState::pending);
+}
+
+TEST_CASE("D-15: after a lost reply to the final dot no other host is asked") {
+  for (const Say& say : std::vector<Say>{{"", Say::hang_up}, {"", Say::fall_silent}, "what\r\n", "354 go\r\n"}) {
+    World world;
+    Host& first = world.add("198.51.100.1", always(".", say));
+    Host& second = world.add("198.51.100.2");
+    world.send();
+    world.loop.advance(14min);
+    CHECK(first.messages() == 1);
+    CHECK(second.sessions.empty());
+    CHECK(world.queued().size() == 1);
+  }
+}
+
+TEST_CASE("greylisting hosts are asked once each in an attempt, three at most in the first") {
+  World world;
+  world.resolver.mx("b.example", {{10, "mx1.b.example"}, {20, "mx2.b.example"}, {30, "mx3.b.example"},
+                                  {40, "mx4.b.example"}, {50, "mx5.b.example"}});
+  std::vector<Host*> all;
+  for (int i = 1; i <= 5; ++i) {
+    const std::string address = "198.51.100." + std::to_string(i);
+    world.resolver.address("mx" + std::to_string(i) + ".b.example", {address.c_str()});
+    all.push_back(&world.add(address.c_str(), always("RCPT", "450 4.7.1 greylisted\r\n")));
+  }
+  world.send();
+  world.loop.advance(1min);
+  std::size_t asked = 0;
+  for (const Host* host : all) {
+    CHECK(host->sessions.size() <= 1);
+    asked += host->heard("RCPT");
+  }
+  CHECK(asked == 3);
+  const auto entries = world.queued();
+  REQUIRE(entries.size() == 1);
+  CHECK(entries[0].attempts == 1);
+  CHECK(entries[0].reason.find("mx1.b.example: 450") != std::string::npos);
+}
+
+TEST_CASE("a definite 5yz to RCPT is final at the first host") {
+  World world;
+  world.add("198.51.100.1", always("RCPT", "550 5.1.1 nobody\r\n"));
+  Host& second = world.add("198.51.100.2");
+  world.send();
+  world.loop.advance(30s);
+  CHECK(second.sessions.empty());
+  CHECK(world.totals.bounced == 1);
+}
+
+TEST_CASE("T-03: a host that refuses mail in clear and wants TLS is tried again, and never bounces mail at once") {
+  for (const char* words : {"530 5.7.0 Must issue a STARTTLS command first\r\n", "523 5.7.10 Encryption Needed\r\n",
+                            "538 5.7.11 Encryption required for requested authentication mechanism\r\n",
+                            "554 5.7.1 TLS required, use STARTTLS\r\n", "550 5.7.10 encryption needed\r\n"}) {
+    CAPTURE(words);
+    World world;
+    world.add("198.51.100.1", always("MAIL", words));
+    world.add("198.51.100.2", always("RCPT", words));
+    world.send();
+    world.loop.advance(30s);
+    CHECK(world.totals.bounced == 0);
+    CHECK(world.queued().size() == 1);
+    CHECK(world.hosts.encryption_wanted("mx1.b.example", world.loop.now()));
+  }
+}
+
+TEST_CASE("N messages per session: a new connection at once, no failure, and the number is learned") {
+  for (const Say& end : std::vector<Say>{{"421 4.7.0 too many messages in this session\r\n", Say::hang_up},
+                                         {"", Say::hang_up},
+                                         "452 4.4.5 too many messages\r\n",
+                                         "450 4.7.1 enough for one session\r\n"}) {
+    CAPTURE(end.text);
+    World world;
+    world.resolver.mx("b.example", {{10, "mx1.b.example"}});
+    Host& only = world.add("198.51.100.1", [&](ScriptedPeer& peer, std::size_t) {
+      peer.says["MAIL"] = {"250 ok\r\n", "250 ok\r\n", "250 ok\r\n", end};
+    });
+    for (int i = 0; i < 40; ++i) world.send();
+    world.loop.advance(5s);
+    CHECK(only.messages() == 40);
+    CHECK(world.queued().empty());
+    CHECK(world.totals.deferred == 0);
+    CHECK(world.hosts.session_limit("mx1.b.example", world.loop.now()) == 3);
+    CHECK_FALSE(world.hosts.session_limit("mx1.b.example", world.loop.now() + 2h));
+  }
+}
+
+TEST_CASE("a host that ends every session before the first message has failed, and is left alone") {
+  World world;
+  world.resolver.mx("b.example", {{10, "mx1.b.example"}});
+  Host& only = world.add("198.51.100.1", always("MAIL", {"421 4.7.0 too many messages\r\n", Say::hang_up}));
+  for (int i = 0; i < 10; ++i) world.send();
+  world.loop.advance(1min);
+  CHECK(only.sessions.size() <= 10);
+  CHECK(world.queued().size() == 10);
+}
+
+TEST_CASE("RFC 5321 §3.1: a host that says 554 as greeting gets QUIT") {
+  World world;
+  world.resolver.mx("b.example", {{10, "mx1.b.example"}});
+  Host& only = world.add("198.51.100.1", always("", "554 5.7.1 no service for you\r\n"));
+  world.send();
+  world.loop.advance(10s);
+  REQUIRE(only.sessions.size() == 1);
+  CHECK(only.sessions[0]->heard == std::vector<std::string>{"QUIT"});
+}
+
+TEST_CASE("every planted fault of deliveries is found") {
+  for (const auto& [fault, name] : planted_faults) {
+    CAPTURE(name);
+    World world(fault);
+    bool found = false;
+    if (fault == PlantedFault::first_host_only) {
+      world.add("198.51.100.1", always("MAIL", "451 later\r\n"));
+      const Host& second = world.add("198.51.100.2");
+      world.send();
+      world.loop.advance(30s);
+      found = second.messages() == 0;
+    } else if (fault == PlantedFault::retry_after_lost_dot) {
+      world.add("198.51.100.1", always(".", {"", Say::hang_up}));
+      const Host& second = world.add("198.51.100.2");
+      world.send();
+      world.loop.advance(30s);
+      found = second.messages() == 1;
+    } else if (fault == PlantedFault::bounce_on_530) {
+      world.add("198.51.100.1", always("MAIL", "530 5.7.0 Must issue a STARTTLS command first\r\n"));
+      world.send();
+      world.loop.advance(30s);
+      found = world.totals.bounced == 1;
+    } else if (fault == PlantedFault::count_session_limit_as_failure) {
+      world.resolver.mx("b.example", {{10, "mx1.b.example"}});
+      world.add("198.51.100.1", [](ScriptedPeer& peer, std::size_t) {
+        peer.says["MAIL"] = {"250 ok\r\n", {"421 enough\r\n", Say::hang_up}};
+      });
+      for (int i = 0; i < 20; ++i) world.send();
+      world.loop.advance(30s);
+      found = world.totals.deferred > 0;
+    } else {
+      found = true;  // stale_policy: policy_change_test.cpp
+    }
+    CHECK(found);
+  }
+}
