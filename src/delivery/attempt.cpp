@@ -46,15 +46,15 @@ event::Task<bool> Attempt::holds(Plan& plan) {
   if (context_.planted == PlantedFault::stale_policy) co_return true;
   if (plan.rules != in_force_) co_return false;
   const bool same = co_await still_current(context_, plan);
-  co_return same && plan.rules == in_force_;
+  co_return same&& plan.rules == in_force_;
 }
 
 event::Task<queue::JobPtr> Attempt::run(queue::JobOwner& lane, queue::JobPtr job, Plan& plan, Tour tour,
                                         std::unique_ptr<Connection>& connection) {
   AttemptEnd end;
   std::vector<std::uint32_t> open = job->recipients;
-  std::vector<RecipientFate> before;        // the words of earlier hosts about those that are open
-  std::unique_ptr<Connection> better;       // a host that works and did not want some of them: others may
+  std::vector<RecipientFate> before;   // the words of earlier hosts about those that are open
+  std::unique_ptr<Connection> better;  // a host that works and did not want some of them: others may
   bool failed = false, worked = false, unreadable = false, passed = false, begun = false;
   for (;;) {
     Visit seen = co_await visit(*connection, *job, open, plan);
@@ -126,8 +126,8 @@ event::Task<queue::JobPtr> Attempt::run(queue::JobOwner& lane, queue::JobPtr job
     if (connection && !connection->session->broken()) pool_.put(std::move(connection));
     connection = std::move(better);
   }
-  const bool encrypted =
-      std::any_of(end.fates.begin(), end.fates.end(), [](const auto& fate) { return fate.met && fate.met->encrypted; });
+  const bool encrypted = std::any_of(end.fates.begin(), end.fates.end(),
+                                     [](const auto& fate) { return fate.met && fate.met->encrypted; });
   (encrypted ? context_.totals.encrypted : context_.totals.clear).fetch_add(1, std::memory_order_relaxed);
   if (failed && !worked && !passed) {
     const SystemTime until = context_.loop.paced() + schedule_.gap(lane.failures() + 1, context_.random());
@@ -165,11 +165,12 @@ event::Task<Attempt::Visit> Attempt::visit(Connection& connection, const queue::
   }
   for (const std::uint32_t recipient : left) {
     RecipientFate fate =
-        seen.stale ? our_word(recipient, "4.7.0", "the policy of its domain changed during the attempt")
-                   : our_word(recipient, "4.4.2",
-                              (seen.spent || connection.session->broken() ? "the connection to " + connection.mx_host
-                                                                          : std::string("deliveries")) +
-                                  " ended before this recipient's turn");
+        seen.stale
+            ? our_word(recipient, "4.7.0", "the policy of its domain changed during the attempt")
+            : our_word(recipient, "4.4.2",
+                       (seen.spent || connection.session->broken() ? "the connection to " + connection.mx_host
+                                                                   : std::string("deliveries")) +
+                           " ended before this recipient's turn");
     fate.elsewhere = !seen.stale && context_.spool.healthy();
     seen.fates.push_back(std::move(fate));
   }

@@ -37,12 +37,12 @@ class Attempt {
     Visit() = default;
     std::vector<RecipientFate> fates;
     std::uint32_t transactions = 0, accepted = 0;
-    bool stale = false;        // stopped because the plan no longer holds
-    bool spent = false;        // ended having carried what the host takes in one session
-    bool ambiguous = false;    // D-15
-    bool unreadable = false;   // our spool's trouble, not the lane's
-    bool failed = false;       // the session was lost
-    bool orderly = true;       // whatever was refused was refused for its own sake
+    bool stale = false;       // stopped because the plan no longer holds
+    bool spent = false;       // ended having carried what the host takes in one session
+    bool ambiguous = false;   // D-15
+    bool unreadable = false;  // our spool's trouble, not the lane's
+    bool failed = false;      // the session was lost
+    bool orderly = true;      // whatever was refused was refused for its own sake
   };
   event::Task<bool> holds(Plan& plan);
   event::Task<Visit> visit(Connection& connection, const queue::Job& job, std::vector<std::uint32_t> left,

@@ -54,9 +54,10 @@ using ClientIdentities = std::map<std::string, std::shared_ptr<const tls::Server
 struct Totals {
   std::atomic<std::uint64_t> delivered{0}, deferred{0}, bounced{0}, connections{0}, reused{0}, handshakes{0};
   std::atomic<std::uint64_t> encrypted{0}, clear{0}, refused_by_policy{0}, dsns{0}, rerouted{0};
-  std::atomic<std::uint64_t> next_hosts{0};     // times an attempt went on to another host after an answer
-  std::atomic<std::uint64_t> sessions_spent{0};  // sessions that ended having carried what the host takes in one
-  std::atomic<std::uint64_t> decided_again{0};   // attempts whose policy changed before MAIL
+  std::atomic<std::uint64_t> next_hosts{0};  // times an attempt went on to another host after an answer
+  std::atomic<std::uint64_t> sessions_spent{
+      0};  // sessions that ended having carried what the host takes in one
+  std::atomic<std::uint64_t> decided_again{0};  // attempts whose policy changed before MAIL
 };
 
 // Reloadable: read once per attempt, kept by those who started with it (T-52).

@@ -126,7 +126,8 @@ event::Task<bool> DeliveryCourier::deliver(queue::Lane& lane, queue::JobPtr job,
           co_return false;
         }
         const bool changed = co_await policy_changed(*plan, *refusal);
-        if (changed && round < most_rounds) {  // the refusal was the old policy's, and so is nobody's any more
+        if (changed &&
+            round < most_rounds) {  // the refusal was the old policy's, and so is nobody's any more
           plan.reset();
           continue;
         }

@@ -219,7 +219,9 @@ event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endp
   }
   context_.hosts.reached(host);
   if (!session->remark().empty())
-    log::info("odd_host", {{"domain", plan.recipient_domain}, {"mx", where(host, endpoint)}, {"what", session->remark()}});
+    log::info(
+        "odd_host",
+        {{"domain", plan.recipient_domain}, {"mx", where(host, endpoint)}, {"what", session->remark()}});
 
   SessionFacts facts;
   facts.starttls = StartTls::not_tried;

@@ -34,7 +34,8 @@ class Dialer {
     classical,
     clear
   };  // classical: TLS with a small first flight (T18)
-  event::Task<std::unique_ptr<Connection>> try_host(const Plan& plan, const MxHost& host, Walk& walk, Tour& tour);
+  event::Task<std::unique_ptr<Connection>> try_host(const Plan& plan, const MxHost& host, Walk& walk,
+                                                    Tour& tour);
   event::Task<std::unique_ptr<Connection>> try_endpoint(HostAttempt& attempt, Endpoint endpoint, Walk& walk);
   event::Task<std::unique_ptr<Connection>> open(HostAttempt& attempt, Endpoint endpoint, Manner manner,
                                                 Walk& walk);

@@ -6,7 +6,7 @@ namespace {
 constexpr std::size_t remembered_hosts = 100'000;
 constexpr auto limit_believed = std::chrono::hours(1);
 constexpr auto encryption_believed = std::chrono::hours(24);
-}
+}  // namespace
 
 HostRegistry::Lease& HostRegistry::Lease::operator=(Lease&& other) noexcept {
   if (this != &other) {

@@ -59,7 +59,9 @@ bool too_many(const Reply& reply, bool others_accepted) noexcept {
   return reply.code == 452 || reply.code == 552;
 }
 
-bool contains(std::string_view text, std::string_view word) { return text.find(word) != std::string_view::npos; }
+bool contains(std::string_view text, std::string_view word) {
+  return text.find(word) != std::string_view::npos;
+}
 
 bool refused_in_clear(const std::optional<Reply>& reply) { return reply && demands_encryption(*reply); }
 
@@ -88,9 +90,8 @@ bool ends_session(const smtp::TransactionResult& result) noexcept {
   if (result.mail) return result.mail->transient();
   if (result.final) return result.final->code == 421;
   if (!result.failure) {  // nobody was taken, for want of room in this session
-    return !result.rcpt.empty() && std::all_of(result.rcpt.begin(), result.rcpt.end(), [](const auto& reply) {
-      return reply && reply->code == 452;
-    });
+    return !result.rcpt.empty() && std::all_of(result.rcpt.begin(), result.rcpt.end(),
+                                               [](const auto& reply) { return reply && reply->code == 452; });
   }
   const smtp::SessionError& failure = *result.failure;
   if (failure.stage == Stage::final_dot) return false;
@@ -98,9 +99,7 @@ bool ends_session(const smtp::TransactionResult& result) noexcept {
   return failure.error.code == Errc::closed || failure.error.code == Errc::io;
 }
 
-bool orderly(const smtp::TransactionResult& result) noexcept {
-  return !result.failure && !result.mail;
-}
+bool orderly(const smtp::TransactionResult& result) noexcept { return !result.failure && !result.mail; }
 
 bool ambiguous(const smtp::TransactionResult& result) noexcept {
   return result.failure && result.failure->stage == Stage::final_dot && !result.failure->reply;

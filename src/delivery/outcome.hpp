@@ -61,16 +61,15 @@ struct RecipientFate {
   RecipientFate() = default;
   std::uint32_t recipient = 0;
   Fate fate = Fate::deferred;
-  std::string status;      // "2.1.5", "5.1.1", "4.4.2"
-  std::string diagnostic;  // remote reply or our own words, one printable line
-  bool remote = false;     // the words are the remote MTA's
-  bool elsewhere = false;  // deferred, and another host may be asked at once
-  std::string besides;     // what was met at other hosts of this attempt, in short
+  std::string status;                  // "2.1.5", "5.1.1", "4.4.2"
+  std::string diagnostic;              // remote reply or our own words, one printable line
+  bool remote = false;                 // the words are the remote MTA's
+  bool elsewhere = false;              // deferred, and another host may be asked at once
+  std::string besides;                 // what was met at other hosts of this attempt, in short
   std::shared_ptr<const Meeting> met;  // null: no session, or its recorder did not say
 };
 
 enum class Channel : std::uint8_t { clear, encrypted };
-
 
 // What one transaction did to each of its recipients.
 std::vector<RecipientFate> fates_of(const smtp::Transaction& transaction,

@@ -249,8 +249,7 @@ void Settler::settle_delivered(queue::Job& job, AttemptEnd end, const Settings& 
   settlement.outcome.id = job.message->id;
   settlement.outcome.when = context_.loop.date();
   for (const RecipientFate& fate : end.fates) {
-    add_delivered(settlement, fate,
-                  told_of(job.message->envelope, fate, end, settlement.outcome.when));
+    add_delivered(settlement, fate, told_of(job.message->envelope, fate, end, settlement.outcome.when));
     std::erase(job.recipients, fate.recipient);
   }
   scope_.spawn(record(std::move(settlement)));

@@ -20,7 +20,8 @@ class Walk {
   static constexpr std::size_t most_endpoints = 16;
 
   // `endpoints`: how many the attempt has tried before this walk.
-  explicit Walk(std::uint64_t size, std::size_t endpoints = 0) noexcept : size_(size), endpoints_(endpoints) {}
+  explicit Walk(std::uint64_t size, std::size_t endpoints = 0) noexcept
+      : size_(size), endpoints_(endpoints) {}
   std::uint64_t size() const noexcept { return size_; }
 
   void next_host() noexcept;

@@ -40,7 +40,9 @@ class CachedStsService final : public StsService {
   event::Task<StsState> refresh(event::Loop& home, std::string policy_domain) override;
   event::Task<std::vector<Entry>> entries(event::Loop& home, std::string domain_filter) override;
   std::uint64_t version() const noexcept override { return version_.load(std::memory_order_acquire); }
-  void on_change(std::function<void(const std::string&)> changed) override { on_change_ = std::move(changed); }
+  void on_change(std::function<void(const std::string&)> changed) override {
+    on_change_ = std::move(changed);
+  }
 
   struct Counters {
     std::atomic<std::uint64_t> fetched{0}, failed{0}, refreshed{0}, alerts{0};

@@ -94,7 +94,8 @@ event::Task<SessionResult<Extensions>> ClientSession::open(bool allow_helo) {
   if (!greeting->positive()) co_return refuse(Stage::greeting, std::move(*greeting));
   // Some hosts greet twice, a proxy and the server behind it. Nothing has been asked yet, so nothing can be mistaken;
   // what refuses us counts.
-  for (int more = 0; more < most_greetings && stream_.buffered().find('\n') != std::string_view::npos; ++more) {
+  for (int more = 0; more < most_greetings && stream_.buffered().find('\n') != std::string_view::npos;
+       ++more) {
     auto again = co_await reply(Stage::greeting, limits_.greeting);
     if (!again) co_return std::move(again).error();
     if (again->intermediate()) co_return protocol_error(Stage::greeting, *again);
@@ -108,7 +109,7 @@ event::Task<SessionResult<Extensions>> ClientSession::open(bool allow_helo) {
 event::Task<bool> ClientSession::speaks_again() {
   if (!stream_.buffered().empty()) co_return true;
   const auto more = co_await stream_.fill(late_word);
-  co_return more && *more > 0;
+  co_return more&&* more > 0;
 }
 
 bool ClientSession::has_spoken() {

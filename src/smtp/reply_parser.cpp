@@ -82,9 +82,8 @@ ReplyParser::State ReplyParser::add(std::string_view line) {
   const bool separated = ends || line[3] == '-';
   if (code == 0 || !separated) return fail(Errc::protocol, "no SMTP reply: " + text::printable(line, 64));
   if (begun_ && code != reply_.code) {
-    return fail(Errc::protocol,
-                "reply changes its code from " + std::to_string(reply_.code) + " to that of: " +
-                    text::printable(line, 64));
+    return fail(Errc::protocol, "reply changes its code from " + std::to_string(reply_.code) +
+                                    " to that of: " + text::printable(line, 64));
   }
   if (reply_.lines.size() == most_reply_lines) {
     return fail(Errc::too_long, "reply of more than " + std::to_string(most_reply_lines) + " lines");

@@ -30,7 +30,7 @@ class NoTls final : public tls::Client {
 class NoConnector final : public event::Connector {
  public:
   std::size_t tried = 0;
-  event::Loop* stall = nullptr;       // answers after an hour of its time
+  event::Loop* stall = nullptr;      // answers after an hour of its time
   event::Connector* real = nullptr;  // goes on to this one
 
  private:

@@ -48,8 +48,8 @@ class ChangingSts final : public policy::StsService {
 struct World : DeliveryWorld {
   explicit World(PlantedFault fault = PlantedFault::none) {
     connector.real = &network;
-    context.reset(new Context{loop, resolver, changing, tls, connector, *journal, recorder, *dispatcher, hosts,
-                              guard, totals, [] { return 512U; }});
+    context.reset(new Context{loop, resolver, changing, tls, connector, *journal, recorder, *dispatcher,
+                              hosts, guard, totals, [] { return 512U; }});
     context->planted = fault;
     resolver.mx("b.example", {{10, "mx.b.example"}});
     resolver.address("mx.b.example", {"198.51.100.1"});
@@ -59,12 +59,13 @@ struct World : DeliveryWorld {
     rules = std::move(made);
     courier = std::make_unique<DeliveryCourier>(*context, rules, schedule);
     shard->start(*courier);
-    network.listen(Endpoint(*IpAddress::parse("198.51.100.1"), 25), [this](std::unique_ptr<event::Stream> stream) {
-      sessions.push_back(std::make_unique<ScriptedPeer>());
-      sessions.back()->always("EHLO", "250 mx.b.example\r\n");
-      if (greeting) sessions.back()->always("", *greeting);
-      scope.spawn(sessions.back()->run(std::move(stream)));
-    });
+    network.listen(Endpoint(*IpAddress::parse("198.51.100.1"), 25),
+                   [this](std::unique_ptr<event::Stream> stream) {
+                     sessions.push_back(std::make_unique<ScriptedPeer>());
+                     sessions.back()->always("EHLO", "250 mx.b.example\r\n");
+                     if (greeting) sessions.back()->always("", *greeting);
+                     scope.spawn(sessions.back()->run(std::move(stream)));
+                   });
   }
   ~World() { shard.reset(); }
   std::size_t mails() const {
@@ -157,7 +158,9 @@ TEST_CASE("T-15, S38: a moved MX whose new policy the recheck finds costs no def
   CHECK(world.totals.deferred == 0);
 }
 
-TEST_CASE("T-15: under a policy that does not enforce, mail waits while another is being fetched, and is not tried") {
+TEST_CASE(
+    "T-15: under a policy that does not enforce, mail waits while another is being fetched, and is not "
+    "tried") {
   World world;
   world.changing.change(StsMode::testing, "1", "mx.b.example");
   world.changing.state.changing = true;

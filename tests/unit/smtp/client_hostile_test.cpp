@@ -282,7 +282,8 @@ TEST_CASE("T-34: words the peer was not asked for are never taken for an answer"
     Errc code;
   };
   for (const Row& row : std::vector<Row>{
-           {"more than three greetings", "", "220 a\r\n220 b\r\n220 c\r\n220 d\r\n", Stage::ehlo, Errc::protocol},
+           {"more than three greetings", "", "220 a\r\n220 b\r\n220 c\r\n220 d\r\n", Stage::ehlo,
+            Errc::protocol},
            {"greeting and half a word", "", "220 a\r\n2", Stage::ehlo, Errc::protocol},
            {"reply behind EHLO's", "EHLO", "250 PIPELINING\r\n250 ok\r\n", Stage::mail, Errc::protocol},
            {"250 before the message", "DATA", "354 go\r\n250 taken\r\n", Stage::data, Errc::protocol},
