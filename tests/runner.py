@@ -32,6 +32,7 @@ SUITES = {
     "unit": "asan",
     "fuzz": "asan",
     "threads": "tsan",
+    "campaign": "asan",
 }
 SLOWER = {"asan": 4, "tsan": 8}  # than what a test's own limit was set for
 
@@ -235,6 +236,17 @@ def run_functional(progress: Progress) -> Tally:
     return total
 
 
+def run_campaign(progress: Progress) -> Tally:
+    """The short form, beside nothing else: it freezes and kills, and looks at what arrives meanwhile."""
+    environment = {**os.environ, "SEALPOST_BINARY": str(BUILD / "release" / "sealpost"), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [ROOT / "tests" / "campaign" / "run", "--short", "--fresh"]
+    status, text, log = run_logged("campaign", command, 10 * 60, cwd=ROOT, env=environment)
+    for line in text.splitlines():
+        if re.match(r"\w+ \d+: ", line):
+            progress.say(f"  campaign/{line}")
+    return count_cases("campaign", status, text, log)
+
+
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tests/run", description="Build and run the tests.")
     parser.add_argument("--only", action="append", choices=sorted(SUITES), help="this suite; may be given again")
@@ -256,6 +268,8 @@ def run_suites(wanted: list[str], progress: Progress) -> Tally:
                 progress.say("suite functional, beside what follows")
                 functional = beside.submit(run_functional, progress)
                 suites.remove("functional")
+            if "campaign" in suites:
+                suites.remove("campaign")
             for suite in suites:
                 progress.say(f"suite {suite}")
                 tally = run_meson_suite(suite, progress)
@@ -264,6 +278,11 @@ def run_suites(wanted: list[str], progress: Progress) -> Tally:
         if functional:
             tally = functional.result()
             progress.say(f"suite functional: {tally}")
+            total.add(tally)
+        if "campaign" in wanted:
+            progress.say("suite campaign")
+            tally = run_campaign(progress)
+            progress.say(f"suite campaign: {tally}")
             total.add(tally)
     return total
 

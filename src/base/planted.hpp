@@ -2,7 +2,7 @@
 //
 // Faults planted on purpose, so that the tests are seen to find them. One at a time, named by SEALPOST_PLANT in the
 // environment, and only in builds without optimisation (tests/build debug, asan): an optimised build, which is what is
-// installed, has none of them in it. tests/plants.tsv says which test program finds which.
+// installed, has none of them in it. tests/campaign/plants.tsv says which test program finds which.
 #pragma once
 
 #include <array>

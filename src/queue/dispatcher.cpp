@@ -108,6 +108,10 @@ void Dispatcher::accepted(const spool::StoredMessagePtr& message) {
   place(message, SystemTime{}, true, Believed());
 }
 
+void Dispatcher::later(const spool::StoredMessagePtr& message, SystemTime due) {
+  place(message, due, false, shards_.front()->loop().believed());
+}
+
 void Dispatcher::keep_aside() { aside_ = true; }
 
 void Dispatcher::let_go() {

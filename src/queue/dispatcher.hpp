@@ -40,7 +40,7 @@ class Dispatcher {
   void recovered(const std::vector<spool::StoredMessagePtr>& messages);
 
   // One message whose turn comes at `due`, or when somebody asks for it.
-  void later(const spool::StoredMessagePtr& message, SystemTime due) { place(message, due, false); }
+  void later(const spool::StoredMessagePtr& message, SystemTime due);
   // Between the two what is accepted is kept aside, and nothing but what later() was given is delivered. Any thread.
   void keep_aside();
   void let_go();

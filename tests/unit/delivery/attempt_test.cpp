@@ -261,6 +261,7 @@ TEST_CASE("RFC 5321 §3.1: a host that says 554 as greeting gets QUIT") {
 TEST_CASE("every planted fault of deliveries is found") {
   for (const auto& [fault, name] : planted_faults) {
     CAPTURE(name);
+    if (fault == PlantedFault::stale_policy) continue;  // policy_change_test.cpp finds it
     World world(fault);
     bool found = false;
     if (fault == PlantedFault::first_host_only) {
@@ -280,7 +281,7 @@ TEST_CASE("every planted fault of deliveries is found") {
       world.send();
       world.loop.advance(30s);
       found = world.totals.bounced == 1;
-    } else if (fault == PlantedFault::count_session_limit_as_failure) {
+    } else {
       world.resolver.mx("b.example", {{10, "mx1.b.example"}});
       world.add("198.51.100.1", [](ScriptedPeer& peer, std::size_t) {
         peer.says["MAIL"] = {"250 ok\r\n", {"421 enough\r\n", Say::hang_up}};
@@ -288,8 +289,6 @@ TEST_CASE("every planted fault of deliveries is found") {
       for (int i = 0; i < 20; ++i) world.send();
       world.loop.advance(30s);
       found = world.totals.deferred > 0;
-    } else {
-      found = true;  // stale_policy: policy_change_test.cpp
     }
     CHECK(found);
   }

@@ -206,6 +206,12 @@ std::string check_twice(World& world, const Player& player, Loss loss, bool cras
   return "";
 }
 
+// The first of them, so that a long campaign goes on where it was.
+unsigned first_seed() {
+  const char* text = std::getenv("SEALPOST_CRASH_FIRST");
+  return text == nullptr ? 0 : static_cast<unsigned>(std::max(0, std::atoi(text)));
+}
+
 unsigned seeds() {
   const char* text = std::getenv("SEALPOST_CRASH_SEEDS");
   return text == nullptr ? 1 : static_cast<unsigned>(std::max(1, std::atoi(text)));
@@ -258,7 +264,7 @@ TEST_CASE(
   const std::uint64_t calls = calls_of_scenario(of_start);
   for (std::uint64_t call = of_start + 1; call <= calls; ++call)
     for (unsigned seed = 0; seed <= seeds(); ++seed) {
-      World world(tiny(), call * 1000 + seed);
+      World world(tiny(), call * 1'000'000 + first_seed() + seed);
       REQUIRE(world.start());
       world.disk.stop_at(call);
       Player player(world);
@@ -287,7 +293,7 @@ TEST_CASE(
 TEST_CASE("D-21: the power is cut at each storage call of a start") {
   for (unsigned seed = 0; seed <= seeds(); ++seed)
     for (std::uint64_t call = 1;; ++call) {
-      World world(tiny(), call * 1000 + seed);
+      World world(tiny(), call * 1'000'000 + first_seed() + seed);
       REQUIRE(world.start());
       Player player(world);
       play(player);
