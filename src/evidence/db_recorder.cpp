@@ -17,7 +17,11 @@ DbRecorder::DbRecorder(Store store, unsigned keep_days, Clock clock)
       keep_days_(keep_days),
       thread_(store_, most_waiting,
               {[this](std::vector<Session>& sessions) { round(sessions); }, [this] { forget_old(); },
-               [this](std::size_t lost, const char* why) { lose(lost, why); }}) {}
+               [this](std::size_t lost, const char* why) { lose(lost, why); },
+               [this] {
+                 if (!pending_.empty())
+                   lose(pending_.sessions(), "the relay stopped before it could be written");
+               }}) {}
 
 void DbRecorder::record(Session session) noexcept {
   if (!thread_.add(std::move(session))) dropped_.fetch_add(1, std::memory_order_relaxed);

@@ -42,7 +42,7 @@ std::string base_name(const std::string& path) {
 
 }  // namespace
 
-Expected<std::string> set_aside(const std::string& path) {
+Expected<std::string> set_aside(const std::string& path, Parts parts) {
   const std::string base = base_name(path);
   std::string aside = base;
   for (int number = 2; number < most_tries && !planted(Fault::overwrite_aside) &&
@@ -68,7 +68,7 @@ Expected<std::string> set_aside(const std::string& path) {
     if (!move(from, aside + companions[i])) return fail(from);
     moved[i] = true;
   }
-  if (exists(path) && !move(path, aside)) return fail(path);
+  if (parts == Parts::all && exists(path) && !move(path, aside)) return fail(path);
   return aside;
 }
 

@@ -89,6 +89,8 @@ class Database {
   void put_off();
   // In reopening.cpp: what happens to the file behind its back.
   void look_at_file();
+  Expected<void> copy_out();
+  Expected<void> put_in_place();
   void bring_back();
   void take_over_replacement();
   void try_writing();

@@ -19,6 +19,7 @@ namespace {
 // A disk that damages whatever is written must not fill up with what was put aside.
 constexpr unsigned asides_at_once = 4;
 constexpr std::chrono::hours aside_pause{1};
+constexpr const char* restored_suffix = ".restored";
 
 }  // namespace
 
@@ -63,51 +64,63 @@ void Database::look_at_file() {
   if (now != identity_ && Clock::now() >= next_try_) take_over_replacement();
 }
 
-// Somebody deleted the file. The open handle still has all of it, so it is written to its place again.
-void Database::bring_back() {
-  const std::string restored = settings_.path + ".restored";
+// All that the open handle holds, as a file of its own beside the place it belongs to.
+Expected<void> Database::copy_out() {
+  const std::string restored = settings_.path + restored_suffix;
   std::remove(restored.c_str());
   auto copy = statement("VACUUM INTO ?1");
-  Expected<void> done = copy ? copy->bind(1, restored).done() : Expected<void>(copy.error());
-  if (done) {
-    copy = not_open();  // finalized: the old file is closed whole
-    trouble_ = Trouble::reopen;
-    close();
-    const auto aside = set_aside(settings_.path);  // a log left behind belongs to the file that is gone
-    if (!aside)
-      done = aside.error();
-    else if (std::rename(restored.c_str(), settings_.path.c_str()) != 0)
-      done = Error(Errc::io, name_ + ": rename: " + std::strerror(errno));
-  }
-  if (!done) {
-    std::remove(restored.c_str());
-    raise(Error(done.error().code,
-                "the file was deleted, and cannot be written again: " + done.error().detail));
-    return put_off();
-  }
-  log::warning("database_restored", {{"file", settings_.path}, {"why", "it was deleted while in use"}});
-  next_try_ = {};
+  if (!copy) return copy.error();
+  auto done = copy->bind(1, restored).done();
+  if (!done) std::remove(restored.c_str());
+  return done;
 }
 
-// Another file has its name. If that can be used, it is; else it is as if ours had been deleted.
+Expected<void> Database::put_in_place() {
+  if (std::rename((settings_.path + restored_suffix).c_str(), settings_.path.c_str()) != 0)
+    return Error(Errc::io, name_ + ": rename: " + std::strerror(errno));
+  log::warning("database_restored",
+               {{"file", settings_.path}, {"why", "it was deleted or spoiled while in use"}});
+  next_try_ = {};
+  return {};
+}
+
+// Somebody deleted the file. The open handle still has all of it, so it is written to its place again.
+void Database::bring_back() {
+  Expected<void> done = copy_out();
+  if (done) {
+    trouble_ = Trouble::reopen;
+    close();
+    // A log left behind belongs to the file that is gone: SQLite would take it for the new one's.
+    const auto aside = set_aside(settings_.path);
+    done = aside ? put_in_place() : Expected<void>(aside.error());
+  }
+  if (done) return;
+  raise(
+      Error(done.error().code, "the file was deleted, and cannot be written again: " + done.error().detail));
+  put_off();
+}
+
+// Another file has its name. If that can be used, it is; else it is as if ours had been deleted. The log in their place is
+// ours, and must not be read with theirs.
 void Database::take_over_replacement() {
   log::warning("database_replaced", {{"file", settings_.path}, {"why", "another file has taken its place"}});
-  ConnectionPtr ours = std::move(connection_);
-  const Identity identity = identity_;
-  const auto ready = connect();
+  if (auto copied = copy_out(); !copied) {
+    raise(Error(copied.error().code,
+                "the file was replaced, and what it held cannot be kept: " + copied.error().detail));
+    return put_off();
+  }
+  trouble_ = Trouble::reopen;
+  close();
+  trouble_ = Trouble::none;
+  const auto aside = set_aside(settings_.path, Parts::log);
+  auto ready = aside ? connect() : Expected<void>(aside.error());
   if (ready) {
     ++generation_;
-    sqlite3_db_config(ours.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+    std::remove((settings_.path + restored_suffix).c_str());
     return;
   }
-  const bool damaged = trouble_ == Trouble::damage;
-  connection_ = std::move(ours);
-  identity_ = identity;
-  raise(
-      Error(ready.error().code, "the file was replaced by one that cannot be used: " + ready.error().detail));
-  trouble_ = Trouble::none;
-  put_off();
-  if (damaged && set_aside(settings_.path)) bring_back();
+  if (trouble_ == Trouble::damage && set_aside(settings_.path)) ready = put_in_place();
+  if (!ready) fell_over(ready.error());
 }
 
 // D-23: never repaired in place; kept for whoever wants to look. Nothing of it is written on closing (close()).

@@ -24,6 +24,7 @@ class WriterThread {
     std::function<void(std::vector<Item>&)> round;  // on the thread, once a second and before queries
     std::function<void()> after;                    // on the thread, after each round
     std::function<void(std::size_t lost, const char* why)> failed;  // a round threw; its items are lost
+    std::function<void()> ended;                                    // on the thread, after the last round
   };
 
   // `store` and what the handlers use live longer. Starts at once.
@@ -96,6 +97,7 @@ class WriterThread {
         handlers_.failed(items.size(), error.what());
       }
     }
+    if (handlers_.ended) handlers_.ended();
   }
 
   Store& store_;

@@ -144,6 +144,8 @@ Expected<AlertBook::News> AlertBook::news(Store& store, SystemTime now) {
   }
   news.to_mail.insert(news.to_mail.end(), over.begin(), over.end());
   const auto kept = keep(store, gone);
+  const bool refused = !kept && store.file().is_open() && store.file().trouble() <= sqlite::Trouble::refused;
+  if (refused) return kept.error();
   for (auto& [key, state] : alerts_) {
     state.unsaved = !kept && (state.dirty || state.unsaved);
     state.dirty = false;

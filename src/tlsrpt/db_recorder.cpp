@@ -15,7 +15,11 @@ DbRecorder::DbRecorder(Store store)
     : store_(std::move(store)),
       thread_(store_, most_waiting,
               {[this](std::vector<SessionRecord>& records) { round(records); }, nullptr,
-               [this](std::size_t lost, const char* why) { lose(lost, why); }}) {}
+               [this](std::size_t lost, const char* why) { lose(lost, why); },
+               [this] {
+                 if (!pending_.empty())
+                   lose(pending_.sessions(), "the relay stopped before it could be written");
+               }}) {}
 
 void DbRecorder::count(SessionRecord record) noexcept {
   if (!thread_.add(std::move(record))) dropped_.fetch_add(1, std::memory_order_relaxed);

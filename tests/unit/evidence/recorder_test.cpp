@@ -2,6 +2,7 @@
 #include <doctest.h>
 
 #include <fstream>
+#include <thread>
 
 #include "../policy/scratch_directory.hpp"
 #include "event/event_loop.hpp"
@@ -116,4 +117,25 @@ TEST_CASE("D-23 a question that throws ends neither the thread nor the relay") {
   CHECK(answer.error().code == Errc::unavailable);
   recorder.record(good_session());
   CHECK(handshakes(loop, recorder) == 1);
+}
+
+TEST_CASE("D-23 T-55 what is recorded while the database cannot be used is written when it can") {
+  const test::ScratchDirectory dir;
+  event::EventLoop loop;
+  std::filesystem::create_directory(dir.file("evidence.db"));  // nobody can open that
+  Health health;
+  DbRecorder recorder(Store(dir.file("evidence.db"), &health), 90, at_noon);
+  for (int i = 0; i < 500; ++i) recorder.record(good_session("b" + std::to_string(i % 5) + ".example"));
+  CHECK(handshakes(loop, recorder) == 0);
+  CHECK_FALSE(health.well());
+  std::filesystem::remove(dir.file("evidence.db"));
+  std::uint64_t found = 0;
+  for (int tries = 0; tries < 200 && found == 0; ++tries) {
+    std::this_thread::sleep_for(100ms);
+    found = handshakes(loop, recorder);
+  }
+  CHECK(found == 500);
+  CHECK(recorder.recorded() == 500);
+  CHECK(recorder.dropped() == 0);
+  CHECK(health.well());
 }

@@ -93,7 +93,7 @@ TEST_CASE("workers on their own threads ask; the service may go while the disk i
     fetcher.texts[domain] = policy_text("enforce", week);
   }
   event::ThreadPool pool(2, 1000);
-  auto cache = StsCache::open(directory.path(), service_loop.wall()).value();
+  auto cache = StsCache::open(directory.path()).value();
   auto service = std::make_unique<CachedStsService>(service_loop, table, fetcher, *cache, pool);
   service->start();
   std::thread server([&] { service_loop.run(); });

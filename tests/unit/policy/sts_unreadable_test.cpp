@@ -32,6 +32,11 @@ struct Blocked : World {
     service.reset();
     cache.reset();
   }
+  void start() {
+    restart();
+    service->start();
+    loop.advance(1s);
+  }
   void remove_database() {
     for (const char* part : database_parts) directory.remove(part);
   }
@@ -62,6 +67,7 @@ TEST_CASE("D-24 T-55 sts.db cannot be read: the copy answers, and it is said") {
   world.publish("2", policy_text("enforce", week, "mx.c.test"), "c.test");
   CHECK(world.enforced("c.test"));
   world.unbar("sts.db");
+  CHECK(world.kind("another.test") == Kind::none);  // the cache is asked
   CHECK(world.enforced("c.test"));
   CHECK(world.kind() == Kind::policy);
   world.stop();
@@ -98,7 +104,7 @@ TEST_CASE(
   world.remove_database();
   world.bar("sts.db");
   world.bar("sts-policies.log");
-  world.restart();
+  world.start();
   CHECK(world.kind() == Kind::unknown);
   CHECK(world.kind("other.test") == Kind::unknown);
   CHECK(world.recheck().kind == Kind::unknown);
@@ -158,7 +164,7 @@ TEST_CASE(
       CHECK(world.kind() == Kind::unknown);
       world.stop();
     }
-    world.restart();
+    world.start();
     world.loop.advance(25h);  // long enough: settled, aloud, for good
     CHECK(world.kind() == Kind::none);
   }

@@ -5,6 +5,8 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <thread>
 
 #include "event/event_loop.hpp"
 #include "event/run.hpp"
@@ -84,4 +86,87 @@ TEST_CASE("[tls_rpt] enabled = false counts nothing, and alerts still see every 
   CHECK(seen == 10);
   CHECK(recorder.counted() == 0);
   CHECK(recorder.dropped() == 0);
+}
+
+TEST_CASE("D-25 T-55 what is counted while the database cannot be used is written when it can") {
+  const TempDir dir;
+  event::EventLoop loop;
+  const std::string path = dir.path + "/tlsrpt.db";
+  std::filesystem::create_directory(path);  // nobody can open that
+  Health health;
+  DbRecorder recorder(Store(path, &health));
+  for (int i = 0; i < 2500; ++i) recorder.count(session());
+  using Count = std::uint64_t;
+  const std::function<Expected<Count>(Store&)> ask = [](Store& store) -> Expected<Count> {
+    const auto list = store.policies("2026-03-01", "b.example");
+    if (!list) return list.error();
+    return list->empty() ? Count{0} : list->front().success;
+  };
+  const auto told = event::run_until_done(loop, recorder.ask<Count>(loop, ask));
+  CHECK_FALSE(told);
+  CHECK_FALSE(health.well());
+  std::filesystem::remove(path);
+  Count counted = 0;
+  for (int tries = 0; tries < 200 && counted == 0; ++tries) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    counted = event::run_until_done(loop, recorder.ask<Count>(loop, ask)).value_or(Count{0});
+  }
+  CHECK(counted == 2500);
+  CHECK(recorder.dropped() == 0);
+  CHECK(health.well());
+}
+
+TEST_CASE("D-25 what waits in memory is bounded in kinds, and known kinds are counted on") {
+  Pending pending;
+  std::size_t taken = 0;
+  SessionRecord record = session();
+  for (std::size_t i = 0; i < Pending::most_kinds + 10; ++i) {
+    record.recipient_domain = "d" + std::to_string(i) + ".example";
+    taken += pending.add(record) ? 1u : 0u;
+  }
+  CHECK(taken == Pending::most_kinds);
+  CHECK(pending.kinds() == Pending::most_kinds);
+  record.recipient_domain = "d0.example";
+  CHECK(pending.add(record));
+  CHECK(pending.sessions() == Pending::most_kinds + 1);
+}
+
+TEST_CASE("D-23 R29 of a damaged database the jobs and counts that can still be read are taken over") {
+  const TempDir dir;
+  const std::string path = dir.path + "/tlsrpt.db";
+  {
+    auto store = Store::open(path);
+    REQUIRE(store);
+    std::vector<CountedEntry> entries;
+    for (int i = 0; i < 2000; ++i) {
+      for (CountedEntry& entry : count_session(session())) {
+        entry.key.domain = "d" + std::to_string(i) + ".example";
+        entries.push_back(std::move(entry));
+      }
+    }
+    REQUIRE(store->add(entries));
+    REQUIRE(
+        store->run("INSERT INTO report_job(day,domain,target,state,attempts,first_attempt,next_attempt,"
+                   "last_result) VALUES('2026-03-01','d1.example','mailto:r@d1.example','sent',1,0,0,'')"));
+  }
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(0, std::ios::end);
+  const auto size = static_cast<long>(file.tellp());
+  file.seekp(size - 8192);  // the last pages: some of the rows or of their index
+  file << std::string(8192, '\x5a');
+  file.close();
+  Health health;
+  Store store(path, &health);
+  REQUIRE(store.file().open());
+  for (int i = 0; i < 3; ++i) {  // damage is found where it is read
+    (void)store.policies("2026-03-01", "d1999.example");
+    (void)store.file().number("SELECT count(*) FROM policy NOT INDEXED");
+    (void)store.file().number("SELECT count(*) FROM sessions");
+    (void)store.add(count_session(session()));
+    store.file().tend();
+  }
+  const auto left = store.file().number("SELECT count(*) FROM policy");
+  REQUIRE(left);
+  CHECK(*left >= 1000);
+  CHECK(*store.file().number("SELECT count(*) FROM report_job") == 1);
 }
