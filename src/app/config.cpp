@@ -293,6 +293,7 @@ std::vector<std::string> key_directories(const Config& config) {
   const auto add = [&](const std::string& key) {
     if (!key.empty()) directories.insert(keys::directory_of(key));
   };
+  add(config.source.front() == '(' ? std::string() : config.source);
   add(config.key);
   if (config.dkim) {
     add(config.dkim->key);

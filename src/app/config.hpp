@@ -156,7 +156,7 @@ LoadResult load_config(const std::string& path);
 // meets the same errors when it opens them.
 Findings check_materials(const Config& config, const keys::Source& keys);
 
-// Where the configuration and its rules keep private keys: directories, for the key process.
+// Where private keys may be: the folder of the configuration, and where it and its rules keep some now. For the key process.
 std::vector<std::string> key_directories(const Config& config);
 
 // Every key that is understood, tables included: "delivery.timeouts.mail". What docs/configuration.md must list.

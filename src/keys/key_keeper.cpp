@@ -86,10 +86,15 @@ Answer KeyKeeper::answer(const Request& request) {
 Answer KeyKeeper::load(const Request& request) {
   const std::string& path = request.payload;
   const bool plain = !path.empty() && path.front() == '/' && path.find('\0') == path.npos;
-  if (!plain || std::find(directories_.begin(), directories_.end(), directory_of(path)) == directories_.end())
+  const std::string directory = directory_of(path);
+  const auto holds = [&](const std::string& allowed) {
+    return directory == allowed || directory.starts_with(allowed + "/");
+  };
+  if (!plain || std::none_of(directories_.begin(), directories_.end(), holds))
     return failed(
         Outcome::refused,
-        path + ": keys are read from the directories named at the start only; restart to name another");
+        path + ": keys are read below the folder of the configuration and those that held keys at the start; "
+                         "restart to name another");
   auto key = read_key_file(path);
   if (!key) return failed(key.error().code == Errc::io ? Outcome::io : Outcome::invalid, key.error().detail);
   auto public_key = public_key_of(**key);

@@ -16,7 +16,7 @@ namespace sealpost::keys {
 
 class KeyKeeper {
  public:
-  // Loads from these directories only, so that who takes over the relay's process cannot have other keys of the machine
+  // Loads from these directories and those below them only, so that who takes over the relay's process cannot have other keys of the machine
   // used. Absolute, without "..".
   explicit KeyKeeper(std::vector<std::string> directories);
 

@@ -86,7 +86,8 @@ struct World : DeliveryWorld {
     auto made = event::run_until_done(loop, make_plan(*context, rules, key));
     REQUIRE(std::holds_alternative<Plan>(made));
     const Plan plan = std::get<Plan>(std::move(made));
-    return event::run_until_done(loop, dialer->dial(plan, 100));
+    Tour tour(1, loop.now());
+    return event::run_until_done(loop, dialer->dial(plan, 100, tour));
   }
   // Opened for the domain, and left idle.
   void open_for(const std::string& domain) {
