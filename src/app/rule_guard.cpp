@@ -82,7 +82,11 @@ void Guard::settings() {
 void Guard::rules() {
   const auto compare = [&](const Rules& before, const Rules& after) {
     // The minimum of [tls] is news once, above.
-    return policy::compare_rule_sets(before, after, now_, wanted_.minimum, wanted_.minimum);
+    auto changes = policy::compare_rule_sets(before, after, now_, wanted_.minimum, wanted_.minimum);
+    for (policy::RuleChange& change : changes)
+      if (policy::stands_for_no_rule(change.before)) change.before.clear();
+    std::erase_if(changes, [](const auto& change) { return change.before.empty() && change.after.empty(); });
+    return changes;
   };
   std::set<std::string> held;
   for (const auto& change :

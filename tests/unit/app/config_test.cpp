@@ -444,9 +444,10 @@ TEST_CASE("T-51 a key that others can read is refused") {
 TEST_CASE("T-52 check also opens what the file names") {
   const Directory directory;
   const std::string junk = directory.file("junk.pem", "no certificate in here");
-  const auto result = load_config(
-      directory.file("sealpost.toml", "hostname = \"a.test\"\n[tls]\ncertificate = \"" + junk +
-                                          "\"\nkey = \"" + junk + "\"\ntrust = \"" + junk + "\"\n"));
+  const auto result = load_config(directory.file(
+      "sealpost.toml", "hostname = \"a.test\"\ndata_dir = \"" + directory.file("data", "") + "\"\n" +
+                           "[dns]\nservers = [\"127.0.0.1\"]\n" + "[tls]\ncertificate = \"" + junk +
+                           "\"\nkey = \"" + junk + "\"\ntrust = \"" + junk + "\"\n"));
   CHECK(result.ok());
   const Findings found = check_materials(result.config, keys::FileSource());
   REQUIRE(found.size() == 2);
