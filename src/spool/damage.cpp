@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "spool/damage.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "spool/bytes.hpp"
 #include "spool/planted.hpp"
 #include "spool/segment_files.hpp"
@@ -66,6 +68,21 @@ bool DamageKeeper::keep(const SegmentHeader& header, std::string_view octets, Da
     damage.what += " (copying it to " + name + " failed: " + kept.error().detail + ")";
   note(std::move(damage));
   return kept.has_value();
+}
+
+bool DamageKeeper::has(std::uint64_t segment, std::uint32_t from, std::uint32_t to) {
+  std::vector<std::string> names;
+  if (disk_.list(corrupt_directory, names) != 0) return false;
+  const std::string prefix = std::to_string(segment) + "-";
+  return std::any_of(names.begin(), names.end(), [&](std::string_view name) {
+    if (!name.starts_with(prefix) || name.ends_with(half_written)) return false;
+    name.remove_prefix(prefix.size());
+    const std::size_t dash = name.find('-');
+    if (dash == std::string_view::npos) return false;
+    const auto begins = text::parse_u64(name.substr(0, dash));
+    const auto ends = text::parse_u64(name.substr(dash + 1, name.find('.', dash) - dash - 1));
+    return begins && ends && *begins <= from && *ends >= to;
+  });
 }
 
 void DamageKeeper::keep_note(const std::string& name, Damage damage) {

@@ -42,6 +42,8 @@ class DamageKeeper {
 
   // Copies the stretch, `octets` being all of the segment that could be read, and notes it. False: it could not be copied.
   bool keep(const SegmentHeader& header, std::string_view octets, Damage damage);
+  // A start before has copied all of it, whether or not somebody has read it in since.
+  bool has(std::uint64_t segment, std::uint32_t from, std::uint32_t to);
   // Of what is not there nothing can be copied: a note with these words is kept in its place.
   void keep_note(const std::string& name, Damage damage);
   void note(Damage damage);  // what is in corrupt/ already, or lies where it was

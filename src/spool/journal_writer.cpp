@@ -66,6 +66,9 @@ Expected<void> JournalWriter::start(const Recovered& recovered, SystemTime wall)
   mark_.oldest = recovered.oldest;
   header_.sequence = recovered.next_sequence - 1;
   end_ = recovered.previous_end;
+  // A new segment's header would end the last one before its torn tail, and no later start would look for that again. The
+  // batch behind it says where it lies.
+  if (!recovered.tail_kept && go_on_in(recovered)) return {};
   Expected<void> ready = made;
   if (ready) ready = roll(wall);
   if (ready) {
@@ -74,7 +77,11 @@ Expected<void> JournalWriter::start(const Recovered& recovered, SystemTime wall)
   }
   if (state_ == State::unhealthy || !is_shortage(ready.error())) return ready.error();
   auto went_on = named_ ? ready : go_on_in(recovered);
-  if (went_on) return {};
+  if (went_on) {
+    log::warning("journal_full", {{"segment", header_.sequence},
+                                  {"why", "no room for a new segment: mail is refused until there is"}});
+    return {};
+  }
   log::warning("journal_waits", {{"why", went_on.error().detail}});
   stay(ready.error());
   return {};
@@ -105,8 +112,6 @@ Expected<void> JournalWriter::go_on_in(const Recovered& recovered) {
   void_pages_ = static_cast<std::uint16_t>(unproven ? 0 : pages);
   mark_.current = header_.sequence;
   keep_mark();
-  log::warning("journal_full", {{"segment", header_.sequence},
-                                {"why", "no room for a new segment: mail is refused until there is"}});
   return {};
 }
 

@@ -215,6 +215,7 @@ class Recovery {
       if (!durable) return durable.error();
     }
     damaged_octets(header, octets, scan);
+    keep_voids(header, octets, scan);
     replay_groups(header, octets, scan.records);
     if (facts.known_end == 0) judge_tail(header, octets, scan);
     result_.next_batch = std::max(result_.next_batch, header.first_batch);
@@ -249,8 +250,26 @@ class Recovery {
   }
 
   // What has no copy is kept with its whole segment.
-  void keep(const SegmentHeader& header, std::string_view octets, Damage damage) {
-    if (!keeper_.keep(header, octets, std::move(damage))) files_.keep(header.sequence);
+  bool keep(const SegmentHeader& header, std::string_view octets, Damage damage) {
+    const bool copied = keeper_.keep(header, octets, std::move(damage));
+    if (!copied) files_.keep(header.sequence);
+    return copied;
+  }
+
+  // The start that found a torn tail and went on behind it had perhaps no room for the copy, and may not have freed the segment
+  // before it ended: what it meant to keep is kept by the next one.
+  void keep_voids(const SegmentHeader& header, std::string_view octets, const SegmentScan& scan) {
+    for (const Gap& gap : scan.voids) {
+      if (planted(Fault::ignore_torn_tail)) return;
+      if (keeper_.has(header.sequence, gap.from, gap.to)) continue;
+      Damage damage;
+      damage.from = gap.from;
+      damage.to = gap.to;
+      damage.what = "a batch that was not whole when an earlier start went on behind it";
+      damage.may_have_held =
+          "mail answered 250, or what became of it, unless the batch was never finished because of a crash";
+      keep(header, octets, std::move(damage));
+    }
   }
 
   bool unreadable_in(std::size_t from, std::size_t to) const {
@@ -269,7 +288,8 @@ class Recovery {
       damage.to = scan.torn.to;
       damage.what = "the last batch is not whole; " + std::to_string(scan.in_torn) +
                     " of its records can be read behind the damage";
-      keep(header, octets, damage);
+      const bool copied = keep(header, octets, damage);
+      if (header.sequence + 1 == result_.next_sequence) result_.tail_kept = copied;
     }
     for (const std::size_t page : unreadable_pages_) {
       if (page + page_size <= scan.end || (page >= scan.torn.from && page < scan.torn.to)) continue;

@@ -5,6 +5,7 @@
 #include <map>
 #include <utility>
 
+#include "spool/crc32c.hpp"
 #include "spool/salvage.hpp"
 
 namespace sealpost::spool {
@@ -105,11 +106,10 @@ class Gathering {
     one.message.envelope = std::move(candidate.envelope);
     one.whole = candidate.rest_intact;
     for (const Extent& chunk : candidate.chunks) {
-      const auto part = parts_.find(Place(chunk.segment, chunk.offset));
-      if (part == parts_.end() || part->second.size() != chunk.length)
-        one.whole = false;
+      if (const std::string* part = find_part(chunk))
+        one.message.body += *part;
       else
-        one.message.body += part->second;
+        one.whole = false;
     }
     one.message.body += candidate.rest;
     one.finished =
@@ -117,6 +117,18 @@ class Gathering {
     one.states = std::move(candidate.states);
     return one;
   }
+
+  // A file whose header is lost does not say which segment it was: its parts are known by place and checksum.
+  const std::string* find_part(const Extent& chunk) const {
+    for (const std::uint64_t segment : {chunk.segment, no_segment}) {
+      const auto part = parts_.find(Place(segment, chunk.offset));
+      if (part != parts_.end() && part->second.size() == chunk.length && crc32c(0, part->second) == chunk.crc)
+        return &part->second;
+    }
+    return nullptr;
+  }
+
+  static constexpr std::uint64_t no_segment = 0;  // as in Salvage: they are counted from 1
 
   Disk& disk_;
   std::map<MessageId, Candidate> candidates_;

@@ -175,6 +175,7 @@ SegmentScan scan_segment(std::string_view octets, std::uint32_t seed, const Segm
   const std::vector<ScannedRecord> found = find_all(octets, seed);
   const Voids voids = voids_of(found);
   const std::uint32_t trusted = known_end != 0 ? known_end : std::max(synced_end(found), facts.synced_to);
+  for (const auto& [to, from] : voids) scan.voids.push_back(Gap{from, to});
   std::uint32_t at = segment_header_size;  // where the next record is due
   std::size_t whole = 0;                   // records of complete groups
   for (const ScannedRecord& record : found) {

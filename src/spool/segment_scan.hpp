@@ -38,6 +38,7 @@ struct SegmentScan {
   // Whole groups, in order; a group with a damaged record below the trusted end is given too, see `damaged`.
   std::vector<ScannedRecord> records;
   std::vector<Gap> gaps;        // octets below the trusted end that hold no record: mail may have been there
+  std::vector<Gap> voids;       // octets of torn batches, which a batch behind them says do not count
   std::uint32_t end = 0;        // where what can be used ends: the next segment's previous_end
   std::uint32_t abandoned = 0;  // octets of valid-looking records behind it, never acknowledged
   // Of the last segment: the octets behind `end` in which the last batch was torn, or was damaged after it had been

@@ -31,6 +31,13 @@ bool any_name(const World& world, std::string_view prefix) {
   return std::any_of(names.begin(), names.end(), [&](const auto& name) { return name.starts_with(prefix); });
 }
 
+bool any_corrupt_holds(const World& world, std::string_view octets) {
+  const auto names = world.disk.names();
+  return std::any_of(names.begin(), names.end(), [&](const auto& name) {
+    return name.starts_with("corrupt/") && world.disk.contents(name).find(octets) != std::string::npos;
+  });
+}
+
 // What must be so after mail was lost: nobody can overlook it, now and at every later start.
 void check_told(World& world) {
   CHECK(world.spool->counters().damaged > 0);
@@ -260,6 +267,12 @@ TEST_CASE("D-03 D-08: a torn batch, a start on a full disk, then room: nothing a
       for (const std::string& name : world.disk.names())
         if (name.starts_with("journal/spare-")) world.disk.remove(name);
       world.disk.sync_directory(journal_directory);
+      // What is left of the first message that is not whole.
+      const auto broken = std::find_if(records.begin(), records.end(),
+                                       [torn](const auto& record) { return record.end > torn; });
+      REQUIRE(broken != records.end());
+      REQUIRE(broken->offset < torn);
+      const std::string left = world.disk.contents(segment(1)).substr(broken->offset, torn - broken->offset);
       world.disk.set_capacity(0);
       REQUIRE(world.start());
       CHECK_FALSE(world.store(message_of(50, "no room")));
@@ -277,15 +290,47 @@ TEST_CASE("D-03 D-08: a torn batch, a start on a full disk, then room: nothing a
       CHECK(world.found(1)->last_reply == "451 later");
       REQUIRE(world.restart(Loss::all));
       for (unsigned i = 100; i < 110; ++i) CHECK(world.found(i));
-      // The torn tail had no room in corrupt/: its segment goes there when it is not needed any more.
+      // The torn tail had no room in corrupt/ at first: a start with room copies it, before its segment is used again.
       for (const auto& message : world.recovered)
         for (std::uint32_t i = 0; i < message->progress.size(); ++i) {
           Outcome outcome = outcome_of(1, RecipientState::delivered, i);
           outcome.id = message->id;
           REQUIRE(world.finish(std::move(outcome)));
         }
-      CHECK(any_name(world, "corrupt/" + segment_name(1)));
+      CHECK(any_corrupt_holds(world, left));
+      CHECK(has_trouble(world, "journal corrupt/"));
+      CHECK_FALSE(any_name(world, segment(1)));
     }
+}
+
+TEST_CASE(
+    "D-03 D-18: a torn batch without room for its copy is copied later, though a spare segment was ready") {
+  for (const bool written : {true, false}) {
+    CAPTURE(written);
+    World world;
+    REQUIRE(world.start());
+    REQUIRE(world.store(message_of(1, body_of(1))));
+    store_together(world, 11, 13, 6000);
+    stop(world, false);
+    const std::size_t torn = records_of(world, 1)[1].header.batch + page_size;
+    world.disk.overwrite(segment(1), torn, std::string(world.options.segment_size - page_size - torn, '\0'));
+    const std::string torn_page = world.disk.contents(segment(1)).substr(torn - page_size, page_size);
+    REQUIRE(any_name(world, "journal/spare-"));
+    world.disk.set_capacity(0);
+    REQUIRE(world.start());
+    CHECK(has_trouble(world, "journal damage"));
+    CHECK_FALSE(any_name(world, "corrupt/"));
+    if (written) CHECK(world.finish(outcome_of(1, RecipientState::pending, 0, "451 later")));
+    stop(world, false);
+    world.disk.heal();
+    REQUIRE(world.start());
+    CHECK(any_corrupt_holds(world, torn_page));
+    CHECK(has_trouble(world, "journal damage"));
+    CHECK(world.recovered.size() == 1);
+    REQUIRE(world.restart(Loss::all));  // once is enough
+    CHECK(world.spool->counters().damaged == 0);
+    CHECK(has_trouble(world, "journal corrupt/"));
+  }
 }
 
 TEST_CASE("D-07 D-08: where the end of the last segment is not known, nothing is written behind it") {
