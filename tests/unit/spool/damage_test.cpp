@@ -333,6 +333,30 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("D-03 D-18: and when its segment is needed no more before the next start, all of it is kept") {
+  World world;
+  REQUIRE(world.start());
+  store_together(world, 11, 13, 6000);
+  stop(world, false);
+  const std::size_t torn = 2 * page_size;
+  world.disk.overwrite(segment(1), torn, std::string(world.options.segment_size - page_size - torn, '\0'));
+  const std::string torn_page = world.disk.contents(segment(1)).substr(page_size, page_size);
+  world.disk.set_capacity(0);
+  REQUIRE(world.start());
+  CHECK(world.recovered.empty());
+  world.disk.heal();
+  world.loop.advance(std::chrono::seconds(3));
+  unsigned stored = 0;
+  for (; stored < 1000 && !any_name(world, segment(2)); ++stored)
+    REQUIRE(world.store(message_of(100 + stored, std::string(3000, 'n'))));
+  REQUIRE(any_name(world, segment(2)));
+  for (unsigned i = 0; i < stored; ++i) REQUIRE(world.finish(outcome_of(100 + i, RecipientState::delivered)));
+  world.loop.advance(std::chrono::seconds(3));
+  CHECK_FALSE(any_name(world, segment(1)));
+  REQUIRE(any_name(world, "corrupt/" + segment_name(1)));
+  CHECK(any_corrupt_holds(world, torn_page));
+}
+
 TEST_CASE("D-07 D-08: where the end of the last segment is not known, nothing is written behind it") {
   World world;
   REQUIRE(world.start());
