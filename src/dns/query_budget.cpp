@@ -27,6 +27,9 @@ bool QueryBudget::take(std::string_view name, RrType type) {
   return true;
 }
 
+// Aliases took it past the end: what was only begun is not waited for either.
+bool QueryBudget::over() const { return spent_ > most_questions && !planted(Plant::no_query_budget); }
+
 event::Task<AnswerPtr> QueryBudget::answered(event::Task<AnswerPtr> asked, bool counts_aliases) {
   auto answer = co_await asked;
   if (counts_aliases) spent_ += answer->questions - 1U;
@@ -36,6 +39,7 @@ event::Task<AnswerPtr> QueryBudget::answered(event::Task<AnswerPtr> asked, bool 
 event::Task<AnswerPtr> QueryBudget::query(std::string name, RrType type) {
   if (!take(name, type)) co_return spent_answer();
   const bool first = aliases_counted_.insert(Question(normal_name(name).value_or(name), type)).second;
+  if (first && over()) co_return spent_answer();
   auto answer = co_await answered(inner_.query(std::move(name), type), first);
   co_return answer;
 }
@@ -43,6 +47,7 @@ event::Task<AnswerPtr> QueryBudget::query(std::string name, RrType type) {
 event::Task<AnswerPtr> QueryBudget::query_fresh(std::string name, RrType type) {
   if (!take(name, type)) co_return spent_answer();
   const bool first = aliases_counted_.insert(Question(normal_name(name).value_or(name), type)).second;
+  if (first && over()) co_return spent_answer();
   auto answer = co_await answered(inner_.query_fresh(std::move(name), type), first);
   co_return answer;
 }

@@ -2,7 +2,8 @@
 //
 // What one delivery attempt may ask the DNS (T-40): a stranger's records decide how many names an attempt meets, so
 // there is an end to it. Different questions count, with the aliases that had to be followed for them; the same one
-// again is free, for it comes from a cache. Over the budget every further question fails, which defers.
+// again is free, for it comes from a cache. Over the budget every further question fails, which defers; the aliases of the
+// last question may go a little past it.
 #pragma once
 
 #include <memory>
@@ -30,6 +31,7 @@ class QueryBudget final : public Resolver {
 
  private:
   bool take(std::string_view name, RrType type);
+  bool over() const;
   event::Task<AnswerPtr> answered(event::Task<AnswerPtr> asked, bool counts_aliases);
 
   Resolver& inner_;

@@ -12,6 +12,7 @@
 #include <regex>
 #include <set>
 
+#include "app/host.hpp"
 #include "app/intake_setup.hpp"
 #include "app/own_addresses.hpp"
 #include "keys/key_file.hpp"
@@ -457,9 +458,15 @@ TEST_CASE("T-52 check also opens what the file names") {
 
 TEST_CASE("T-27 inbound sessions never take more than half of the descriptors") {
   LimitsConfig limits;
-  CHECK(connection_caps(limits, 1024).total == 512);
-  CHECK(connection_caps(limits, 1024).client == 306);
-  CHECK(connection_caps(limits, 1024).strangers == 128);
+  for (const std::uint64_t descriptors : {300, 1024, 4096}) {
+    const DescriptorBudget budget = share_out(descriptors, limits.sessions, 2, 2);
+    CAPTURE(descriptors);
+    CHECK(connection_caps(limits, budget.inbound).total <= descriptors / 2);
+    CHECK(budget.inbound + budget.outbound + budget.reserved <= descriptors);
+  }
+  CHECK(connection_caps(limits, 512).total == 512);
+  CHECK(connection_caps(limits, 512).client == 306);
+  CHECK(connection_caps(limits, 512).strangers == 128);
   CHECK(connection_caps(limits, 1'000'000).total == 20'000);
 }
 
