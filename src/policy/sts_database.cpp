@@ -121,7 +121,8 @@ sqlite::Settings settings_for(const std::string& path, std::chrono::milliseconds
 bool believable(const StsEntry& entry, const std::string& domain) {
   if (entry.domain != domain || domain.empty()) return false;
   const auto policy = parse_sts_policy(entry.body);
-  return policy && entry.expires == entry.fetched + policy->max_age;
+  // Later is right when it was fetched while the clock was in doubt (StsDomain::applies_until bounds it), sooner never.
+  return policy && entry.expires >= entry.fetched + policy->max_age;
 }
 
 StsDatabase::StsDatabase(const std::string& path, Health* health, std::chrono::milliseconds retry)

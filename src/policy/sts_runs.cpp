@@ -125,7 +125,8 @@ event::Task<void> CachedStsService::fetch(DomainPtr domain) {
 // Durable first, then used (D-24). It replaces whatever was cached at once, `none` included (S29, S31).
 event::Task<void> CachedStsService::adopt(DomainPtr domain, std::string id, std::string body,
                                           MtaStsPolicy policy) {
-  const SystemTime now = loop_.date();
+  const Believed time = loop_.believed();
+  const SystemTime now = time.now;
   StsEntry entry;
   entry.domain = domain->name;
   entry.id = std::move(id);
@@ -133,7 +134,7 @@ event::Task<void> CachedStsService::adopt(DomainPtr domain, std::string id, std:
   entry.fetched = entry.last_attempt = now;
   // By the later reading of a clock in doubt: an unexpired policy is not forgotten when that turns out to be right. If it
   // does not, the policy lives no longer for it (StsDomain::applies_until).
-  entry.expires = loop_.believed().latest + policy.max_age;
+  entry.expires = std::max(now, time.latest) + policy.max_age;
   entry.next_refresh = now + refresh_gap(policy.max_age, settings_.refresh, random_below(1000));
   entry.last_used = domain->entry ? domain->entry->last_used : now;
   const std::function<Expected<void>()> work = [&cache = cache_, token = in_cache_.begin(), entry] {

@@ -86,12 +86,13 @@ def test_T53_it_runs_as_the_user_without_any_capability(relay):
 
 
 def test_T53_mail_flows_from_a_low_port_over_TLS_with_a_key_only_root_can_read(relay, lab):
+    lab.change("privileged", peer="script")
     with lab.connect("127.0.0.1", 25) as low:
         assert low.recv(4).startswith(b"220")
     with relay.client() as client:
         client.starttls(context=anyone())
-        client.sendmail("anna@home.test", ["bob@plain.test"], "Subject: user\r\n\r\nhello\r\n")
-    assert wait_for(lambda: any(mail["Subject"] == "user" for mail in lab.mail_of("plain.test")), 20)
+        client.sendmail("anna@home.test", ["bob@privileged.test"], "Subject: user\r\n\r\nhello\r\n")
+    assert wait_for(lambda: lab.mail_of("privileged.test"), 20)
 
 
 def test_T53_T62_the_private_key_is_in_the_key_process_alone(relay, folder):

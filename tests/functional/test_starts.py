@@ -92,6 +92,7 @@ def test_D12_mail_in_tarpits_over_crashes_makes_nobody_wait(lab, tmp_path):
 
 def test_T27_few_descriptors_mean_later_and_nothing_else(lab, tmp_path):
     """A flood with a low limit: mail goes on, nothing fails for good, and `status` shows the budget."""
+    lab.change("few", peer="script", keep_transcript=False)
     relay = Relay(lab, tmp_path)
     relay.prefix = ["/bin/sh", "-c", 'ulimit -n 160; exec "$@"', "sh"]
     relay.start()
@@ -102,7 +103,8 @@ def test_T27_few_descriptors_mean_later_and_nothing_else(lab, tmp_path):
                 crowd.append(socket.create_connection(("127.0.0.1", relay.port), 5))
         for stranger in crowd:
             stranger.close()
-        ids = [relay.submit("a@home.test", "b@plain.test", f"Subject: {n}\r\n\r\nx\r\n") for n in range(60)]
+        assert wait_for(relay.answers, 20), "it has noticed that they are gone"
+        ids = [relay.submit("a@home.test", "b@few.test", f"Subject: {n}\r\n\r\nx\r\n") for n in range(60)]
         for id in ids:
             relay.wait_gone(id, 60)
         budget = relay.ask("status")["descriptors"]
