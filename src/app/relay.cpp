@@ -154,7 +154,8 @@ void Relay::end_threads() {
 
 // Before anything is opened: no part ever knows rules that demand less than the record of those last in force.
 Expected<RuleKeeper::Admission> Relay::admit_rules() {
-  clock_ = std::make_unique<ClockKeeper>(main_, config_.data_dir, health_);  // dates of rules are judged by it
+  clock_ =
+      std::make_unique<ClockKeeper>(main_, config_.data_dir, health_);  // dates of rules are judged by it
   resolver_loop_.ask_clock(&clock_->clock());
   auto admission = rule_keeper_.admit(std::move(config_), main_.date());
   config_ = admission.guarded.config;

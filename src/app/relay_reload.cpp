@@ -78,7 +78,8 @@ event::Task<void> Relay::put_in_force(InForcePtr next) {
   in_force_.set(next);
   reporting_->use_keys(next->config, next->dkim);
   notices_.set_settings(next->config.notices);
-  connections_.set_caps(connection_caps(next->config.limits, (descriptors_.limit - descriptors_.reserved) / 2));
+  connections_.set_caps(
+      connection_caps(next->config.limits, (descriptors_.limit - descriptors_.reserved) / 2));
   if (evidence_) evidence_->set_keep_days(next->config.evidence.keep_days);
   for (auto& worker : workers_) {
     auto apply = [&worker = *worker, next] {

@@ -45,7 +45,7 @@ struct Connection {
   Offer offer;
   std::uint32_t messages = 0;  // transactions
   std::uint32_t accepted = 0;  // of these, taken
-  std::string policy_text;  // what was required and satisfied, for the delivery log line
+  std::string policy_text;     // what was required and satisfied, for the delivery log line
   bool mx_signed = false;  // DNSSEC vouches for the mail domain's MX records, so for this host being its host
 };
 

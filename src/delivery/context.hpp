@@ -82,9 +82,9 @@ struct Context {
   NxGuard& nx_guard;              // shared by all workers
   Totals& totals;                 // shared by all workers
   RandomSource random;
-  evidence::Recorder* evidence = nullptr;  // null: sessions are not recorded
-  NoticeBudget* notices = nullptr;         // shared by all workers; null: every failure is told at once
-  SharedClock* clock = nullptr;            // told what certificates say of the time; null: nobody is
+  evidence::Recorder* evidence = nullptr;     // null: sessions are not recorded
+  NoticeBudget* notices = nullptr;            // shared by all workers; null: every failure is told at once
+  SharedClock* clock = nullptr;               // told what certificates say of the time; null: nobody is
   PlantedFault planted = PlantedFault::none;  // tests only
 };
 

@@ -15,8 +15,8 @@ constexpr auto hold_open = 500ms;  // a connection stays with its lane this long
 constexpr std::size_t most_at_once = 10'000;
 constexpr auto no_place_pause = 200ms;
 constexpr auto journal_pause = 1min;
-constexpr auto policy_pause = 1s;     // until a policy that is being fetched is looked at again
-constexpr int most_rounds = 3;        // of planning anew for one job, because policies change under it
+constexpr auto policy_pause = 1s;  // until a policy that is being fetched is looked at again
+constexpr int most_rounds = 3;     // of planning anew for one job, because policies change under it
 
 std::vector<RecipientFate> same_fate(const queue::Job& job, const Refusal& refusal) {
   std::vector<RecipientFate> fates;

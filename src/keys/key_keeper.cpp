@@ -93,8 +93,9 @@ Answer KeyKeeper::load(const Request& request) {
   if (!plain || std::none_of(directories_.begin(), directories_.end(), holds))
     return failed(
         Outcome::refused,
-        path + ": keys are read below the folder of the configuration and those that held keys at the start; "
-                         "restart to name another");
+        path +
+            ": keys are read below the folder of the configuration and those that held keys at the start; "
+            "restart to name another");
   auto key = read_key_file(path);
   if (!key) return failed(key.error().code == Errc::io ? Outcome::io : Outcome::invalid, key.error().detail);
   auto public_key = public_key_of(**key);

@@ -42,7 +42,7 @@ void Probation::begin(std::vector<spool::StoredMessagePtr> recovered) {
                    [](const auto& a, const auto& b) { return interruptions(*a) > interruptions(*b); });
   // In the queue from the start, for whoever looks, and due by themselves if they never get their turn here.
   const SystemTime last = loop_.paced() + std::chrono::duration_cast<SystemTime::duration>(
-                                             budget_beside + (grave_.empty() ? Duration(0) : budget_alone));
+                                              budget_beside + (grave_.empty() ? Duration(0) : budget_alone));
   for (const auto* some : {&grave_, &suspects_})
     for (const auto& message : *some) dispatcher_.later(message, last);
   if (grave_.empty())
