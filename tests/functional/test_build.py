@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""T-57: what is built depends on the source and on Debian's packages alone. `packaging/reproduce` builds twice in two places
+and compares the bytes; here what would make them differ, and where they come from."""
+
+import re
+import subprocess
+
+import pytest
+from relay import BINARY, ROOT
+
+
+def test_T57_the_program_names_no_path_of_the_machine_it_was_built_on():
+    if "release" not in BINARY.parts:
+        pytest.skip("only a release build is without paths for a debugger")
+    octets = BINARY.read_bytes()
+    assert str(ROOT).encode() not in octets
+    assert not re.search(rb"/(tmp|home|root|work)/[\w./-]*src/", octets)
+
+
+def test_T57_it_is_linked_with_packages_of_the_list_only():
+    """Every library it loads belongs to a Debian package that a package of packaging/dependencies needs."""
+    listed = [line.split()[1] for line in (ROOT / "packaging" / "dependencies").read_text().splitlines() if line.startswith("build ")]
+    asked = ["apt-cache", "depends", "--recurse", "--no-recommends", "--no-suggests", "--no-conflicts", "--no-breaks",
+             "--no-replaces", "--no-enhances", *listed]  # fmt: skip
+    needed = set(re.findall(r"^(\S+)$", subprocess.run(asked, capture_output=True, text=True).stdout, re.MULTILINE))
+    if not needed:
+        pytest.skip("there are no package lists on this machine")
+    loaded = re.findall(r"=> (/\S+)", subprocess.run(["ldd", BINARY], capture_output=True, text=True).stdout)
+    for library in loaded:
+        paths = [library, library.removeprefix("/usr"), "/usr" + library]
+        owners = [subprocess.run(["dpkg", "-S", p], capture_output=True, text=True).stdout.split(":")[0] for p in paths]
+        assert any(owner in needed for owner in owners if owner), f"{library} is of {owners}"
+
+
+def test_T57_no_build_time_gets_in():
+    for path in [*ROOT.glob("src/**/*.?pp"), *ROOT.glob("include/**/*.hpp")]:
+        assert not re.search(r"__(DATE|TIME|TIMESTAMP)__", path.read_text()), path
