@@ -10,6 +10,16 @@
 
 namespace sealpost::app {
 
+namespace {
+
+std::string recording_state(const std::vector<Health::Trouble>& troubles) {
+  for (const Health::Trouble& trouble : troubles)
+    if (trouble.cause == "database evidence.db") return "in memory: " + trouble.what;
+  return "recording";
+}
+
+}  // namespace
+
 event::Task<admin::Answer> Relay::status() {
   std::size_t jobs = 0, lanes = 0, couriers = 0, sessions = 0, idle = 0;
   for (auto& worker : workers_) {
@@ -114,7 +124,7 @@ event::Task<admin::Answer> Relay::status() {
   body["tls_rpt"]["sessions_dropped"] = recorder_->dropped();
   admin::Json alerts = co_await postmaster_->status();
   body["alerts"] = std::move(alerts);
-  body["evidence"]["state"] = evidence_ ? "recording" : "off: " + evidence_off_;
+  body["evidence"]["state"] = evidence_ ? recording_state(health_.list()) : "off: " + evidence_off_;
   body["evidence"]["sessions_recorded"] = evidence_ ? evidence_->recorded() : 0;
   body["evidence"]["sessions_dropped"] = evidence_ ? evidence_->dropped() : 0;
   const admin::Trials trials(main_, evidence_.get());

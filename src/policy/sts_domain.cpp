@@ -55,10 +55,10 @@ bool StsDomain::wants_fetch(StsReason reason, SteadyTime now, SystemTime wall,
   return false;
 }
 
-// T-12: an unexpired policy is not ended by a record that is gone, so one that may be there is not either, unless DNSSEC
-// vouches that its owner publishes none. It ends aloud, though: mail must not wait for ever for two broken files.
+// T-12: an unexpired policy is not ended by a record that is gone, so one that may be there is not either, not even when
+// DNSSEC vouches that none is published any more (RFC 8461 §5.1: it lives for its max_age). It ends aloud, though: mail must not wait for ever for two broken files.
 bool StsDomain::unsure(SteadyTime now, const StsSettings& settings) const noexcept {
-  if (!unsure_since || absence_proven) return false;
+  if (!unsure_since) return false;
   return now < *unsure_since +
                    (record == Record::absent ? settings.unsure_without_record : settings.unsure_at_most);
 }

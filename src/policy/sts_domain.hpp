@@ -68,8 +68,7 @@ struct StsDomain {
   bool expiry_logged = false;
   // The cache cannot say whether there is a policy: until then mail waits, unless one is fetched. Unset: it can.
   std::optional<SteadyTime> unsure_since;
-  bool absence_proven = false;  // DNSSEC vouches that no record is published: nobody strips one
-  bool unannounced = false;     // it has changed, and nobody has been told yet
+  bool unannounced = false;  // it has changed, and nobody has been told yet
 
   // The TXT record as last seen. `unknown`: not asked yet, or DNS failed, which is not the same as absent (S8).
   enum class Record : std::uint8_t { unknown, absent, valid };

@@ -86,7 +86,6 @@ event::Task<void> CachedStsService::look_at_record(DomainPtr domain, StsReason r
   const SteadyTime now = loop_.now();
   if (answer->status == dns::Status::failed) {  // S8: no answer is not "no record"
     domain->record = StsDomain::Record::unknown;
-    domain->absence_proven = false;
     domain->record_until = now + settings_.record_failed;
     log::info("sts_record_unknown", {{"domain", domain->name}, {"why", answer->why}});
     co_return;
@@ -94,7 +93,6 @@ event::Task<void> CachedStsService::look_at_record(DomainPtr domain, StsReason r
   domain->record_until =
       std::clamp(answer->expires, now + settings_.record_least, now + settings_.record_most);
   domain->record = StsDomain::Record::absent;
-  domain->absence_proven = answer->status != dns::Status::found && answer->dnssec == dns::Dnssec::secure;
   if (answer->status != dns::Status::found) co_return;
   const StsRecordSet records = parse_sts_records(answer->texts);
   if (records.kind == StsRecordSet::Kind::valid) {

@@ -78,7 +78,8 @@ def test_D23_T55_a_database_locked_by_a_backup_is_waited_for(lab, relay, name):
     for running in (True, False):
         if not running:
             one.stop()
-        before = recorded(one.data)
+        before = 3 if running else 6
+        assert wait_for(lambda: recorded(one.data) == before, 15, 0.2), recorded(one.data)
         backup = sqlite3.connect(one.data / name, isolation_level=None)
         backup.execute("BEGIN IMMEDIATE")
         if not running:

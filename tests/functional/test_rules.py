@@ -104,7 +104,7 @@ def test_D23_mail_flows_when_the_database_cannot_be_opened_or_written(lab, tmp_p
     relay.start()
     try:
         relay.wait_gone(relay.submit("a@home.test", "b@selfsigned.test", "Subject: x\r\n\r\nx\r\n"))
-        assert relay.ask("status")["evidence"]["state"].startswith("off: ")
+        assert relay.ask("status")["evidence"]["state"].startswith("in memory: ")
         done = relay.command("policy", "readiness")
         assert done.returncode == 75 and "no sessions are recorded" in done.stderr
         relay.stop()

@@ -458,7 +458,7 @@ TEST_CASE("T-52 check also opens what the file names") {
 
 TEST_CASE("T-27 inbound sessions never take more than half of the descriptors") {
   LimitsConfig limits;
-  for (const std::uint64_t descriptors : {300, 1024, 4096}) {
+  for (const std::uint64_t descriptors : {300U, 1024U, 4096U}) {
     const DescriptorBudget budget = share_out(descriptors, limits.sessions, 2, 2);
     CAPTURE(descriptors);
     CHECK(connection_caps(limits, budget.inbound).total <= descriptors / 2);
