@@ -97,7 +97,7 @@ class RuleCommands {
 
  private:
   Answer refused(const Error& error) const {
-    if (error.code != Errc::unavailable || trials_.possible()) return Answer(500, error.detail);
+    if (error.code != Errc::unavailable) return Answer(500, error.detail);
     return Answer(503, error.detail, access_.evidence_off);
   }
 

@@ -30,7 +30,6 @@ struct DraftReplay {
 class Trials {
  public:
   Trials(event::Loop& home, evidence::DbRecorder* recorder) : home_(home), recorder_(recorder) {}
-  bool possible() const noexcept { return recorder_ != nullptr; }
 
   // Errc::unavailable: nothing is recorded.
   event::Task<Expected<RuleReadiness>> readiness(delivery::RulesPtr rules, unsigned days) const;

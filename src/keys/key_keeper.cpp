@@ -86,7 +86,7 @@ Answer KeyKeeper::answer(const Request& request) {
 Answer KeyKeeper::load(const Request& request) {
   const std::string& path = request.payload;
   const bool plain = !path.empty() && path.front() == '/' && path.find('\0') == path.npos;
-  const std::string directory = directory_of(path);
+  const std::string directory = plain ? directory_of(path) : std::string();
   const auto holds = [&](const std::string& allowed) {
     return directory == allowed || directory.starts_with(allowed + "/");
   };
