@@ -148,6 +148,7 @@ bool confine_key_process() noexcept {
 }
 
 Walls confine_relay(const std::vector<std::string>& writable) {
+  ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   Walls walls;
   walls.landlock = sanitized ? "off: built with a sanitizer" : write_only_in(writable);
   walls.seccomp = filter_relay();

@@ -11,6 +11,10 @@
 #include "spool/segment_scan.hpp"
 #include "spool_world.hpp"
 
+#ifndef SPOOL_FIXTURES  // the build names the directory; tools that read this file alone need no real one
+#define SPOOL_FIXTURES ""
+#endif
+
 using namespace sealpost;
 using namespace sealpost::spool;
 using Loss = SimDisk::Loss;
