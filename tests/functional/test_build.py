@@ -35,3 +35,11 @@ def test_T57_it_is_linked_with_packages_of_the_list_only():
 def test_T57_no_build_time_gets_in():
     for path in [*ROOT.glob("src/**/*.?pp"), *ROOT.glob("include/**/*.hpp")]:
         assert not re.search(r"__(DATE|TIME|TIMESTAMP)__", path.read_text()), path
+
+
+def test_T53_the_program_is_position_independent_and_its_tables_are_read_only():
+    if "release" not in BINARY.parts:
+        pytest.skip("a release build is hardened")
+    listed = subprocess.run(["readelf", "-W", "-h", "-d", "-l", BINARY], capture_output=True, text=True, check=True).stdout
+    assert "GNU_RELRO" in listed and re.search(r"FLAGS.*\b(BIND_NOW|NOW)\b", listed)
+    assert "DYN (" in listed
