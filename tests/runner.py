@@ -215,7 +215,7 @@ def run_functional(progress: Progress) -> Tally:
     report.unlink(missing_ok=True)
     environment = {**os.environ, "SEALPOST_BINARY": str(BUILD / "release" / "sealpost"), "PYTHONDONTWRITEBYTECODE": "1"}
     command = ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junit-xml={report}", ROOT / "tests" / "functional"]
-    status, text, log = run_logged("functional", command, 20 * 60, cwd=ROOT, env=environment)
+    status, text, log = run_logged("functional", command, 40 * 60, cwd=ROOT, env=environment)
     if not report.exists():
         return Tally(failed=1, trouble=[f"functional: pytest ended with {status}, see {log.relative_to(ROOT)}: {last_line(text)}"])
     total = Tally()
