@@ -107,7 +107,7 @@ event::Task<void> Relay::put_in_force(InForcePtr next) {
 event::Task<void> Relay::keep_rules() {
   for (;;) {
     co_await event::sleep_for(main_, keep_again_every);
-    rule_keeper_.try_again(main_.wall());
+    rule_keeper_.try_again(main_.date());
   }
 }
 
