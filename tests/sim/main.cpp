@@ -2,8 +2,9 @@
 //
 // sim [--seeds FIRST-LAST] [--plant KIND] [--twice] [--log]
 //
-// Runs a simulated day per seed and compares the ledger. With --plant a fault is built in, and the run succeeds when
-// it is found. With --twice each day is run twice and must be the same. Ends in "N passed, N failed, N skipped".
+// Runs a simulated day per seed and compares the ledger. With --plant a fault is built in, and the run succeeds, and
+// ends, on the first day that finds it. With --twice each day is run twice and must be the same. Ends in "N passed, N
+// failed, N skipped".
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -111,13 +112,19 @@ int main(int argc, char** argv) {
       result.problems.push_back("the same seed gave another day");
     sum.add(result.counts);
     ++(result.problems.empty() ? passed : failed);
-    if (arguments.plant != Plant::nothing) continue;
+    if (arguments.plant != Plant::nothing) {
+      if (failed > 0) break;  // found; a day without trouble of the planted kind shows nothing
+      continue;
+    }
     for (const auto& problem : result.problems) std::printf("seed %lu: %s\n", seed, problem.c_str());
     std::fflush(stdout);
   }
   print(sum);
   if (arguments.plant != Plant::nothing) {
-    std::printf("the planted fault was found on %lu of %lu days\n", failed, passed + failed);
+    if (failed > 0)
+      std::printf("the planted fault was found after %lu days\n", passed + failed);
+    else
+      std::printf("the planted fault was not found in %lu days\n", passed);
     passed = failed > 0 ? 1 : 0;
     failed = 1 - passed;
   }
