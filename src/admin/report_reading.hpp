@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `report read` over the control socket: a file's octets come in, the reports in it go into tlsrpt.db.
+// `report read` over the control socket: a file's octets come in, the reports in it go into tlsrpt.db, and what cannot be
+// taken is kept aside there; `report aside` looks at that.
 #pragma once
 
 #include "admin/control_server.hpp"

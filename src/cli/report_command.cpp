@@ -16,6 +16,8 @@ struct Options {
   std::vector<std::string> files;
   std::string organization;
   std::size_t limit = 1000;
+  std::int64_t id = 0;
+  bool forget = false;
   bool now = false, csv = false, received = false;
 };
 
@@ -66,11 +68,19 @@ void add_report_commands(CLI::App& app, CommandLine& line) {
 
   CLI::App* reading = report->add_subcommand(
       "read",
-      "Read reports that others sent to us: JSON, .json.gz, or the whole mail. Each is taken once; "
+      "Read reports that others sent to us: JSON, gzip, zip, the whole mail, or an mbox. Each is taken once; "
       "'report list --received' shows them");
   reading->add_option("FILE", options->files, "Files; - is standard input")->required();
   reading->callback(
       [&line, options] { line.work = [&line, options] { return read_reports(line, options->files); }; });
+
+  CLI::App* aside = report->add_subcommand(
+      "aside", "Reports of others that 'report read' could not take, kept as they came; with ID: its octets");
+  CLI::Option* id = aside->add_option("ID", options->id, "One of them")->check(CLI::PositiveNumber);
+  aside->add_flag("--forget", options->forget, "Throw it away")->needs(id);
+  aside->callback([&line, options] {
+    line.work = [&line, options] { return show_aside(line, options->id, options->forget); };
+  });
 
   CLI::App* alerts =
       report->add_subcommand("alerts", "Causes that last: what is wrong, since when, what to do");

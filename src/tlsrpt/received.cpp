@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tlsrpt/received.hpp"
 
+#include "base/digest.hpp"
 #include "tlsrpt/store_texts.hpp"
 
 namespace sealpost::tlsrpt {
@@ -13,33 +14,76 @@ std::int64_t seconds_of(SystemTime time) {
   return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
 }
 
+// Told from the values, not from the text: a report comes as JSON, packed or re-encoded.
+std::string digest_of(const ReceivedReport& report) {
+  std::string all;
+  const auto put = [&all](const std::string& text) { all += std::to_string(text.size()) + ":" + text; };
+  for (const ReceivedPolicy& policy : report.policies) {
+    for (const std::string& text :
+         {policy.domain, policy.type, to_array(policy.policy_string), to_array(policy.mx_hosts),
+          std::to_string(policy.success), std::to_string(policy.failure)})
+      put(text);
+    for (const ReceivedFailure& failure : policy.failures) {
+      const FailureDetail& detail = failure.detail;
+      for (const std::string& text : {detail.result_type, detail.sending_ip, detail.mx_host, detail.mx_helo,
+                                      detail.receiving_ip, detail.reason_code, std::to_string(failure.count)})
+        put(text);
+    }
+    all += '\n';
+  }
+  return sha256_hex(all);
+}
+
 }  // namespace
 
-Expected<bool> Received::add(const ReceivedReport& report, const std::string& file, SystemTime now) {
-  bool added = false;
+Expected<Added> Received::add(const ReceivedReport& report, const std::string& file, SystemTime now) {
+  Added added = Added::taken;
+  const std::string digest = digest_of(report);
   const Expected<void> done = store_.in_transaction([&]() -> Expected<void> {
     auto insert = store_.statement(
-        "INSERT INTO received_report(organization,report_id,contact,begins,ends,day,file,read_at,notes) "
-        "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9) ON CONFLICT DO NOTHING RETURNING id");
+        "INSERT INTO "
+        "received_report(organization,report_id,domain,digest,contact,begins,ends,day,file,read_at,notes) "
+        "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11) ON CONFLICT DO NOTHING RETURNING id");
     if (!insert) return insert.error();
     sqlite3_stmt* row = insert->get();
     bind_text(row, 1, report.organization);
     bind_text(row, 2, report.report_id);
-    bind_text(row, 3, report.contact);
-    sqlite3_bind_int64(row, 4, seconds_of(report.begins));
-    sqlite3_bind_int64(row, 5, seconds_of(report.ends));
-    bind_text(row, 6, report.day);
-    bind_text(row, 7, clean_text(file, most_file_name));
-    sqlite3_bind_int64(row, 8, seconds_of(now));
-    bind_text(row, 9, to_array(report.notes));
+    bind_text(row, 3, report.domain);
+    bind_text(row, 4, digest);
+    bind_text(row, 5, report.contact);
+    sqlite3_bind_int64(row, 6, seconds_of(report.begins));
+    sqlite3_bind_int64(row, 7, seconds_of(report.ends));
+    bind_text(row, 8, report.day);
+    bind_text(row, 9, clean_text(file, most_file_name));
+    sqlite3_bind_int64(row, 10, seconds_of(now));
+    bind_text(row, 11, to_array(report.notes));
     const int step = sqlite3_step(row);
-    if (step == SQLITE_DONE) return {};  // there already
-    if (step != SQLITE_ROW) return store_.failure("keep a received report");
-    added = true;
-    return add_policies(sqlite3_column_int64(row, 0), report.policies);
+    if (step == SQLITE_ROW) return add_policies(sqlite3_column_int64(row, 0), report.policies);
+    if (step != SQLITE_DONE) return store_.failure("keep a received report");
+    const auto same = compare(report, digest);
+    if (!same) return same.error();
+    added = *same;
+    return {};
   });
   if (!done) return done.error();
   return added;
+}
+
+// Rows of before version 4 have no digest: nothing is known against them.
+Expected<Added> Received::compare(const ReceivedReport& report, const std::string& digest) {
+  auto query = store_.statement(
+      "SELECT digest FROM received_report WHERE organization=?1 AND report_id=?2 AND domain=?3 AND begins=?4 "
+      "AND "
+      "ends=?5");
+  if (!query) return query.error();
+  bind_text(query->get(), 1, report.organization);
+  bind_text(query->get(), 2, report.report_id);
+  bind_text(query->get(), 3, report.domain);
+  sqlite3_bind_int64(query->get(), 4, seconds_of(report.begins));
+  sqlite3_bind_int64(query->get(), 5, seconds_of(report.ends));
+  if (sqlite3_step(query->get()) != SQLITE_ROW) return store_.failure("look for a received report");
+  const std::string kept = column_text(query->get(), 0);
+  return kept.empty() || kept == digest ? Added::known : Added::differs;
 }
 
 Expected<void> Received::add_policies(std::int64_t report, const std::vector<ReceivedPolicy>& policies) {

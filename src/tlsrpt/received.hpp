@@ -17,17 +17,25 @@ struct ReceivedPolicyRow {
   ReceivedPolicy policy;
 };
 
+enum class Added : std::uint8_t {
+  taken,
+  known,    // the same report is there already
+  differs,  // one of the same name, domain and range is there, and it says something else
+};
+
 class Received {
  public:
   explicit Received(Store& store) noexcept : store_(store) {}
 
-  // All of it or nothing. False: a report of that organization with that id is there already, and nothing changed.
-  Expected<bool> add(const ReceivedReport& report, const std::string& file, SystemTime now);
+  // All of it or nothing; only Added::taken changes anything. Organization, id, domain and range together tell a report:
+  // some name every day's, or every domain's, alike.
+  Expected<Added> add(const ReceivedReport& report, const std::string& file, SystemTime now);
 
   Expected<std::vector<ReceivedPolicyRow>> of_day(const std::string& day, const std::string& domain,
                                                   const std::string& organization, std::size_t most);
 
  private:
+  Expected<Added> compare(const ReceivedReport& report, const std::string& digest);
   Expected<void> add_policies(std::int64_t report, const std::vector<ReceivedPolicy>& policies);
   Expected<std::vector<ReceivedFailure>> failures_of(std::int64_t policy, std::size_t most);
   Store& store_;

@@ -28,6 +28,7 @@ struct ReceivedPolicy {
 
 struct ReceivedReport {
   std::string organization, report_id, contact;
+  std::string domain;  // all policy domains, sorted, one blank between: what the report is about
   SystemTime begins{}, ends{};
   std::string day;                 // UTC day in the middle of the range
   std::vector<std::string> notes;  // what is not as RFC 8460 asks, and where
@@ -36,8 +37,9 @@ struct ReceivedReport {
 
 inline constexpr std::size_t most_report_octets = 10u << 20;
 
-// `text` is JSON. Errc::invalid, Errc::too_long.
-Expected<ReceivedReport> parse_received_report(std::string_view text);
+// `text` is JSON; `domain` stands for a policy domain that is missing (empty: unknown), as the mail around the report or the
+// name of its file has it. Errc::invalid, Errc::too_long.
+Expected<ReceivedReport> parse_received_report(std::string_view text, const std::string& domain = {});
 
 // Text of strangers for tables and terminals: well-formed UTF-8 kept; control characters, line and paragraph separators,
 // invisible and direction-changing characters become "?"; cut at `most` octets.

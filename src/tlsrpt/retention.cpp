@@ -46,6 +46,10 @@ Expected<bool> forget_counted(Store& store, const std::string& before_day, Syste
       {"DELETE FROM report_job WHERE (day, domain, target) IN "
        "(SELECT day, domain, target FROM report_job WHERE day<?1 LIMIT ?2)",
        by_day},
+      {"DELETE FROM refusal WHERE (day, domain, source, origin, result_type, reason_code, mx_host) IN "
+       "(SELECT day, domain, source, origin, result_type, reason_code, mx_host FROM refusal WHERE day<?1 "
+       "LIMIT ?2)",
+       by_day},
       {"DELETE FROM policy WHERE id IN (SELECT id FROM policy WHERE day<?1 LIMIT ?2)", by_day},
       {"DELETE FROM certificate WHERE (domain, mx_host) IN "
        "(SELECT domain, mx_host FROM certificate WHERE last_seen<?1 LIMIT ?2)",
@@ -64,9 +68,15 @@ Expected<bool> forget_counted(Store& store, const std::string& before_day, Syste
 }
 
 Expected<bool> forget_received(Store& store, const std::string& before_day, std::size_t most) {
-  return erase(
+  const auto by_day = [&](sqlite3_stmt* row) { bind_text(row, 1, before_day); };
+  const auto reports = erase(
       store, "DELETE FROM received_report WHERE id IN (SELECT id FROM received_report WHERE day<?1 LIMIT ?2)",
-      [&](sqlite3_stmt* row) { bind_text(row, 1, before_day); }, most);
+      by_day, most);
+  if (!reports || *reports) return reports;
+  return erase(store,
+               "DELETE FROM received_aside WHERE id IN (SELECT id FROM received_aside WHERE "
+               "read_at<CAST(strftime('%s', ?1) AS INTEGER) LIMIT ?2)",
+               by_day, most);
 }
 
 // With foreign keys checked, each text that goes would be looked for in all summaries; one pass finds them all.

@@ -11,13 +11,44 @@ namespace {
 
 using sqlite::Database;
 
-constexpr int schema_version = 3;
+constexpr int schema_version = 4;
 
 // From version N to N+1, in order. New tables and views are in `schema` and need nothing here.
 constexpr const char* migrations[] = {
     nullptr,  // there is no version 0 with tables
     "ALTER TABLE report_job ADD COLUMN destination TEXT NOT NULL DEFAULT ''",
     "SELECT 1",  // 3 only adds: certificate, received_*, alert and their views
+    // 4: a report is told by its domains and its range too (RFC 8460 has no name that is unique by itself). A key cannot be
+    // changed in place, so the table is made anew; foreign keys are not looked at meanwhile. Names lose a last dot. A file
+    // of version 2 has no such tables.
+    R"sql(
+CREATE TABLE IF NOT EXISTS received_report (
+  id INTEGER PRIMARY KEY, organization TEXT NOT NULL, report_id TEXT NOT NULL, contact TEXT NOT NULL,
+  begins INTEGER NOT NULL, ends INTEGER NOT NULL, day TEXT NOT NULL, file TEXT NOT NULL, read_at INTEGER NOT NULL,
+  notes TEXT NOT NULL, UNIQUE (organization, report_id)
+) STRICT;
+CREATE TABLE IF NOT EXISTS received_policy (
+  id INTEGER PRIMARY KEY, report INTEGER NOT NULL REFERENCES received_report(id) ON DELETE CASCADE,
+  domain TEXT NOT NULL, type TEXT NOT NULL, policy_string INTEGER NOT NULL REFERENCES policy_text(id),
+  mx_hosts INTEGER NOT NULL REFERENCES policy_text(id), success INTEGER NOT NULL, failure INTEGER NOT NULL
+) STRICT;
+DROP VIEW IF EXISTS received_reports;
+DROP VIEW IF EXISTS received_sessions;
+DROP VIEW IF EXISTS received_failures;
+DROP VIEW IF EXISTS both_ways;
+UPDATE received_policy SET domain=rtrim(domain, '.') WHERE domain LIKE '%_.';
+CREATE TABLE received_report_4 (
+  id INTEGER PRIMARY KEY, organization TEXT NOT NULL, report_id TEXT NOT NULL, domain TEXT NOT NULL,
+  digest TEXT NOT NULL, contact TEXT NOT NULL, begins INTEGER NOT NULL, ends INTEGER NOT NULL, day TEXT NOT NULL,
+  file TEXT NOT NULL, read_at INTEGER NOT NULL, notes TEXT NOT NULL,
+  UNIQUE (organization, report_id, domain, begins, ends)
+) STRICT;
+INSERT INTO received_report_4 SELECT id, organization, report_id,
+  ifnull((SELECT group_concat(domain, ' ') FROM (SELECT DISTINCT domain FROM received_policy p WHERE p.report=r.id ORDER BY domain)), ''),
+  '', contact, begins, ends, day, file, read_at, notes FROM received_report r;
+DROP TABLE received_report;
+ALTER TABLE received_report_4 RENAME TO received_report;
+)sql",
 };
 static_assert(std::size(migrations) == schema_version);
 
@@ -61,6 +92,17 @@ CREATE TABLE IF NOT EXISTS certificate (
   last_seen INTEGER NOT NULL,
   PRIMARY KEY (domain, mx_host)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS refusal (
+  day TEXT NOT NULL,
+  domain TEXT NOT NULL,
+  source TEXT NOT NULL,
+  origin TEXT NOT NULL,
+  result_type TEXT NOT NULL,
+  reason_code TEXT NOT NULL,
+  mx_host TEXT NOT NULL,
+  count INTEGER NOT NULL,
+  PRIMARY KEY (day, domain, source, origin, result_type, reason_code, mx_host)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS report_job (
   day TEXT NOT NULL,
   domain TEXT NOT NULL,
@@ -83,6 +125,8 @@ CREATE VIEW IF NOT EXISTS failures AS
   SELECT p.day, p.domain, p.type AS policy_type, p.policy_domain, f.result_type, f.mx_host, f.mx_helo, f.sending_ip,
          f.receiving_ip, f.reason_code, f.count AS sessions
   FROM failure f JOIN policy p ON p.id = f.policy;
+CREATE VIEW IF NOT EXISTS refusals AS
+  SELECT day, domain, source, origin, result_type, reason_code, mx_host, count AS sessions FROM refusal;
 CREATE VIEW IF NOT EXISTS certificates AS
   SELECT domain, mx_host, strftime('%Y-%m-%dT%H:%M:%SZ', expires, 'unixepoch') AS expires, trusted, sha256, subject,
          issuer, strftime('%Y-%m-%dT%H:%M:%SZ', last_seen, 'unixepoch') AS last_seen
@@ -95,6 +139,8 @@ CREATE TABLE IF NOT EXISTS received_report (
   id INTEGER PRIMARY KEY,
   organization TEXT NOT NULL,
   report_id TEXT NOT NULL,
+  domain TEXT NOT NULL,
+  digest TEXT NOT NULL,
   contact TEXT NOT NULL,
   begins INTEGER NOT NULL,
   ends INTEGER NOT NULL,
@@ -102,7 +148,7 @@ CREATE TABLE IF NOT EXISTS received_report (
   file TEXT NOT NULL,
   read_at INTEGER NOT NULL,
   notes TEXT NOT NULL,
-  UNIQUE (organization, report_id)
+  UNIQUE (organization, report_id, domain, begins, ends)
 ) STRICT;
 CREATE INDEX IF NOT EXISTS received_report_day ON received_report(day);
 CREATE TABLE IF NOT EXISTS received_policy (
@@ -129,8 +175,21 @@ CREATE TABLE IF NOT EXISTS received_failure (
   count INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS received_failure_policy ON received_failure(policy);
+CREATE TABLE IF NOT EXISTS received_aside (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  file TEXT NOT NULL,
+  piece TEXT NOT NULL,
+  why TEXT NOT NULL,
+  read_at INTEGER NOT NULL,
+  sha256 TEXT NOT NULL UNIQUE,
+  octets BLOB NOT NULL
+) STRICT;
+CREATE VIEW IF NOT EXISTS received_kept_aside AS
+  SELECT id, file, piece, why, strftime('%Y-%m-%dT%H:%M:%SZ', read_at, 'unixepoch') AS read_at,
+         length(octets) AS octets
+  FROM received_aside;
 CREATE VIEW IF NOT EXISTS received_reports AS
-  SELECT day, organization, report_id, contact, strftime('%Y-%m-%dT%H:%M:%SZ', begins, 'unixepoch') AS begins,
+  SELECT day, organization, report_id, domain, contact, strftime('%Y-%m-%dT%H:%M:%SZ', begins, 'unixepoch') AS begins,
          strftime('%Y-%m-%dT%H:%M:%SZ', ends, 'unixepoch') AS ends, file,
          strftime('%Y-%m-%dT%H:%M:%SZ', read_at, 'unixepoch') AS read_at, notes
   FROM received_report;
@@ -211,9 +270,9 @@ Expected<bool> is_complete(Database& file, int version) {
   if (version != schema_version) return false;
   const auto tables = file.number(
       "SELECT count(*) FROM sqlite_schema WHERE name IN ('policy', 'failure', 'report_job', 'certificate', "
-      "'received_report', 'alert')");
+      "'received_report', 'received_aside', 'refusal', 'alert')");
   if (!tables) return tables.error();
-  return *tables == 6;
+  return *tables == 8;
 }
 
 Expected<void> prepare(Database& file, int version) {
@@ -231,17 +290,20 @@ Expected<void> prepare(Database& file, int version) {
     if (!compacted) log::info("tlsrpt_database_not_compacted", {{"why", compacted.error().detail}});
   }
   if (auto set = sqlite::use_write_ahead_log(file); !set) return set;
-  if (auto set = file.run("PRAGMA foreign_keys=ON"); !set) return set;
   const auto complete = is_complete(file, version);
   if (!complete) return complete.error();
-  if (*complete) return {};
-  return file.in_transaction([&]() -> Expected<void> {  // kill-safe: all of it or nothing
+  if (*complete) return file.run("PRAGMA foreign_keys=ON");
+  if (auto off = file.run("PRAGMA foreign_keys=OFF"); !off)
+    return off;  // or a table made anew would take its children along
+  const auto made = file.in_transaction([&]() -> Expected<void> {  // kill-safe: all of it or nothing
     for (int from = version; from > 0 && from < schema_version; ++from)
       if (auto done = file.run(migrations[from]); !done) return done;
     for (const char* part : {counted_schema, received_schema, alert_schema})
       if (auto done = file.run(part); !done) return done;
     return file.run(("PRAGMA user_version=" + std::to_string(schema_version)).c_str());
   });
+  if (!made) return made;
+  return file.run("PRAGMA foreign_keys=ON");
 }
 
 }  // namespace

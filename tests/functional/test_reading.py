@@ -116,13 +116,21 @@ def test_reports_of_others_are_read_once_from_json_gzip_and_mail(reader, tmp_pat
     done = reader.command("report", "read", *(tmp_path / n for n in ("a.json", "b.json.gz", "c.eml")))
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert ["taken" in line for line in lines] == [True, False, True], lines
+    assert ["taken:" in line for line in lines[:3]] == [True, False, True], lines
+    assert lines[3:] == ["3 files: 2 reports taken, 1 known already, 0 refused"]
     assert "known already" in lines[1] and "Noord B.V. on home.test, 2026-03-01: 40 sessions ok, 2 failed" in lines[0]
     bad = reader.command("report", "read", tmp_path / "d.json", tmp_path / "e.gz", tmp_path / "none", tmp_path / "a.json")
     assert bad.returncode == 65
-    assert "d.json: /report-id: member 'report-id' is there twice" in bad.stderr
-    assert "e.gz: more than" in bad.stderr and "none: cannot be read" in bad.stderr
+    assert "d.json: refused: /report-id: member 'report-id' is there twice" in bad.stderr
+    assert "e.gz: refused: more than" in bad.stderr and "none: refused: cannot be read" in bad.stderr
     assert "known already" in bad.stdout
+    assert "4 files: 0 reports taken, 1 known already, 2 refused, 1 not read" in bad.stdout
+    kept = reader.ask("report", "aside")
+    assert sorted(kept_one["octets"] for kept_one in kept)[-1] == (tmp_path / "e.gz").stat().st_size
+    twice = next(k for k in kept if "there twice" in k["why"])
+    assert reader.command("report", "aside", str(twice["id"])).stdout == (tmp_path / "d.json").read_text()
+    assert reader.command("report", "aside", str(twice["id"]), "--forget").returncode == 0
+    assert reader.command("report", "aside", str(twice["id"])).returncode == 66
 
     listed = reader.ask("report", "list", "--received")
     assert [(e["organization"], e["domain"], e["failed_sessions"]) for e in listed] == [("Noord B.V.", "home.test", 4)]
@@ -134,6 +142,48 @@ def test_reports_of_others_are_read_once_from_json_gzip_and_mail(reader, tmp_pat
     with sqlite3.connect(f"file:{reader.data}/tlsrpt.db?mode=ro", uri=True) as db:
         both = dict(db.execute("SELECT direction, sum(failed_sessions) FROM both_ways GROUP BY direction").fetchall())
     assert both["to us"] == 4 and both["to them"] >= 3
+
+
+def test_every_report_of_an_mbox_and_of_a_zip_is_taken_and_what_is_not_is_named(reader, tmp_path):
+    """Nothing is lost silently: of each piece it is said what became of it."""
+    import zipfile
+
+    def report(id: str, **changes) -> bytes:
+        return json.dumps(dict(THEIRS, **{"report-id": id}, **changes)).encode()
+
+    def mail(octets: bytes, name: str) -> bytes:
+        import base64
+
+        return (
+            b"From tls@noord.example Mon Mar  2 00:00:00 2026\nTLS-Report-Domain: home.test\nContent-Type: multipart/mixed; "
+            b"boundary=x\n\n--x\nContent-Type: application/octet-stream\nContent-Disposition: attachment;\n\t"
+            + name.encode() + b"\nContent-Transfer-Encoding: base64\n\n" + base64.encodebytes(octets)
+            + b"\n______\nlist footer\n--x--\n\n"
+        )  # fmt: skip
+
+    names = ['filename*0="a!home.test!1";\n\tfilename*1="!2.json.gz"', "filename*=UTF-8''a%21home.test%211%212.json.gz"]
+    pieces = [mail(gzip.compress(report(f"mbox-{n}")), names[n % 2]) for n in range(15)]
+    pieces.append(mail(b"\x1f\x8b broken", names[0]))
+    (tmp_path / "all.mbox").write_bytes(b"".join(pieces))
+    with zipfile.ZipFile(tmp_path / "two.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("a.json", report("zip-1"))
+        packed.writestr("b.json", report("zip-2").decode().encode("utf-16"))
+    # The same id on another day is another report; with other numbers it is neither that one nor a copy.
+    days = {"start-datetime": "2026-03-02 00:00", "end-datetime": "2026-03-02 23:59"}
+    (tmp_path / "next-day.json").write_bytes(report("zip-1", **{"date-range": days}))
+    other = json.loads(report("zip-1"))
+    other["policies"][0]["summary"]["total-successful-session-count"] = 41.0
+    (tmp_path / "other.json").write_text(json.dumps(other))
+    done = reader.command("report", "read", *(tmp_path / n for n in ("all.mbox", "two.zip", "next-day.json", "other.json")))
+    assert done.returncode == 65
+    assert "4 files: 18 reports taken, 0 known already, 2 refused" in done.stdout, (done.stdout, done.stderr)
+    assert "all.mbox, message 16, a!home.test!1!2.json.gz: refused: not a complete gzip file" in done.stderr
+    assert "other.json: refused: another report of Noord B.V. with this id, domain and range" in done.stderr
+    assert "two.zip, b.json: taken: Noord B.V. on home.test, 2026-03-01" in done.stdout
+    answer = json.loads(reader.command("--json", "report", "read", tmp_path / "all.mbox").stdout)
+    assert [r["state"] for a in answer for r in a["reports"]] == ["known"] * 15 + ["refused"]
+    for kept in reader.ask("report", "aside"):
+        reader.command("report", "aside", str(kept["id"]), "--forget")
 
 
 def test_an_alert_is_told_at_once_survives_a_restart_and_ends(lab, tmp_path):

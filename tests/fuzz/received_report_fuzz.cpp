@@ -8,8 +8,10 @@
 
 #include "mail/mime_parts.hpp"
 #include "tlsrpt/i_json.hpp"
+#include "tlsrpt/json_text.hpp"
 #include "tlsrpt/received_report.hpp"
 #include "tlsrpt/report_file.hpp"
+#include "tlsrpt/unzip.hpp"
 
 namespace {
 
@@ -60,7 +62,8 @@ nlohmann::json written(const ReceivedReport& report) {
 void check(const ReceivedReport& report) {
   require(!report.organization.empty() && !report.report_id.empty() && report.begins <= report.ends);
   require(report.notes.size() <= 20 && report.policies.size() <= 10'000 && report.day.size() >= 10);
-  for (const std::string& text : {report.organization, report.report_id, report.contact}) check_text(text);
+  for (const std::string& text : {report.organization, report.report_id, report.contact, report.domain})
+    check_text(text);
   for (const ReceivedPolicy& policy : report.policies) {
     require(policy.success <= most_i_json_number && policy.failure <= most_i_json_number);
     require(policy.policy_string.size() <= 1000 && policy.mx_hosts.size() <= 1000);
@@ -76,8 +79,8 @@ void check(const ReceivedReport& report) {
   }
 }
 
-void check_json(std::string_view text) {
-  const auto report = parse_received_report(text);
+void check_json(std::string_view text, const std::string& domain = {}) {
+  const auto report = parse_received_report(text, domain);
   if (!report) {
     require(!report.error().detail.empty());
     return;
@@ -103,10 +106,18 @@ void check_json(std::string_view text) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string input(reinterpret_cast<const char*>(data), size);
   check_json(input);
-  for (const MimePart& part : mime_parts(input)) require(part.octets.size() <= 2 * input.size());
-  const auto reports = reports_in_file(input);
+  for (const MimePart& part : mime_parts(input).parts) require(part.octets.size() <= 2 * input.size());
+  std::size_t in_mbox = 0;
+  for (const std::string_view message : mbox_messages(input)) in_mbox += message.size();
+  require(in_mbox <= input.size());
+  if (const auto files = unzip(input)) require(files->size() <= 100);
+  if (const auto text = json_text(input)) require(text->text.size() <= 2 * input.size());
+  const auto reports = reports_in_file(input, "a.example!b.example!1!2.json");
   if (!reports) return 0;
-  require(!reports->empty() && reports->size() <= 10);
-  for (const std::string& text : *reports) check_json(text);
+  require(!reports->empty() && reports->size() <= most_reports_in_file);
+  for (const FoundReport& report : *reports) {
+    require(report.octets.size() <= most_report_octets);
+    if (report.problem.empty()) check_json(report.octets, report.domain);
+  }
   return 0;
 }

@@ -111,6 +111,70 @@ TEST_CASE("what senders are known to get wrong is taken, and noted with its plac
   CHECK(parse_received_report(replaced(good, R"(["*.home.example"])", "\"*.home.example\""))->notes.empty());
 }
 
+TEST_CASE("times in the ways senders miss RFC 3339 are the times they mean") {
+  const std::string good = wrapped("[" + one_policy + "]");
+  const auto begins = [&](const std::string& written) {
+    const auto report = parse_received_report(replaced(good, "2026-03-01T00:00:00Z", written));
+    return report ? to_rfc3339(report->begins) + (report->notes.empty() ? "" : " " + report->notes[0]) : "!";
+  };
+  const std::string at = " /date-range/start-datetime has ";
+  CHECK(begins("2026-03-01 00:00:00Z") == "2026-03-01T00:00:00Z" + at + "a blank instead of T");
+  CHECK(begins("2026-03-01T00:00Z") == "2026-03-01T00:00:00Z" + at + "no seconds");
+  CHECK(begins("2026-03-01 00:00:00 UTC") ==
+        "2026-03-01T00:00:00Z" + at + "a blank instead of T, has its zone by name");
+  CHECK(begins("2026-03-01T01:00+0100") ==
+        "2026-03-01T00:00:00Z" + at + "a zone without colon, has no seconds");
+  CHECK(begins("2026-03-01T00:00:00 +00:00") == "2026-03-01T00:00:00Z" + at + "a blank before its zone");
+  CHECK(begins("2026-03-01 00:00") ==
+        "2026-03-01T00:00:00Z" + at + "a blank instead of T, has no time zone; taken as UTC, has no seconds");
+  CHECK(begins("2026-03-01t00:00:00.5z") == "2026-03-01T00:00:00Z");
+  for (const char* no : {"2026-03-01", "1772323200", "2026-02-30T00:00:00Z", "01.03.2026 00:00:00",
+                         "2026-03-01  00:00", "2026-03-01T00:00:00 CET"})
+    CHECK(begins(no) == "!");
+}
+
+TEST_CASE("counts with a fraction of nothing, as text, null or left out") {
+  const std::string good = wrapped("[" + one_policy + "]");
+  const auto policy = [&](const std::string& what, const std::string& with) {
+    const auto report = parse_received_report(replaced(good, what, with));
+    REQUIRE(report);
+    CHECK(report->notes.size() == 1);
+    return report->policies.at(0);
+  };
+  CHECK(policy("count\":10", "count\":4.0").success == 4);
+  CHECK(policy("count\":10", "count\":1e1").success == 10);
+  CHECK(policy("count\":10", "count\":null").success == 0);
+  CHECK(policy("count\":10", "count\":\" 7 \"").success == 7);
+  // What else the report says of them stands for what it leaves out.
+  CHECK(policy("failure-session-count\":2", "failure-session-count\":null").failure == 2);
+  CHECK(policy(",\"total-failure-session-count\":2", "").failure == 2);
+  CHECK(policy("\"failed-session-count\":2", "\"failed-session-count\":null").failures.at(0).count == 2);
+  CHECK(why_not(replaced(good, "count\":10", "count\":4.5")).find("is not a whole") != std::string::npos);
+  CHECK(why_not(replaced(good, "count\":10", "count\":-4.0")).find("is not a whole") != std::string::npos);
+  CHECK(why_not(replaced(good, "count\":10", "count\":true")).find("is not a whole") != std::string::npos);
+}
+
+TEST_CASE("a domain with a last dot is the same domain, one that is missing is that of the mail") {
+  const std::string good = wrapped("[" + one_policy + "]");
+  const auto dotted = parse_received_report(
+      replaced(replaced(good, "Home.example", "Home.example."), "MX1.home.example", "mx1.home.example."));
+  CHECK(dotted->policies.at(0).domain == "home.example");
+  CHECK(dotted->domain == "home.example");
+  CHECK(dotted->policies[0].failures.at(0).detail.mx_host == "mx1.home.example");
+  CHECK(dotted->notes.size() == 2);
+  const std::string without = replaced(good, R"("policy-domain":"Home.example",)", "");
+  CHECK(parse_received_report(without)->domain.empty());
+  const auto known = parse_received_report(without, "mail.example");
+  CHECK(known->domain == "mail.example");
+  CHECK(known->notes ==
+        std::vector<std::string>{"/policies/0/policy/policy-domain is missing; taken as mail.example, as "
+                                 "the mail or the file's name says"});
+  CHECK(parse_received_report(good, "mail.example")->domain == "home.example");
+  const auto two =
+      parse_received_report(wrapped("[" + replaced(one_policy, "Home", "zoo") + "," + one_policy + "]"));
+  CHECK(two->domain == "home.example zoo.example");
+}
+
 TEST_CASE("what would make the numbers a guess is refused, saying where") {
   const std::string good = wrapped("[" + one_policy + "]");
   CHECK(why_not(replaced(good, "count\":10", "count\":-1"))

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "tlsrpt/overview.hpp"
+#include "tlsrpt/received.hpp"
 #include "tlsrpt/report.hpp"
 
 using namespace sealpost;
@@ -186,6 +187,53 @@ TEST_CASE("D-26 before a migration a sound copy of the old database is kept") {
   auto store = Store::open(path);
   CHECK(store->statement("SELECT expires FROM certificates"));
   CHECK(overview(*store, OverviewFilter())->size() == 1);
+}
+
+TEST_CASE("D-26 reports received under version 3 keep their rows, and their key is widened") {
+  const TempDir dir;
+  const std::string path = dir.path + "/tlsrpt.db";
+  {
+    auto store = Store::open(path);
+    REQUIRE(store->run(
+        "PRAGMA foreign_keys=OFF;"
+        "DROP VIEW received_reports; DROP VIEW received_sessions; DROP VIEW received_failures; DROP VIEW "
+        "both_ways;"
+        "DROP VIEW received_kept_aside; DROP TABLE received_aside; DROP VIEW refusals; DROP TABLE refusal;"
+        "DROP TABLE received_report;"
+        "CREATE TABLE received_report (id INTEGER PRIMARY KEY, organization TEXT NOT NULL, report_id TEXT "
+        "NOT NULL,"
+        " contact TEXT NOT NULL, begins INTEGER NOT NULL, ends INTEGER NOT NULL, day TEXT NOT NULL, file "
+        "TEXT NOT NULL,"
+        " read_at INTEGER NOT NULL, notes TEXT NOT NULL, UNIQUE (organization, report_id)) STRICT;"
+        "CREATE INDEX received_report_day ON received_report(day);"
+        "INSERT INTO policy_text VALUES(1,'[]');"
+        "INSERT INTO received_report VALUES(7,'Noord','r1','',100,200,'2026-03-01','f',300,'[]');"
+        "INSERT INTO received_policy VALUES(9,7,'b.example.','sts',1,1,5,2),(10,7,'a.example','sts',1,1,1,0);"
+        "INSERT INTO received_failure VALUES(11,9,'certificate-expired','','mx','','','','',2);"
+        "PRAGMA user_version=3"));
+  }
+  auto store = Store::open(path);
+  REQUIRE(store);
+  CHECK(std::filesystem::exists(path + ".v3"));
+  Received received(*store);
+  const auto rows = received.of_day("2026-03-01", "b.example", "", 10);
+  REQUIRE(rows->size() == 1);  // without its last dot
+  CHECK(rows->front().policy.success == 5);
+  CHECK(rows->front().policy.failures.at(0).count == 2);
+  ReceivedReport report;
+  report.organization = "Noord";
+  report.report_id = "r1";
+  report.day = "2026-03-01";
+  report.domain = "a.example b.example";
+  report.begins = SystemTime(std::chrono::seconds(100));
+  report.ends = SystemTime(std::chrono::seconds(200));
+  CHECK(received.add(report, "", report.ends).value() == Added::known);
+  report.begins = report.ends;
+  CHECK(received.add(report, "", report.ends).value() == Added::taken);
+  REQUIRE(store->run(
+      "DELETE FROM received_report WHERE id=7"));  // its policies and failures go with it, as before
+  CHECK(received.of_day("2026-03-01", "b.example", "", 10)->empty());
+  CHECK(asides(dir.path) == 0);
 }
 
 TEST_CASE("D-26 where no copy can be written the old database is left as it is") {
