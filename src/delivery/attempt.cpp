@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/log.hpp"
+#include "base/planted.hpp"
 
 namespace sealpost::delivery {
 namespace {
@@ -43,7 +44,7 @@ Attempt::Attempt(Context& context, Dialer& dialer, ConnectionPool& pool, Settler
 
 // T-15, T-52: looked at right before MAIL, in every session and for every message.
 event::Task<bool> Attempt::holds(Plan& plan) {
-  if (context_.planted == PlantedFault::stale_policy) co_return true;
+  if (planted(Plant::stale_policy)) co_return true;
   if (plan.rules != in_force_) co_return false;
   const bool same = co_await still_current(context_, plan);
   co_return same&& plan.rules == in_force_;
@@ -177,7 +178,7 @@ event::Task<Attempt::Visit> Attempt::visit(Connection& connection, const queue::
   const auto met = std::make_shared<const Meeting>(meeting_of(connection));
   for (RecipientFate& fate : seen.fates) {
     fate.met = met;
-    if (context_.planted == PlantedFault::first_host_only) fate.elsewhere = false;
+    if (planted(Plant::first_host_only)) fate.elsewhere = false;
   }
   co_return seen;
 }
@@ -192,8 +193,7 @@ void Attempt::took_part(Visit& seen, Connection& connection, const smtp::Transac
   seen.orderly = seen.orderly && orderly(result);
   if (!encrypted && demands_encryption(result))
     context_.hosts.wants_encryption(connection.mx_host, context_.loop.now());
-  if (connection.accepted > 0 && ends_session(result) &&
-      context_.planted != PlantedFault::count_session_limit_as_failure) {
+  if (connection.accepted > 0 && ends_session(result) && !planted(Plant::count_session_limit_as_failure)) {
     seen.spent = true;
     suspected_.emplace(connection.mx_host, connection.messages);
     context_.totals.sessions_spent.fetch_add(1, std::memory_order_relaxed);
@@ -209,11 +209,10 @@ void Attempt::took_part(Visit& seen, Connection& connection, const smtp::Transac
       suspected_.reset();
     }
   }
-  const Channel channel =
-      encrypted || context_.planted == PlantedFault::bounce_on_530 ? Channel::encrypted : Channel::clear;
+  const Channel channel = encrypted || planted(Plant::bounce_on_530) ? Channel::encrypted : Channel::clear;
   std::vector<std::uint32_t> again;
   for (RecipientFate& fate : fates_of(sent, result, channel)) {
-    if (lost_dot && context_.planted == PlantedFault::retry_after_lost_dot) fate.elsewhere = true;
+    if (lost_dot && planted(Plant::retry_after_lost_dot)) fate.elsewhere = true;
     if (fate.fate == Fate::again && !connection.session->broken()) {
       again.push_back(fate.recipient);
       continue;
@@ -222,8 +221,7 @@ void Attempt::took_part(Visit& seen, Connection& connection, const smtp::Transac
       fate.fate = Fate::deferred;
       fate.elsewhere = true;
     }
-    if (context_.planted == PlantedFault::count_session_limit_as_failure && ends_session(result))
-      fate.elsewhere = false;
+    if (planted(Plant::count_session_limit_as_failure) && ends_session(result)) fate.elsewhere = false;
     seen.fates.push_back(std::move(fate));
   }
   // The rest goes in the next transaction, in their order (M25). It shrinks: at least one was accepted.

@@ -16,7 +16,6 @@
 #include "delivery/mx_lookup.hpp"
 #include "delivery/notice_budget.hpp"
 #include "delivery/nx_guard.hpp"
-#include "delivery/planted_fault.hpp"
 #include "dns/resolver.hpp"
 #include "event/stream.hpp"
 #include "evidence/session.hpp"
@@ -82,10 +81,9 @@ struct Context {
   NxGuard& nx_guard;              // shared by all workers
   Totals& totals;                 // shared by all workers
   RandomSource random;
-  evidence::Recorder* evidence = nullptr;     // null: sessions are not recorded
-  NoticeBudget* notices = nullptr;            // shared by all workers; null: every failure is told at once
-  SharedClock* clock = nullptr;               // told what certificates say of the time; null: nobody is
-  PlantedFault planted = PlantedFault::none;  // tests only
+  evidence::Recorder* evidence = nullptr;  // null: sessions are not recorded
+  NoticeBudget* notices = nullptr;         // shared by all workers; null: every failure is told at once
+  SharedClock* clock = nullptr;            // told what certificates say of the time; null: nobody is
 };
 
 }  // namespace sealpost::delivery

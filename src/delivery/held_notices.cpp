@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/log.hpp"
+#include "base/planted.hpp"
 #include "event/ask.hpp"
 
 namespace sealpost::delivery {
@@ -27,7 +28,7 @@ event::Task<void> HeldNotices::run() {
 }
 
 event::Task<void> HeldNotices::sweep() {
-  if (budget_.plant() == NoticeBudget::Plant::hold_for_ever) co_return;
+  if (planted(Plant::hold_notifications_for_ever)) co_return;
   const SystemTime before = loop_.believed().earliest - budget_.settings().keep_held;
   std::size_t held = 0, expired = 0;
   for (queue::Shard* shard : dispatcher_.shards()) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/planted.hpp"
 #include "base/text.hpp"
 
 namespace sealpost::delivery {
@@ -39,7 +40,7 @@ NoticeSettings NoticeBudget::settings() const {
 // Senders whose hour is over are forgotten when there is no room for another; while all of them are new the sum for the
 // whole relay, which is far less, is what holds.
 std::optional<Duration> NoticeBudget::take(std::string_view sender, SteadyTime now) {
-  if (plant_ == Plant::per_lane) return std::nullopt;
+  if (planted(Plant::notify_per_lane)) return std::nullopt;
   const std::lock_guard lock(mutex_);
   if (senders_.size() >= most_known)
     std::erase_if(senders_, [now](const auto& entry) { return now - entry.second.begin >= hour; });
@@ -70,7 +71,7 @@ void NoticeBudget::told(const MessageId& message, SteadyTime now) {
 }
 
 bool NoticeBudget::may_hold() noexcept {
-  if (plant_ == Plant::hold_for_ever) return true;
+  if (planted(Plant::hold_notifications_for_ever)) return true;
   const std::lock_guard lock(mutex_);
   if (held_.load() >= settings_.most_held) return false;
   ++held_;

@@ -33,17 +33,12 @@ struct NoticeSettings {
 
 class NoticeBudget {
  public:
-  // A fault built in on purpose, for tests that must find it.
-  enum class Plant : std::uint8_t { nothing, per_lane, hold_for_ever };
-
-  explicit NoticeBudget(const NoticeSettings& settings, Plant plant = Plant::nothing)
-      : plant_(plant), settings_(settings) {}
+  explicit NoticeBudget(const NoticeSettings& settings) : settings_(settings) {}
   NoticeBudget(const NoticeBudget&) = delete;
   NoticeBudget& operator=(const NoticeBudget&) = delete;
 
   void set_settings(const NoticeSettings& settings);  // what was taken stays taken
   NoticeSettings settings() const;
-  Plant plant() const noexcept { return plant_; }
 
   // One notification to this address: taken, or how long to wait until there may be one.
   std::optional<Duration> take(std::string_view sender, SteadyTime now);
@@ -81,7 +76,6 @@ class NoticeBudget {
     Duration left(SteadyTime now) const noexcept;
   };
 
-  const Plant plant_;
   mutable std::mutex mutex_;  // guards what follows it up to the counters
   NoticeSettings settings_;
   Hour all_;

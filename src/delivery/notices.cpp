@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "base/log.hpp"
+#include "base/planted.hpp"
 #include "delivery/settlement.hpp"
 
 namespace sealpost::delivery {
@@ -38,7 +39,7 @@ queue::LaneKey lane_of(const Envelope& envelope) {
 std::vector<queue::JobPtr> Settler::postpone(Settlement& settlement) {
   std::vector<queue::JobPtr> later;
   NoticeBudget* budget = context_.notices;
-  if (budget == nullptr || budget->plant() == NoticeBudget::Plant::per_lane) return later;
+  if (budget == nullptr || planted(Plant::notify_per_lane)) return later;
   const Envelope& envelope = settlement.message->envelope;
   if (envelope.reverse_path.empty() || envelope.message_class != MessageClass::normal) return later;
   if (settlement.job) {

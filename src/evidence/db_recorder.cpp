@@ -2,7 +2,7 @@
 #include "evidence/db_recorder.hpp"
 
 #include "base/log.hpp"
-#include "sqlite/faults.hpp"
+#include "base/planted.hpp"
 
 namespace sealpost::evidence {
 namespace {
@@ -55,7 +55,7 @@ void DbRecorder::round(const std::vector<Session>& sessions) {
   if (!refused() && store_.file().tend()) added = store_.add(pending_.all());
   if (added)
     recorded_.fetch_add(pending_.sessions(), std::memory_order_relaxed);
-  else if (refused() || sqlite::planted(sqlite::Fault::drop_when_closed))
+  else if (refused() || planted(Plant::drop_when_closed))
     lose(pending_.sessions(), added.error().detail);
   else
     return;

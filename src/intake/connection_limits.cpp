@@ -5,6 +5,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "base/planted.hpp"
+
 namespace sealpost::intake {
 namespace {
 
@@ -72,7 +74,7 @@ bool ConnectionLimits::comes_too_often(const Key& key, SteadyTime now) {
 ConnectionLimits::Slot ConnectionLimits::enter(const IpAddress& client, bool trusted, SteadyTime now) {
   const Key key = key_of(client);
   const std::lock_guard lock(mutex_);
-  if (plant_ == IntakePlant::no_reserve) {
+  if (planted(Plant::no_reserve)) {
     if (open_ >= caps_.total) return {};
   } else if (trusted) {
     if (open_ - strangers_ >= caps_.total) return {};

@@ -30,15 +30,11 @@ struct ConnectionCaps {
   std::uint32_t stranger_rate = 60;     // connections a minute from one of them
 };
 
-// A fault built in on purpose, for tests that must find it.
-enum class IntakePlant : std::uint8_t { nothing, no_reserve };
-
 class ConnectionLimits {
   using Key = std::array<std::uint8_t, 8>;  // of a client, or of its network
 
  public:
-  explicit ConnectionLimits(const ConnectionCaps& caps, IntakePlant plant = IntakePlant::nothing)
-      : plant_(plant), caps_(caps) {}
+  explicit ConnectionLimits(const ConnectionCaps& caps) : caps_(caps) {}
   ConnectionLimits(const ConnectionLimits&) = delete;
   ConnectionLimits& operator=(const ConnectionLimits&) = delete;
 
@@ -93,7 +89,6 @@ class ConnectionLimits {
   void leave(const Key& key, bool trusted) noexcept;
   void look() noexcept;
 
-  const IntakePlant plant_;
   std::atomic<bool> over_{false}, stressed_{false};
 
   mutable std::mutex mutex_;  // guards all

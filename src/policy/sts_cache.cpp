@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/log.hpp"
-#include "sqlite/faults.hpp"
+#include "base/planted.hpp"
 
 namespace sealpost::policy {
 
@@ -50,7 +50,7 @@ Expected<std::optional<StsEntry>> StsCache::load(const std::string& domain) {
   if (const auto unsaved = unsaved_.find(domain); unsaved != unsaved_.end())
     return std::optional<StsEntry>(unsaved->second.entry);
   auto row = reading([&] { return rows().load(domain); });
-  if (row && *row && !believable(**row, domain) && !sqlite::planted(sqlite::Fault::unreadable_is_absent)) {
+  if (row && *row && !believable(**row, domain) && !planted(Plant::unreadable_is_absent)) {
     log::error("sts_cache_row_invalid",
                {{"domain", domain}, {"do", "nothing: it is read from sts-policies.log and fetched anew"}});
     row = from_copy(domain);
@@ -64,7 +64,7 @@ Expected<std::optional<StsEntry>> StsCache::load(const std::string& domain) {
     if (auto put = rows().put(entry); !put) unsaved_[domain] = Unsaved{entry, true};
     return row;
   }
-  if (row && !*row && !complete_ && !sqlite::planted(sqlite::Fault::unreadable_is_absent))
+  if (row && !*row && !complete_ && !planted(Plant::unreadable_is_absent))
     return Error(Errc::unavailable,
                  "policies that were cached cannot be read, and " + domain + " may have one");
   return row;

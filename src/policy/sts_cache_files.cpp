@@ -8,9 +8,9 @@
 #include <cerrno>
 
 #include "base/log.hpp"
+#include "base/planted.hpp"
 #include "policy/sts_cache.hpp"
 #include "sqlite/aside.hpp"
-#include "sqlite/faults.hpp"
 
 namespace sealpost::policy {
 
@@ -192,7 +192,7 @@ void StsCache::fall_back() {
   }
   next_settle_ = Clock::now() + 5 * retry_;
   StsCopy::Damage damage;
-  const bool use_copy = copy_ && !sqlite::planted(sqlite::Fault::no_second_copy);
+  const bool use_copy = copy_ && !planted(Plant::no_second_copy);
   const auto read =
       use_copy ? replay_from(0, true, damage) : Expected<void>(Error(Errc::io, "there is no copy"));
   const bool whole = read && damage.lines == 0 && !damage.torn && !copy_->name().empty();

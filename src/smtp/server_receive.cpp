@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cassert>
 
+#include "base/planted.hpp"
 #include "event/wait.hpp"
 #include "smtp/data_decoder.hpp"
 #include "smtp/server_session.hpp"
@@ -94,7 +95,8 @@ event::Task<void> ServerSession::settle(Incoming& incoming) {
 bool ServerSession::too_slow(const Incoming& incoming) const noexcept {
   const ServerLimits& now = limits();
   const auto owed = std::chrono::seconds(incoming.octets / std::max(now.minimum_rate, 1U));
-  return incoming.waited > now.rate_grace + owed || incoming.waited >= now.data;
+  return incoming.waited > now.rate_grace + owed ||
+         (incoming.waited >= now.data && !planted(Plant::no_data_deadline));
 }
 
 // Reads more, within the limits for silence, for the average rate, for the whole of the data and for the session (T-26).
@@ -104,7 +106,9 @@ event::Task<void> ServerSession::more_data(Incoming& incoming) {
   while (!ending_) {
     if (stream_.must_wait(want)) {
       const SteadyTime begin = loop.now();
-      const Duration longest = std::min(limits().data_block, limits().data - incoming.waited);
+      const Duration left =
+          planted(Plant::no_data_deadline) ? limits().data_block : limits().data - incoming.waited;
+      const Duration longest = std::min(limits().data_block, left);
       event::StreamWait wait(stream_.stream(), want, std::min(longest, session_end() - begin));
       waiting_ = &wait;
       const bool ready = co_await wait;

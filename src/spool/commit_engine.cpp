@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "base/log.hpp"
-#include "spool/planted.hpp"
+#include "base/planted.hpp"
 
 namespace sealpost::spool {
 namespace {
@@ -147,7 +147,7 @@ CommitEngine::Admission CommitEngine::admit(Request& request, SystemTime wall) {
   if (room == JournalWriter::Room::soon) return Admission::later;
   const bool stuck = writer_.state() == JournalWriter::State::waiting;
   if (writer_.state() != JournalWriter::State::unhealthy && (stuck || room == JournalWriter::Room::no)) {
-    if (request.is_fact() && !planted(Fault::forget_facts_without_room))
+    if (request.is_fact() && !planted(Plant::forget_facts_without_room))
       return starve();  // it has happened, and is not to be forgotten for want of room
     request.error.emplace(Errc::no_space, "the journal is full");
     return Admission::answered;
@@ -289,7 +289,7 @@ void CommitEngine::apply(Request& request) {
 void CommitEngine::free_segments(SteadyTime now) {
   free_again_.reset();
   while (freeing_ && files_.count() > 0 && files_.oldest() != writer_.current() &&
-         (state_.is_free(files_.oldest()) || planted(Fault::free_segment_too_early))) {
+         (state_.is_free(files_.oldest()) || planted(Plant::free_segment_too_early))) {
     const auto freed = writer_.free_oldest(now);
     freeing_ = freed != JournalWriter::Freed::never;
     if (!freeing_ && health_ != nullptr)

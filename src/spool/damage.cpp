@@ -6,9 +6,9 @@
 #include <utility>
 
 #include "base/log.hpp"
+#include "base/planted.hpp"
 #include "base/text.hpp"
 #include "spool/bytes.hpp"
-#include "spool/planted.hpp"
 #include "spool/segment_files.hpp"
 
 namespace sealpost::spool {
@@ -107,7 +107,7 @@ void DamageKeeper::note(Damage damage) {
 // Under its name only when it is whole: a start that finds the name relies on it.
 Expected<void> DamageKeeper::write_file(const std::string& name, std::string_view page,
                                         std::string_view octets) {
-  if (planted(Fault::no_copy_of_damage)) return {};
+  if (planted(Plant::no_copy_of_damage)) return {};
   if (disk_.open(name, Disk::Access::read).file) return {};  // an earlier start has kept it
   const std::string part = name + std::string(half_written);
   auto opened = disk_.open(part, Disk::Access::create);

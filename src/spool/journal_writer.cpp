@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "base/log.hpp"
+#include "base/planted.hpp"
 #include "base/random.hpp"
-#include "spool/planted.hpp"
 
 namespace sealpost::spool {
 namespace {
@@ -19,7 +19,7 @@ constexpr std::string_view mark_trouble = "journal mark";
 
 // Says nothing about the data: it passes, or somebody makes room.
 bool is_shortage(const Error& error) noexcept {
-  if (planted(Fault::shortage_is_fault)) return false;
+  if (planted(Plant::shortage_is_fault)) return false;
   return error.code == Errc::no_space || error.code == Errc::unavailable;
 }
 
@@ -96,7 +96,7 @@ Expected<void> JournalWriter::go_on_in(const Recovered& recovered) {
     return Error(Errc::refused, "what lies at the end of the last segment is not known");
   const std::uint32_t limit = records_end(recovered.last);
   const std::uint32_t believed = static_cast<std::uint32_t>(to_page_end(recovered.previous_end));
-  const bool unproven = planted(Fault::write_behind_unproven_tail);
+  const bool unproven = planted(Plant::write_behind_unproven_tail);
   const std::uint32_t pages = (recovered.clean_from - believed) / static_cast<std::uint32_t>(page_size);
   if (recovered.clean_from >= limit || pages > 0xFFFF)
     return Error(Errc::refused, "the last segment is full");
@@ -225,7 +225,7 @@ Expected<void> JournalWriter::begin(Batch& batch, std::size_t octets, SystemTime
       return Error(is_shortage(rolled.error()) ? Errc::no_space : Errc::unavailable, rolled.error().detail);
     }
   }
-  const bool numbered = header_.version > 1 && !planted(Fault::no_batch_sequence);
+  const bool numbered = header_.version > 1 && !planted(Plant::no_batch_sequence);
   batch.begin(header_, end_, numbered ? static_cast<std::uint32_t>(next_batch_) : 0, void_pages_);
   return {};
 }
@@ -233,7 +233,7 @@ Expected<void> JournalWriter::begin(Batch& batch, std::size_t octets, SystemTime
 Expected<void> JournalWriter::commit(Batch& batch, SystemTime wall) {
   auto done = batch.write(*file_);
   if (done) {
-    const int synced = planted(Fault::skip_sync) ? 0 : file_->sync_data();
+    const int synced = planted(Plant::skip_sync) ? 0 : file_->sync_data();
     if (synced != 0) done = disk_error(synced, "sync");
   }
   ++next_batch_;
@@ -246,7 +246,7 @@ Expected<void> JournalWriter::commit(Batch& batch, SystemTime wall) {
   }
   log::error("journal_write_failed",
              {{"segment", header_.sequence}, {"from", batch.start()}, {"why", done.error().detail}});
-  if (planted(Fault::trust_failed_tail)) end_ = batch.end();
+  if (planted(Plant::trust_failed_tail)) end_ = batch.end();
   // On in a new segment, whose header says how far the failed one can be trusted.
   Expected<void> ready;
   if (spares_.empty()) ready = make_spare_now();

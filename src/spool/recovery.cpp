@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "base/log.hpp"
-#include "spool/planted.hpp"
+#include "base/planted.hpp"
 #include "spool/segment_scan.hpp"
 #include "spool/write_again.hpp"
 
@@ -172,7 +172,7 @@ class Recovery {
   }
 
   void missing(std::uint64_t first, std::uint64_t last) {
-    if (planted(Fault::ignore_missing_segment)) return;
+    if (planted(Plant::ignore_missing_segment)) return;
     Damage damage;
     damage.segment = first;
     damage.what = first == last
@@ -199,7 +199,7 @@ class Recovery {
     facts.known_end = next == segments_.end() ? 0 : next->second.previous_end;
     const auto& mark = found_marks_.mark;
     const bool stopped_here = mark && mark->clean && mark->current == header.sequence;
-    if (stopped_here && !planted(Fault::ignore_clean_mark))
+    if (stopped_here && !planted(Plant::ignore_clean_mark))
       facts.synced_to = std::min(mark->end, records_end(header));
     facts.first_number = static_cast<std::uint32_t>(header.first_batch);
     auto read = read_segment(header, facts.known_end);
@@ -208,7 +208,7 @@ class Recovery {
     const SegmentScan scan = scan_segment(octets, seed_of(header), facts);
     // Up to the end that a successor names all was synced, by the life that wrote it or by the start that named it.
     // Where nobody names one, what counts was found by reading alone: the last segment, and one whose successor is lost.
-    if (facts.known_end == 0 && !planted(Fault::no_write_again)) {
+    if (facts.known_end == 0 && !planted(Plant::no_write_again)) {
       const std::string_view believed = octets.substr(0, to_page_end(scan.end));
       auto durable =
           write_again(disk_, in_journal(segment_name(header.sequence)), believed, unreadable_pages_);
@@ -237,7 +237,7 @@ class Recovery {
 
   void damaged_octets(const SegmentHeader& header, std::string_view octets, const SegmentScan& scan) {
     for (const Gap& gap : scan.gaps) {
-      if (planted(Fault::ignore_gap)) return;
+      if (planted(Plant::ignore_gap)) return;
       Damage damage;
       damage.from = gap.from;
       damage.to = gap.to;
@@ -260,7 +260,7 @@ class Recovery {
   // before it ended: what it meant to keep is kept by the next one.
   void keep_voids(const SegmentHeader& header, std::string_view octets, const SegmentScan& scan) {
     for (const Gap& gap : scan.voids) {
-      if (planted(Fault::ignore_torn_tail)) return;
+      if (planted(Plant::ignore_torn_tail)) return;
       if (keeper_.has(header.sequence, gap.from, gap.to)) continue;
       Damage damage;
       damage.from = gap.from;
@@ -283,7 +283,7 @@ class Recovery {
     damage.segment = header.sequence;
     damage.may_have_held =
         "mail answered 250, or what became of it, unless the batch was never finished because of a crash";
-    if (scan.torn.from < scan.torn.to && !planted(Fault::ignore_torn_tail)) {
+    if (scan.torn.from < scan.torn.to && !planted(Plant::ignore_torn_tail)) {
       damage.from = scan.torn.from;
       damage.to = scan.torn.to;
       damage.what = "the last batch is not whole; " + std::to_string(scan.in_torn) +
@@ -366,7 +366,7 @@ class Recovery {
     const bool intact =
         std::all_of(group.begin(), group.end(), [](const auto& record) { return record.intact(); });
     if (group.size() == 1 && whole) return replay_record(segment, octets, group.front());
-    if ((whole && intact) || planted(Fault::half_a_group)) {
+    if ((whole && intact) || planted(Plant::half_a_group)) {
       for (const ScannedRecord& record : group) replay_record(segment, octets, record);
       return;
     }

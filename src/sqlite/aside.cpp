@@ -8,8 +8,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include "base/planted.hpp"
 #include "sealpost/clock.hpp"
-#include "sqlite/faults.hpp"
 
 namespace sealpost::sqlite {
 namespace {
@@ -23,7 +23,7 @@ bool exists(const std::string& path) {
 
 // Never over something that is there: what was put aside earlier may be the better copy.
 bool move(const std::string& from, const std::string& to) {
-  if (planted(Fault::overwrite_aside)) return ::rename(from.c_str(), to.c_str()) == 0;
+  if (planted(Plant::overwrite_aside)) return ::rename(from.c_str(), to.c_str()) == 0;
   if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return true;
   if (errno != EINVAL && errno != ENOSYS) return false;
   if (exists(to)) {  // a file system without that call: the directory is ours alone
@@ -34,7 +34,7 @@ bool move(const std::string& from, const std::string& to) {
 }
 
 std::string base_name(const std::string& path) {
-  if (planted(Fault::overwrite_aside)) return path + ".damaged";
+  if (planted(Plant::overwrite_aside)) return path + ".damaged";
   std::string time = to_rfc3339(std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()));
   std::erase(time, ':');
   return path + ".damaged-" + time;
@@ -45,7 +45,7 @@ std::string base_name(const std::string& path) {
 Expected<std::string> set_aside(const std::string& path, Parts parts) {
   const std::string base = base_name(path);
   std::string aside = base;
-  for (int number = 2; number < most_tries && !planted(Fault::overwrite_aside) &&
+  for (int number = 2; number < most_tries && !planted(Plant::overwrite_aside) &&
                        (exists(aside) || exists(aside + "-wal") || exists(aside + "-shm"));
        ++number)
     aside = base + "-" + std::to_string(number);
@@ -61,7 +61,7 @@ Expected<std::string> set_aside(const std::string& path, Parts parts) {
   for (int i = 0; i < 2; ++i) {
     const std::string from = path + companions[i];
     if (!exists(from)) continue;
-    if (planted(Fault::forget_wal)) {
+    if (planted(Plant::forget_wal)) {
       ::remove(from.c_str());
       continue;
     }

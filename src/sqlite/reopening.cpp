@@ -9,9 +9,9 @@
 #include <cstring>
 
 #include "base/log.hpp"
+#include "base/planted.hpp"
 #include "sqlite/aside.hpp"
 #include "sqlite/database.hpp"
-#include "sqlite/faults.hpp"
 
 namespace sealpost::sqlite {
 namespace {
@@ -38,7 +38,7 @@ bool Database::tend() {
     look_at_file();
   }
   if (connection_) trouble_ = Trouble::none;
-  if (!connection_ && Clock::now() >= next_try_ && !planted(Fault::never_reopen)) {
+  if (!connection_ && Clock::now() >= next_try_ && !planted(Plant::never_reopen)) {
     const auto opened = open();  // said there
     if (opened) log::info("database_opened", {{"file", settings_.path}});
   }

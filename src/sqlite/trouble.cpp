@@ -3,7 +3,7 @@
 
 #include <sqlite3.h>
 
-#include "sqlite/faults.hpp"
+#include "base/planted.hpp"
 
 namespace sealpost::sqlite {
 
@@ -15,12 +15,12 @@ Trouble trouble_of(int result) noexcept {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB: return Trouble::damage;
     case SQLITE_BUSY:
-    case SQLITE_LOCKED: return planted(Fault::busy_is_damage) ? Trouble::damage : Trouble::waits;
-    case SQLITE_FULL: return planted(Fault::full_is_damage) ? Trouble::damage : Trouble::waits;
+    case SQLITE_LOCKED: return planted(Plant::busy_is_damage) ? Trouble::damage : Trouble::waits;
+    case SQLITE_FULL: return planted(Plant::full_is_damage) ? Trouble::damage : Trouble::waits;
     case SQLITE_NOMEM:
     case SQLITE_INTERRUPT:
     case SQLITE_PROTOCOL: return Trouble::waits;
-    case SQLITE_IOERR: return planted(Fault::io_is_damage) ? Trouble::damage : Trouble::reopen;
+    case SQLITE_IOERR: return planted(Plant::io_is_damage) ? Trouble::damage : Trouble::reopen;
     case SQLITE_CANTOPEN:
     case SQLITE_READONLY:
     case SQLITE_PERM:

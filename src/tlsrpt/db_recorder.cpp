@@ -2,7 +2,7 @@
 #include "tlsrpt/db_recorder.hpp"
 
 #include "base/log.hpp"
-#include "sqlite/faults.hpp"
+#include "base/planted.hpp"
 
 namespace sealpost::tlsrpt {
 namespace {
@@ -68,7 +68,7 @@ void DbRecorder::flush() {
     return;
   }
   const bool refused = store_.file().is_open() && store_.file().trouble() <= sqlite::Trouble::refused;
-  if (!refused && !sqlite::planted(sqlite::Fault::drop_when_closed)) return;
+  if (!refused && !planted(Plant::drop_when_closed)) return;
   lose(sessions, added.error().detail);
   pending_.clear();
 }

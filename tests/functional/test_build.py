@@ -37,6 +37,17 @@ def test_T57_no_build_time_gets_in():
         assert not re.search(r"__(DATE|TIME|TIMESTAMP)__", path.read_text()), path
 
 
+def test_T53_no_planted_fault_is_in_the_program_and_each_has_a_test_that_must_find_it():
+    names = re.findall(r'^    "([a-z0-9-]+)",$', (ROOT / "src" / "base" / "planted.hpp").read_text(), re.MULTILINE)
+    rows = [line.split("\t") for line in (ROOT / "tests" / "campaign" / "plants.tsv").read_text().splitlines() if line[0] != "#"]
+    assert len(names) > 30 and sorted(names) == sorted(row[0] for row in rows if row[1] == "fails")
+    if "release" not in BINARY.parts:
+        pytest.skip("a release build is without planted faults")
+    octets = BINARY.read_bytes()
+    assert b"SEALPOST_PLANT" not in octets
+    assert not [name for name in names if name.encode() in octets]
+
+
 def test_T53_the_program_is_position_independent_and_its_tables_are_read_only():
     if "release" not in BINARY.parts:
         pytest.skip("a release build is hardened")

@@ -53,8 +53,8 @@ class Ends final : public queue::Courier {
 };
 
 struct World : DeliveryWorld {
-  explicit World(NoticeBudget::Plant plant = NoticeBudget::Plant::nothing, NoticeSettings settings = {}) {
-    notices = std::make_unique<NoticeBudget>(settings, plant);
+  explicit World(NoticeSettings settings = {}) {
+    notices = std::make_unique<NoticeBudget>(settings);
     context->notices = notices.get();
     begin();
   }
@@ -128,7 +128,7 @@ TEST_CASE("T-37 what fails later of the same message is told an hour after the f
 TEST_CASE("T-37 many messages with one forged sender: so many an hour, the others wait and all are told") {
   NoticeSettings settings;
   settings.per_sender = 5;
-  World world(NoticeBudget::Plant::nothing, settings);
+  World world(settings);
   for (int i = 0; i < 12; ++i) world.accept(world.message("Victim@here.example", {"u@d.example"}));
   world.loop.advance(50min);
   CHECK(world.ends->notices.size() == 5);
@@ -144,7 +144,7 @@ TEST_CASE("T-37 many messages with one forged sender: so many an hour, the other
 TEST_CASE("T-37 the sum for the whole relay holds when every sender is another") {
   NoticeSettings settings;
   settings.in_all = 4;
-  World world(NoticeBudget::Plant::nothing, settings);
+  World world(settings);
   for (int i = 0; i < 6; ++i)
     world.accept(world.message("v" + std::to_string(i) + "@here.example", {"u@d.example"}));
   world.loop.advance(50min);
@@ -187,7 +187,7 @@ TEST_CASE("T-36 undeliverable notifications are held for a time, and not more th
   NoticeSettings settings;
   settings.most_held = 3;
   settings.keep_held = std::chrono::days(2);
-  World world(NoticeBudget::Plant::nothing, settings);
+  World world(settings);
   HeldNotices held(world.loop, *world.journal, *world.dispatcher, *world.notices);
   world.ends->unreachable = true;
   for (int i = 0; i < 5; ++i) world.accept(world.message("forged@here.example", {"u@d.example"}));
@@ -205,22 +205,4 @@ TEST_CASE("T-36 undeliverable notifications are held for a time, and not more th
   CHECK(world.notices->counters().expired == 3);
   scope.cancel();
   CHECK(world.crash().empty());
-}
-
-TEST_CASE("T-36 T-37 planted: a notification for each lane, and held ones that stay, are found") {
-  World per_lane(NoticeBudget::Plant::per_lane);
-  per_lane.to_many(30);
-  per_lane.loop.advance(1min);
-  CHECK(per_lane.ends->notices.size() == 30);
-
-  NoticeSettings settings;
-  settings.keep_held = std::chrono::days(2);
-  World for_ever(NoticeBudget::Plant::hold_for_ever, settings);
-  HeldNotices held(for_ever.loop, *for_ever.journal, *for_ever.dispatcher, *for_ever.notices);
-  for_ever.ends->unreachable = true;
-  for_ever.accept(for_ever.message("forged@here.example", {"u@d.example"}));
-  event::TaskScope scope(for_ever.loop);
-  scope.spawn(held.run());
-  for_ever.loop.advance(std::chrono::hours(24 * 10));
-  CHECK(for_ever.queued().size() == 1);
 }

@@ -79,20 +79,6 @@ TEST_CASE("T-27 strangers fill their share and no more, and whoever may relay st
   CHECK(limits.enter(at("198.51.100.1"), false));
 }
 
-TEST_CASE("T-27 planted: without a reserve strangers have every place, which is found") {
-  ConnectionCaps caps;
-  caps.total = 10;
-  caps.strangers = 4;
-  ConnectionLimits limits(caps, IntakePlant::no_reserve);
-  std::vector<ConnectionLimits::Slot> strangers;
-  for (int i = 0; i < 40; ++i) {
-    auto slot = limits.enter(at("198.51." + std::to_string(i) + ".1"), false);
-    if (slot) strangers.push_back(std::move(slot));
-  }
-  CHECK(strangers.size() == 10);
-  CHECK(!limits.enter(at("192.0.2.1"), true));
-}
-
 TEST_CASE("T-27 a stranger's network has a cap, too, and one that comes too often is counted for a minute") {
   ConnectionCaps caps;
   caps.stranger_network = 3;

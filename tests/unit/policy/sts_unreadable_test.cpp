@@ -6,7 +6,6 @@
 
 #include <csignal>
 
-#include "sqlite/faults.hpp"
 #include "sts_world.hpp"
 
 using namespace sealpost;
@@ -47,10 +46,6 @@ struct Blocked : World {
   }
   void unbar(const char* name) { fs::remove(directory.file(name)); }
   Kind kind(const std::string& domain = "b.test") { return ask_and_settle(domain).kind; }
-};
-
-struct Unplanted {
-  ~Unplanted() { sqlite::plant(sqlite::Fault::none); }
 };
 
 }  // namespace
@@ -239,23 +234,4 @@ TEST_CASE("D-24 a policy that cannot be stored is enforced, said, and stored whe
   world.no_policy_host();
   world.restart();
   CHECK(world.enforced());
-}
-
-TEST_CASE("D-24 planted faults are found: unreadable taken for absent, the second copy not read") {
-  const Unplanted unplanted;
-  {
-    Blocked world;
-    world.remove_database();
-    world.bar("sts.db");
-    sqlite::plant(sqlite::Fault::no_second_copy);
-    world.restart();
-    CHECK(world.kind() == Kind::unknown);
-  }
-  Blocked world;
-  world.remove_database();
-  world.bar("sts.db");
-  world.bar("sts-policies.log");
-  sqlite::plant(sqlite::Fault::unreadable_is_absent);
-  world.restart();
-  CHECK(world.kind() == Kind::none);
 }

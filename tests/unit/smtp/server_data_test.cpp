@@ -274,9 +274,3 @@ TEST_CASE("T-27 shed: 421 in the middle of data, and nothing is kept of it") {
   CHECK(*fixture.ending == Ending::shed);
   CHECK(fixture.handler.dropped == 1);
 }
-
-TEST_CASE("T-26 planted: data without a deadline is found by how long it lasts") {
-  SessionFixture fixture;
-  fixture.options->limits.data = fixture.options->limits.session = std::chrono::hours(10'000);
-  CHECK(drip(fixture, 520) == std::chrono::hours(24));  // the client gave up first
-}

@@ -9,7 +9,6 @@
 #include "../policy/scratch_directory.hpp"
 #include "failing_vfs.hpp"
 #include "sqlite/aside.hpp"
-#include "sqlite/faults.hpp"
 
 using namespace sealpost;
 using namespace sealpost::sqlite;
@@ -62,10 +61,7 @@ const std::pair<const char*, int> shortages[] = {
 const std::pair<const char*, int> damages[] = {{"CORRUPT", SQLITE_CORRUPT}, {"NOTADB", SQLITE_NOTADB}};
 
 struct Cleared {
-  ~Cleared() {
-    FailingVfs::clear();
-    plant(Fault::none);
-  }
+  ~Cleared() { FailingVfs::clear(); }
 };
 
 void make_with_one_row(const std::string& path) {
@@ -307,51 +303,4 @@ TEST_CASE("T-55 a directory or a link in its place: said, waited for, taken up")
   CHECK(file.tend());
   CHECK(add(file));
   CHECK(health.well());
-}
-
-// Each planted fault breaks something that the tests above prove: seen here from outside.
-TEST_CASE("D-23 planted faults are found") {
-  const Cleared cleared;
-  const auto renamed_after = [](Fault fault, int result) {
-    const ScratchDirectory dir;
-    make_with_one_row(dir.file("t.db"));
-    plant(fault);
-    Database file(settings_for(dir.file("t.db")));
-    FailingVfs::fail_from(1, result, true);
-    const bool opened = static_cast<bool>(file.open());
-    FailingVfs::clear();
-    plant(Fault::none);
-    (void)opened;
-    return dir.count("t.db.damaged") > 0;
-  };
-  CHECK(renamed_after(Fault::busy_is_damage, SQLITE_BUSY));
-  CHECK(renamed_after(Fault::full_is_damage, SQLITE_FULL));
-  CHECK(renamed_after(Fault::io_is_damage, SQLITE_IOERR_READ));
-  CHECK_FALSE(renamed_after(Fault::none, SQLITE_BUSY));
-  {
-    const ScratchDirectory dir;
-    plant(Fault::overwrite_aside);
-    for (const char* text : {"good", "bad"}) {
-      dir.write("t.db", text);
-      CHECK(set_aside(dir.file("t.db")));
-    }
-    CHECK(dir.count("t.db") == 1);  // the first is gone
-  }
-  {
-    const ScratchDirectory dir;
-    plant(Fault::forget_wal);
-    dir.write("t.db", "file");
-    dir.write("t.db-wal", "log");
-    CHECK(set_aside(dir.file("t.db")));
-    CHECK(dir.count("t.db") == 1);  // the log is gone
-  }
-  {
-    const ScratchDirectory dir;
-    plant(Fault::never_reopen);
-    Database file(settings_for(dir.file("t.db")));
-    FailingVfs::fail_from(1, SQLITE_FULL);
-    CHECK_FALSE(file.open());
-    FailingVfs::clear();
-    CHECK_FALSE(file.tend());
-  }
 }
