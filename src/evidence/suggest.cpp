@@ -101,8 +101,8 @@ Suggestions suggest(const std::vector<Recorded>& sessions, const std::vector<Par
     bool found = is_plain_name(domain) && std::ranges::all_of(made.hosts, is_plain_name);
     if (found) {
       const auto possible = candidates(domain, made.hosts);
-      const auto best =
-          std::ranges::find_if(possible, [&](const auto& each) { return holds_for_all(each, seen, terms); });
+      const auto best = std::ranges::find_if(
+          possible, [&, &seen = seen](const auto& each) { return holds_for_all(each, seen, terms); });
       found = best != possible.end();
       if (found) made.rule = *best;
     }

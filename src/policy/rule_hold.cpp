@@ -33,7 +33,8 @@ std::vector<PartnerRule> governing(const std::vector<PartnerRule>& rules, const 
     if (const std::size_t close = closeness(rule, domain); close > 0) found.emplace_back(close, rule);
   std::ranges::stable_sort(found, [](const auto& a, const auto& b) { return a.first > b.first; });
   std::vector<PartnerRule> all;
-  for (auto& [close, rule] : found) {
+  for (auto& close_rule : found) {
+    PartnerRule& rule = close_rule.second;
     const bool always = !rule.starts && !rule.ends;
     if (std::ranges::none_of(all, [&](const PartnerRule& other) { return same_rule(other, rule); }))
       all.push_back(std::move(rule));

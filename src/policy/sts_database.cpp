@@ -11,7 +11,6 @@ using sqlite::Database;
 using sqlite::Statement;
 
 constexpr int schema_version = 1;
-constexpr std::size_t salvage_page = 100;
 
 // Times are microseconds since 1970 UTC.
 constexpr const char* schema = R"sql(

@@ -67,33 +67,34 @@ bool refuse(scmp_filter_ctx filter, const char* name) noexcept {
          seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), number, 0) == 0;
 }
 
+// A call answered with `action` when one argument compares so. libseccomp's macros for this are C, not C++.
+bool when(scmp_filter_ctx filter, std::uint32_t action, int call, scmp_arg_cmp argument) noexcept {
+  return seccomp_rule_add_array(filter, action, call, 1, &argument) == 0;
+}
+
 bool refuse_unless_family(scmp_filter_ctx filter) noexcept {
   // Rules on one argument cannot say "none of these"; ranges between the allowed numbers can.
-  int from = 0;
+  std::uint32_t from = 0;
   for (const int family : families) {
-    for (; from < family; ++from) {
-      if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
-                           SCMP_A0_32(SCMP_CMP_EQ, static_cast<unsigned>(from))) != 0)
+    const auto allowed = static_cast<std::uint32_t>(family);
+    for (; from < allowed; ++from)
+      if (!when(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), {0, SCMP_CMP_EQ, from, 0}))
         return false;
-    }
-    from = family + 1;
+    from = allowed + 1;
   }
-  return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
-                          SCMP_A0_32(SCMP_CMP_GE, static_cast<unsigned>(from))) == 0;
+  return when(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), {0, SCMP_CMP_GE, from, 0});
 }
 
 bool refuse_new_processes(scmp_filter_ctx filter) noexcept {
   // A thread shares memory, a process does not. clone3 hides its flags from the filter: the C library then uses clone.
-  return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
-                          SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_VM, 0)) == 0 &&
+  return when(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), {0, SCMP_CMP_MASKED_EQ, CLONE_VM, 0}) &&
          seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) == 0;
 }
 
 bool refuse_new_code(scmp_filter_ctx filter) noexcept {
-  return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(mprotect), 1,
-                          SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC)) == 0 &&
-         seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(mmap), 1,
-                          SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC)) == 0;
+  constexpr scmp_arg_cmp executable{2, SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC};
+  return when(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(mprotect), executable) &&
+         when(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(mmap), executable);
 }
 
 bool load(scmp_filter_ctx filter) noexcept {
@@ -133,16 +134,12 @@ bool confine_key_process() noexcept {
   for (const char* name : key_process_calls) {
     const int number = seccomp_syscall_resolve_name(name);
     if (number < 0) continue;
-    const bool opens = std::strcmp(name, "open") == 0 || std::strcmp(name, "openat") == 0;
-    int added = 0;
-    if (!opens) {
-      added = seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, number, 0);
-    } else {
-      const unsigned flags = std::strcmp(name, "open") == 0 ? 1 : 2;
-      added = seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, number, 1,
-                               SCMP_CMP(flags, SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY));
-    }
-    if (added != 0) return false;
+    const bool open = std::strcmp(name, "open") == 0, openat = std::strcmp(name, "openat") == 0;
+    const bool added =
+        open || openat ? when(filter.get(), SCMP_ACT_ALLOW, number,
+                              {open ? 1U : 2U, SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY})
+                       : seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, number, 0) == 0;
+    if (!added) return false;
   }
   return load(filter.get());
 }

@@ -153,7 +153,6 @@ std::size_t next_record(std::string_view octets, std::size_t at, std::uint32_t s
 }
 
 bool was_header(std::string_view octets, std::uint32_t seed, std::uint32_t due_number) {
-  RecordHeader header;
   if (octets.size() < record_header_size) return false;
   std::string copy(octets.substr(0, record_header_size));
   if (due_number != 0 && header_number(copy) == due_number) return true;

@@ -91,8 +91,9 @@ void AlertBook::observe_relay(const std::vector<Health::Trouble>& troubles, Syst
   Observation observation;
   observation.kind = AlertKind::relay;
   observation.when = now;
-  for (auto& [key, state] : alerts_) {
-    const auto is_it = [&](const Health::Trouble& trouble) { return trouble.cause == key.second; };
+  for (const auto& alert : alerts_) {
+    const auto& key = alert.first;
+    const auto is_it = [&key](const Health::Trouble& trouble) { return trouble.cause == key.second; };
     if (key.first != AlertKind::relay || std::any_of(troubles.begin(), troubles.end(), is_it)) continue;
     observation.subject = key.second;
     observe(observation);
