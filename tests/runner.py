@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Builds, runs every suite and tallies single test cases. Started by tests/run, which installs first.
 
-Suites, but for `functional`, are those of meson.build: each test is a program. A doctest program's own
+Suites, but for `functional` and `sanitized`, are those of meson.build: each test is a program. A doctest program's own
 summary tells how many cases it had; a script may end in a line like ours; any other is one case.
 """
 
@@ -30,10 +30,14 @@ SUITES = {
     "sim": "release",
     "checks": "release",
     "unit": "asan",
+    "sanitized": "asan",
     "fuzz": "asan",
     "threads": "tsan",
     "campaign": "asan",
 }
+# The core of the functional suite: what `sanitized` plays on a relay built with sanitizers.
+CORE = ["test_scenes.py", "test_crash.py", "test_signals.py"]
+PLAYED = {"functional", "sanitized"}  # by pytest, on the relay itself
 SLOWER = {"asan": 4, "tsan": 8}  # than what a test's own limit was set for
 
 
@@ -138,7 +142,7 @@ def targets_for(kind: str, suites: list[str]) -> list[str]:
         ["meson", "introspect", "--targets", BUILD / kind], capture_output=True, text=True, check=True
     )
     files = [f for t in json.loads(listed.stdout) if t["id"] in wanted for f in t["filename"]]
-    return [os.path.relpath(f, BUILD / kind) for f in files] + (["sealpost"] if "functional" in suites else [])
+    return [os.path.relpath(f, BUILD / kind) for f in files] + (["sealpost"] if PLAYED & set(suites) else [])
 
 
 def last_line(text: str) -> str:
@@ -210,19 +214,29 @@ def run_meson_suite(suite: str, progress: Progress) -> Tally:
     return total
 
 
-def run_functional(progress: Progress) -> Tally:
-    report = LOGS / "functional.xml"
+def run_functional(suite: str, progress: Progress) -> Tally:
+    """The whole of tests/functional, or its core, through pytest; single cases from its report."""
+    kind = SUITES[suite]
+    report = LOGS / f"{suite}.xml"
     report.unlink(missing_ok=True)
-    environment = {**os.environ, "SEALPOST_BINARY": str(BUILD / "release" / "sealpost"), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junit-xml={report}", ROOT / "tests" / "functional"]
-    status, text, log = run_logged("functional", command, 40 * 60, cwd=ROOT, env=environment)
+    folder = ROOT / "tests" / "functional"
+    files = [folder] if suite == "functional" else [folder / name for name in CORE]
+    environment = {
+        **os.environ,
+        "SEALPOST_BINARY": str(BUILD / kind / "sealpost"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        # A process that forbids its own tracing cannot be looked through for leaks; unit tests are.
+        "ASAN_OPTIONS": "detect_leaks=0",
+    }
+    command = ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junit-xml={report}", *files]
+    status, text, log = run_logged(suite, command, 40 * 60, cwd=ROOT, env=environment)
     if not report.exists():
-        return Tally(failed=1, trouble=[f"functional: pytest ended with {status}, see {log.relative_to(ROOT)}: {last_line(text)}"])
+        return Tally(failed=1, trouble=[f"{suite}: pytest ended with {status}, see {log.relative_to(ROOT)}: {last_line(text)}"])
     total = Tally()
     by_file: dict[str, Tally] = {}
     for case in xml.etree.ElementTree.parse(report).iter("testcase"):
         tally = by_file.setdefault(case.get("classname", ""), Tally())
-        name = f"functional: {case.get('classname')}::{case.get('name')}"
+        name = f"{suite}: {case.get('classname')}::{case.get('name')}"
         if case.find("failure") is not None or case.find("error") is not None:
             tally.add(Tally(failed=1, trouble=[f"{name}: see {log.relative_to(ROOT)}"]))
         elif (skip := case.find("skipped")) is not None:
@@ -257,27 +271,27 @@ def run_suites(wanted: list[str], progress: Progress) -> Tally:
     """Functional tests mostly wait, so they run beside the next build and the other suites."""
     total = Tally()
     with concurrent.futures.ThreadPoolExecutor(1) as beside:
-        functional = None
+        played = {}
         for kind in dict.fromkeys(SUITES[s] for s in SUITES if s in wanted):
             suites = [s for s in SUITES if s in wanted and SUITES[s] == kind]
             progress.say(f"building build/{kind} for {', '.join(suites)}")
             build(kind, ["build.ninja"], progress)
             if targets := targets_for(kind, suites):  # none at all would mean everything
                 build(kind, targets, progress)
-            if "functional" in suites:
-                progress.say("suite functional, beside what follows")
-                functional = beside.submit(run_functional, progress)
-                suites.remove("functional")
-            if "campaign" in suites:
-                suites.remove("campaign")
             for suite in suites:
+                if suite in PLAYED:
+                    progress.say(f"suite {suite}, beside what follows")
+                    played[suite] = beside.submit(run_functional, suite, progress)
+            for suite in suites:
+                if suite in PLAYED or suite == "campaign":
+                    continue
                 progress.say(f"suite {suite}")
                 tally = run_meson_suite(suite, progress)
                 progress.say(f"suite {suite}: {tally}")
                 total.add(tally)
-        if functional:
-            tally = functional.result()
-            progress.say(f"suite functional: {tally}")
+        for suite, future in played.items():
+            tally = future.result()
+            progress.say(f"suite {suite}: {tally}")
             total.add(tally)
         if "campaign" in wanted:
             progress.say("suite campaign")

@@ -35,6 +35,15 @@ def no_journals_left(tmp_path_factory):
     remove_journals(tmp_path_factory.getbasetemp())
 
 
+@pytest.fixture(autouse=True)
+def nothing_reported():
+    """A relay built with a sanitizer goes on after some faults: what it wrote is looked through after each test."""
+    from relay import sanitizer_reports
+
+    yield
+    assert not (reports := sanitizer_reports()), "\n".join(reports)
+
+
 @pytest.fixture
 def relay(lab, tmp_path):
     """`relay(partners=[...], delivery={...})` starts a relay with these settings; it ends with the test."""

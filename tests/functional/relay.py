@@ -77,6 +77,21 @@ def merged(base: dict, changes: dict) -> dict:
     return result
 
 
+SANITIZER_REPORT = re.compile(r"^.*(?:ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|: runtime error: )(?:.*\n?){1,12}", re.MULTILINE)
+outputs: dict[Path, int] = {}  # what relays write to their standard output, and how far that was looked through
+
+
+def sanitizer_reports() -> list[str]:
+    """What a relay built with a sanitizer has reported since the last call: its first lines, and the file."""
+    found = []
+    for path, seen in outputs.items():
+        written = path.read_bytes()[seen:] if path.exists() else b""
+        outputs[path] = seen + len(written)
+        if report := SANITIZER_REPORT.search(written.decode(errors="replace")):
+            found.append(f"{path}: {report[0]}")
+    return found
+
+
 class Relay:
     """Settings are those of the configuration file; they are laid over a short retry schedule and the
     lab's trust anchors; listeners given are added to the one on loopback. `partners` is a list of partner
@@ -129,6 +144,7 @@ class Relay:
         if not BINARY.exists():
             raise RelayError(f"there is no {BINARY}; build it, or set SEALPOST_BINARY")
         output = open(self.directory / "sealpost.out", "ab")
+        outputs.setdefault(self.directory / "sealpost.out", 0)
         command = self.lab.command([*self.prefix, BINARY, "--config", self.config, "run"])
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=self.directory)
         if wait and not wait_for(lambda: self.answers() or self.process.poll() is not None, 15):
