@@ -15,7 +15,6 @@ namespace sealpost::delivery {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr auto record_again = 1s;
 constexpr auto journal_pause = 1min;
 
 bool wants_failure(const Recipient& recipient) noexcept {

@@ -42,22 +42,24 @@ SystemTime Shard::as_date(SystemTime time) const noexcept {
 }
 
 void Shard::list(std::vector<QueueEntry>& into, std::size_t most) const {
-  for (const auto& [key, lane] : lanes_) {
-    lane->each_job([&](const Job& job, bool in_flight) {
+  for (const auto& keyed : lanes_) {
+    const Lane& lane = *keyed.second;
+    lane.each_job([&](const Job& job, bool in_flight) {
       for (const std::uint32_t recipient : job.recipients) {
         if (into.size() >= most) return;
-        into.push_back(entry_for(*this, *lane, job, recipient, in_flight));
+        into.push_back(entry_for(*this, lane, job, recipient, in_flight));
       }
     });
   }
 }
 
 void Shard::find(const MessageId& id, std::vector<QueueEntry>& into) const {
-  for (const auto& [key, lane] : lanes_) {
-    lane->each_job([&](const Job& job, bool in_flight) {
+  for (const auto& keyed : lanes_) {
+    const Lane& lane = *keyed.second;
+    lane.each_job([&](const Job& job, bool in_flight) {
       if (job.message->id != id) return;
       for (const std::uint32_t recipient : job.recipients)
-        into.push_back(entry_for(*this, *lane, job, recipient, in_flight));
+        into.push_back(entry_for(*this, lane, job, recipient, in_flight));
     });
   }
 }
@@ -65,27 +67,28 @@ void Shard::find(const MessageId& id, std::vector<QueueEntry>& into) const {
 std::vector<std::string> Shard::why(const MessageId& id) const {
   std::vector<std::string> lines;
   const SystemTime at = now();
-  for (const auto& [key, lane] : lanes_) {
-    lane->each_job([&](const Job& job, bool in_flight) {
+  for (const auto& keyed : lanes_) {
+    const Lane& lane = *keyed.second;
+    lane.each_job([&](const Job& job, bool in_flight) {
       if (job.message->id != id) return;
       const std::string cause = job.reason.empty() ? std::string() : ": " + job.reason;
       for (const std::uint32_t recipient : job.recipients) {
         std::string line = job.message->envelope.recipients[recipient].address + " ";
         if (in_flight) {
-          line += "is being delivered to " + lane->key().next_hop + " now (attempt " +
+          line += "is being delivered to " + lane.key().next_hop + " now (attempt " +
                   std::to_string(job.attempts) + ")";
         } else if (job.held) {
           line += "is held until released" + cause;
-        } else if (lane->blocked(at)) {
-          line += "waits until " + to_rfc3339(as_date(std::max(job.next_attempt, lane->blocked_until()))) +
-                  " because " + lane->key().next_hop + " had trouble: " + lane->blocked_reason();
+        } else if (lane.blocked(at)) {
+          line += "waits until " + to_rfc3339(as_date(std::max(job.next_attempt, lane.blocked_until()))) +
+                  " because " + lane.key().next_hop + " had trouble: " + lane.blocked_reason();
         } else if (job.next_attempt > at) {
           line += "waits for its next attempt at " + to_rfc3339(as_date(job.next_attempt)) + " (" +
                   std::to_string(job.attempts) + " so far)" + cause;
         } else {
-          line += "waits for a free connection to " + lane->key().next_hop + " (" +
-                  std::to_string(lane->couriers()) + " of " + std::to_string(lane->concurrency()) +
-                  " in use, " + std::to_string(lane->waiting()) + " jobs waiting)";
+          line += "waits for a free connection to " + lane.key().next_hop + " (" +
+                  std::to_string(lane.couriers()) + " of " + std::to_string(lane.concurrency()) +
+                  " in use, " + std::to_string(lane.waiting()) + " jobs waiting)";
         }
         lines.push_back(std::move(line));
       }
@@ -97,15 +100,16 @@ std::vector<std::string> Shard::why(const MessageId& id) const {
 std::size_t Shard::retry(const std::function<bool(const Lane&, const Job&)>& match) {
   std::size_t count = 0;
   const SystemTime at = now();
-  for (auto& [key, lane] : lanes_) {
+  for (auto& keyed : lanes_) {
+    Lane& lane = *keyed.second;
     for (JobPtr& job :
-         lane->pull([&](const Job& candidate) { return !candidate.held && match(*lane, candidate); })) {
+         lane.pull([&](const Job& candidate) { return !candidate.held && match(lane, candidate); })) {
       job->urgent = true;
       job->next_attempt = at;
-      lane->add(std::move(job), at);
+      lane.add(std::move(job), at);
       ++count;
     }
-    changed(*lane);
+    changed(lane);
   }
   return count;
 }
