@@ -17,13 +17,16 @@ Duration NoticeBudget::Hour::left(SteadyTime now) const noexcept {
   return std::max<Duration>(begin + hour - now, std::chrono::seconds(1));
 }
 
-std::optional<Duration> NoticeBudget::Hour::take(std::uint32_t most, SteadyTime now) noexcept {
-  if (now - begin >= hour) {
-    begin = now;
-    count = 0;
-  }
-  if (count >= most) return left(now);
+bool NoticeBudget::Hour::full(std::uint32_t most, SteadyTime now, Tells tells) const noexcept {
+  if (now - begin >= hour) return false;
+  return count >= most || (tells == Tells::success && successes >= (most + 1) / 2);
+}
+
+std::optional<Duration> NoticeBudget::Hour::take(std::uint32_t most, SteadyTime now, Tells tells) noexcept {
+  if (full(most, now, tells)) return left(now);
+  if (now - begin >= hour) *this = Hour{now, 0, 0};
   ++count;
+  if (tells == Tells::success) ++successes;
   return std::nullopt;
 }
 
@@ -39,17 +42,17 @@ NoticeSettings NoticeBudget::settings() const {
 
 // Senders whose hour is over are forgotten when there is no room for another; while all of them are new the sum for the
 // whole relay, which is far less, is what holds.
-std::optional<Duration> NoticeBudget::take(std::string_view sender, SteadyTime now) {
+std::optional<Duration> NoticeBudget::take(std::string_view sender, SteadyTime now, Tells tells) {
   if (planted(Plant::notify_per_lane)) return std::nullopt;
   const std::lock_guard lock(mutex_);
   if (senders_.size() >= most_known)
     std::erase_if(senders_, [now](const auto& entry) { return now - entry.second.begin >= hour; });
-  if (now - all_.begin < hour && all_.count >= settings_.in_all) return all_.left(now);
+  if (all_.full(settings_.in_all, now, tells)) return all_.left(now);
   if (senders_.size() < most_known) {
-    Hour& own = senders_.try_emplace(text::lower(sender), Hour{now, 0}).first->second;
-    if (const auto wait = own.take(settings_.per_sender, now)) return wait;
+    Hour& own = senders_.try_emplace(text::lower(sender), Hour{now, 0, 0}).first->second;
+    if (const auto wait = own.take(settings_.per_sender, now, tells)) return wait;
   }
-  return all_.take(settings_.in_all, now);
+  return all_.take(settings_.in_all, now, tells);
 }
 
 Duration NoticeBudget::wait_for(const MessageId& message, SteadyTime now) const {
@@ -68,6 +71,12 @@ void NoticeBudget::told(const MessageId& message, SteadyTime now) {
   }
   told_[message] = now;
   order_.emplace_back(now, message);
+}
+
+bool NoticeBudget::success_may_wait() noexcept {
+  if (++successes_waiting_ <= most_successes_waiting) return true;
+  --successes_waiting_;
+  return false;
 }
 
 bool NoticeBudget::may_hold() noexcept {

@@ -4,7 +4,8 @@
 // fails of a message with several recipients, in many lanes and on all workers, is gathered: the journal keeps those
 // recipients as waiting, and a lane that belongs to their sender holds them until one notification names them all. That
 // notification and the outcome of everyone it names are one group (D-17). A crash before it costs one more attempt for
-// each of them, and loses nobody.
+// each of them, and loses nobody. A delivery is final at once (D-13), so what tells of a success is written with it and
+// only sent later: it waits in a lane of its sender's, too.
 #include <algorithm>
 
 #include "base/log.hpp"
@@ -25,12 +26,17 @@ SystemTime after(SystemTime from, Duration wait) {
   return from + std::chrono::ceil<std::chrono::microseconds>(wait);
 }
 
-queue::LaneKey lane_of(const Envelope& envelope) {
+using Tells = NoticeBudget::Tells;
+
+queue::LaneKey lane_of(const std::string& sender, Tells tells) {
   queue::LaneKey key;
-  key.next_hop = "notification to " + envelope.reverse_path;
-  key.returns_to = envelope.reverse_path;
+  key.next_hop = (tells == Tells::success ? "notification of success to " : "notification to ") + sender;
+  key.returns_to = sender;
   return key;
 }
+
+constexpr std::string_view waits_for_turn =
+    "this notification of a success waits: its reader has had as many as [notifications] allows in an hour";
 
 }  // namespace
 
@@ -45,14 +51,63 @@ std::vector<queue::JobPtr> Settler::postpone(Settlement& settlement) {
     postpone_failures(settlement, *budget, later);
     postpone_delay(settlement, *budget, later);
   }
-  if (!settlement.relayed.empty() && budget->take(envelope.reverse_path, context_.loop.now())) {
-    budget->counters().dropped.fetch_add(1, std::memory_order_relaxed);
-    log::info("dsn_dropped", {{"for", settlement.message->id.to_string()},
-                              {"to", envelope.reverse_path},
-                              {"why", "it would tell of a success, and its reader has had too many"}});
-    settlement.relayed.clear();
-  }
+  if (!settlement.relayed.empty()) postpone_success(settlement, *budget);
   return later;
+}
+
+void Settler::postpone_success(Settlement& settlement, NoticeBudget& budget) {
+  const std::string& sender = settlement.message->envelope.reverse_path;
+  settlement.success_later = budget.take(sender, context_.loop.now(), Tells::success);
+  if (!settlement.success_later || budget.success_may_wait()) return;
+  settlement.success_later.reset();
+  settlement.relayed.clear();
+  budget.counters().dropped.fetch_add(1, std::memory_order_relaxed);
+  log::warning("dsn_dropped", {{"for", settlement.message->id.to_string()},
+                               {"to", sender},
+                               {"why", "it tells of a success, and as many as may wait for their turn do"}});
+}
+
+// The notice is in the journal; a deferral says when its turn is, so that a start sends no heap of them.
+event::Task<void> Settler::success_waits(spool::StoredMessagePtr notice, std::string sender, Duration wait) {
+  NoticeBudget& budget = *context_.notices;
+  budget.counters().successes_postponed.fetch_add(1, std::memory_order_relaxed);
+  auto job = std::make_unique<queue::Job>();
+  job->told = std::shared_ptr<const std::vector<DsnRecipient>>(
+      new std::vector<DsnRecipient>(), [&budget](const std::vector<DsnRecipient>* none) {
+        budget.success_waits_no_more();
+        delete none;
+      });
+  job->message = notice;
+  job->recipients.push_back(0);
+  job->attempts = 1;
+  job->since = context_.loop.steady();
+  job->next_attempt = after(context_.loop.paced(), wait);
+  job->reason = waits_for_turn;
+  spool::Outcome turn;
+  turn.id = notice->id;
+  turn.when = context_.loop.date();
+  turn.next_attempt = after(turn.when, wait);
+  turn.recipients.emplace_back(0, spool::RecipientState::pending, std::string(waits_for_turn));
+  std::vector<spool::NewMessage> none;
+  // When it cannot be recorded a start sends the notice sooner; it is not lost.
+  const auto recorded =
+      co_await context_.spool.finish_attempt(context_.loop, std::move(turn), std::move(none));
+  if (!recorded && recorded.error().code == Errc::not_found) co_return;  // an operator took it out
+  notice->body->drop_fresh();
+  context_.dispatcher.move(lane_of(sender, Tells::success), std::move(job));
+}
+
+// Its turn: from here on it is mail like any other.
+void Settler::let_success_go(queue::Lane& lane, queue::JobPtr job) {
+  auto mail = std::make_unique<queue::Job>(*job);
+  mail->told.reset();
+  mail->attempts = 1;
+  mail->next_attempt = SystemTime{};
+  mail->attempted_since_start = false;
+  const Envelope& envelope = mail->message->envelope;
+  const queue::LaneKey to = context_.dispatcher.key_for(envelope, envelope.recipients.front());
+  lane.finish(std::move(job));
+  context_.dispatcher.move(to, std::move(mail));
 }
 
 void Settler::postpone_failures(Settlement& settlement, NoticeBudget& budget,
@@ -134,7 +189,7 @@ queue::JobPtr Settler::notice_job(const queue::Job& from, std::vector<std::uint3
 void Settler::hand_over(const Envelope& envelope, std::vector<queue::JobPtr> later) {
   for (queue::JobPtr& job : later) {
     job->message->body->drop_fresh();
-    context_.dispatcher.move(lane_of(envelope), std::move(job));
+    context_.dispatcher.move(lane_of(envelope.reverse_path, Tells::trouble), std::move(job));
   }
 }
 
@@ -148,11 +203,16 @@ event::Task<void> Settler::serve_notices(queue::Lane& lane, std::string hostname
                     "the journal cannot record outcomes");
       co_return;
     }
-    const auto wait = budget.take(lane.key().returns_to, context_.loop.now());
+    const Tells tells = first->told->empty() ? Tells::success : Tells::trouble;
+    const auto wait = budget.take(lane.key().returns_to, context_.loop.now(), tells);
     if (wait) {
       lane.put_back(std::move(first), after(context_.loop.paced(), *wait),
                     "as many notifications as [notifications] allows in an hour have been sent");
       co_return;
+    }
+    if (tells == Tells::success) {
+      let_success_go(lane, std::move(first));
+      continue;
     }
     const MessageId id = first->message->id;
     budget.told(id, context_.loop.now());

@@ -269,7 +269,7 @@ event::Task<std::string> Settler::head_of(spool::StoredMessagePtr original) {
   co_return std::string();
 }
 
-event::Task<std::vector<spool::NewMessage>> Settler::notifications(const Settlement& settlement) {
+event::Task<std::vector<spool::NewMessage>> Settler::notifications(Settlement& settlement) {
   std::vector<spool::NewMessage> messages;
   const spool::StoredMessagePtr& original = settlement.message;
   if (original->envelope.reverse_path.empty()) co_return messages;
@@ -296,6 +296,7 @@ event::Task<std::vector<spool::NewMessage>> Settler::notifications(const Settlem
     request.now = settlement.outcome.when;
     auto dsn = build_dsn(request);
     if (!dsn) continue;
+    if (action == DsnAction::relayed) settlement.success_id = request.dsn_id;
     spool::NewMessage message;
     message.id = request.dsn_id;
     message.envelope = std::move(dsn->envelope);
@@ -305,7 +306,9 @@ event::Task<std::vector<spool::NewMessage>> Settler::notifications(const Settlem
     log::info("dsn", {{"id", request.dsn_id.to_string()},
                       {"for", original->id.to_string()},
                       {"to", original->envelope.reverse_path},
-                      {"action", sealpost::name_of(action)}});
+                      {"action", sealpost::name_of(action)},
+                      {"recipients", recipients.size()},
+                      {"named", dsn->named}});
   }
   co_return messages;
 }
@@ -337,7 +340,13 @@ event::Task<void> Settler::write_down(Settlement& settlement) {
     spool::Outcome outcome = settlement.outcome;
     auto stored = co_await context_.spool.finish_attempt(context_.loop, std::move(outcome), std::move(copy));
     if (stored) {
-      for (const auto& message : *stored) context_.dispatcher.accepted(message);
+      for (const auto& message : *stored) {
+        if (settlement.success_later && message->id == settlement.success_id)
+          co_await success_waits(message, settlement.message->envelope.reverse_path,
+                                 *settlement.success_later);
+        else
+          context_.dispatcher.accepted(message);
+      }
       break;
     }
     if (stored.error().code == Errc::not_found) break;  // finished already: nothing is left to record

@@ -60,8 +60,11 @@ class Settler {
                            std::vector<DsnRecipient> told, SystemTime due);
   void hand_over(const Envelope& envelope, std::vector<queue::JobPtr> later);
   event::Task<void> tell(queue::Lane& lane, std::vector<queue::JobPtr> jobs, std::string hostname);
+  void postpone_success(Settlement& settlement, NoticeBudget& budget);
+  event::Task<void> success_waits(spool::StoredMessagePtr notice, std::string sender, Duration wait);
+  void let_success_go(queue::Lane& lane, queue::JobPtr job);
   event::Task<std::string> head_of(spool::StoredMessagePtr original);
-  event::Task<std::vector<spool::NewMessage>> notifications(const Settlement& settlement);
+  event::Task<std::vector<spool::NewMessage>> notifications(Settlement& settlement);
   void give_back(queue::JobOwner& lane, queue::JobPtr job, const std::optional<queue::LaneKey>& other_lane);
   void log_fates(const queue::Job& job, const AttemptEnd& end) const;
   void add_delivered(Settlement& settlement, const RecipientFate& fate, DsnRecipient told);

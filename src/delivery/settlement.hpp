@@ -25,6 +25,8 @@ struct Settler::Settlement {
   std::vector<DsnRecipient> failed, delayed, relayed;
   std::string hostname;
   std::optional<queue::LaneKey> other_lane;  // where those still waiting go on
+  std::optional<Duration> success_later;     // the notice of what was relayed has its turn after this
+  MessageId success_id;                      // of that notice
 };
 
 }  // namespace sealpost::delivery

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/text.hpp"
 #include "mail/dsn_status.hpp"
 #include "mail/header.hpp"
@@ -11,10 +13,13 @@
 namespace sealpost {
 namespace {
 
-constexpr std::size_t full_return_cap = 50 * 1024;       // larger originals come back as headers (N7)
-constexpr std::size_t with_full_return_cap = 56 * 1024;  // the report and the original together (T-37)
+constexpr std::size_t full_return_cap = 50 * 1024;  // larger originals come back as headers (N7)
 constexpr std::size_t header_return_cap = 16 * 1024;
-constexpr std::size_t listed_recipients = 20;  // in the words for people; part 2 has them all
+constexpr std::size_t header_return_least = 2 * 1024;  // kept free for it
+constexpr std::size_t status_cap = 40 * 1024;          // part 2
+constexpr std::size_t listed_recipients = 20;          // in the words for people, with a reason
+constexpr std::size_t list_cap = 6 * 1024;
+constexpr std::size_t frame_octets = 1024;  // boundaries, and the last words
 constexpr std::uint8_t ret_full = 1;
 
 using Recipients = std::vector<const DsnRecipient*>;
@@ -45,8 +50,8 @@ bool returns_full(const DsnRequest& request) noexcept {
 }
 
 // One line, whatever was said: host and words together stay under 998 octets.
-std::string reason_for_people(const DsnRecipient& recipient, DsnAction action) {
-  const std::string words = text::printable(unfold(recipient.diagnostic), 700);
+std::string reason_for_people(const DsnRecipient& recipient, DsnAction action, std::size_t most) {
+  const std::string words = text::printable(unfold(recipient.diagnostic), most);
   if (words.empty()) return "status " + status_of(recipient, action);
   if (!recipient.remote) return words;
   const std::string host =
@@ -80,22 +85,64 @@ std::string_view subject_of(DsnAction action) noexcept {
   return "";
 }
 
-std::string words_for_people(const DsnRequest& request, const Recipients& recipients) {
-  std::string out = "This is the mail relay at " + text::printable(request.reporting_mta, 255) + ".\r\n\r\n";
-  out += opening_words(request.action);
-  for (std::size_t i = 0; i < recipients.size() && i < listed_recipients; ++i) {
-    const DsnRecipient& recipient = *recipients[i];
-    out += "\r\n  <" + text::printable(recipient.recipient.address, 998) + ">\r\n    " +
-           reason_for_people(recipient, request.action) + "\r\n";
+std::string name_for_people(const DsnRecipient& recipient) {
+  return "  <" + text::printable(recipient.recipient.address, 900) + ">\r\n";
+}
+
+struct Words {
+  std::string text;
+  std::size_t listed = 0;  // the first so many, each with a reason
+};
+
+Words words_for_people(const DsnRequest& request, const Recipients& recipients) {
+  Words out;
+  out.text = "This is the mail relay at " + text::printable(request.reporting_mta, 255) + ".\r\n\r\n";
+  out.text += opening_words(request.action);
+  const std::size_t some = std::min(recipients.size(), listed_recipients);
+  const std::size_t reason_cap = std::clamp<std::size_t>(list_cap / some - 100, 200, 700);
+  while (out.listed < some && out.text.size() < list_cap) {
+    const DsnRecipient& recipient = *recipients[out.listed++];
+    out.text += "\r\n" + name_for_people(recipient) + "    " +
+                reason_for_people(recipient, request.action, reason_cap) + "\r\n";
     if (request.action == DsnAction::delayed && recipient.will_retry_until)
-      out += "    Attempts end at " + to_rfc5322(*recipient.will_retry_until) + ".\r\n";
+      out.text += "    Attempts end at " + to_rfc5322(*recipient.will_retry_until) + ".\r\n";
   }
-  if (recipients.size() > listed_recipients)
-    out += fmt::format("\r\n  and {} more; the attached report names them all.\r\n",
-                       recipients.size() - listed_recipients);
-  out += "\r\nWhen you ask your postmaster for help, please quote the queue id " +
-         request.original_id.to_string() + ".\r\n";
   return out;
+}
+
+// Those without a reason above: named in part 2, or here while there is room. Returns how many nobody finds in the report.
+std::size_t name_the_others(Words& words, const Recipients& recipients, std::size_t blocks,
+                            std::size_t room) {
+  if (recipients.size() == words.listed) return 0;
+  const std::size_t named = std::max(words.listed, blocks);
+  const std::size_t more = recipients.size() - words.listed;
+  if (recipients.size() == named) {
+    words.text += fmt::format("\r\n  and {} more; the attached report names them all.\r\n", more);
+    return 0;
+  }
+  std::string names;
+  std::size_t next = named;
+  for (; next < recipients.size(); ++next) {
+    const std::string name = name_for_people(*recipients[next]);
+    if (names.size() + name.size() > room) break;
+    names += name;
+  }
+  words.text +=
+      fmt::format("\r\n  and {} more. The first {} are named above and in the attached report{}\r\n", more,
+                  named, names.empty() ? "." : ", and of the others:\r\n");
+  words.text += names;
+  const std::size_t unnamed = recipients.size() - next;
+  if (unnamed > 0)
+    words.text += fmt::format(
+        "\r\n  and {} for whom there is no room in this message. The log of the relay names\r\n  each of "
+        "them.\r\n",
+        unnamed);
+  return unnamed;
+}
+
+void add_farewell(Words& words, const MessageId& id) {
+  words.text +=
+      "\r\nWhen you ask your postmaster for help, please quote the queue id " + id.to_string() + ".\r\n";
 }
 
 std::string header(const DsnRequest& request, const Recipients& recipients, const std::string& boundary,
@@ -120,7 +167,7 @@ std::string header(const DsnRequest& request, const Recipients& recipients, cons
 }
 
 // Part 3 with its MIME header. RFC 6522 §4: headers alone as text/rfc822-headers.
-std::string original(const DsnRequest& request, bool full, bool eight_bit) {
+std::string original(const DsnRequest& request, bool full, bool eight_bit, std::size_t room) {
   if (full) {
     const std::string_view encoding = eight_bit ? "Content-Transfer-Encoding: 8bit\r\n" : "";
     return fmt::format("Content-Type: message/rfc822\r\n{}\r\n{}", encoding,
@@ -128,10 +175,19 @@ std::string original(const DsnRequest& request, bool full, bool eight_bit) {
   }
   HeaderReader reader(request.original_head);
   HeaderField field;
-  std::size_t end = 0;  // after the last whole field that fits
-  while (reader.next(field) && reader.position() <= header_return_cap) end = reader.position();
-  const std::string_view quoted = request.original_head.substr(0, end);
-  if (needs_encoding(quoted))
+  std::vector<std::size_t> ends;  // of whole fields
+  while (reader.next(field) && reader.position() <= header_return_cap) ends.push_back(reader.position());
+  const std::string_view head = request.original_head.substr(0, ends.empty() ? 0 : ends.back());
+  const bool encoded = needs_encoding(head);
+  std::size_t end = 0, octets = 0;  // after the last field that fits, and what that takes
+  for (const std::size_t next : ends) {
+    const std::string_view one = head.substr(end, next - end);
+    octets += encoded ? quoted_printable(one).size() : with_crlf(one).size();
+    if (octets > room) break;
+    end = next;
+  }
+  const std::string_view quoted = head.substr(0, end);
+  if (encoded)
     return "Content-Type: text/rfc822-headers\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" +
            quoted_printable(quoted);
   return "Content-Type: text/rfc822-headers\r\n\r\n" + with_crlf(quoted);
@@ -161,23 +217,33 @@ std::string_view name_of(DsnAction action) noexcept {
 std::optional<DsnMessage> build_dsn(const DsnRequest& request) {
   const Recipients recipients = to_notify(request);
   if (recipients.empty()) return std::nullopt;
-  const std::string status = delivery_status(request, recipients);
-  // T-37: who was not reached comes first; a report that is long by itself brings no body along.
-  const bool full =
-      returns_full(request) && status.size() + request.original_head.size() <= with_full_return_cap;
-  const bool eight_bit = full && needs_encoding(request.original_head);
   // Nobody can have put this line into the original: the id was made or hashed after it was accepted.
   const std::string boundary = "=_" + request.dsn_id.to_string();
+  // T-37: who was not reached comes first; a report that is long by itself brings no body along.
+  Words words = words_for_people(request, recipients);
+  const DeliveryStatus status = delivery_status(request, recipients, status_cap);
+  const std::size_t report = header(request, recipients, boundary, true).size() + words.text.size() +
+                             status.text.size() + frame_octets;
+  const std::size_t left = report < dsn_octets ? dsn_octets - report : 0;
+  const bool full = returns_full(request) && status.blocks == recipients.size() &&
+                    with_crlf(request.original_head).size() <= left;
+  const bool eight_bit = full && needs_encoding(request.original_head);
+  const std::size_t for_names = full ? 0 : left - std::min(left, header_return_least);
+  const std::size_t before = words.text.size();
+  const std::size_t unnamed = name_the_others(words, recipients, status.blocks, for_names);
+  const std::size_t taken = std::min(left, words.text.size() - before);
+  add_farewell(words, request.original_id);
 
   DsnMessage message;
   message.envelope = envelope_of(request, eight_bit);
+  message.named = recipients.size() - unnamed;
   message.text = header(request, recipients, boundary, eight_bit);
   const auto add_part = [&](const std::string& part) {
     message.text += "--" + boundary + "\r\n" + part + "\r\n";
   };
-  add_part("Content-Type: text/plain; charset=us-ascii\r\n\r\n" + words_for_people(request, recipients));
-  add_part("Content-Type: message/delivery-status\r\n\r\n" + status);
-  add_part(original(request, full, eight_bit));
+  add_part("Content-Type: text/plain; charset=us-ascii\r\n\r\n" + words.text);
+  add_part("Content-Type: message/delivery-status\r\n\r\n" + status.text);
+  add_part(original(request, full, eight_bit, left - taken));
   message.text += "--" + boundary + "--\r\n";
   return message;
 }

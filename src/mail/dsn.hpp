@@ -51,12 +51,16 @@ struct DsnRequest {
 // did (T5).
 struct DsnMessage {
   Envelope envelope;
-  std::string text;  // CRLF lines
+  std::string text;       // CRLF lines
+  std::size_t named = 0;  // recipients it names
 };
 // Nothing when there must be none: null reverse-path (T-36), a DSN or report of our own, or NOTIFY forbids it
 // for every recipient (N5). Recipients that want no notice are left out of the others' DSN.
-// Size: about 64 KiB at most (T-37). Deviation: of very many recipients each still gets its mandatory fields,
-// since a sender must learn of every failure; what is dropped is their diagnostics.
+// Size: at most dsn_octets (T-37). What has no room is left out in this order: the body of the original, diagnostics,
+// the later fields of its header, the block of a recipient, who is then named in the words for people, and at last the name.
+// Deviation: RFC 3464 §2.3 wants a block for every recipient; X-Sealpost-Recipients-Without-Block and the words say how
+// many have none, and where to look for those who are not named.
+constexpr std::size_t dsn_octets = 64 * 1024;
 std::optional<DsnMessage> build_dsn(const DsnRequest& request);
 
 }  // namespace sealpost

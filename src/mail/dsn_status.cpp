@@ -13,8 +13,6 @@
 namespace sealpost {
 namespace {
 
-constexpr std::size_t full_fields_budget = 40 * 1024;  // beyond it, mandatory fields only (T-37)
-
 bool is_ascii(std::string_view text) noexcept {
   return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
@@ -92,11 +90,28 @@ std::string per_recipient(const DsnRequest& request, const DsnRecipient& recipie
 
 }  // namespace
 
-std::string delivery_status(const DsnRequest& request, const std::vector<const DsnRecipient*>& recipients) {
-  std::string out = per_message(request);
+// Everybody's mandatory fields come before anybody's diagnostics: a sender must learn of every failure.
+DeliveryStatus delivery_status(const DsnRequest& request, const std::vector<const DsnRecipient*>& recipients,
+                               std::size_t most) {
+  DeliveryStatus out;
+  out.text = per_message(request);
+  std::vector<std::string> brief;
+  std::size_t needed = out.text.size();
   for (const DsnRecipient* recipient : recipients) {
-    out += "\r\n";
-    out += per_recipient(request, *recipient, out.size() > full_fields_budget);
+    std::string block = "\r\n" + per_recipient(request, *recipient, true);
+    if (needed + block.size() > most) break;
+    needed += block.size();
+    brief.push_back(std::move(block));
+  }
+  out.blocks = brief.size();
+  if (out.blocks < recipients.size())
+    out.text +=
+        folded_field("X-Sealpost-Recipients-Without-Block", std::to_string(recipients.size() - out.blocks));
+  for (std::size_t i = 0; i < brief.size(); ++i) {
+    std::string full = "\r\n" + per_recipient(request, *recipients[i], false);
+    const bool fits_too = needed - brief[i].size() + full.size() <= most;
+    if (fits_too) needed = needed - brief[i].size() + full.size();
+    out.text += fits_too ? full : brief[i];
   }
   return out;
 }

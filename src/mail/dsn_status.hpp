@@ -10,8 +10,14 @@
 
 namespace sealpost {
 
-// Per-message fields, then one block for each of `recipients`, blocks separated by empty lines. Pure ASCII.
-std::string delivery_status(const DsnRequest& request, const std::vector<const DsnRecipient*>& recipients);
+struct DeliveryStatus {
+  std::string text;
+  std::size_t blocks = 0;  // the first so many recipients have one
+};
+// Per-message fields, then one block for each of `recipients` while they fit into `most` octets, blocks separated by
+// empty lines. Pure ASCII.
+DeliveryStatus delivery_status(const DsnRequest& request, const std::vector<const DsnRecipient*>& recipients,
+                               std::size_t most);
 // The status as it may be shown: "d.d.d" with class 4 or 5 (§2.3.4), or class.0.0 when it is none.
 std::string status_of(const DsnRecipient& recipient, DsnAction action);
 

@@ -37,7 +37,7 @@ struct LaneKey {
   // demands. Empty: mail on its way to the partner itself.
   std::string gateway_rule;
   // The sender to whom this lane's jobs go back: all of them have failed, or are late, and wait for the notification that
-  // says so. Empty: mail on its way.
+  // says so; or they are notifications that wait for their turn. Empty: mail on its way.
   std::string returns_to;
   auto operator<=>(const LaneKey&) const = default;
   std::size_t hash() const noexcept;
@@ -67,7 +67,7 @@ struct Job {
   SystemTime policy_failing_since{};  // first refusal by policy in an unbroken row; zero: none (grace)
   std::string reason;                 // why it waits, for `queue list` and `queue why`
   // In a lane that returns mail: what its sender is to be told, of each of `recipients` in their order when these have
-  // failed; of others, who are late, when there are none.
+  // failed; of others, who are late, when there are none. Empty, not null: the message is itself the notification.
   std::shared_ptr<const std::vector<DsnRecipient>> told;
 };
 using JobPtr = std::unique_ptr<Job>;

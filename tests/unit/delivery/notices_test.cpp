@@ -183,6 +183,81 @@ TEST_CASE("T-37 delay notices are gathered, too, and the mail goes on meanwhile"
   CHECK(world.totals.dsns == 1);
 }
 
+namespace {
+
+void asks_for_success(World& world, int messages, std::uint8_t recipients = 1) {
+  for (int i = 0; i < messages; ++i) {
+    std::vector<std::string> to;
+    for (int r = 0; r < recipients; ++r) to.push_back("u@d" + std::to_string(r) + ".example");
+    spool::NewMessage made = world.message("asks@here.example", std::move(to));
+    for (Recipient& recipient : made.envelope.recipients) recipient.notify = notify_success;
+    world.accept(std::move(made));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("T-37 notices of success over the budget wait for their turn, and each of them comes") {
+  NoticeSettings settings;
+  settings.per_sender = 10;
+  World world(settings);
+  world.ends->others = Fate::delivered;
+  asks_for_success(world, 12);
+  world.loop.advance(50min);
+  CHECK(world.ends->notices.size() == 5);  // half of the hour's: a failure would find the other half free
+  CHECK(world.notices->counters().dropped == 0);
+  CHECK(world.notices->successes_waiting() == 7);
+  REQUIRE(world.queued().size() == 7);
+  CHECK(world.queued().front().next_hop == "notification of success to asks@here.example");
+  world.loop.advance(1h);
+  CHECK(world.ends->notices.size() == 10);
+  world.loop.advance(1h);
+  CHECK(world.ends->notices.size() == 12);
+  for (const auto& [id, attempts] : world.ends->notices) CHECK(attempts == 1);
+  CHECK(world.notices->successes_waiting() == 0);
+  CHECK(world.queued().empty());
+  CHECK(world.crash().empty());
+}
+
+TEST_CASE("T-37 a failure does not wait behind notices of success") {
+  NoticeSettings settings;
+  settings.per_sender = 4;
+  World world(settings);
+  world.ends->others = Fate::delivered;
+  asks_for_success(world, 9);
+  world.loop.advance(10min);
+  CHECK(world.ends->notices.size() == 2);
+  world.ends->others = Fate::failed;
+  for (int i = 0; i < 3; ++i) world.accept(world.message("asks@here.example", {"u@d.example"}));
+  world.loop.advance(10min);
+  CHECK(world.ends->notices.size() == 4);
+  world.loop.advance(1h);
+  CHECK(world.ends->notices.size() == 4 + 1 + 2);  // the third failure, two successes
+}
+
+TEST_CASE("T-37 D-12 D-17 a crash loses no notice of success that waits, and sends no heap of them") {
+  NoticeSettings settings;
+  settings.per_sender = 2;
+  World world(settings);
+  world.ends->others = Fate::delivered;
+  asks_for_success(world, 6);
+  world.loop.advance(1min);
+  CHECK(world.ends->notices.size() == 1);
+  auto recovered = world.crash();
+  CHECK(recovered.size() == 5);
+  for (const auto& message : recovered) {
+    CHECK(message->envelope.message_class == MessageClass::dsn);
+    CHECK(message->progress[0].interrupted == 0);
+    CHECK(message->progress[0].next_attempt > world.loop.wall());
+  }
+  world.dispatcher->recovered(recovered);
+  world.loop.advance(1s);
+  CHECK(world.ends->notices.empty());
+  world.loop.advance(2h);
+  CHECK(world.ends->notices.size() == 5);
+  CHECK(world.crash().empty());
+}
+
 TEST_CASE("T-36 undeliverable notifications are held for a time, and not more than so many") {
   NoticeSettings settings;
   settings.most_held = 3;

@@ -303,11 +303,69 @@ TEST_CASE("T-37 a thousand recipients stay bounded and are all told") {
   example.request.original_complete = true;
   const std::string text = example.text();
   check_lines(text);
-  CHECK(text.size() < 160 * 1024);
+  CHECK(text.size() <= dsn_octets);
   CHECK_FALSE(contains(text, "the end"));  // headers only, whatever RET says
-  for (int i = 0; i < 1000; i += 111)
-    CHECK(contains(text, "Final-Recipient: rfc822; recipient" + std::to_string(i) + "@x.example\r\n"));
+  for (int i = 0; i < 1000; ++i) {
+    const std::string address = "recipient" + std::to_string(i) + "@x.example";
+    const bool named = contains(text, "Final-Recipient: rfc822; " + address + "\r\n") ||
+                       contains(text, "  <" + address + ">\r\n");
+    if (!named) FAIL("not named: " << address);
+  }
   CHECK(contains(text, "and 980 more"));
+  CHECK(build_dsn(example.request)->named == 1000);
+}
+
+TEST_CASE("T-37 five thousand recipients: as many as fit are named, the others counted, and the size holds") {
+  for (const std::size_t diagnostic : {0U, 60U, 900U}) {
+    for (const bool long_names : {false, true}) {
+      CAPTURE(diagnostic);
+      CAPTURE(long_names);
+      Example example;
+      for (int i = 0; i < 5000; ++i)
+        example.add(
+            ((long_names ? std::string(200, 'r') : std::string()) + std::to_string(i) + "@x.example").c_str(),
+            "5.1.1", std::string(diagnostic, 'd').c_str(), "mx.x.example");
+      std::string head = "Subject: the offer\r\n";
+      for (int i = 0; i < 200; ++i)
+        head += "X-" + std::to_string(i) + ": \xc3\xa9" + std::string(60, 'h') + "\r\n";
+      example.request.original_head = head;
+      const auto message = build_dsn(example.request);
+      REQUIRE(message.has_value());
+      check_lines(message->text);
+      CHECK(message->text.size() <= dsn_octets);
+      CHECK(message->text.size() > dsn_octets - 8 * 1024);
+      CHECK(contains(message->text, "Subject: Mail not delivered (5000 recipients)\r\n"));
+      CHECK(contains(message->text, "Subject: the offer\r\n"));
+      const auto parts = parts_of(message->text);
+      REQUIRE(parts.size() == 3);
+      std::size_t blocks = 0;
+      for (std::size_t at = parts[1].find("\r\nFinal-Recipient:"); at != parts[1].npos;
+           at = parts[1].find("\r\nFinal-Recipient:", at + 1))
+        ++blocks;
+      CHECK(blocks > (long_names ? 100 : 500));
+      CHECK(contains(parts[1],
+                     "X-Sealpost-Recipients-Without-Block: " + std::to_string(5000 - blocks) + "\r\n"));
+      CHECK(message->named > blocks);
+      CHECK(
+          contains(parts[0], "and " + std::to_string(5000 - message->named) + " for whom there is no room"));
+      CHECK(contains(parts[0], "log of the relay names"));
+    }
+  }
+}
+
+TEST_CASE("T-37 when all have a block, what room is left goes to diagnostics, first come first served") {
+  Example example;
+  for (int i = 0; i < 400; ++i)
+    example.add((std::to_string(i) + "@x.example").c_str(), "5.1.1", std::string(300, 'd').c_str(),
+                "mx.x.example");
+  const auto message = build_dsn(example.request);
+  REQUIRE(message.has_value());
+  CHECK(message->named == 400);
+  CHECK(message->text.size() <= dsn_octets);
+  const auto parts = parts_of(message->text);
+  CHECK(contains(parts[1], "Diagnostic-Code"));
+  CHECK(contains(parts[1], "Final-Recipient: rfc822; 399@x.example\r\n"));
+  CHECK_FALSE(contains(parts[1], "Without-Block"));
 }
 
 TEST_CASE("DSN-05 RET decides what comes back of the original (N7, T5)") {
