@@ -28,6 +28,8 @@ enum class Plant : std::uint8_t {
   // Questions to the DNS
   one_port,         // all leave from one port
   no_query_budget,  // an attempt may ask without end
+  one_case,         // their letters are not mixed
+  one_dns_owner,    // they wait in one row, whoever's names they are about
   // The journal
   write_behind_unproven_tail,
   ignore_gap,
@@ -79,6 +81,8 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(Plant::co
     "stale-policy",
     "one-port",
     "no-query-budget",
+    "one-case",
+    "one-dns-owner",
     "write-behind-unproven-tail",
     "ignore-gap",
     "ignore-missing-segment",

@@ -77,7 +77,8 @@ AresChannel::Retry::Retry(event::Loop& loop, AresChannel& channel_) noexcept
             }),
       channel(channel_) {}
 
-AresChannel::AresChannel(event::EventLoop& loop, const Endpoint& server, Duration limit, Sockets sockets)
+AresChannel::AresChannel(event::EventLoop& loop, const Endpoint& server, Duration limit, Sockets sockets,
+                         Transport transport)
     : loop_(loop), sockets_(loop, &AresChannel::ready, this), retry_(loop, *this) {
   start_library();
   char no_file[] = "/dev/null";  // nothing is read from the host's resolver configuration here
@@ -85,6 +86,7 @@ AresChannel::AresChannel(event::EventLoop& loop, const Endpoint& server, Duratio
   // NOCHECKRESP: SERVFAIL and REFUSED come back as answers.
   options.flags = ARES_FLAG_EDNS | ARES_FLAG_NOCHECKRESP | ARES_FLAG_NOALIASES | ARES_FLAG_NOSEARCH;
   if (sockets == Sockets::kept_open) options.flags |= ARES_FLAG_STAYOPEN;
+  if (transport == Transport::over_tcp) options.flags |= ARES_FLAG_USEVC;
   options.timeout = static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(limit).count());
   options.tries = 1;
   options.ednspsz = edns_size;

@@ -32,7 +32,10 @@ class AresChannel {
     kept_open,
     closed_when_idle
   };  // closed: the next query has another source port
-  AresChannel(event::EventLoop& loop, const Endpoint& server, Duration limit, Sockets sockets);
+  // over_tcp: one connection for all that is in flight together, from a port the kernel draws.
+  enum class Transport : std::uint8_t { over_udp, over_tcp };
+  AresChannel(event::EventLoop& loop, const Endpoint& server, Duration limit, Sockets sockets,
+              Transport transport = Transport::over_udp);
   ~AresChannel();
   AresChannel(const AresChannel&) = delete;
   AresChannel& operator=(const AresChannel&) = delete;

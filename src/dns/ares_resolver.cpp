@@ -5,18 +5,27 @@
 #include <array>
 #include <stdexcept>
 
+#include "base/log.hpp"
 #include "base/random.hpp"
 #include "dns/failed_answer.hpp"
 #include "dns/name.hpp"
+#include "dns/question_case.hpp"
 
 namespace sealpost::dns {
 
 struct AresResolver::Server {
-  Server(event::EventLoop& loop, const Endpoint& endpoint_, Duration limit)
-      : endpoint(endpoint_), ports(loop, endpoint_, limit, QueryPorts::spread_for(endpoint_)) {}
+  Server(event::EventLoop& loop, const Endpoint& endpoint_, Duration limit, QueryPorts::Spread spread_)
+      : endpoint(endpoint_), spread(spread_), ports(loop, endpoint_, limit, spread_) {}
+  bool mixes_case(SteadyTime now) const noexcept {
+    return spread == QueryPorts::Spread::yes && now >= plain_until;
+  }
   Endpoint endpoint;
+  const QueryPorts::Spread spread;
   QueryPorts ports;
   SteadyTime silent_until{};
+  SteadyTime plain_until{};  // it changes the letters of questions: they go out as they are
+  bool kept_case = false;    // once at least
+  SteadyTime told_suspect{};
   bool fit = true;  // by DnssecWatch
 };
 
@@ -29,6 +38,9 @@ std::uint16_t random_id() {
   random_bytes(octets);
   return static_cast<std::uint16_t>(octets[0] << 8 | octets[1]);
 }
+
+constexpr auto plain_for = std::chrono::hours(1);
+constexpr auto tell_suspect_every = std::chrono::minutes(1);
 
 // The part of an alias chain known so far, continued by what the server said about its end.
 void prepend(const ParsedAnswer& first, ParsedAnswer& rest) {
@@ -44,10 +56,11 @@ AresResolver::AresResolver(event::EventLoop& loop, const ResolverSettings& setti
     : loop_(loop),
       settings_(settings),
       ad_trusted_(trusts_ad(settings.trust_ad, settings.servers)),
-      slots_(loop, settings.in_flight) {
+      turns_(loop, settings.turns) {
   if (settings_.servers.empty()) throw std::runtime_error("no DNS server to ask");
   for (const Endpoint& server : settings_.servers) {
-    servers_.push_back(std::make_unique<Server>(loop_, server, settings_.try_limit));
+    const auto spread = settings_.spread_always ? QueryPorts::Spread::yes : QueryPorts::spread_for(server);
+    servers_.push_back(std::make_unique<Server>(loop_, server, settings_.try_limit, spread));
   }
 }
 
@@ -56,7 +69,10 @@ AresResolver::~AresResolver() = default;
 event::Task<AnswerPtr> AresResolver::query(std::string name, RrType type) {
   const auto normal = normal_name(name);
   if (!normal) co_return failed_answer("not a domain name");
-  const auto slot = co_await slots_.acquire();
+  const auto place = co_await turns_.place_for(*normal);
+  counters_.waited = turns_.counters().waited;
+  counters_.refused = turns_.counters().refused;
+  if (!place) co_return failed_answer("too many questions about this domain wait for an answer");
   const SteadyTime end = loop_.now() + settings_.limit;
 
   const Question question(*normal, type);
@@ -100,13 +116,55 @@ event::Task<Expected<ParsedAnswer>> AresResolver::ask_servers(Question question,
 
 // One server, once. What tells nothing about the name is an error here, so that the next server is asked.
 event::Task<Expected<ParsedAnswer>> AresResolver::ask(Server& server, const Question& question) {
-  auto message = co_await server.ports.ask(make_query(question, random_id()));
+  auto message = co_await exchange(server, question);
   if (!message) co_return message.error();
   auto parsed = parse_answer(*message, question);
   if (!parsed) co_return parsed;
   if (parsed->truncated) co_return Error(Errc::protocol, "answer truncated over TCP");
   if (parsed->answer.status == Status::failed) co_return Error(Errc::unavailable, parsed->answer.why);
   co_return parsed;
+}
+
+event::Task<Expected<Octets>> AresResolver::exchange(Server& server, const Question& question) {
+  counters_.asked.fetch_add(1, std::memory_order_relaxed);
+  Octets query = make_query(question, random_id());
+  const bool mixed = server.mixes_case(loop_.now());
+  if (mixed) mix_case(query);
+  auto message = co_await server.ports.ask(query);
+  if (!mixed || !message) co_return message;
+  if (!echoes_question(query, *message)) {
+    auto again = co_await ask_again(server, std::move(query), std::move(*message));
+    co_return again;
+  }
+  server.kept_case = true;
+  co_return message;
+}
+
+// An answer to other letters than those asked: from somebody who did not see the query, or from a server that changes
+// them. Over TCP nobody off the path can answer (RFC 5452 §9.3), so what comes there is believed and tells which it was.
+// A server that never kept the letters and does not take TCP is believed as it is: nothing else would ever be.
+event::Task<Expected<Octets>> AresResolver::ask_again(Server& server, Octets query, Octets doubtful) {
+  counters_.case_differed.fetch_add(1, std::memory_order_relaxed);
+  auto sure = co_await server.ports.ask_over_tcp(query);
+  const SteadyTime now = loop_.now();
+  if (sure ? echoes_question(query, *sure) : server.kept_case) {
+    counters_.suspect.fetch_add(1, std::memory_order_relaxed);
+    if (now - server.told_suspect >= tell_suspect_every || server.told_suspect == SteadyTime{})
+      log::warning("dns_answer_suspect", {{"server", server.endpoint.to_string()},
+                                          {"why", "the letters of its question are not in the case asked"},
+                                          {"instead", sure ? "asked over TCP" : "not used, and TCP failed"}});
+    server.told_suspect = now;
+    if (!sure) co_return Error(Errc::unavailable, "doubtful answer, and over TCP: " + sure.error().detail);
+    server.kept_case = true;
+    co_return sure;
+  }
+  server.plain_until = now + plain_for;
+  log::info("dns_case_not_kept",
+            {{"server", server.endpoint.to_string()},
+             {"why", "it changes the letters of questions"},
+             {"instead", "questions go to it in lower case for an hour; ports and ids stay random"}});
+  if (sure) co_return sure;
+  co_return doubtful;
 }
 
 std::string AresResolver::server_name(std::size_t server) const {
@@ -118,7 +176,7 @@ void AresResolver::set_fit(std::size_t server, bool fit) noexcept { servers_[ser
 event::Task<ProbeReply> AresResolver::probe(std::size_t server, std::string name, RrType type) {
   const Question question(std::move(name), type);
   ProbeReply reply;
-  auto message = co_await servers_[server]->ports.ask(make_query(question, random_id()));
+  auto message = co_await exchange(*servers_[server], question);
   if (!message) {
     reply.why = message.error().detail;
     co_return reply;

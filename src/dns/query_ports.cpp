@@ -22,6 +22,19 @@ std::unique_ptr<AresChannel> QueryPorts::make() {
 
 event::Task<Expected<Octets>> QueryPorts::ask(Octets query) { return pick().ask(std::move(query)); }
 
+event::Task<Expected<Octets>> QueryPorts::ask_over_tcp(Octets query) {
+  if (!tcp_) {
+    try {
+      tcp_ = std::make_unique<AresChannel>(loop_, server_, limit_, AresChannel::Sockets::closed_when_idle,
+                                           AresChannel::Transport::over_tcp);
+    } catch (const std::runtime_error& error) {
+      co_return Error(Errc::unavailable, error.what());
+    }
+  }
+  auto answer = co_await tcp_->ask(std::move(query));
+  co_return answer;
+}
+
 AresChannel& QueryPorts::pick() {
   if (spread_ == Spread::no || planted(Plant::one_port)) return *channels_.front();
   const auto idle = std::ranges::find_if(

@@ -26,6 +26,7 @@ class QueryPorts {
   // Throws as AresChannel does.
   QueryPorts(event::EventLoop& loop, const Endpoint& server, Duration limit, Spread spread);
   event::Task<Expected<Octets>> ask(Octets query);
+  event::Task<Expected<Octets>> ask_over_tcp(Octets query);
   std::size_t channels() const noexcept { return channels_.size(); }
 
  private:
@@ -37,6 +38,7 @@ class QueryPorts {
   const Duration limit_;
   const Spread spread_;
   std::vector<std::unique_ptr<AresChannel>> channels_;
+  std::unique_ptr<AresChannel> tcp_;  // null until it is needed
 };
 
 }  // namespace sealpost::dns
