@@ -82,6 +82,12 @@ class Shard {
   void set_held(const MessageId& id, bool held, const std::string& reason);
   // Takes the jobs of one message out of its lanes; `busy` says that some are in flight and stay.
   std::vector<JobPtr> extract(const MessageId& id, bool& busy);
+  // What the relay itself put on hold, notifications apart: the operator has to decide about it.
+  struct HeldMail {
+    std::size_t count = 0;
+    std::string first, why;  // id and reason of one
+  };
+  HeldMail held_by_relay() const;
   // Takes out the held notifications that were written before a time; how many stay is added to `held`.
   std::vector<JobPtr> pull_held_notices(SystemTime before, std::size_t& held);
 

@@ -2,7 +2,9 @@
 //
 // What operators see of a shard and may change: queue list, show, why, retry, hold, remove.
 #include <algorithm>
+#include <array>
 
+#include "queue/probation.hpp"
 #include "queue/shard.hpp"
 
 namespace sealpost::queue {
@@ -135,6 +137,30 @@ std::vector<JobPtr> Shard::extract(const MessageId& id, bool& busy) {
     busy = busy || lane->in_flight_.count(id) > 0;
   }
   return jobs;
+}
+
+Shard::HeldMail Shard::held_by_relay() const {
+  constexpr std::string_view held = "held: ";
+  constexpr std::array own = {held_by_probation, spool::hold_body_damaged, spool::hold_record_damaged,
+                              spool::hold_record_newer, spool::hold_record_unknown};
+  HeldMail found;
+  for (const auto& [key, lane] : lanes_) {
+    const auto [begin, end] = lane->waiting_.equal_range(SystemTime::max());  // held ones lie there
+    for (auto at = begin; at != end; ++at) {
+      const Job& job = *at->second;
+      const std::string_view reason = job.reason;
+      if (!job.held || job.message->envelope.message_class == MessageClass::dsn || !reason.starts_with(held))
+        continue;
+      const std::string_view why = reason.substr(held.size());
+      if (std::none_of(own.begin(), own.end(),
+                       [&](std::string_view words) { return why.starts_with(words); }))
+        continue;
+      if (found.count++ > 0) continue;
+      found.first = job.message->id.to_string();
+      found.why = why;
+    }
+  }
+  return found;
 }
 
 std::vector<JobPtr> Shard::pull_held_notices(SystemTime before, std::size_t& held) {

@@ -73,7 +73,7 @@ JournalState::Effect JournalState::apply(JournalEntry entry) {
   if (std::holds_alternative<WithdrawRecord>(entry.record)) return erase(at);
   const auto type = std::get<UnknownRecord>(entry.record).type;
   hold(entry.id,
-       "its journal has a record of type " + std::to_string(type) + ", which this release does not know");
+       std::string(hold_record_unknown) + std::to_string(type) + ", which this release does not know");
   return Effect::changed;  // D-11
 }
 
@@ -85,7 +85,7 @@ JournalState::Effect JournalState::apply_message(JournalEntry& entry, MessageRec
       entry.message ? std::move(entry.message) : make_message(entry.id, std::move(record.envelope));
   live.progress.assign(live.message->envelope.recipients.size(), first_attempt());
   live.message->progress = live.progress;
-  if (!place_body(entry, record, *live.message, live)) hold(entry.id, "a part of its body is damaged");
+  if (!place_body(entry, record, *live.message, live)) hold(entry.id, std::string(hold_body_damaged));
   return Effect::appeared;
 }
 
@@ -100,8 +100,7 @@ JournalState::Effect JournalState::apply_relocate(JournalEntry& entry, RelocateR
   live.note_hold(std::move(record.hold_reason));
   live.note_reply(std::move(record.last_reply));
   if (!is_new) unpin(live);
-  if (!place_body(entry, record.message, *live.message, live))
-    hold(entry.id, "a part of its body is damaged");
+  if (!place_body(entry, record.message, *live.message, live)) hold(entry.id, std::string(hold_body_damaged));
   return is_new ? Effect::appeared : Effect::changed;
 }
 

@@ -392,13 +392,13 @@ class Recovery {
     entry.blob_intact = record.blob_intact;
     state_.apply(std::move(entry));
     if (of_later_release)  // D-11
-      state_.hold(header.id, "a record of its journal says more than this release understands");
+      state_.hold(header.id, std::string(hold_record_newer));
   }
 
   // Its message is known and may be alive: nothing is to be sent on half of what was said about it (D-11).
   void damaged_record(const SegmentHeader& segment, std::string_view octets, const ScannedRecord& record) {
     report_damage(segment, octets, record, "a record whose head is damaged");
-    state_.hold(record.header.id, "a record of its journal is damaged");
+    state_.hold(record.header.id, std::string(hold_record_damaged));
   }
 
   void report_damage(const SegmentHeader& segment, std::string_view octets, const ScannedRecord& record,

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -90,11 +91,18 @@ struct StoredMessage {
   // recipient is in its first attempt: the queue begins that at once.
   std::vector<RecipientProgress> progress;
   bool held = false;  // recovery: held by an operator, or because its record is damaged or not understood
-  std::string hold_reason;
-  std::string last_reply;  // recovery: last word of an outcome, for people
+  std::string hold_reason;  // an operator's, or beginning with one of the words below
+  std::string last_reply;   // recovery: last word of an outcome, for people
   // Shared by copies of this: the spool must be able to tell all of them when a body moves.
   std::shared_ptr<BodyPlace> body = std::make_shared<BodyPlace>();
 };
 using StoredMessagePtr = std::shared_ptr<const StoredMessage>;
+
+// What recovery says when it puts a message on hold: the beginnings of its reasons.
+inline constexpr std::string_view hold_body_damaged = "a part of its body is damaged";
+inline constexpr std::string_view hold_record_damaged = "a record of its journal is damaged";
+inline constexpr std::string_view hold_record_newer =
+    "a record of its journal says more than this release understands";
+inline constexpr std::string_view hold_record_unknown = "its journal has a record of type ";
 
 }  // namespace sealpost::spool
