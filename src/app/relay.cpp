@@ -19,6 +19,7 @@
 #include "app/host.hpp"
 #include "app/intake_setup.hpp"
 #include "app/port_owner.hpp"
+#include "app/resolving.hpp"
 #include "app/sts_runtime.hpp"
 #include "base/log.hpp"
 #include "base/version.hpp"
@@ -171,21 +172,14 @@ Expected<void> Relay::open_parts() {
   if (!trust) return trust.error();
   trust_ = *trust;
 
-  dns::ResolverSettings dns;
-  dns.servers = config_.dns.servers.empty() ? dns::system_servers() : config_.dns.servers;
-  dns.trust_ad = config_.dns.trust_ad;
+  const dns::ResolverSettings dns = resolver_settings(config_.dns);
   if (dns.servers.empty())
     return Error(Errc::invalid,
                  "no DNS server: /etc/resolv.conf names none; set [dns] servers = [\"127.0.0.1\"]");
   ares_ = std::make_unique<dns::AresResolver>(resolver_loop_, dns);
   resolver_ = std::make_unique<dns::CachingResolver>(resolver_loop_, *ares_);
-  dns::DnssecProbe probe = dns::well_known_probe();
-  if (!config_.dns.signed_name.empty()) {
-    probe.signed_names = {config_.dns.signed_name};
-    probe.broken_names = {config_.dns.broken_name};
-    probe.signed_type = dns::RrType::a;
-  }
-  dnssec_ = std::make_unique<dns::DnssecWatch>(resolver_loop_, *ares_, ares_->ad_trusted(), std::move(probe),
+  dnssec_ = std::make_unique<dns::DnssecWatch>(resolver_loop_, *ares_, ares_->ad_trusted(),
+                                               dnssec_probe(config_.dns),
                                                config_.delivery.dane ? &health_ : nullptr);
   resolver_->use_watch(*dnssec_);
 
@@ -259,6 +253,7 @@ Expected<void> Relay::open_workers() {
   dispatcher_ = std::make_unique<queue::Dispatcher>(std::move(shards), std::move(routes), schedule_);
   sink_ = std::make_unique<QueueSink>(*dispatcher_);
   held_notices_ = std::make_unique<delivery::HeldNotices>(main_, *spool_, *dispatcher_, notices_);
+  held_watch_ = std::make_unique<queue::HeldWatch>(main_, *dispatcher_, health_);
   for (auto& worker : workers_) worker->connect(*dispatcher_, in_force->rules, schedule_);
   // On the resolver's thread, which ends before the workers do. Mail that a policy refused is due again with the next.
   sts_->on_change([this](const std::string& domain) {
@@ -414,6 +409,7 @@ event::Task<void> Relay::begin_mail() {
   if (!stopping_) {
     scope_.spawn(probation_->run());
     scope_.spawn(held_notices_->run());
+    scope_.spawn(held_watch_->run());
   }
   log::flush();
 }

@@ -31,6 +31,7 @@
 #include "event/one_at_a_time.hpp"
 #include "evidence/db_recorder.hpp"
 #include "policy/sts_service.hpp"
+#include "queue/held_watch.hpp"
 #include "queue/probation.hpp"
 #include "spool/journal_spool.hpp"
 #include "tls/server_identity.hpp"
@@ -116,6 +117,7 @@ class Relay {
   std::unique_ptr<queue::Dispatcher> dispatcher_;
   std::unique_ptr<QueueSink> sink_;
   std::unique_ptr<delivery::HeldNotices> held_notices_;
+  std::unique_ptr<queue::HeldWatch> held_watch_;
   intake::ConnectionLimits connections_;
   intake::BodyBudget bodies_;
   intake::Counters intake_counters_;

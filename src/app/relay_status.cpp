@@ -72,6 +72,12 @@ event::Task<admin::Answer> Relay::status() {
   body["process"]["keys"] = rights_.key_process();
   body["dnssec"]["state"] = dns::name_of(dnssec_->state());
   body["dnssec"]["explanation"] = dnssec_->explanation();
+  const auto& dns = ares_->counters();
+  body["dns"]["asked"] = dns.asked.load();
+  body["dns"]["case_differed"] = dns.case_differed.load();
+  body["dns"]["suspect"] = dns.suspect.load();
+  body["dns"]["waited"] = dns.waited.load();
+  body["dns"]["refused"] = dns.refused.load();
   body["queue"]["jobs"] = jobs;
   body["queue"]["lanes"] = lanes;
   body["queue"]["couriers"] = couriers;
@@ -98,6 +104,8 @@ event::Task<admin::Answer> Relay::status() {
   body["notifications"]["held"] = notices_.held();
   body["notifications"]["postponed"] = notices.postponed.load();
   body["notifications"]["gathered"] = notices.gathered.load();
+  body["notifications"]["successes_waiting"] = notices_.successes_waiting();
+  body["notifications"]["successes_postponed"] = notices.successes_postponed.load();
   body["notifications"]["dropped"] = notices.dropped.load();
   body["notifications"]["expired"] = notices.expired.load();
   body["delivery"]["connections"] = totals_.connections.load();

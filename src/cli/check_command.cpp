@@ -1,20 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// sealpost check [--against FILE-OR-DIR]
+// sealpost check [--against FILE-OR-DIR] [--live]
+#include <fcntl.h>
 #include <sysexits.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <iostream>
 #include <memory>
 
 #include "app/config_change.hpp"
+#include "app/live_check.hpp"
 #include "app/rules_store.hpp"
+#include "base/log.hpp"
 #include "cli/command_line.hpp"
+#include "event/unique_fd.hpp"
 #include "keys/key_file.hpp"
 
 namespace sealpost::cli {
 namespace {
 
-constexpr int got_weaker = 1;  // no sysexits code says "yes, and the answer is bad"; diff and grep use 1
+constexpr int answered_no = 1;  // no sysexits code says "yes, and the answer is bad"; diff and grep use 1
 
 Json to_json(const app::Findings& findings) {
   Json all = Json::array();
@@ -123,7 +129,40 @@ void show(const InForceHere& here) {
             << app::entries_to_write(here.guarded.news, now);
 }
 
-int check(const CommandLine& line, const std::string& against) {
+using Live = std::vector<app::LiveFinding>;
+
+Json to_json(const Live& live) {
+  Json all = Json::array();
+  for (const app::LiveFinding& finding : live)
+    all.push_back(
+        {{"kind", app::name_of(finding.kind)}, {"subject", finding.subject}, {"text", finding.text}});
+  return all;
+}
+
+void show(const Live& live) {
+  for (const app::LiveFinding& finding : live) {
+    const bool good = finding.kind == app::LiveFinding::Kind::good;
+    std::cout << (good ? "" : std::string(app::name_of(finding.kind)) + ": ") << finding.subject << ": "
+              << finding.text << '\n';
+  }
+}
+
+bool has_bad(const Live& live) {
+  return std::any_of(live.begin(), live.end(), [](const app::LiveFinding& finding) {
+    return finding.kind == app::LiveFinding::Kind::bad;
+  });
+}
+
+// The self-test's own lines say to a log what is printed here.
+Live try_live(const app::Config& config) {
+  const event::UniqueFd nowhere(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+  log::configure(nowhere.get(), log::Format::text, log::Level::error);
+  Live live = app::check_live(config);
+  log::configure(STDERR_FILENO, log::Format::text, log::Level::info);
+  return live;
+}
+
+int check(const CommandLine& line, const std::string& against, bool with_live) {
   app::LoadResult result = app::load_config(line.config_file());
   const app::Findings materials = app::check_materials(result.config, keys::FileSource());
   result.findings.insert(result.findings.end(), materials.begin(), materials.end());
@@ -144,10 +183,13 @@ int check(const CommandLine& line, const std::string& against) {
   }
   InForceHere here;
   if (good) here = compare_with_those_in_force(result.config);
+  Live live;
+  if (good && with_live) live = try_live(result.config);
   if (line.json) {
     answer["ok"] = good;
     answer["in_force"] = to_json(here);
     answer["findings"] = to_json(result.findings);
+    if (with_live) answer["live"] = to_json(live);
     std::cout << answer.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
   } else {
     print(result.findings);
@@ -158,9 +200,11 @@ int check(const CommandLine& line, const std::string& against) {
     }
     if (change) show(*change, against);
     show(here);
+    show(live);
   }
   if (!good) return EX_CONFIG;
-  return here.guarded.holds() || (change && change->weaker()) ? got_weaker : EX_OK;
+  const bool weaker = here.guarded.holds() || (change && change->weaker());
+  return weaker || has_bad(live) ? answered_no : EX_OK;
 }
 
 }  // namespace
@@ -175,7 +219,15 @@ void add_check_command(CLI::App& app, CommandLine& line) {
       "configuration, a partner\n"
       "file or a directory of them. Exit code 1 when anything gets weaker, and when a reload\n"
       "would keep a demand of the rules in force that the files no longer make");
-  command->callback([&line, against] { line.work = [&line, against] { return check(line, *against); }; });
+  const auto live = std::make_shared<bool>(false);
+  command->add_flag(
+      "--live", *live,
+      "Also try: do the DNS servers answer and validate DNSSEC, can the listeners be bound, can "
+      "data_dir be\n"
+      "written. Exit code 1 when one of these is bad. To be run by the user the relay runs as");
+  command->callback([&line, against, live] {
+    line.work = [&line, against, live] { return check(line, *against, *live); };
+  });
 }
 
 }  // namespace sealpost::cli
