@@ -56,6 +56,8 @@ enum class Plant : std::uint8_t {
   // Deliveries
   first_host_only,                 // a host that says 4yz is the only one asked (RFC 5321 §5.1)
   retry_after_lost_dot,            // a lost reply to the final dot sends the mail on to the next host (D-15)
+  lost_dot_is_delivered,           // a connection that ends after the final dot is taken for a delivery
+  go_on_after_refusal,             // what one host refused for good is offered to the next one
   bounce_on_530,                   // a host that wants TLS first is taken for one that wants no such mail
   count_session_limit_as_failure,  // a host that ends a session after some messages is taken for broken
   notify_per_lane,                 // a sender is told of each failure at once, however many (T-37)
@@ -106,6 +108,8 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(Plant::co
     "never-reopen",
     "first-host-only",
     "retry-after-lost-dot",
+    "lost-dot-is-delivered",
+    "go-on-after-refusal",
     "bounce-on-530",
     "count-session-limit-as-failure",
     "notify-per-lane",

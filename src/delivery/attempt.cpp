@@ -213,6 +213,12 @@ void Attempt::took_part(Visit& seen, Connection& connection, const smtp::Transac
   std::vector<std::uint32_t> again;
   for (RecipientFate& fate : fates_of(sent, result, channel)) {
     if (lost_dot && planted(Plant::retry_after_lost_dot)) fate.elsewhere = true;
+    if (lost_dot && planted(Plant::lost_dot_is_delivered)) fate.fate = Fate::delivered;
+    if (fate.fate == Fate::failed && planted(Plant::go_on_after_refusal)) {
+      fate.fate = Fate::deferred;
+      fate.status.front() = '4';
+      fate.elsewhere = true;
+    }
     if (fate.fate == Fate::again && !connection.session->broken()) {
       again.push_back(fate.recipient);
       continue;

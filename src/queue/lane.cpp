@@ -29,7 +29,8 @@ Lane::Lane(Shard& shard, LaneKey key)
     : shard_(shard),
       key_(std::move(key)),
       work_(shard.loop()),
-      concurrency_(shard.settings_.initial_concurrency) {}
+      concurrency_(shard.settings_.initial_concurrency),
+      worked_(shard.last_success(key_)) {}
 
 void Lane::add(JobPtr job, SystemTime now) {
   if (!job->held && job->next_attempt <= now) {
@@ -164,7 +165,11 @@ void Lane::trouble(SystemTime until, std::string reason) {
 }
 
 void Lane::succeeded() {
+  const SystemTime at = shard_.now();
+  const bool news = !works(at) || at - worked_ > std::chrono::minutes(1);
   failures_ = 0;
+  worked_ = at;
+  if (news) shard_.remember_success(*this, at);
   const bool grows = concurrency_ < shard_.settings_.most_concurrency;
   if (grows) ++concurrency_;
   const bool was_blocked = blocked_until_ != SystemTime{};

@@ -135,6 +135,10 @@ class Lane final : public JobOwner {
   void wake_due(SystemTime now);  // waiting -> due
   bool blocked(SystemTime now) const noexcept { return now < blocked_until_; }
   bool wants_courier(SystemTime now) const noexcept;
+  // A transaction worked within the hour, and nothing but that since.
+  bool works(SystemTime now) const noexcept {
+    return failures_ == 0 && now - worked_ < std::chrono::hours(1);
+  }
   bool next_place_is_lent(SystemTime now) const noexcept;
   // Copies of the next due jobs, for a loan; they count as taken until they are told to have ended.
   std::vector<JobPtr> lend(std::size_t most);
@@ -168,9 +172,10 @@ class Lane final : public JobOwner {
   std::uint32_t failures_ = 0;
   std::uint32_t urgent_ = 0;  // due jobs that pass the back-off
   std::uint64_t served_ = 0;  // since the shard last gave this lane a place
+  SystemTime worked_{};  // when a transaction last did
   SystemTime blocked_until_{};
   std::string blocked_reason_;
-  bool listed_ = false;               // in the shard's list of lanes that want a courier
+  bool listed_ = false;               // in one of the shard's lists of lanes that want a courier
   std::optional<SystemTime> agenda_;  // its entry in the shard's agenda
 };
 

@@ -118,13 +118,7 @@ event::Task<bool> Probation::try_for(MessageId id, Duration limit) {
     co_await event::sleep_for(loop_, look_every);
     bool busy = false;
     for (Shard* shard : dispatcher_.shards()) {
-      auto look = [shard, id] {
-        std::vector<QueueEntry> entries;
-        shard->find(id, entries);
-        return std::any_of(entries.begin(), entries.end(), [](const auto& entry) {
-          return entry.state == "active" || entry.state == "waiting";
-        });
-      };
+      auto look = [shard, id] { return shard->attempting(id); };
       const bool here = co_await event::ask(loop_, shard->loop(), look);
       busy = busy || here;
     }

@@ -71,18 +71,19 @@ bool Shard::place_wanted_elsewhere(const Lane& lane) const noexcept {
 void Shard::pump() {
   if (courier_ == nullptr || draining_) return;
   const SystemTime at = now();
-  while (!wanting_.empty() && active_ < settings_.couriers) {
-    Lane& lane = *wanting_.front();
-    wanting_.pop_front();
-    lane.listed_ = false;
-    if (!lane.wants_courier(at)) continue;
+  while (active_ < settings_.couriers) {
+    Lane* const next = next_in_turn(at);
+    if (next == nullptr) break;
+    Lane& lane = *next;
     lane.served_ = 0;
     if (lane.next_place_is_lent(at)) {
       lend_place(lane);
     } else {
       ++lane.couriers_;
       ++active_;
-      scope_.spawn(run_courier(lane));
+      const bool in_doubt = !lane.works(at);
+      if (in_doubt) ++places_in_doubt_;
+      scope_.spawn(run_courier(lane, in_doubt));
     }
     // One more place at a time, behind the others that wait.
     if (lane.wants_courier(at) && lane.due_.size() > lane.couriers_) {
@@ -92,10 +93,43 @@ void Shard::pump() {
   }
 }
 
-event::Task<void> Shard::run_courier(Lane& lane) {
+// The next lane that wants a courier and may have one.
+Lane* Shard::next_in_turn(SystemTime at) {
+  for (;;) {
+    const bool doubt_may = !in_doubt_.empty() && places_in_doubt_ < most_in_doubt();
+    turn_of_doubt_ = doubt_may && (wanting_.empty() || !turn_of_doubt_);
+    if (!turn_of_doubt_ && wanting_.empty()) return nullptr;
+    std::deque<Lane*>& list = turn_of_doubt_ ? in_doubt_ : wanting_;
+    Lane& lane = *list.front();
+    list.pop_front();
+    lane.listed_ = false;
+    if (!lane.wants_courier(at)) continue;
+    if (lane.works(at) || places_in_doubt_ < most_in_doubt()) return &lane;
+    lane.listed_ = true;
+    in_doubt_.push_back(&lane);
+  }
+}
+
+void Shard::remember_success(Lane& lane, SystemTime at) {
+  using namespace std::chrono_literals;
+  constexpr std::size_t most_remembered = 20'000;
+  if (successes_.size() >= most_remembered)
+    std::erase_if(successes_, [at](const auto& entry) { return at - entry.second > 1h; });
+  if (successes_.size() < most_remembered) successes_[lane.key_.hash()] = at;
+  // It need not wait among the others any more.
+  if (std::erase(in_doubt_, &lane) > 0) wanting_.push_back(&lane);
+}
+
+SystemTime Shard::last_success(const LaneKey& key) const {
+  const auto found = successes_.find(key.hash());
+  return found == successes_.end() ? SystemTime{} : found->second;
+}
+
+event::Task<void> Shard::run_courier(Lane& lane, bool in_doubt) {
   co_await courier_->serve(lane);
   --lane.couriers_;
   --active_;
+  if (in_doubt) --places_in_doubt_;
   changed(lane);
   forget_if_empty(lane);
 }

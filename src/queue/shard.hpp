@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "event/wait.hpp"
@@ -32,7 +33,7 @@ class Courier {
 
 struct ShardSettings {
   ShardSettings() = default;
-  std::uint32_t couriers = 250;           // places in this shard
+  std::uint32_t couriers = 250;  // places in this shard; a quarter of them for lanes that work (Lane::works)
   std::uint32_t initial_concurrency = 5;  // of a lane: grows by one with each success, halves with trouble
   std::uint32_t most_concurrency = 20;
   std::uint32_t quantum = 100;   // jobs a lane may serve while others wait for a place
@@ -75,6 +76,7 @@ class Shard {
   std::size_t couriers() const noexcept { return active_; }
   void list(std::vector<QueueEntry>& into, std::size_t most) const;
   void find(const MessageId& id, std::vector<QueueEntry>& into) const;
+  bool attempting(const MessageId& id) const;  // as often as you like, however much is queued
   // What stands between a message and its next attempt, one line per recipient: `queue why`.
   std::vector<std::string> why(const MessageId& id) const;
   // Due now, whatever the back-off says. Number of jobs changed; jobs in flight are not.
@@ -98,6 +100,10 @@ class Shard {
   void changed(Lane& lane);  // due mail, a place or back-off changed: list or schedule it
   bool place_wanted_elsewhere(const Lane& lane) const noexcept;
   void pump();
+  Lane* next_in_turn(SystemTime at);
+  std::uint32_t most_in_doubt() const noexcept { return settings_.couriers - settings_.couriers / 4; }
+  void remember_success(Lane& lane, SystemTime at);
+  SystemTime last_success(const LaneKey& key) const;
   void arm();
   // Lending; each is called on this shard's loop.
   void lend_place(Lane& lane);
@@ -107,7 +113,7 @@ class Shard {
   void report(Loan& loan, LoanReport news);
   bool place_wanted_for_own() const noexcept;
   event::Task<void> run_assistant(Loan& loan);
-  event::Task<void> run_courier(Lane& lane);
+  event::Task<void> run_courier(Lane& lane, bool in_doubt);
   void forget_if_empty(Lane& lane);
   void strike_off(Lane& lane) noexcept;
   void tick();
@@ -119,6 +125,12 @@ class Shard {
   Courier* courier_ = nullptr;
   std::map<LaneKey, std::unique_ptr<Lane>> lanes_;
   std::deque<Lane*> wanting_;                // lanes that want a courier, in turn
+  // Those of them for which there is no place but those kept for lanes that work: tarpits of many domains must not take
+  // all of them (T-42). The two lists have turns.
+  std::deque<Lane*> in_doubt_;
+  std::uint32_t places_in_doubt_ = 0;
+  bool turn_of_doubt_ = false;
+  std::unordered_map<std::size_t, SystemTime> successes_;  // by hash of the key, lanes that are gone too
   std::multimap<SystemTime, Lane*> agenda_;  // when a lane has something to do next
   std::size_t active_ = 0;
   bool draining_ = false;

@@ -47,6 +47,7 @@ void Shard::list(std::vector<QueueEntry>& into, std::size_t most) const {
   for (const auto& keyed : lanes_) {
     const Lane& lane = *keyed.second;
     lane.each_job([&](const Job& job, bool in_flight) {
+      if (into.size() >= most) return;  // not even looked at: a million of them would take a while
       for (const std::uint32_t recipient : job.recipients) {
         if (into.size() >= most) return;
         into.push_back(entry_for(*this, lane, job, recipient, in_flight));
@@ -166,16 +167,25 @@ Shard::HeldMail Shard::held_by_relay() const {
 std::vector<JobPtr> Shard::pull_held_notices(SystemTime before, std::size_t& held) {
   std::vector<JobPtr> jobs;
   for (auto& [key, lane] : lanes_) {
-    for (JobPtr& job : lane->pull([&](const Job& candidate) {
-           if (!candidate.held || candidate.message->envelope.message_class != MessageClass::dsn)
-             return false;
-           if (candidate.message->envelope.arrival < before) return true;
-           ++held;
-           return false;
-         }))
-      jobs.push_back(std::move(job));
+    auto [at, end] = lane->waiting_.equal_range(SystemTime::max());  // held ones lie there, and only they
+    while (at != end) {
+      const Job& job = *at->second;
+      const bool notice = job.held && job.message->envelope.message_class == MessageClass::dsn;
+      if (!notice || job.message->envelope.arrival >= before) {
+        held += notice ? 1U : 0U;
+        ++at;
+        continue;
+      }
+      jobs.push_back(std::move(at->second));
+      at = lane->waiting_.erase(at);
+    }
   }
   return jobs;
+}
+
+bool Shard::attempting(const MessageId& id) const {
+  return std::any_of(lanes_.begin(), lanes_.end(),
+                     [&](const auto& entry) { return entry.second->in_flight_.count(id) > 0; });
 }
 
 }  // namespace sealpost::queue

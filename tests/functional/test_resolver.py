@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """T-10 with nothing configured but the server: the resolver is tested by default, and what changes while the relay runs."""
 
+import json
+
 import pytest
 from conftest import remove_journals
 from lab.world import wait_for
@@ -97,3 +99,38 @@ def test_T10_check_says_what_can_be_told_beforehand(tested):
         checked = tested(server, start=False).command("check")
         assert checked.returncode == 0
         assert ("DANE will be OFF" in checked.stderr) == told, checked.stderr
+
+
+def live(one) -> tuple[int, dict[str, list[str]]]:
+    """What `check --live` says, kinds by subject; it is the daemon's own self-test."""
+    done = one.command("--json", "check", "--live")
+    kinds: dict[str, list[str]] = {}
+    for finding in json.loads(done.stdout)["live"]:
+        kinds.setdefault(finding["subject"].split()[0], []).append(finding["kind"] + ": " + finding["text"])
+    return done.returncode, kinds
+
+
+def test_T10_check_live_says_before_the_start_what_the_daemon_would_find(lab, tested):
+    one = tested(FIRST, start=False)
+    code, said = live(one)
+    assert code == 0, said
+    assert said["dns"] == ["good: answers"]
+    assert said["dnssec"][0].startswith("warning: signed-only"), said  # the lab has no broken name of the world's
+    assert "DANE is on" in said["dnssec"][0]
+    assert said["listener"] == ["good: can be bound"]
+    lab.dns_rules({"server": FIRST, "do": "strip-ad"})
+    code, said = live(one)
+    assert code == 1
+    assert said["dnssec"][0].startswith("bad: no-ad") and "DANE will be OFF" in said["dnssec"][0], said
+
+
+def test_T41_check_live_finds_a_server_that_is_not_there_and_a_relay_that_is(lab, tested):
+    one = tested(FIRST, "127.0.0.99", start=False)
+    code, said = live(one)
+    assert code == 1
+    assert sorted(text.split(":")[0] for text in said["dns"]) == ["bad", "good"], said
+    running = tested(FIRST)
+    code, said = live(running)
+    assert code == 0, said
+    assert said["listener"][0].startswith("in use: sealpost has it already, pid "), said
+    assert said["data_dir"] == ["good: can be written"]

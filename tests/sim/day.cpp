@@ -53,6 +53,8 @@ DayResult Day::run() {
   scope_.spawn(weather(day));
   scope_.spawn(clock_trouble());
   scope_.spawn(watch_waits(day + time_to_settle));
+  scope_.spawn(policy_turns(day));
+  scope_.spawn(watch_blame(day));
   world_.on_poison = [this] { scope_.spawn(poisoned()); };
   loop_.advance(day);
 
@@ -249,6 +251,7 @@ event::Task<void> Day::bad_mood() {
   temper.reset = rng_.chance(0.5) ? 0.05 : 0;
   temper.go_silent = rng_.chance(0.3) ? 0.03 : 0;
   temper.lose_reply = rng_.chance(0.5) ? 0.2 : 0;
+  temper.close_at_dot = rng_.chance(0.5) ? 0.1 : 0;
   temper.defer = rng_.chance(0.5) ? 0.3 : 0;
   temper.turn_away = rng_.chance(0.5) ? 0.3 : 0;
   temper.slow = rng_.chance(0.3) ? 0.1 : 0;
@@ -283,6 +286,29 @@ event::Task<void> Day::watch_waits(Duration length) {
     const std::string stranded = relay_->stranded();
     if (stranded.empty()) continue;
     ledger_.violated("stranded (T-50): " + stranded);
+    co_return;
+  }
+}
+
+// T-15: a policy comes and goes while mail is on its way. What begins afterwards goes by the new one.
+event::Task<void> Day::policy_turns(Duration length) {
+  Rng rng = rng_.fork();
+  const SteadyTime end = loop_.now() + length;
+  for (bool enforced = true;; enforced = !enforced) {
+    co_await event::sleep_for(loop_, rng.time(3min, 30min));
+    if (loop_.now() >= end) co_return;
+    world_.turn(enforced);
+  }
+}
+
+// A host that ends its sessions after some messages is no broken host: no mail waits for it.
+event::Task<void> Day::watch_blame(Duration length) {
+  for (const SteadyTime end = loop_.now() + length; loop_.now() < end;) {
+    co_await event::sleep_for(loop_, 1min);
+    if (!relay_) continue;
+    const std::string blamed = relay_->blamed();
+    if (blamed.empty()) continue;
+    ledger_.violated("a session limit counts as a failure: " + blamed);
     co_return;
   }
 }

@@ -38,6 +38,8 @@ class Day {
   event::Task<void> bad_mood();
   event::Task<void> clock_trouble();
   event::Task<void> watch_waits(Duration length);
+  event::Task<void> policy_turns(Duration length);
+  event::Task<void> watch_blame(Duration length);
   event::Task<void> resolver_outage();
   event::Task<void> resolver_lies();
   event::Task<void> poisoned();

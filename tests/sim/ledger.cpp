@@ -18,6 +18,8 @@ constexpr std::string_view token_field = "X-Token: ";
 // An outcome is in the next group commit; a crash so soon after it may come first (D-13).
 constexpr auto outcome_window = 5s;
 constexpr std::size_t most_problems = 20;
+// What may have been taken is offered again a quarter of an hour later at the earliest (D-15).
+constexpr auto least_back_off = 10min;
 // A message lives two days; steps of an hour that are believed may take from that.
 constexpr auto least_lifetime = 36h;
 
@@ -116,6 +118,13 @@ std::size_t Ledger::took(const std::string& recipient, std::string_view text, St
   return delivery;
 }
 
+std::size_t Ledger::refused(const std::string& recipient, std::string_view text, SteadyTime now) {
+  const std::size_t refusal = note(now);
+  if (const auto mail = mails_.find(token_of(text)); mail != mails_.end())
+    mail->second.recipients[recipient].refusals.push_back(refusal);
+  return refusal;
+}
+
 std::size_t Ledger::notified(const std::string& sender, std::string_view text, SteadyTime now) {
   const std::size_t delivery = note(now);
   const std::string token = token_of(text);
@@ -196,6 +205,11 @@ bool Ledger::withdrawal_lost(SteadyTime refused) const {
                      [&](SteadyTime crash) { return lost_before(refused, crash); });
 }
 
+bool Ledger::crashed_between(SteadyTime from, SteadyTime to) const {
+  return std::any_of(crashes_.begin(), crashes_.end(),
+                     [&](SteadyTime crash) { return from <= crash && crash <= to; });
+}
+
 std::string Ledger::repeated_without_need(const Deliveries& deliveries) const {
   for (std::size_t i = 0; i + 1 < deliveries.size(); ++i) {
     const SteadyTime again = deliveries_[deliveries[i + 1]].when;
@@ -208,6 +222,19 @@ std::string Ledger::repeated_without_need(const Deliveries& deliveries) const {
 void Ledger::check_recipient(const std::string& what, const Recipient& recipient) {
   if (const auto when = repeated_without_need(recipient.deliveries); !when.empty())
     violated(what + " was delivered twice without need (D-13, D-16): " + when);
+  for (std::size_t i = 0; i + 1 < recipient.deliveries.size(); ++i) {
+    const SteadyTime first = deliveries_[recipient.deliveries[i]].when;
+    const SteadyTime again = deliveries_[recipient.deliveries[i + 1]].when;
+    if (again - first < least_back_off && !crashed_between(first, again))
+      violated(what + " was offered again at once although it may have been taken (D-15): at " + clock(first) +
+               " and " + clock(again));
+  }
+  for (const std::size_t refusal : recipient.refusals)
+    for (const std::size_t delivery : recipient.deliveries)
+      if (const SteadyTime when = deliveries_[delivery].when;
+          when > deliveries_[refusal].when && !excused(deliveries_[refusal], when))
+        violated(what + " was delivered at " + clock(when) + " after a host had refused it for good at " +
+                 clock(deliveries_[refusal].when) + " (RFC 5321 §4.2.1)");
   if (recipient.bounces.size() > 1) violated(what + " bounced more than once (D-17)");
   for (const auto& [id, notices] : recipient.bounces) {
     if (const auto when = repeated_without_need(notices); !when.empty())

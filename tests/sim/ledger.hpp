@@ -44,6 +44,8 @@ class Ledger {
   // A receiver took a message for a recipient, or a notification for a sender. The number is for acknowledged():
   // the relay has spoken again after our 250, so it heard it.
   std::size_t took(const std::string& recipient, std::string_view text, SteadyTime now);
+  // The same of a refusal for good, after the content.
+  std::size_t refused(const std::string& recipient, std::string_view text, SteadyTime now);
   std::size_t notified(const std::string& sender, std::string_view text, SteadyTime now);
   void told(std::size_t delivery, SteadyTime now);  // our 250 goes out, perhaps a good while later
   void acknowledged(std::size_t delivery);
@@ -75,7 +77,7 @@ class Ledger {
   using Deliveries = std::vector<std::size_t>;  // in order of time
   struct Recipient {
     bool refused = false;
-    Deliveries deliveries;
+    Deliveries deliveries, refusals;
     std::map<std::string, Deliveries> bounces;  // by Message-ID of the notification
   };
   struct Mail {
@@ -90,6 +92,7 @@ class Ledger {
   bool lost_before(SteadyTime what, SteadyTime crash) const;
   bool excused(const Delivery& delivery, SteadyTime again) const;
   bool withdrawal_lost(SteadyTime refused) const;
+  bool crashed_between(SteadyTime from, SteadyTime to) const;
   std::string repeated_without_need(const Deliveries& deliveries) const;  // when; empty: no
   void check_recipient(const std::string& what, const Recipient& recipient);
   void check_mail(const std::string& token, const Mail& mail,

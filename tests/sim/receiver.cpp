@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "receiver.hpp"
 
+#include <array>
+
 #include "base/text.hpp"
 
 namespace sealpost::sim {
@@ -32,6 +34,9 @@ struct Receiver::Session {
   std::string reverse_path;
   std::vector<std::string> recipients;
   std::vector<std::size_t> unacknowledged;
+  unsigned taken = 0;      // messages
+  SteadyTime mail_came{};  // the MAIL command; zero as above
+  std::string_view busy_at;
 
   void reply(std::string_view text) {
     lines.put(text);
@@ -48,6 +53,8 @@ Receiver::Receiver(World& world, Host& host, Ledger& ledger)
 event::Task<void> Receiver::converse(std::unique_ptr<event::Stream> stream) {
   event::SimWire& wire = static_cast<event::SimStream&>(*stream).wire();
   Session session(std::move(stream), wire);
+  constexpr std::array<std::string_view, 4> stages = {"ehlo", "mail", "rcpt", "data"};
+  if (host_.busy) session.busy_at = stages[rng_.below(stages.size())];
   if (rng_.chance(world_.temper.turn_away)) {
     session.reply("421 " + host_.name + " too busy");
     auto said = co_await session.lines.flush(patience);
@@ -95,6 +102,7 @@ event::Task<bool> Receiver::mood(Session& session) {
 
 event::Task<bool> Receiver::command(Session& session, const std::string& line) {
   const std::string verb = text::lower(std::string_view(line).substr(0, 4));
+  if (says_busy(session, verb)) co_return true;
   if (verb == "ehlo" || verb == "helo") {
     session.reverse_path.clear();
     session.recipients.clear();
@@ -105,6 +113,17 @@ event::Task<bool> Receiver::command(Session& session, const std::string& line) {
     const bool sealed = co_await start_tls(session);
     co_return sealed;
   } else if (verb == "mail") {
+    if (host_.session_limit > 0 && session.taken >= host_.session_limit) {
+      session.reply("421 " + std::string(World::enough));
+      auto said = co_await session.lines.flush(patience);
+      static_cast<void>(said);
+      co_return false;
+    }
+    if (host_.demands_tls && !session.encrypted) {
+      session.reply("530 5.7.0 Must issue a STARTTLS command first");
+      co_return true;
+    }
+    session.mail_came = session.line_sent;
     session.reverse_path = address_in(line);
     if (const auto since = world_.journal_stopped;
         since && !world_.recording() && session.line_sent > *since + under_way)
@@ -153,11 +172,19 @@ event::Task<bool> Receiver::start_tls(Session& session) {
   co_return true;
 }
 
+bool Receiver::says_busy(Session& session, std::string_view verb) {
+  if (session.busy_at.empty() || (verb != session.busy_at && !(verb == "helo" && session.busy_at == "ehlo")))
+    return false;
+  session.reply("451 4.3.2 busy, ask another host");
+  return true;
+}
+
 void Receiver::recipient(Session& session, const std::string& line) {
   const std::string address = address_in(line);
   const Domain* domain = world_.domain_of(address);
   if (!domain) return session.reply("550 5.7.1 relaying denied");
-  if (const std::string why = World::forbidden(*domain, host_, session.encrypted); !why.empty())
+  const bool begun_before = domain->turned && session.mail_came <= *domain->turned + under_way;
+  if (const std::string why = World::forbidden(*domain, host_, session.encrypted); !why.empty() && !begun_before)
     ledger_.violated("mail for " + address + " was offered to " + host_.name + ": " + why);
   if (domain->policy != Policy::none && domain->policy != Policy::sts_testing) ledger_.count_enforced();
   if (domain->hopeless) return session.reply("451 4.3.0 come back another year");
@@ -187,6 +214,10 @@ event::Task<bool> Receiver::receive(Session& session) {
     text += line.text.starts_with('.') ? line.text.substr(1) : line.text;
     text += "\r\n";
   }
+  if (rng_.chance(world_.temper.close_at_dot)) {
+    if (rng_.chance(0.5)) session.wire.cut();
+    co_return false;
+  }
   session.reply(verdict(session, text));
   session.recipients.clear();
   if (session.unacknowledged.empty()) co_return true;
@@ -200,13 +231,30 @@ event::Task<bool> Receiver::receive(Session& session) {
 // The reply to the final dot.
 std::string Receiver::verdict(Session& session, const std::string& text) {
   if (rng_.chance(world_.temper.defer)) return "451 4.3.0 try again later";
-  if (rng_.chance(world_.temper.defer / 10)) return "554 5.6.0 this content is not wanted";
+  const bool notice = session.reverse_path.empty();
+  if (rng_.chance(world_.temper.defer / 10)) {
+    if (!notice)
+      for (const std::string& address : session.recipients)
+        session.unacknowledged.push_back(ledger_.refused(address, text, world_.loop.now()));
+    return "554 5.6.0 this content is not wanted";
+  }
+  ++session.taken;
+  if (notice) look_at_notice(text);
   for (const std::string& address : session.recipients) {
-    const bool notice = session.reverse_path.empty();
     session.unacknowledged.push_back(notice ? ledger_.notified(address, text, world_.loop.now())
                                             : ledger_.took(address, text, world_.loop.now()));
   }
   return "250 2.0.0 taken";
+}
+
+// What can be delivered sooner or later comes back only when a host refused it for good.
+void Receiver::look_at_notice(const std::string& text) {
+  if (text.find("this content is not wanted") != text.npos) return;
+  for (const std::string& address : Ledger::failed_recipients(text)) {
+    const Domain* domain = world_.domain_of(address);
+    if (domain && domain->patient && !address.starts_with("nobody"))
+      ledger_.violated("mail for " + address + " came back although a host would have taken it (RFC 5321 §5.1)");
+  }
 }
 
 }  // namespace sealpost::sim

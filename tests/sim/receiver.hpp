@@ -29,6 +29,8 @@ class Receiver {
   event::Task<bool> mood(Session& session);
   void recipient(Session& session, const std::string& line);
   std::string verdict(Session& session, const std::string& text);
+  bool says_busy(Session& session, std::string_view verb);
+  void look_at_notice(const std::string& text);
 
   World& world_;
   Host& host_;

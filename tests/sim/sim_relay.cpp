@@ -214,6 +214,20 @@ std::string SimRelay::stranded() const {
   return {};
 }
 
+std::string SimRelay::blamed() const {
+  for (const auto& worker : workers_) {
+    std::vector<queue::QueueEntry> entries;
+    worker->shard.list(entries, SIZE_MAX);
+    for (const auto& entry : entries) {
+      const auto id = MessageId::parse(entry.id);
+      if (!entry.recipient.ends_with("@limited.example") || !id) continue;
+      for (const std::string& line : worker->shard.why(*id))
+        if (line.find("had trouble: 421 " + std::string(World::enough)) != line.npos) return line;
+    }
+  }
+  return {};
+}
+
 std::vector<std::string> SimRelay::still_waiting(const std::vector<spool::StoredMessagePtr>& messages) {
   std::vector<std::string> waiting;
   for (const auto& message : messages) {

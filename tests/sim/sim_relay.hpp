@@ -53,6 +53,8 @@ class SimRelay {
   bool healthy() const { return journal_->healthy(); }
   // What waits longer than the schedule ever lets it (T-50); empty: nothing does.
   std::string stranded() const;
+  // Mail that waits because a host ended a session as it ends them all; empty: none does.
+  std::string blamed() const;
 
   // Token and recipient of all that a start found unfinished: what a queue holds when nothing else runs.
   static std::set<std::pair<std::string, std::string>> unfinished(

@@ -46,7 +46,7 @@ event::Task<std::vector<policy::StsService::Entry>> TableSts::entries(event::Loo
 void TableSts::publish(const std::string& domain, StsMode mode, std::vector<std::string> mx) {
   StsState state;
   state.kind = StsState::Kind::policy;
-  state.id = "20260105T000000";
+  state.id = "20260105T" + std::to_string(++version_);
   MtaStsPolicy policy;
   policy.mode = mode;
   policy.max_age = std::chrono::days(30);
@@ -116,6 +116,35 @@ World::World(event::SimLoop& loop_, Rng rng_)
     publish(domain);
   }
   domains.front().hopeless = false;
+  add_odd_domains();
+}
+
+void World::add_odd_domains() {
+  const auto add = [this](const std::string& name, std::vector<Host*> mx) -> Domain& {
+    Domain& domain = add_domain(name, Policy::none, std::move(mx));
+    domain.patient = true;
+    return domain;
+  };
+  Host& busy = add_host("mx1.busy.example", true);
+  busy.busy = true;
+  add("busy.example", {&busy, &add_host("mx2.busy.example", true)});
+  Host& limited = add_host("mx.limited.example", true);
+  limited.session_limit = 1;
+  add("limited.example", {&limited});
+  Host& demanding = add_host("mx.demanding.example", true);
+  demanding.demands_tls = true;
+  add("demanding.example", {&demanding});
+  Host& turning_host = add_host("mx.turning.example", true);
+  turning_host.certificate.trusted = turning_host.shown.trusted = false;
+  add(turning, {&turning_host});
+}
+
+void World::turn(bool enforced) {
+  Domain& domain = *domain_of(std::string("@") + turning);
+  domain.policy = enforced ? Policy::sts_enforce : Policy::none;
+  domain.turned = loop.now();
+  sts.publish(domain.name, enforced ? StsMode::enforce : StsMode::none,
+              enforced ? std::vector<std::string>{domain.hosts.front()->name} : std::vector<std::string>());
 }
 
 Host& World::add_host(std::string name, bool encrypts) {
@@ -218,6 +247,7 @@ void World::heal() {
   temper = Temper();
   resolver.set_down(false);
   resolver.set_lying(false);
+  turn(false);
   for (const auto& host : hosts) {
     host->shown = host->certificate;
     host->starttls = host->encrypts_at_all;

@@ -33,6 +33,9 @@ struct Host {
   bool starttls = true;
   bool handshakes = true;
   bool encrypts_at_all = true;  // false: never offers STARTTLS, nor should it
+  bool busy = false;            // 4yz at EHLO, MAIL, RCPT or DATA, always
+  bool demands_tls = false;     // 530 to MAIL in clear
+  unsigned session_limit = 0;   // messages it takes in one session; 0: any number
 };
 
 struct Domain {
@@ -42,12 +45,16 @@ struct Domain {
   Host* stranger = nullptr;  // an MX of this domain that its policy does not allow
   bool greylists = false;
   bool hopeless = false;  // never accepts anything
+  // One of its hosts takes mail sooner or later, whatever else they say: nothing for it comes back but what was refused.
+  bool patient = false;
+  std::optional<SteadyTime> turned;  // when its policy last changed
 };
 
 // How peers behave at present; healed at the end of the day.
 struct Temper {
   double hang_up = 0, reset = 0, go_silent = 0;  // at each command
   double lose_reply = 0;                         // after a message has been taken
+  double close_at_dot = 0;                       // before a message has been taken, without a word
   double defer = 0;                              // 4yz to RCPT or the final dot
   double turn_away = 0;                          // 421 as greeting
   double slow = 0;                               // minutes before a reply
@@ -60,9 +67,11 @@ class TableSts final : public policy::StsService {
   event::Task<std::vector<Entry>> entries(event::Loop& home, std::string filter) override;
   event::Task<StsState> refresh(event::Loop& home, std::string policy_domain) override;
   void publish(const std::string& domain, StsMode mode, std::vector<std::string> mx);
+  std::uint64_t version() const noexcept override { return version_; }
 
  private:
   std::map<std::string, StsState> states_;
+  std::uint64_t version_ = 0;
 };
 
 // A table that can be out of reach.
@@ -92,8 +101,12 @@ class World {
   static std::string forbidden(const Domain& domain, const Host& host, bool encrypted);
   std::vector<PartnerRule> partner_rules() const;
   void heal();  // everything but what is hopeless
+  // The policy of `turning` becomes one that its host does not satisfy, or none again (T-15).
+  void turn(bool enforced);
 
   static constexpr const char* origin = "origin.example";  // where the senders are
+  static constexpr const char* turning = "turning.example";
+  static constexpr std::string_view enough = "4.7.0 enough for this session";
   static constexpr const char* poison =
       "poison@origin.example";  // whose mail kills the relay at each attempt
 
@@ -117,6 +130,7 @@ class World {
   Host& add_host(std::string name, bool encrypts);
   Domain& add_domain(std::string name, Policy policy, std::vector<Host*> hosts);
   void publish(const Domain& domain);
+  void add_odd_domains();
 };
 
 }  // namespace sealpost::sim

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 
 #include "base/shared_clock.hpp"
 #include "event/sim_loop.hpp"
@@ -40,6 +41,14 @@ class ScriptedCourier final : public Courier {
     for (JobPtr job = lane.take(); job; job = lane.take()) {
       order.push_back(lane.key().next_hop);
       times.push_back(loop_.wall());
+      if (lane.key().next_hop.starts_with("tarpit")) {
+        co_await event::sleep_for(loop_, 300s);
+        const SystemTime until = loop_.paced() + 2h;
+        job->next_attempt = until;
+        lane.trouble(until, "no greeting");
+        lane.defer(std::move(job));
+        break;
+      }
       co_await event::sleep_for(loop_, takes);
       if (defer_for > 0s) {
         job->next_attempt = loop_.paced() + defer_for;
@@ -135,6 +144,43 @@ TEST_CASE("T-42 where a backlog has every place, another lane gets one within a 
   const auto quiet = std::find(order.begin() + begin, order.end(), "quiet.example");
   REQUIRE(quiet != order.end());
   CHECK(quiet - (order.begin() + begin) <= 8 * 5);
+}
+
+TEST_CASE("T-42 T-26 tarpits of many domains leave places to domains that work, and get their turn, too") {
+  ShardSettings settings;
+  settings.couriers = 20;
+  World world(settings);
+  for (int i = 0; i < 5; ++i) world.accept("u@good" + std::to_string(i) + ".example");
+  world.loop.advance(10s);
+  CHECK(world.shard.lanes() == 0);
+  for (int i = 0; i < 100; ++i) world.accept("u@tarpit" + std::to_string(i) + ".example");
+  world.loop.advance(10s);
+  CHECK(world.courier.running == 15);
+  for (int round = 0; round < 20; ++round) {
+    CAPTURE(round);
+    const std::size_t before = world.courier.finished;
+    for (int i = 0; i < 5; ++i) world.accept("u@good" + std::to_string(i) + ".example");
+    world.loop.advance(3s);
+    CHECK(world.courier.finished == before + 5);
+  }
+  world.accept("u@unknown.example");  // has its turn behind those that came before it
+  world.loop.advance(1h);
+  CHECK(world.courier.finished == 5 + 100 + 1);
+  std::set<std::string> served(world.courier.order.begin(), world.courier.order.end());
+  CHECK(served.size() == 5 + 100 + 1);
+  CHECK(world.courier.most_running <= 20);
+}
+
+TEST_CASE("T-42 a domain that begins to work leaves the row of those in doubt") {
+  ShardSettings settings;
+  settings.couriers = 8;
+  settings.initial_concurrency = 4;
+  World world(settings);
+  for (int i = 0; i < 5; ++i) world.accept("u@tarpit" + std::to_string(i) + ".example");
+  for (int i = 0; i < 50; ++i) world.accept("u@good.example");
+  world.loop.advance(60s);
+  CHECK(world.courier.finished == 50);
+  CHECK(world.courier.per_lane["good.example"] >= 2);
 }
 
 TEST_CASE("concurrency starts small and grows with success") {
