@@ -18,10 +18,10 @@ namespace sealpost::app {
 namespace {
 
 using Kind = LiveFinding::Kind;
-using Findings = std::vector<LiveFinding>;
+using LiveFindings = std::vector<LiveFinding>;
 
 // Any answer will do: what it is worth is the self-test's to say.
-event::Task<void> ask_server(dns::AresResolver& resolver, std::size_t server, Findings& into) {
+event::Task<void> ask_server(dns::AresResolver& resolver, std::size_t server, LiveFindings& into) {
   const dns::ProbeReply reply = co_await resolver.probe(server, std::string(), dns::RrType::soa);
   const std::string subject = "dns " + resolver.server_name(server);
   if (reply.kind == dns::ProbeReply::Kind::silent)
@@ -33,7 +33,7 @@ event::Task<void> ask_server(dns::AresResolver& resolver, std::size_t server, Fi
 }
 
 event::Task<void> ask_servers(event::Loop& loop, dns::AresResolver& resolver, dns::DnssecWatch& watch,
-                              Findings& into) {
+                              LiveFindings& into) {
   event::TaskScope scope(loop);
   for (std::size_t server = 0; server < resolver.servers(); ++server)
     scope.spawn(ask_server(resolver, server, into));
@@ -41,7 +41,7 @@ event::Task<void> ask_servers(event::Loop& loop, dns::AresResolver& resolver, dn
   co_await scope.join();
 }
 
-void try_resolver(const Config& config, Findings& into) {
+void try_resolver(const Config& config, LiveFindings& into) {
   const dns::ResolverSettings settings = resolver_settings(config.dns);
   if (settings.servers.empty()) {
     into.emplace_back(Kind::bad, "dns",
@@ -70,7 +70,7 @@ void try_resolver(const Config& config, Findings& into) {
   }
 }
 
-void try_listener(const Endpoint& address, Findings& into) {
+void try_listener(const Endpoint& address, LiveFindings& into) {
   const std::string subject = "listener " + address.to_string();
   const auto free = event::address_is_free(address);
   if (free) {
@@ -84,7 +84,7 @@ void try_listener(const Endpoint& address, Findings& into) {
     into.emplace_back(Kind::bad, subject, listener_refused(address, free.error()).detail);
 }
 
-void try_data_dir(const std::string& path, Findings& into) {
+void try_data_dir(const std::string& path, LiveFindings& into) {
   const std::string subject = "data_dir " + path;
   const event::UniqueFd file(::open(path.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
   const bool unsupported = !file && (errno == EOPNOTSUPP || errno == EISDIR);
@@ -110,7 +110,7 @@ std::string_view name_of(LiveFinding::Kind kind) noexcept {
 }
 
 std::vector<LiveFinding> check_live(const Config& config) {
-  Findings findings;
+  LiveFindings findings;
   try_resolver(config, findings);
   for (const ListenerConfig& listener : config.listeners) try_listener(listener.address, findings);
   try_data_dir(config.data_dir, findings);

@@ -35,6 +35,7 @@ struct Receiver::Session {
   std::vector<std::string> recipients;
   std::vector<std::size_t> unacknowledged;
   unsigned taken = 0;      // messages
+  bool has_sender = false;
   SteadyTime mail_came{};  // the MAIL command; zero as above
   std::string_view busy_at;
 
@@ -105,6 +106,7 @@ event::Task<bool> Receiver::command(Session& session, const std::string& line) {
   if (says_busy(session, verb)) co_return true;
   if (verb == "ehlo" || verb == "helo") {
     session.reverse_path.clear();
+    session.has_sender = false;
     session.recipients.clear();
     session.reply("250-" + host_.name);
     if (host_.starttls && !session.encrypted) session.reply("250-STARTTLS");
@@ -124,6 +126,7 @@ event::Task<bool> Receiver::command(Session& session, const std::string& line) {
       co_return true;
     }
     session.mail_came = session.line_sent;
+    session.has_sender = true;
     session.reverse_path = address_in(line);
     if (const auto since = world_.journal_stopped;
         since && !world_.recording() && session.line_sent > *since + under_way)
@@ -182,6 +185,7 @@ bool Receiver::says_busy(Session& session, std::string_view verb) {
 void Receiver::recipient(Session& session, const std::string& line) {
   const std::string address = address_in(line);
   const Domain* domain = world_.domain_of(address);
+  if (!session.has_sender) return session.reply("503 5.5.1 MAIL first");
   if (!domain) return session.reply("550 5.7.1 relaying denied");
   const bool begun_before = domain->turned && session.mail_came <= *domain->turned + under_way;
   if (const std::string why = World::forbidden(*domain, host_, session.encrypted); !why.empty() && !begun_before)
@@ -220,6 +224,7 @@ event::Task<bool> Receiver::receive(Session& session) {
   }
   session.reply(verdict(session, text));
   session.recipients.clear();
+  session.has_sender = false;
   if (session.unacknowledged.empty()) co_return true;
   if (rng_.chance(world_.temper.slow)) co_await event::sleep_for(world_.loop, rng_.time(1min, 15min));
   for (const std::size_t delivery : session.unacknowledged) ledger_.told(delivery, world_.loop.now());
