@@ -172,7 +172,7 @@ class Lane final : public JobOwner {
   std::uint32_t failures_ = 0;
   std::uint32_t urgent_ = 0;  // due jobs that pass the back-off
   std::uint64_t served_ = 0;  // since the shard last gave this lane a place
-  SystemTime worked_{};  // when a transaction last did
+  SystemTime worked_{};       // when a transaction last did
   SystemTime blocked_until_{};
   std::string blocked_reason_;
   bool listed_ = false;               // in one of the shard's lists of lanes that want a courier

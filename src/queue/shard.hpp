@@ -124,14 +124,14 @@ class Shard {
   const Schedule& schedule_;
   Courier* courier_ = nullptr;
   std::map<LaneKey, std::unique_ptr<Lane>> lanes_;
-  std::deque<Lane*> wanting_;                // lanes that want a courier, in turn
+  std::deque<Lane*> wanting_;  // lanes that want a courier, in turn
   // Those of them for which there is no place but those kept for lanes that work: tarpits of many domains must not take
   // all of them (T-42). The two lists have turns.
   std::deque<Lane*> in_doubt_;
   std::uint32_t places_in_doubt_ = 0;
   bool turn_of_doubt_ = false;
   std::unordered_map<std::size_t, SystemTime> successes_;  // by hash of the key, lanes that are gone too
-  std::multimap<SystemTime, Lane*> agenda_;  // when a lane has something to do next
+  std::multimap<SystemTime, Lane*> agenda_;                // when a lane has something to do next
   std::size_t active_ = 0;
   bool draining_ = false;
   std::unique_ptr<Alarm> alarm_;

@@ -226,8 +226,8 @@ void Ledger::check_recipient(const std::string& what, const Recipient& recipient
     const SteadyTime first = deliveries_[recipient.deliveries[i]].when;
     const SteadyTime again = deliveries_[recipient.deliveries[i + 1]].when;
     if (again - first < least_back_off && !crashed_between(first, again))
-      violated(what + " was offered again at once although it may have been taken (D-15): at " + clock(first) +
-               " and " + clock(again));
+      violated(what + " was offered again at once although it may have been taken (D-15): at " +
+               clock(first) + " and " + clock(again));
   }
   for (const std::size_t refusal : recipient.refusals)
     for (const std::size_t delivery : recipient.deliveries)

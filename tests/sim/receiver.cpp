@@ -34,7 +34,7 @@ struct Receiver::Session {
   std::string reverse_path;
   std::vector<std::string> recipients;
   std::vector<std::size_t> unacknowledged;
-  unsigned taken = 0;      // messages
+  unsigned taken = 0;  // messages
   bool has_sender = false;
   SteadyTime mail_came{};  // the MAIL command; zero as above
   std::string_view busy_at;
@@ -188,7 +188,8 @@ void Receiver::recipient(Session& session, const std::string& line) {
   if (!session.has_sender) return session.reply("503 5.5.1 MAIL first");
   if (!domain) return session.reply("550 5.7.1 relaying denied");
   const bool begun_before = domain->turned && session.mail_came <= *domain->turned + under_way;
-  if (const std::string why = World::forbidden(*domain, host_, session.encrypted); !why.empty() && !begun_before)
+  if (const std::string why = World::forbidden(*domain, host_, session.encrypted);
+      !why.empty() && !begun_before)
     ledger_.violated("mail for " + address + " was offered to " + host_.name + ": " + why);
   if (domain->policy != Policy::none && domain->policy != Policy::sts_testing) ledger_.count_enforced();
   if (domain->hopeless) return session.reply("451 4.3.0 come back another year");
@@ -258,7 +259,8 @@ void Receiver::look_at_notice(const std::string& text) {
   for (const std::string& address : Ledger::failed_recipients(text)) {
     const Domain* domain = world_.domain_of(address);
     if (domain && domain->patient && !address.starts_with("nobody"))
-      ledger_.violated("mail for " + address + " came back although a host would have taken it (RFC 5321 §5.1)");
+      ledger_.violated("mail for " + address +
+                       " came back although a host would have taken it (RFC 5321 §5.1)");
   }
 }
 
