@@ -7,13 +7,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
 #include <filesystem>
 
+#include "base/durable_file.hpp"
 #include "base/text.hpp"
-#include "event/unique_fd.hpp"
 
 namespace sealpost::app {
 namespace {
@@ -21,10 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 
 std::string record_path(const std::string& data_dir) { return data_dir + "/clock"; }
-
-Error failed(const std::string& what, const std::string& path) {
-  return Error(Errc::io, "cannot " + what + " " + path + ": " + std::strerror(errno));
-}
 
 std::optional<SystemTime> written_at(const fs::path& path) {
   struct stat status {};
@@ -49,11 +42,11 @@ std::optional<SystemTime> last_written(const std::string& data_dir) {
 }
 
 Expected<std::string> read_whole(const std::string& path) {
-  const event::UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-  if (!file) return errno == ENOENT ? Error(Errc::not_found, "") : failed("open", path);
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!file) return file_error(path, "open");
   std::array<char, 64> text{};
   const ssize_t length = ::read(file.get(), text.data(), text.size());
-  if (length < 0) return failed("read", path);
+  if (length < 0) return file_error(path, "read");
   return std::string(text.data(), static_cast<std::size_t>(length));
 }
 
@@ -78,18 +71,7 @@ ClockRecord read_clock_record(const std::string& data_dir, SystemTime wall) {
 }
 
 Expected<void> write_clock_record(const std::string& data_dir, SystemTime time) {
-  const std::string path = record_path(data_dir);
-  const std::string fresh = path + ".new";
-  const std::string text = to_rfc3339(time) + "\n";
-  event::UniqueFd file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!file) return failed("create", fresh);
-  if (::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
-    return failed("write", fresh);
-  if (::fdatasync(file.get()) != 0) return failed("sync", fresh);
-  if (std::rename(fresh.c_str(), path.c_str()) != 0) return failed("rename", fresh);
-  const event::UniqueFd directory(::open(data_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory || ::fsync(directory.get()) != 0) return failed("sync", data_dir);
-  return {};
+  return replace_file(record_path(data_dir), to_rfc3339(time) + "\n");
 }
 
 }  // namespace sealpost::app

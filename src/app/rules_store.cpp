@@ -15,57 +15,19 @@
 
 #include "app/rules_json.hpp"
 #include "base/digest.hpp"
+#include "base/durable_file.hpp"
 #include "base/text.hpp"
-#include "event/unique_fd.hpp"
 
 namespace sealpost::app {
 namespace {
 
 using Json = nlohmann::json;
 using Found = RulesStore::Found;
-using event::UniqueFd;
 
 constexpr int format = 1;
 constexpr std::uint64_t longest_record = 256U << 20;
 
 std::string text_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
-
-Error failed(const std::string& path, const char* step) {
-  const int number = errno;
-  return Error(number == ENOSPC || number == EDQUOT ? Errc::no_space : Errc::io,
-               path + ": " + step + ": " + std::strerror(number));
-}
-
-bool write_all(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const auto written = ::write(fd, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return false;
-    bytes.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return true;
-}
-
-bool sync_directory(const std::string& path) {
-  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  return fd && ::fsync(fd.get()) == 0;
-}
-
-Expected<void> replace_file(const std::string& directory, const std::string& name, std::string_view text) {
-  const std::string path = directory + "/" + name, fresh = directory + "/." + name + ".new";
-  const UniqueFd fd(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!fd) return failed(fresh, "open");
-  if (!write_all(fd.get(), text)) return failed(fresh, "write");
-  if (::fsync(fd.get()) != 0) return failed(fresh, "fsync");
-  if (::rename(fresh.c_str(), path.c_str()) != 0) return failed(path, "rename");
-  if (!sync_directory(directory)) return failed(directory, "fsync");
-  return {};
-}
-
-bool is_absent(const std::string& path) {
-  struct stat status {};
-  return ::lstat(path.c_str(), &status) != 0 && errno == ENOENT;
-}
 
 Found read_record(const std::string& path) {
   Found found;
@@ -141,31 +103,31 @@ Expected<std::string> RulesStore::save(const RulesInForce& rules, SystemTime now
       found.state == Found::State::known && found.sha256 == sha256 && found.trouble.empty())
     return sha256;
   if (::mkdir(directory_.c_str(), 0700) == 0) {
-    if (!sync_directory(directory_ + "/..")) return failed(directory_, "fsync of its directory");
+    if (!sync_directory(directory_ + "/..")) return file_error(directory_, "fsync of its directory");
   } else if (errno != EEXIST) {
-    return failed(directory_, "mkdir");
+    return file_error(directory_, "mkdir");
   }
   const std::string text =
       text_of({{"format", format}, {"since", to_rfc3339(now)}, {"sha256", sha256}, {"rules", body}}) + "\n";
   for (const char* name : {"current.json", "copy.json"})
-    if (auto written = replace_file(directory_, name, text); !written) return written.error();
+    if (auto written = replace_file(directory_ + "/" + name, text); !written) return written.error();
   return sha256;
 }
 
 Expected<void> RulesStore::append(Json entry) {
   const std::string path = directory_ + "/history.jsonl";
-  const UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!fd) return failed(path, "open");
+  const FileDescriptor fd(::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fd) return file_error(path, "open");
   // The last line may be torn: what follows it begins on a line of its own.
   const off_t size = ::lseek(fd.get(), 0, SEEK_END);
-  if (size < 0) return failed(path, "seek");
+  if (size < 0) return file_error(path, "seek");
   std::string last;
   for (off_t at = size; at > 0;) {
     std::array<char, 4096> piece{};
     const auto length = static_cast<std::size_t>(std::min<off_t>(at, piece.size()));
     at -= static_cast<off_t>(length);
     if (::pread(fd.get(), piece.data(), length, at) != static_cast<ssize_t>(length))
-      return failed(path, "read");
+      return file_error(path, "read");
     last.insert(0, piece.data(), length);
     if (const auto line = last.rfind('\n', last.size() < 2 ? 0 : last.size() - 2);
         line != std::string::npos && line + 1 < last.size()) {
@@ -178,9 +140,9 @@ Expected<void> RulesStore::append(Json entry) {
   entry["format"] = format;
   entry["previous"] = last.empty() ? std::string() : sha256_hex(last);
   const std::string line = (torn ? "\n" : "") + text_of(entry) + "\n";
-  if (!write_all(fd.get(), line)) return failed(path, "write");
-  if (::fsync(fd.get()) != 0) return failed(path, "fsync");
-  if (size == 0 && !sync_directory(directory_)) return failed(directory_, "fsync");
+  if (!write_all(fd.get(), line)) return file_error(path, "write");
+  if (::fsync(fd.get()) != 0) return file_error(path, "fsync");
+  if (size == 0 && !sync_directory(directory_)) return file_error(directory_, "fsync");
   return {};
 }
 

@@ -2,11 +2,9 @@
 //
 // The two files of the MTA-STS cache: which of them answers, how one is made up from the other, and what is done while one
 // cannot be used.
-#include <sys/stat.h>
-
 #include <algorithm>
-#include <cerrno>
 
+#include "base/durable_file.hpp"
 #include "base/log.hpp"
 #include "base/planted.hpp"
 #include "policy/sts_cache.hpp"
@@ -22,11 +20,6 @@ constexpr const char* copy_cause = "file sts-policies.log";
 
 std::string database_path(const std::string& directory) { return directory + "/sts.db"; }
 std::string copy_path(const std::string& directory) { return directory + "/sts-policies.log"; }
-
-bool is_absent(const std::string& path) {
-  struct stat status {};
-  return ::lstat(path.c_str(), &status) != 0 && errno == ENOENT;
-}
 
 }  // namespace
 

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/digest.hpp"
+#include "base/durable_file.hpp"
 #include "base/random.hpp"
 #include "base/text.hpp"
 
@@ -26,30 +27,7 @@ constexpr std::size_t checksum_digits = 16;
 constexpr std::size_t longest_line = 1 << 18;  // a 64 KiB body in base64 and its names fit
 constexpr std::size_t flush_at = 1 << 20;
 
-Error io_error(const std::string& path, const char* call) {
-  const int number = errno;
-  const bool full = number == ENOSPC || number == EDQUOT;
-  return Error(full ? Errc::no_space : Errc::io, path + ": " + call + ": " + std::strerror(number));
-}
-
 std::string checksum(std::string_view text) { return sha256_hex(text).substr(0, checksum_digits); }
-
-bool write_all(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const auto written = ::write(fd, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return false;
-    bytes.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return true;
-}
-
-bool sync_directory_of(const std::string& path) {
-  const auto slash = path.rfind('/');
-  const std::string directory = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-  const FileDescriptor fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  return fd && ::fsync(fd.get()) == 0;
-}
 
 std::string new_name() {
   std::array<std::uint8_t, 8> octets{};
@@ -120,14 +98,14 @@ Expected<StsCopy> StsCopy::open(const std::string& path) {
   if (!fd && errno != ENOENT) fd = FileDescriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!fd) {
     if (errno == ENOENT) return Error(Errc::not_found, path + " does not exist");
-    return io_error(path, "open");
+    return file_error(path, "open");
   }
   struct stat status {};
-  if (::fstat(fd.get(), &status) != 0) return io_error(path, "fstat");
+  if (::fstat(fd.get(), &status) != 0) return file_error(path, "fstat");
   if (!S_ISREG(status.st_mode)) return Error(Errc::io, path + ": is no regular file");
   std::array<char, 64> head{};
   const auto got = ::pread(fd.get(), head.data(), head.size(), 0);
-  if (got < 0) return io_error(path, "read");  // unreadable is not empty
+  if (got < 0) return file_error(path, "read");  // unreadable is not empty
   const std::string_view header(head.data(), static_cast<std::size_t>(got));
   auto name = name_in(header, path);
   if (!name) return name.error();
@@ -135,7 +113,7 @@ Expected<StsCopy> StsCopy::open(const std::string& path) {
   // A line that was cut off must not run into the next one.
   char last = '\n';
   if (size > 0 && ::pread(fd.get(), &last, 1, static_cast<off_t>(size - 1)) != 1)
-    return io_error(path, "read");
+    return file_error(path, "read");
   const bool torn = last != '\n';
   const bool ended = torn && writable && write_all(fd.get(), "\n");
   if (ended) ++size;
@@ -146,17 +124,14 @@ Expected<StsCopy> StsCopy::open(const std::string& path) {
 }
 
 Expected<StsCopy> StsCopy::rewrite(const std::string& path, const Next& next) {
-  const std::string fresh = path + ".new";
-  ::unlink(fresh.c_str());
-  FileDescriptor fd(
-      ::open(fresh.c_str(), O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!fd) return io_error(fresh, "open");
+  auto replacement = FileReplacement::begin(path);
+  if (!replacement) return replacement.error();
   std::string name = new_name();
   std::string buffer = std::string(magic) + std::string(format_version) + name + "\n";
   std::uint64_t size = 0;
   const auto flush = [&] {
     size += buffer.size();
-    const bool written = write_all(fd.get(), buffer);
+    auto written = replacement->write(buffer);
     buffer.clear();
     return written;
   };
@@ -166,13 +141,13 @@ Expected<StsCopy> StsCopy::rewrite(const std::string& path, const Next& next) {
     if (!given) return given.error();
     if (!*given) break;
     buffer += to_line(record);
-    if (buffer.size() >= flush_at && !flush()) return io_error(fresh, "write");
+    if (buffer.size() < flush_at) continue;
+    if (auto written = flush(); !written) return written.error();
   }
-  if (!flush()) return io_error(fresh, "write");
-  if (::fsync(fd.get()) != 0) return io_error(fresh, "fsync");
-  if (::rename(fresh.c_str(), path.c_str()) != 0) return io_error(path, "rename");
-  if (!sync_directory_of(path)) return io_error(path, "fsync of its directory");
-  return StsCopy(std::move(fd), std::move(name), size);
+  if (auto written = flush(); !written) return written.error();
+  auto fd = replacement->commit();
+  if (!fd) return fd.error();
+  return StsCopy(std::move(*fd), std::move(name), size);
 }
 
 Expected<void> StsCopy::append(const CopyRecord& record) {
@@ -181,11 +156,11 @@ Expected<void> StsCopy::append(const CopyRecord& record) {
   const std::string line = to_line(record);
   if (!write_all(fd_.get(), line)) {
     broken_ = true;
-    return io_error("copy of the MTA-STS cache", "write");
+    return file_error("copy of the MTA-STS cache", "write");
   }
   if (::fdatasync(fd_.get()) != 0) {
     broken_ = true;
-    return io_error("copy of the MTA-STS cache", "fdatasync");
+    return file_error("copy of the MTA-STS cache", "fdatasync");
   }
   size_ += line.size();
   return {};
@@ -207,7 +182,7 @@ Expected<StsCopy::Damage> StsCopy::replay(std::uint64_t offset,
   std::array<char, 65536> block;
   while (true) {
     const auto got = ::pread(fd_.get(), block.data(), block.size(), static_cast<off_t>(offset));
-    if (got < 0) return io_error("copy of the MTA-STS cache", "read");
+    if (got < 0) return file_error("copy of the MTA-STS cache", "read");
     if (got == 0) {
       damage.torn = damage.torn || !buffer.empty();
       return damage;

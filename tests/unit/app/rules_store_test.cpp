@@ -161,7 +161,7 @@ TEST_CASE("T-52 rules are written down before they are in force") {
   Life life{data, Health(), ""};
   REQUIRE(life.go("encrypt") == "encrypt");
   // Nobody can write there any more, whoever he is: the name of the new file is taken by a directory.
-  fs::create_directory(data.file(".current.json.new"));
+  fs::create_directory(data.file("current.json.new"));
   CHECK(life.go("verify", Moment::reload) == "refused");
   CHECK(life.go("verify", Moment::start) == "verify");  // more than the record says, so it may; aloud
   CHECK_FALSE(life.health.well());
