@@ -7,6 +7,7 @@
 
 #include "base/log.hpp"
 #include "sqlite/aside.hpp"
+#include "sqlite/mapping_guard.hpp"
 
 namespace sealpost::sqlite {
 namespace {
@@ -52,6 +53,8 @@ Expected<void> Database::connect() {
     result_ = SQLITE_CORRUPT;
     return Error(Errc::damaged, name_ + ": the file has no octets, but its log has some");
   }
+  guard_mappings();
+  mappings_lost_ = lost_mappings();
   sqlite3* raw = nullptr;
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
   const int opened = sqlite3_open_v2(settings_.path.c_str(), &raw, flags, settings_.vfs);
@@ -86,8 +89,19 @@ void Database::close() {
   connection_.reset();
 }
 
+bool Database::index_holds() noexcept {
+  if (lost_mappings() == mappings_lost_) return true;
+  if (trouble_ < Trouble::reopen) {
+    trouble_ = Trouble::reopen;
+    result_ = SQLITE_IOERR_SHMMAP;
+  }
+  return false;
+}
+
 Error Database::failure(const std::string& what) {
   if (!connection_) return not_open();
+  if (!index_holds())
+    return Error(Errc::io, name_ + ": " + what + ": its -shm file was cut short while in use");
   const int result = sqlite3_extended_errcode(connection_.get());
   const Trouble trouble = trouble_of(result);
   if (trouble >= trouble_) {
@@ -127,6 +141,7 @@ Expected<void> Database::in_transaction(const std::function<Expected<void>()>& w
   Expected<void> done = run("BEGIN IMMEDIATE");
   if (done) {
     done = work();
+    if (done && !index_holds()) done = failure("committing");
     if (done) done = run("COMMIT");
     if (!done && connection_) sqlite3_exec(connection_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
   }

@@ -70,6 +70,9 @@ class Database {
 
   // The error of the call that just failed; remembers what it means for the file.
   Error failure(const std::string& what);
+  // After a step that went well: false when the index of the log was taken away under it (mapping_guard.hpp), so that
+  // neither is what was read to be believed nor what was written to be kept.
+  bool index_holds() noexcept;
   Trouble trouble() const noexcept { return trouble_; }  // the worst since the last tend()
   const std::string& path() const noexcept { return settings_.path; }
   const std::string& name() const noexcept { return name_; }
@@ -101,6 +104,7 @@ class Database {
   std::string name_;
   Health* health_;
   ConnectionPtr connection_;
+  std::uint64_t mappings_lost_ = 0;  // before this connection
   Identity identity_;
   Trouble trouble_ = Trouble::none;
   int result_ = 0;  // that trouble_ is about

@@ -24,6 +24,7 @@ constexpr const char* restored_suffix = ".restored";
 }  // namespace
 
 bool Database::tend() {
+  if (connection_) static_cast<void>(index_holds());
   if (connection_ && trouble_ == Trouble::damage) {
     const Error damage(Errc::damaged, name_ + ": " + sqlite3_errstr(result_));
     auto fresh = begin_anew(damage);

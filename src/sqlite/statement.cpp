@@ -33,15 +33,16 @@ Statement& Statement::bind(int index, SystemTime microseconds) noexcept {
 
 Expected<bool> Statement::row() {
   const int result = sqlite3_step(get());
-  if (result == SQLITE_ROW) return true;
-  if (result == SQLITE_DONE) return false;
+  const bool believed = database_->index_holds();
+  if (believed && result == SQLITE_ROW) return true;
+  if (believed && result == SQLITE_DONE) return false;
   return database_->failure("reading");
 }
 
 Expected<void> Statement::done() {
   int result = SQLITE_ROW;
   while (result == SQLITE_ROW) result = sqlite3_step(get());
-  if (result != SQLITE_DONE) return database_->failure("writing");
+  if (result != SQLITE_DONE || !database_->index_holds()) return database_->failure("writing");
   return {};
 }
 
