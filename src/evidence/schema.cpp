@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "evidence/schema.hpp"
 
+#include "sqlite/schema.hpp"
+
 namespace sealpost::evidence {
 namespace {
 
 constexpr int schema_version = 1;
 
 // docs/evidence-database.md explains every column; views are what others may query.
-constexpr const char* schema = R"sql(
+constexpr const char* tables = R"sql(
 CREATE TABLE IF NOT EXISTS name (
   id INTEGER PRIMARY KEY,
   name TEXT NOT NULL UNIQUE
@@ -70,18 +72,9 @@ CREATE VIEW IF NOT EXISTS sessions AS
        JOIN ending e ON e.id = s.ending JOIN facts f ON f.id = s.facts LEFT JOIN certificate c ON c.id = f.certificate;
 )sql";
 
-// NORMAL: a crash may lose the last second of records, never the file (D-22); nothing is decided from them. Nothing is
-// written at an ordinary start: a full disk is no hindrance.
+// NORMAL: a crash may lose the last second of records, never the file (D-22); nothing is decided from them.
 Expected<void> prepare(sqlite::Database& file, int version) {
-  if (auto set = sqlite::use_write_ahead_log(file); !set) return set;
-  const auto tables = file.number(
-      "SELECT count(*) FROM sqlite_schema WHERE name IN ('name', 'facts', 'session', 'left_out')");
-  if (!tables) return tables.error();
-  if (version == schema_version && *tables == 4) return {};
-  return file.in_transaction([&]() -> Expected<void> {
-    if (auto made = file.run(schema); !made) return made;
-    return file.run(("PRAGMA user_version=" + std::to_string(schema_version)).c_str());
-  });
+  return sqlite::prepare(file, version, {schema_version, {"name", "facts", "session", "left_out"}, {tables}});
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "policy/sts_database.hpp"
 
 #include "sealpost/mta_sts.hpp"
+#include "sqlite/schema.hpp"
 
 namespace sealpost::policy {
 
@@ -13,7 +14,7 @@ using sqlite::Statement;
 constexpr int schema_version = 1;
 
 // Times are microseconds since 1970 UTC.
-constexpr const char* schema = R"sql(
+constexpr const char* tables = R"sql(
 CREATE TABLE IF NOT EXISTS policy (
   domain TEXT PRIMARY KEY,
   id TEXT NOT NULL,
@@ -35,7 +36,6 @@ CREATE TABLE IF NOT EXISTS copy (
   position INTEGER NOT NULL,
   base INTEGER NOT NULL
 ) STRICT;
-PRAGMA user_version = 1;
 )sql";
 
 #define COLUMNS                                                                                 \
@@ -61,12 +61,8 @@ StsEntry entry_at(const Statement& row) {
 }
 
 // The copy holds each fact before the rows do, so NORMAL is enough here.
-Expected<void> prepare(Database& file, int) {
-  if (auto set = sqlite::use_write_ahead_log(file); !set) return set;
-  const auto tables = file.number("SELECT count(*) FROM sqlite_schema WHERE name IN ('policy', 'copy')");
-  if (!tables) return tables.error();
-  if (*tables == 2) return {};  // nothing is written at an ordinary start: a full disk is no hindrance
-  return file.in_transaction([&] { return file.run(schema); });
+Expected<void> prepare(Database& file, int version) {
+  return sqlite::prepare(file, version, {schema_version, {"policy", "copy"}, {tables}});
 }
 
 // The rows of a damaged file that can still be read, from both ends towards where it is broken.

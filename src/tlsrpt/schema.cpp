@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "base/log.hpp"
+#include "sqlite/schema.hpp"
 
 namespace sealpost::tlsrpt {
 namespace {
@@ -265,14 +266,11 @@ Expected<void> keep_copy(Database& file, int version) {
                    " could not be written as a copy of it before the migration; free space in data_dir");
 }
 
-// Nothing is written at an ordinary start: a full disk is no hindrance.
-Expected<bool> is_complete(Database& file, int version) {
-  if (version != schema_version) return false;
-  const auto tables = file.number(
-      "SELECT count(*) FROM sqlite_schema WHERE name IN ('policy', 'failure', 'report_job', 'certificate', "
-      "'received_report', 'received_aside', 'refusal', 'alert')");
-  if (!tables) return tables.error();
-  return *tables == 8;
+sqlite::Schema newest_schema() {
+  return {schema_version,
+          {"policy", "failure", "report_job", "certificate", "received_report", "received_aside", "refusal",
+           "alert"},
+          {counted_schema, received_schema, alert_schema}};
 }
 
 Expected<void> prepare(Database& file, int version) {
@@ -290,7 +288,8 @@ Expected<void> prepare(Database& file, int version) {
     if (!compacted) log::info("tlsrpt_database_not_compacted", {{"why", compacted.error().detail}});
   }
   if (auto set = sqlite::use_write_ahead_log(file); !set) return set;
-  const auto complete = is_complete(file, version);
+  // Nothing is written at an ordinary start: a full disk is no hindrance.
+  const auto complete = sqlite::is_complete(file, version, newest_schema());
   if (!complete) return complete.error();
   if (*complete) return file.run("PRAGMA foreign_keys=ON");
   if (auto off = file.run("PRAGMA foreign_keys=OFF"); !off)
@@ -298,9 +297,7 @@ Expected<void> prepare(Database& file, int version) {
   const auto made = file.in_transaction([&]() -> Expected<void> {  // kill-safe: all of it or nothing
     for (int from = version; from > 0 && from < schema_version; ++from)
       if (auto done = file.run(migrations[from]); !done) return done;
-    for (const char* part : {counted_schema, received_schema, alert_schema})
-      if (auto done = file.run(part); !done) return done;
-    return file.run(("PRAGMA user_version=" + std::to_string(schema_version)).c_str());
+    return sqlite::make_tables(file, newest_schema());
   });
   if (!made) return made;
   return file.run("PRAGMA foreign_keys=ON");
