@@ -73,10 +73,12 @@ class Reader {
   }
 
   // Empty: no earlier one.
-  std::string day_before_this(const std::string& day) {
+  Expected<std::string> day_before_this(const std::string& day) {
     const Use use(day_);
     bind_text(day_.get(), 1, day);
-    return sqlite3_step(day_.get()) == SQLITE_ROW ? column_text(day_.get(), 0) : std::string();
+    const auto row = step(day_);
+    if (!row) return row.error();
+    return *row ? column_text(day_.get(), 0) : std::string();
   }
 
   Expected<std::vector<OverviewLine>> of_day(const std::string& day, const OverviewFilter& filter,
@@ -87,8 +89,10 @@ class Reader {
     bind_text(lines_.get(), 3, filter.organization);
     sqlite3_bind_int64(lines_.get(), 4, static_cast<sqlite3_int64>(most));
     std::vector<OverviewLine> all;
-    int step = SQLITE_ROW;
-    while ((step = sqlite3_step(lines_.get())) == SQLITE_ROW) {
+    for (;;) {
+      const auto row = step(lines_);
+      if (!row) return row.error();
+      if (!*row) return all;
       OverviewLine line;
       line.day = day;
       line.organization = column_text(lines_.get(), 0);
@@ -98,25 +102,28 @@ class Reader {
       line.sums.failure = count_column(lines_.get(), 4);
       all.push_back(std::move(line));
     }
-    if (step != SQLITE_DONE) return store_.failure("read a day");
-    return all;
   }
 
-  void add_worst(OverviewLine& line) {
+  Expected<void> add_worst(OverviewLine& line) {
     const Use use(worst_);
     bind_line(worst_.get(), line.day, line);
-    if (sqlite3_step(worst_.get()) != SQLITE_ROW) return;
+    const auto row = step(worst_);
+    if (!row) return row.error();
+    if (!*row) return {};
     line.worst.result_type = column_text(worst_.get(), 0);
     line.worst.reason_code = column_text(worst_.get(), 1);
     line.worst.mx_host = column_text(worst_.get(), 2);
+    return {};
   }
 
-  Sums before(const OverviewLine& line) {
+  Expected<Sums> before(const OverviewLine& line) {
     Sums sum;
     for (int back = 1; back <= days_compared; ++back) {
       const Use use(sums_);
       bind_line(sums_.get(), day_before(line.day, back), line);
-      if (sqlite3_step(sums_.get()) != SQLITE_ROW) continue;
+      const auto row = step(sums_);
+      if (!row) return row.error();
+      if (!*row) continue;
       sum.success += count_column(sums_.get(), 0);
       sum.failure += count_column(sums_.get(), 1);
     }
@@ -124,6 +131,14 @@ class Reader {
   }
 
  private:
+  // True: there is a row. What cannot be read is an error, not the end.
+  Expected<bool> step(const StatementPtr& statement) {
+    const int result = sqlite3_step(statement.get());
+    if (result == SQLITE_ROW) return true;
+    if (result == SQLITE_DONE) return false;
+    return store_.failure("read a day");
+  }
+
   Store& store_;
   const Queries& queries_;
   StatementPtr day_, lines_, worst_, sums_;
@@ -155,13 +170,15 @@ Expected<std::vector<OverviewLine>> overview(Store& store, const OverviewFilter&
   Reader reader(store, filter.way);
   if (auto prepared = reader.prepare(); !prepared) return prepared.error();
   std::vector<OverviewLine> all;
-  std::string day = filter.day.empty() ? reader.day_before_this(after_all_days) : filter.day;
-  while (!day.empty() && all.size() < filter.most) {
-    auto lines = reader.of_day(day, filter, filter.most - all.size());
+  Expected<std::string> day = filter.day.empty() ? reader.day_before_this(after_all_days) : filter.day;
+  while (day && !day->empty() && all.size() < filter.most) {
+    auto lines = reader.of_day(*day, filter, filter.most - all.size());
     if (!lines) return lines.error();
     for (OverviewLine& line : *lines) {
-      reader.add_worst(line);
-      line.before = reader.before(line);
+      if (auto added = reader.add_worst(line); !added) return added.error();
+      const auto before = reader.before(line);
+      if (!before) return before.error();
+      line.before = *before;
       if (filter.way == Way::to_them && !line.worst.mx_host.empty()) {
         const auto expires = Certificates(store).expiry(line.domain, line.worst.mx_host);
         if (!expires) return expires.error();
@@ -169,8 +186,9 @@ Expected<std::vector<OverviewLine>> overview(Store& store, const OverviewFilter&
       }
       all.push_back(std::move(line));
     }
-    day = filter.day.empty() ? reader.day_before_this(day) : std::string();
+    day = filter.day.empty() ? reader.day_before_this(*day) : std::string();
   }
+  if (!day) return day.error();
   return all;
 }
 
@@ -179,13 +197,13 @@ Expected<std::string> newest_day(Store& store, Way way, const std::string& domai
   if (auto prepared = reader.prepare(); !prepared) return prepared.error();
   OverviewFilter filter;
   filter.domain = domain;
-  for (std::string day = reader.day_before_this(after_all_days); !day.empty();
-       day = reader.day_before_this(day)) {
-    const auto lines = reader.of_day(day, filter, 1);
+  Expected<std::string> day = reader.day_before_this(after_all_days);
+  for (; day && !day->empty(); day = reader.day_before_this(*day)) {
+    const auto lines = reader.of_day(*day, filter, 1);
     if (!lines) return lines.error();
-    if (!lines->empty()) return day;
+    if (!lines->empty()) break;
   }
-  return std::string();
+  return day;
 }
 
 Expected<Sums> sums_before(Store& store, Way way, const OverviewLine& line) {

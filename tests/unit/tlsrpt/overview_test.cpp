@@ -3,6 +3,7 @@
 
 #include <doctest.h>
 
+#include "../sqlite/failing_vfs.hpp"
 #include "sending.hpp"
 #include "tlsrpt/certificates.hpp"
 
@@ -114,4 +115,43 @@ TEST_CASE("a host's certificate is kept with the end of its chain, and found for
   REQUIRE(Certificates(*store).keep(seen));
   CHECK(Certificates(*store).expiry("b.example", "mx.b.example").value() == noon + std::chrono::days(90));
   CHECK_FALSE(Certificates(*store).expiry("b.example", "other.b.example").value());
+}
+
+TEST_CASE("T-55 each read fails in its turn: an error or the whole answer, never a part of it") {
+  const TempDir dir;
+  const std::string path = dir.path + "/tlsrpt.db";
+  {
+    auto store = Store::open(path);
+    REQUIRE(store);
+    for (int day = 1; day <= 9; ++day)
+      for (int i = 0; i < 40; ++i)
+        count(*store, "2026-03-0" + std::to_string(day), "d" + std::to_string(i) + ".example", "sts", 10,
+              1 + static_cast<unsigned>(i), "certificate-expired");
+  }
+  using sqlite::test::FailingVfs;
+  sqlite3_vfs* const own = sqlite3_vfs_find(nullptr);
+  sqlite3_vfs_register(sqlite3_vfs_find(FailingVfs::name()), 1);
+  int failed = 0;
+  for (int nth = 1; nth < 400; ++nth) {
+    CAPTURE(nth);
+    auto store = Store::open(path);
+    REQUIRE(store);
+    OverviewFilter filter;
+    filter.day = "2026-03-09";
+    FailingVfs::fail_from(nth, SQLITE_IOERR_READ, true);
+    const auto lines = overview(*store, filter);
+    const auto day = newest_day(*store, Way::to_them, "d7.example");
+    const bool met = FailingVfs::calls() >= nth;
+    FailingVfs::clear();
+    if (!lines) ++failed;
+    if (lines) {
+      CHECK(lines->size() == 40);
+      for (const auto& line : *lines)
+        CHECK((line.worst.result_type == "certificate-expired" && line.before.success == 70));
+    }
+    CHECK((!day || *day == "2026-03-09"));
+    if (!met) break;
+  }
+  CHECK(failed > 3);
+  sqlite3_vfs_register(own, 1);
 }
