@@ -30,6 +30,7 @@ std::string encode_mark(const Mark& mark) {
   put(out, mark.batches);
   put(out, mark.messages);
   put(out, mark.end);
+  for (const std::uint64_t segment : mark.torn) put(out, segment);
   out.resize(fields, '\0');
   put(out, crc32c(0, out));
   return out;
@@ -54,6 +55,7 @@ Expected<Mark> decode_mark(std::string_view octets) {
   mark.batches = in.get<std::uint64_t>();
   mark.messages = in.get<std::uint64_t>();
   mark.end = in.get<std::uint32_t>();
+  for (std::uint64_t& segment : mark.torn) segment = in.get<std::uint64_t>();
   return mark;
 }
 

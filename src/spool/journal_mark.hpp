@@ -5,6 +5,7 @@
 // written the other one holds. Without any the journal is read all the same, only less can be told (D-03, D-21).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -25,6 +26,9 @@ struct Mark {
   std::uint32_t end = 0;       // all of the last segment before it was acknowledged
   std::uint64_t batches = 0;   // number of the batch that would have come next
   std::uint64_t messages = 0;  // alive at the stop
+  // Segments whose torn end has no copy in corrupt/ yet, though another segment follows, which says that it does not count.
+  // 0: none.
+  std::array<std::uint64_t, 3> torn{};
   bool operator==(const Mark&) const = default;
 };
 

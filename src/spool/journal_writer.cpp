@@ -66,8 +66,10 @@ Expected<void> JournalWriter::start(const Recovered& recovered, SystemTime wall)
   mark_.oldest = recovered.oldest;
   header_.sequence = recovered.next_sequence - 1;
   end_ = recovered.previous_end;
-  // A new segment's header would end the last one before its torn tail, and no later start would look for that again. The
-  // batch behind it says where it lies.
+  std::copy_n(recovered.torn_before.begin(), std::min(recovered.torn_before.size(), mark_.torn.size()),
+              mark_.torn.begin());
+  if (!recovered.tail_kept) torn_ = header_.sequence;
+  // A new segment's header ends the last one before its torn tail; a batch behind it says where it lies.
   if (!recovered.tail_kept && go_on_in(recovered)) return {};
   Expected<void> ready = made;
   if (ready) ready = roll(wall);
@@ -109,6 +111,7 @@ Expected<void> JournalWriter::go_on_in(const Recovered& recovered) {
   header_ = recovered.last;
   file_ = std::move(opened.file);
   end_ = unproven ? believed : recovered.clean_from;
+  if (!unproven) end_at_start_ = recovered.previous_end;
   void_pages_ = static_cast<std::uint16_t>(unproven ? 0 : pages);
   mark_.current = header_.sequence;
   keep_mark();
@@ -145,7 +148,7 @@ Expected<void> JournalWriter::begin_segment(SystemTime wall) {
     header.salt = random_salt();
     header.node = options_.node;
     header.size = options_.segment_size;
-    header.previous_end = end_;
+    header.previous_end = end_at_start_.value_or(end_);
     header.created = wall;
     header.oldest = mark_.oldest;
     header.first_batch = next_batch_;
@@ -165,7 +168,28 @@ Expected<void> JournalWriter::begin_segment(SystemTime wall) {
   return files_.sync_names();
 }
 
+// D-03: nothing will lead to the torn end of the last segment once another follows but the mark. Without it no record is
+// taken: what that end may have held was perhaps answered 250.
+Expected<void> JournalWriter::note_torn_end() {
+  if (torn_ == 0) return {};
+  const Mark before = mark_;
+  const auto place = std::find(mark_.torn.begin(), mark_.torn.end(), 0U);
+  if (place == mark_.torn.end())
+    return Error(Errc::no_space, "three segments have a torn end for whose copy there is no room");
+  *place = torn_;
+  auto noted = marks_.write(mark_);
+  if (noted) {
+    torn_ = 0;
+    return {};
+  }
+  mark_ = before;
+  return Error(is_shortage(noted.error()) ? noted.error().code : Errc::unavailable,
+               "the torn end of segment " + std::to_string(torn_) +
+                   " can neither be copied nor noted: " + noted.error().detail);
+}
+
 Expected<void> JournalWriter::roll(SystemTime wall) {
+  if (auto noted = note_torn_end(); !noted) return noted;
   auto begun = begin_segment(wall);
   if (!begun) return begun;
   header_ = named_->first;
@@ -174,6 +198,7 @@ Expected<void> JournalWriter::roll(SystemTime wall) {
   files_.serve(header_.sequence, file_);
   end_ = segment_header_size;
   void_pages_ = 0;
+  end_at_start_.reset();
   if (state_ == State::waiting) log::info("journal_goes_on", {{"segment", header_.sequence}});
   state_ = State::ready;
   if (health_ != nullptr) health_->clear(trouble);
@@ -241,6 +266,8 @@ Expected<void> JournalWriter::commit(Batch& batch, SystemTime wall) {
   if (done) {
     end_ = batch.end();
     void_pages_ = 0;
+    end_at_start_.reset();
+    torn_ = 0;
     mean_batch_ = mean_batch_ - mean_batch_ / 8 + (batch.end() - batch.start()) / 8;
     return {};
   }

@@ -85,6 +85,7 @@ class JournalWriter {
   Expected<void> roll(SystemTime wall);
   Expected<void> begin_segment(SystemTime wall);
   void stay(const Error& error);
+  Expected<void> note_torn_end();
   void keep_mark();
   SpareFill next_fill() const noexcept {
     return mean_batch_ < options_.long_batch ? SpareFill::written : SpareFill::reserved;
@@ -108,6 +109,10 @@ class JournalWriter {
   std::uint32_t end_ = 0;         // up to here all is synced
   std::uint64_t next_batch_ = 1;  // its number; a number is used once, also for a batch that failed
   std::uint16_t void_pages_ = 0;  // before the next batch
+  // Nothing is written yet in the segment that a start goes on in: where it ends if that stays so.
+  std::optional<std::uint32_t> end_at_start_;
+  std::uint64_t torn_ =
+      0;  // the segment, while its torn end has no copy and nothing written behind it leads there
   std::uint32_t mean_batch_ = 0;  // octets, of the last few
   State state_ = State::ready;
   Mark mark_;              // as it should be on disk

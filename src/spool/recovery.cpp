@@ -202,7 +202,9 @@ class Recovery {
     if (stopped_here && !planted(Plant::ignore_clean_mark))
       facts.synced_to = std::min(mark->end, records_end(header));
     facts.first_number = static_cast<std::uint32_t>(header.first_batch);
-    auto read = read_segment(header, facts.known_end);
+    const bool torn =
+        facts.known_end != 0 && mark && std::count(mark->torn.begin(), mark->torn.end(), header.sequence) > 0;
+    auto read = read_segment(header, torn ? 0 : facts.known_end);
     if (!read) return read.error();
     const std::string_view octets(buffer_.get(), *read);
     const SegmentScan scan = scan_segment(octets, seed_of(header), facts);
@@ -218,6 +220,7 @@ class Recovery {
     keep_voids(header, octets, scan);
     replay_groups(header, octets, scan.records);
     if (facts.known_end == 0) judge_tail(header, octets, scan);
+    if (torn) copy_torn_end(header, octets, facts);
     result_.next_batch = std::max(result_.next_batch, header.first_batch);
     if (scan.next_number != 0)
       result_.next_batch =
@@ -258,9 +261,10 @@ class Recovery {
 
   // The start that found a torn tail and went on behind it had perhaps no room for the copy, and may not have freed the segment
   // before it ended: what it meant to keep is kept by the next one.
-  void keep_voids(const SegmentHeader& header, std::string_view octets, const SegmentScan& scan) {
+  bool keep_voids(const SegmentHeader& header, std::string_view octets, const SegmentScan& scan) {
+    bool kept = true;
     for (const Gap& gap : scan.voids) {
-      if (planted(Plant::ignore_torn_tail)) return;
+      if (planted(Plant::ignore_torn_tail)) return true;
       if (keeper_.has(header.sequence, gap.from, gap.to)) continue;
       Damage damage;
       damage.from = gap.from;
@@ -268,8 +272,17 @@ class Recovery {
       damage.what = "a batch that was not whole when an earlier start went on behind it";
       damage.may_have_held =
           "mail answered 250, or what became of it, unless the batch was never finished because of a crash";
-      keep(header, octets, std::move(damage));
+      kept = keep(header, octets, std::move(damage)) && kept;
     }
+    return kept;
+  }
+
+  // A start went on in a new segment when there was no room for the copy, so that what follows says that it ends before.
+  void copy_torn_end(const SegmentHeader& header, std::string_view octets, SegmentFacts facts) {
+    facts.synced_to = std::max(facts.synced_to, std::exchange(facts.known_end, 0));
+    const SegmentScan scan = scan_segment(octets, seed_of(header), facts);
+    const bool kept = keep_voids(header, octets, scan);
+    if (!keep_torn(header, octets, scan) || !kept) result_.torn_before.push_back(header.sequence);
   }
 
   bool unreadable_in(std::size_t from, std::size_t to) const {
@@ -278,19 +291,25 @@ class Recovery {
   }
 
   // Behind the last record nothing was ever acknowledged, or it was and has been damaged since. Which, nobody can tell.
+  bool keep_torn(const SegmentHeader& header, std::string_view octets, const SegmentScan& scan) {
+    if (scan.torn.from >= scan.torn.to || planted(Plant::ignore_torn_tail)) return true;
+    Damage damage;
+    damage.from = scan.torn.from;
+    damage.to = scan.torn.to;
+    damage.what = "the last batch is not whole; " + std::to_string(scan.in_torn) +
+                  " of its records can be read behind the damage";
+    damage.may_have_held =
+        "mail answered 250, or what became of it, unless the batch was never finished because of a crash";
+    return keep(header, octets, std::move(damage));
+  }
+
   void judge_tail(const SegmentHeader& header, std::string_view octets, const SegmentScan& scan) {
     Damage damage;
     damage.segment = header.sequence;
     damage.may_have_held =
         "mail answered 250, or what became of it, unless the batch was never finished because of a crash";
-    if (scan.torn.from < scan.torn.to && !planted(Plant::ignore_torn_tail)) {
-      damage.from = scan.torn.from;
-      damage.to = scan.torn.to;
-      damage.what = "the last batch is not whole; " + std::to_string(scan.in_torn) +
-                    " of its records can be read behind the damage";
-      const bool copied = keep(header, octets, damage);
-      if (header.sequence + 1 == result_.next_sequence) result_.tail_kept = copied;
-    }
+    const bool kept = keep_torn(header, octets, scan);
+    if (header.sequence + 1 == result_.next_sequence) result_.tail_kept = kept;
     for (const std::size_t page : unreadable_pages_) {
       if (page + page_size <= scan.end || (page >= scan.torn.from && page < scan.torn.to)) continue;
       damage.from = static_cast<std::uint32_t>(page);

@@ -27,7 +27,9 @@ struct Recovered {
   // From this page of it on nothing looks like a record of ours: where writing can go on when there is no room for a new
   // segment. 0: that was not to be told, so nothing must be written there any more.
   std::uint32_t clean_from = 0;
-  bool tail_kept = true;            // false: what lies torn before that page has no copy yet
+  bool tail_kept = true;  // false: what lies torn before that page has no copy yet
+  std::vector<std::uint64_t>
+      torn_before;                  // segments before the last whose torn end has none yet (Mark::torn)
   std::vector<std::string> spares;  // names of files ready to become segments
   std::uint64_t records = 0;
   std::uint64_t damaged = 0;  // records or stretches that could not be read: each was named in the log

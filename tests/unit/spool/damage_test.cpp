@@ -361,6 +361,85 @@ TEST_CASE("D-03 D-18: and when its segment is needed no more before the next sta
   CHECK(any_corrupt_holds(world, torn_page));
 }
 
+TEST_CASE(
+    "D-03 D-18: a torn end that nothing can be written behind, no room for its copy, a spare: it is noted "
+    "first") {
+  for (const bool marks : {true, false}) {
+    CAPTURE(marks);
+    World world;
+    REQUIRE(world.start());
+    REQUIRE(world.store(message_of(1, body_of(1))));
+    store_together(world, 11, 13, 6000);
+    stop(world, false);
+    const std::size_t torn = records_of(world, 1)[1].header.batch + page_size;
+    world.disk.put_file(segment(1),
+                        world.disk.contents(segment(1)).substr(0, torn));  // where it ends is not known
+    const std::string torn_page = world.disk.contents(segment(1)).substr(torn - page_size, page_size);
+    REQUIRE(any_name(world, "journal/spare-"));
+    if (!marks)
+      for (const char* name : {"mark-0", "mark-1"}) world.disk.remove(name);
+    world.disk.sync_directory(".");
+    world.disk.set_capacity(0);
+    REQUIRE(world.start());
+    CHECK_FALSE(any_name(world, "corrupt/"));
+    // Without a place to note it, nothing is acknowledged that would make it unreachable.
+    CHECK(any_name(world, segment(2)) == marks);
+    CHECK(world.spool->healthy() == marks);
+    if (!marks) {
+      CHECK_FALSE(world.store(message_of(50, "no room")));
+      world.disk.heal();
+      world.loop.advance(std::chrono::seconds(3));
+    }
+    CHECK(world.finish(outcome_of(1, RecipientState::pending, 0, "451 later")));
+    stop(world, false);
+    world.disk.heal();
+    REQUIRE(world.start());
+    CHECK(world.found(1)->last_reply == "451 later");
+    CHECK(any_corrupt_holds(world, torn_page));
+    REQUIRE(world.restart(Loss::all));  // once is enough
+    CHECK(world.spool->counters().damaged == 0);
+  }
+}
+
+TEST_CASE(
+    "D-03 D-09: gone on behind a torn end and rolled with nothing written there: what was not whole stays "
+    "that") {
+  for (const bool room : {true, false}) {
+    CAPTURE(room);
+    World world;
+    REQUIRE(world.start());
+    REQUIRE(world.store(message_of(1, body_of(1))));
+    store_together(world, 11, 13, 6000);
+    stop(world, false);
+    const auto records = records_of(world, 1);
+    REQUIRE(records.size() == 4);
+    world.disk.overwrite(segment(1), records[2].offset + 200,
+                         std::string(100, '\0'));  // of 12; 13 is whole behind it
+    const std::string behind = world.disk.contents(segment(1)).substr(records[3].offset, 300);
+    REQUIRE(any_name(world, "journal/spare-"));
+    world.disk.set_capacity(0);
+    REQUIRE(world.start());
+    CHECK(world.found(11));
+    CHECK_FALSE(world.found(13));
+    CHECK_FALSE(any_name(world, segment(2)));
+    if (room) world.disk.heal();
+    world.loop.advance(std::chrono::seconds(3));
+    // Longer than what is left of the segment.
+    const auto stored = world.store(message_of(100, std::string(44'000, 'n')));
+    CHECK(stored);
+    stop(world, false);
+    world.disk.heal();
+    REQUIRE(world.start());
+    CHECK(world.found(100));
+    CHECK(world.found(11));
+    CHECK_FALSE(world.found(12));
+    CHECK_FALSE(world.found(13));  // its client was not told 250, and has sent it again
+    CHECK(any_corrupt_holds(world, behind));
+    REQUIRE(world.restart(Loss::all));
+    CHECK(world.spool->counters().damaged == 0);
+  }
+}
+
 TEST_CASE("D-07 D-08: where the end of the last segment is not known, nothing is written behind it") {
   World world;
   REQUIRE(world.start());
