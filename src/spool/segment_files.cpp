@@ -16,8 +16,6 @@ constexpr std::string_view spare_prefix = "spare-";
 constexpr std::size_t sequence_digits = 20;
 constexpr std::uint64_t sync_step = 4u << 20;  // octets of a spare, a few milliseconds of the disk's time
 
-std::string in_journal(const std::string& name) { return journal_directory + "/" + name; }
-
 Expected<void> fill_spare(JournalFile& file, std::uint32_t size, SpareFill fill) {
   const int allocated = file.allocate(size);
   if (allocated != 0) return disk_error(allocated, "allocate");

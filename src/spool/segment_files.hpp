@@ -23,6 +23,7 @@ namespace sealpost::spool {
 inline const std::string journal_directory = "journal";
 inline const std::string corrupt_directory = "corrupt";
 
+inline std::string in_journal(const std::string& name) { return journal_directory + "/" + name; }
 std::string segment_name(std::uint64_t sequence);  // "00000000000000000042.seg"
 std::optional<std::uint64_t> parse_segment_name(std::string_view name);
 std::string spare_name(std::uint64_t number);  // "spare-7"
