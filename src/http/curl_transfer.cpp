@@ -4,6 +4,9 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <sys/socket.h>
+
+#include <cerrno>
 
 #include "base/text.hpp"
 #include "base/version.hpp"
@@ -89,6 +92,9 @@ void CurlClient::Transfer::set_options() {
   set(CURLOPT_FRESH_CONNECT, 1L);
   set(CURLOPT_FORBID_REUSE, 1L);
 
+  set(CURLOPT_OPENSOCKETFUNCTION, &Transfer::open_socket);
+  set(CURLOPT_OPENSOCKETDATA, this);
+
   set(CURLOPT_TIMEOUT_MS, milliseconds(request_.limit));
   set(CURLOPT_CONNECTTIMEOUT_MS, milliseconds(std::min(request_.connect_limit, request_.limit)));
   set(CURLOPT_WRITEFUNCTION, &Transfer::body_came);
@@ -103,6 +109,14 @@ void CurlClient::Transfer::set_options() {
   set(CURLOPT_CAPATH, nullptr);
   set(CURLOPT_SSL_CTX_FUNCTION, &Transfer::secure);
   set(CURLOPT_SSL_CTX_DATA, this);
+}
+
+// As libcurl does it, but that a want of ours is told from a host that cannot be reached (T-27).
+curl_socket_t CurlClient::Transfer::open_socket(void* self, curlsocktype, curl_sockaddr* address) noexcept {
+  const int fd = ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+  if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM))
+    static_cast<Transfer*>(self)->starved_ = true;
+  return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
 
 // RFC 8461 §3.3, RFC 9525: the name must stand in a DNS-ID SAN, a wildcard only as its whole left-most label. libcurl
@@ -194,6 +208,8 @@ Failure CurlClient::Transfer::failure_of(CURLcode code) {
   if (refused_ == "content-encoding")
     return {FailureKind::protocol, refused_, "a content encoding that was not asked for"};
   if (!refused_.empty()) return {FailureKind::too_large, refused_, "more octets than are read from anyone"};
+  if (starved_)
+    return {FailureKind::internal, "out-of-descriptors", "no descriptor for a connection of ours"};
   switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_CONNECT: return {FailureKind::connect, "connection-failed", detail};

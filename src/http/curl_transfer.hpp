@@ -35,6 +35,7 @@ class CurlClient::Transfer {
   void set_options();
   static std::size_t body_came(char* data, std::size_t size, std::size_t count, void* self) noexcept;
   static std::size_t header_came(char* data, std::size_t size, std::size_t count, void* self) noexcept;
+  static curl_socket_t open_socket(void* self, curlsocktype, curl_sockaddr* address) noexcept;
   static CURLcode secure(CURL* easy, void* ssl_context, void* self) noexcept;
   static int verify(X509_STORE_CTX* chain, void* self) noexcept;
   Failure failure_of(CURLcode code);
@@ -50,6 +51,7 @@ class CurlClient::Transfer {
   int verified_ = X509_V_OK;  // what OpenSSL found wrong with the certificate
   char error_[CURL_ERROR_SIZE] = {};
   std::size_t header_octets_ = 0;
+  bool starved_ = false;    // there was no descriptor for the connection
   bool interim_ = false;    // the response whose header comes is a 1xx
   bool body_left_ = false;  // the header is whole, and more is not wanted
   std::string refused_;     // token of the rule of ours that ended it

@@ -82,7 +82,7 @@ class CachedStsService final : public StsService {
   void doubt(const StsDomain& domain);
   void announce(StsDomain& domain);
 
-  event::Task<void> look_at_cache();
+  event::Task<void> judge_cache(bool complete);
   void unsure();
   void sure();
 

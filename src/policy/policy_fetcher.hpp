@@ -17,6 +17,7 @@ struct FetchFailure {
   std::string type;    // "sts-policy-fetch-error", "sts-webpki-invalid" or "sts-policy-invalid"
   std::string reason;  // token for failure-reason-code: "http-status-404", "X509_V_ERR_CERT_HAS_EXPIRED"
   std::string detail;  // for people, printable
+  bool ours = false;   // a want of this relay: nothing was learned of the domain, and it passes
 };
 
 class PolicyFetcher {

@@ -115,9 +115,12 @@ Expected<void> StsCache::note(const StsEntry& entry) {
   return rows().note(entry);
 }
 
-Expected<std::vector<StsEntry>> StsCache::due(SystemTime now, std::size_t most) {
+StsCache::Look StsCache::look(SystemTime now, std::size_t most) {
   const std::lock_guard lock(mutex_);
-  return reading([&] { return rows().due(now, most); });
+  Look look{reading([&] { return rows().due(now, most); })};
+  look.complete = complete_;
+  look.well = look.due && complete_ && in_file() && copy_ && !copy_said_ && unsaved_.empty();
+  return look;
 }
 
 Expected<std::vector<StsEntry>> StsCache::list(const std::string& filter, std::size_t most) {

@@ -38,7 +38,12 @@ class StsCache {
   Expected<void> keep(const StsEntry& entry);
   Expected<void> drop(const std::string& domain, SystemTime now);
   Expected<void> note(const StsEntry& entry);  // times and failures only; may be lost
-  Expected<std::vector<StsEntry>> due(SystemTime now, std::size_t most);
+  struct Look {
+    Expected<std::vector<StsEntry>> due;
+    bool complete = false;  // see complete()
+    bool well = false;      // and both files are open and hold all there is
+  };
+  Look look(SystemTime now, std::size_t most);  // what is due, and how the cache is
   Expected<std::vector<StsEntry>> list(const std::string& filter, std::size_t most);
 
   // False: policies that were cached may be missing, so that load() cannot tell absent from lost.

@@ -84,6 +84,11 @@ StsState StsDomain::state(SteadyTime steady, SystemTime now, const StsSettings& 
     state.id = record == Record::valid ? record_id : std::string();
     return state;
   }
+  if (record == Record::valid && starved && failed_id == record_id) {
+    state.kind = StsState::Kind::unknown;
+    state.id = record_id;
+    return state;
+  }
   if (record == Record::valid && !failure_type.empty() && failed_id == record_id) {  // S24
     state.kind = StsState::Kind::fetch_failed;
     state.id = record_id;

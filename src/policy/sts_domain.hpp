@@ -78,6 +78,7 @@ struct StsDomain {
 
   // The last fetch, when it failed.
   std::string failed_id, failure_type, failure_reason;
+  bool starved = false;  // the last fetch did not take place for a want of ours: nothing is known
   SteadyTime retry_at{};
   SteadyTime tried{};  // when a fetch ended last
 

@@ -31,7 +31,9 @@ Expected<std::string, FetchFailure> judge_response(http::Response response) {
 
 FetchFailure failure_from(const http::Failure& failure) {
   const bool certificate = failure.kind == http::FailureKind::certificate;
-  return {certificate ? "sts-webpki-invalid" : fetch_error, failure.reason, failure.detail};
+  FetchFailure made(certificate ? "sts-webpki-invalid" : fetch_error, failure.reason, failure.detail);
+  made.ours = failure.kind == http::FailureKind::internal;
+  return made;
 }
 
 HttpsPolicyFetcher::HttpsPolicyFetcher(event::Loop& loop, dns::Resolver& resolver, http::Client& client,

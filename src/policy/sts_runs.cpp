@@ -14,7 +14,10 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t refresh_batch = 64;
-constexpr auto refresh_pause = 30s;
+// From one look for what is due to the next: while the files want care, or there was something; and when there was not.
+constexpr auto busy_pause = 30s;
+constexpr auto quiet_pause = 3min;
+constexpr auto starved_retry = 30s;  // after a fetch for which we had no descriptor
 constexpr const char* unknown_cause = "MTA-STS policies";
 constexpr std::size_t most_entries = 10'000;  // in one answer to `sts show`
 
@@ -153,6 +156,7 @@ event::Task<void> CachedStsService::adopt(DomainPtr domain, std::string id, std:
   domain->policy = std::make_shared<const MtaStsPolicy>(std::move(policy));
   domain->unsure_since.reset();
   domain->expiry_logged = false;
+  domain->starved = false;
   domain->failed_id.clear();
   domain->failure_type.clear();
   domain->failure_reason.clear();
@@ -170,6 +174,18 @@ event::Task<void> CachedStsService::adopt(DomainPtr domain, std::string id, std:
 event::Task<void> CachedStsService::fail(DomainPtr domain, std::string id, FetchFailure failure) {
   const SystemTime now = loop_.date();
   domain->failed_id = std::move(id);
+  domain->starved = failure.ours;
+  if (failure
+          .ours) {  // not the domain's failure: what it publishes is as unknown as before, and soon asked for again
+    domain->retry_at = loop_.now() + starved_retry;
+    domain->failure_type.clear();
+    domain->failure_reason.clear();
+    log::warning("sts_fetch_put_off", {{"domain", domain->name}, {"why", failure.detail}});
+    if (!domain->entry) co_return;
+    domain->entry->next_refresh = now + starved_retry;
+    co_await note(*domain->entry);
+    co_return;
+  }
   domain->retry_at = loop_.now() + settings_.retry;
   domain->failure_type = failure.type;
   domain->failure_reason = failure.reason;
@@ -224,14 +240,15 @@ event::Task<void> CachedStsService::note(StsEntry entry) {
 
 // T-12, S30: every policy in use is fetched anew about daily, so that an attacker has to block it for its whole life.
 event::Task<void> CachedStsService::refresh_forever() {
-  using Rows = std::vector<StsEntry>;
   while (true) {
-    const std::function<Expected<Rows>()> work = [&cache = cache_, token = in_cache_.begin(),
-                                                  now = loop_.date()] {
-      return cache.due(now, refresh_batch);
+    const std::function<Expected<StsCache::Look>()> work = [&cache = cache_, token = in_cache_.begin(),
+                                                            now = loop_.date()] {
+      return Expected<StsCache::Look>(cache.look(now, refresh_batch));
     };
-    auto due = co_await event::run_blocking<Rows>(pool_, loop_, work);
-    co_await look_at_cache();
+    const auto asked = co_await event::run_blocking<StsCache::Look>(pool_, loop_, work);
+    co_await judge_cache(asked && asked->complete);
+    const Expected<std::vector<StsEntry>> due =
+        asked ? asked->due : Expected<std::vector<StsEntry>>(asked.error());
     if (!due) log::error("sts_cache_unreadable", {{"why", due.error().detail}});
     std::size_t begun = 0;
     if (due) {
@@ -241,17 +258,14 @@ event::Task<void> CachedStsService::refresh_forever() {
       }
     }
     const bool more = due && due->size() == refresh_batch && begun > 0;
-    if (!more) co_await event::sleep_for(loop_, refresh_pause);
+    const bool quiet = asked && asked->well && due->empty();
+    if (!more) co_await event::sleep_for(loop_, quiet ? quiet_pause : busy_pause);
   }
 }
 
 // Whether the cache can say what it held; when it could not for too long, it is said that what there is, is all.
-event::Task<void> CachedStsService::look_at_cache() {
-  const std::function<Expected<bool>()> ask = [&cache = cache_, token = in_cache_.begin()] {
-    return Expected<bool>(cache.complete());
-  };
-  const auto complete = co_await event::run_blocking<bool>(pool_, loop_, ask);
-  if (!complete || !*complete) {
+event::Task<void> CachedStsService::judge_cache(bool complete) {
+  if (!complete) {
     if (unsure_since_ && loop_.now() >= *unsure_since_ + settings_.unsure_at_most) {
       const std::function<Expected<void>()> settle = [&cache = cache_, token = in_cache_.begin()] {
         cache.settle_for_what_there_is();

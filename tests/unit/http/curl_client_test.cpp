@@ -2,6 +2,8 @@
 #include "http/curl_client.hpp"
 
 #include <doctest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <csignal>
 
@@ -276,6 +278,25 @@ TEST_CASE("TLS 1.1 is not spoken; a closed port and silence on connect have thei
   response = send(std::move(nowhere));
   REQUIRE_FALSE(response);
   CHECK(response.error().reason == "no-address");
+}
+
+TEST_CASE("T-27 no descriptor for the connection is our own want, not a host that cannot be reached") {
+  HttpsServer server(good(), answering("HTTP/1.1 200 OK\r\n\r\n"));
+  event::EventLoop loop;
+  CurlClient client(loop, trust());
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const int next = ::dup(0);
+  REQUIRE(next >= 0);
+  ::close(next);
+  const rlimit none{static_cast<rlim_t>(next), before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+  const auto response = event::run_until_done(loop, client.send(request_to(server.port())));
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+  REQUIRE_FALSE(response);
+  CHECK(response.error().kind == FailureKind::internal);
+  CHECK(response.error().reason == "out-of-descriptors");
+  CHECK(event::run_until_done(loop, client.send(request_to(server.port()))));
 }
 
 TEST_CASE("T-20, T-40: only the given addresses are contacted, whatever the name resolves to elsewhere") {

@@ -95,8 +95,8 @@ TEST_CASE("due and list: by time, by name, by suffix, bounded") {
     REQUIRE(cache->keep(entry));
   }
   REQUIRE(cache->keep(entry_for("sub.d10.test")));
-  CHECK(cache->due(start - 1s, 100)->empty());
-  const auto due = cache->due(start + 5min, 3);
+  CHECK(cache->look(start - 1s, 100).due->empty());
+  const auto due = cache->look(start + 5min, 3).due;
   REQUIRE(due);
   REQUIRE(due->size() == 3);
   CHECK((*due)[0].domain == "d10.test");

@@ -353,3 +353,35 @@ TEST_CASE("T-15: whoever has asked is told that a policy changed, and finds the 
   CHECK(state.policy->mx == std::vector<std::string>{"other.b.test"});
   CHECK(told.size() == 2);
 }
+
+TEST_CASE(
+    "T-27 S8 a fetch for which we had no descriptor is no failure of the domain: mail waits, and it is asked "
+    "for soon") {
+  World world;
+  world.publish("1", policy_text("enforce", week));
+  world.fetcher.starved = true;
+  CHECK(world.ask_and_settle().kind ==
+        Kind::unknown);  // not "its fetch failed", which lets the first mail go
+  world.loop.advance(20s);
+  CHECK(world.ask_and_settle().kind == Kind::unknown);
+  CHECK(world.fetches() == 1);
+  world.loop.advance(20s);
+  world.fetcher.starved = false;
+  CHECK(world.ask_and_settle().kind == Kind::policy);
+}
+
+TEST_CASE("T-12 T-27 a refresh for which we had no descriptor counts as no failure, and is made up soon") {
+  World world;
+  world.service->start();
+  world.publish("1", policy_text("enforce", week));
+  CHECK(world.enforced());
+  world.fetcher.starved = true;
+  world.loop.advance(std::chrono::hours(26));
+  const StsState state = world.ask_and_settle();
+  CHECK(state.kind == Kind::policy);
+  CHECK(state.failure_streak == 0);
+  world.fetcher.starved = false;
+  const int before = world.fetches();
+  world.loop.advance(10min);
+  CHECK(world.fetches() == before + 1);
+}
