@@ -2,6 +2,8 @@
 """T-57: what is built depends on the source and on Debian's packages alone. `packaging/reproduce` builds twice in two places
 and compares the bytes; here what would make them differ, and where they come from."""
 
+import json
+import platform
 import re
 import subprocess
 
@@ -54,3 +56,15 @@ def test_T53_the_program_is_position_independent_and_its_tables_are_read_only():
     listed = subprocess.run(["readelf", "-W", "-h", "-d", "-l", BINARY], capture_output=True, text=True, check=True).stdout
     assert "GNU_RELRO" in listed and re.search(r"FLAGS.*\b(BIND_NOW|NOW)\b", listed)
     assert "DYN (" in listed
+
+
+def test_T53_stacks_do_not_clash_and_jumps_land_where_they_may():
+    if "release" not in BINARY.parts:
+        pytest.skip("a release build is hardened")
+    if platform.machine() == "x86_64":
+        assert BINARY.read_bytes().count(b"\xf3\x0f\x1e\xfa") > 1000  # ENDBR64, at the beginning of each function
+    commands = json.loads((BINARY.parent / "compile_commands.json").read_text())
+    ours = [entry["command"] for entry in commands if "/src/" in entry["file"]]
+    assert ours
+    for flag in ("-fstack-clash-protection", "-fcf-protection", "-fstack-protector-strong", "-D_FORTIFY_SOURCE=2"):
+        assert all(flag in command.split() for command in ours), flag
