@@ -51,7 +51,7 @@ enum class FailureKind : std::uint8_t {
   tls,          // the handshake failed otherwise
   protocol,     // what came is not HTTP, or an encoding that was not asked for, or it ended early
   too_large,    // body or headers passed their cap
-  internal,     // we could not: no descriptor or memory for a connection, which says nothing of the host and passes
+  internal,     // a want of ours, descriptors or memory: it says nothing of the host, and passes
 };
 
 struct Failure {
