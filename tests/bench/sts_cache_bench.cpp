@@ -100,7 +100,7 @@ int main(int argc, char** argv) {
   }
   std::printf("read one: %.1f us\n", seconds_since(start) * 1e6 / static_cast<double>(lookups));
   start = Clock::now();
-  const auto due = must(cache->due(now + std::chrono::hours(1), 64));
+  const auto due = must(cache->look(now + std::chrono::hours(1), 64).due);
   std::printf("64 that are due: %.2f ms\n", seconds_since(start) * 1e3);
   cache.reset();
 
