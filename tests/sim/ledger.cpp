@@ -229,10 +229,12 @@ void Ledger::check_recipient(const std::string& what, const Recipient& recipient
       violated(what + " was offered again at once although it may have been taken (D-15): at " +
                clock(first) + " and " + clock(again));
   }
+  // A failure that waits to be told of with others is tried once more after a crash, and may then be taken (ADR 23).
   for (const std::size_t refusal : recipient.refusals)
     for (const std::size_t delivery : recipient.deliveries)
       if (const SteadyTime when = deliveries_[delivery].when;
-          when > deliveries_[refusal].when && !excused(deliveries_[refusal], when))
+          when > deliveries_[refusal].when && deliveries_[refusal].acknowledged &&
+          !crashed_between(deliveries_[refusal].when, when))
         violated(what + " was delivered at " + clock(when) + " after a host had refused it for good at " +
                  clock(deliveries_[refusal].when) + " (RFC 5321 §4.2.1)");
   if (recipient.bounces.size() > 1) violated(what + " bounced more than once (D-17)");
