@@ -2,18 +2,24 @@
 #include "admin/report_commands.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <map>
 
+#include "admin/report_days.hpp"
 #include "admin/report_views.hpp"
 #include "base/text.hpp"
 #include "tlsrpt/certificates.hpp"
 #include "tlsrpt/overview.hpp"
 #include "tlsrpt/received.hpp"
+#include "tlsrpt/refusals.hpp"
 
 namespace sealpost::admin {
 namespace {
 
 constexpr std::size_t usual_lines = 1000;
 constexpr std::size_t most_lines = 100'000;
+constexpr int most_plotted_before = 13;  // a day is shown among those before it
+constexpr std::size_t most_days = 366;
 
 class ReportCommands {
  public:
@@ -25,12 +31,16 @@ class ReportCommands {
   event::Task<Answer> list(Json arguments) {
     using Lines = std::vector<tlsrpt::OverviewLine>;
     tlsrpt::OverviewFilter filter;
-    filter.day = arguments.value("day", std::string());
+    const std::string day = arguments.value("day", std::string());
+    const auto days = parse_days(day);
+    if (!days) co_return bad_days(day);
+    filter.day = days->one() ? days->from : std::string();
+    filter.from = days->from;
+    filter.to = days->to;
     filter.domain = text::lower(arguments.value("domain", std::string()));
     filter.way = way_of(arguments);
     filter.organization = arguments.value("organization", std::string());
     filter.most = std::clamp<std::size_t>(arguments.value("limit", usual_lines), 1, most_lines);
-    if (!filter.day.empty() && !is_day(filter.day)) co_return bad_day(filter.day);
     std::function<Expected<Lines>(tlsrpt::Store&)> query = [filter](tlsrpt::Store& store) {
       return tlsrpt::overview(store, filter);
     };
@@ -39,37 +49,25 @@ class ReportCommands {
     co_return Answer(list_view(*lines, filter.way, home_.date()));
   }
 
-  // One day and domain in plain words. Day defaults to the newest one with sessions.
+  // A domain in plain words: one day, by default the newest with sessions, or several together; and how each of them went.
   event::Task<Answer> show(Json arguments) {
-    const std::string domain = text::lower(arguments.value("domain", std::string()));
+    tlsrpt::OverviewFilter filter;
+    filter.domain = text::lower(arguments.value("domain", std::string()));
+    filter.organization = arguments.value("organization", std::string());
+    filter.way = way_of(arguments);
     const std::string day = arguments.value("day", std::string());
-    const std::string organization = arguments.value("organization", std::string());
-    const tlsrpt::Way way = way_of(arguments);
-    if (!day.empty() && !is_day(day)) co_return bad_day(day);
-    if (domain.empty()) co_return no_domain();
-    struct Found {
-      std::string day;
-      std::vector<PolicyView> policies;
+    const auto days = parse_days(day);
+    if (!days) co_return bad_days(day);
+    if (filter.domain.empty()) co_return no_domain();
+    filter.from = days->from;
+    filter.to = days->to;
+    std::function<Expected<ShowFacts>(tlsrpt::Store&)> query = [filter](tlsrpt::Store& store) {
+      return facts(store, filter);
     };
-    std::function<Expected<Found>(tlsrpt::Store&)> query = [day, domain, organization,
-                                                            way](tlsrpt::Store& store) -> Expected<Found> {
-      Found found;
-      found.day = day;
-      if (day.empty()) {
-        auto newest = tlsrpt::newest_day(store, way, domain);
-        if (!newest) return newest.error();
-        found.day = std::move(*newest);
-      }
-      auto policies = way == tlsrpt::Way::to_them ? counted_views(store, found.day, domain)
-                                                  : received_views(store, found.day, domain, organization);
-      if (!policies) return policies.error();
-      found.policies = std::move(*policies);
-      return found;
-    };
-    const Expected<Found> found = co_await recorder_.ask<Found>(home_, std::move(query));
+    const Expected<ShowFacts> found = co_await recorder_.ask<ShowFacts>(home_, std::move(query));
     if (!found) co_return Answer(500, found.error().detail);
-    if (found->policies.empty()) co_return nothing(domain, day);
-    co_return Answer(show_view(found->day, domain, way, found->policies, home_.date()));
+    if (found->policies.empty()) co_return nothing(filter.domain, day);
+    co_return Answer(show_view(*found, home_.date()));
   }
 
   // The RFC 8460 object of one day and domain, as it would be sent. Day defaults to today (UTC).
@@ -92,9 +90,20 @@ class ReportCommands {
     const std::string day = arguments.value("day", std::string());
     const std::string domain = text::lower(arguments.value("domain", std::string()));
     if (!is_day(day)) co_return bad_day(day);
-    const auto jobs = co_await sender_.send_now(day, domain);
-    if (!jobs) co_return Answer(jobs.error().code == Errc::invalid ? 400 : 500, jobs.error().detail);
-    co_return Answer(rows(*jobs));
+    const bool look = arguments.value("look", false);  // at what was begun before; nothing is sent
+    auto task = look ? sender_.progress(day, domain) : sender_.begin(day, domain);
+    const auto found = co_await std::move(task);
+    if (!found) {
+      const Errc code = found.error().code;
+      const int status = code == Errc::invalid ? 400 : code == Errc::unavailable ? 503 : 500;
+      co_return Answer(status, found.error().detail);
+    }
+    Json answer;
+    answer["day"] = day;
+    answer["domains"] = found->domains;
+    answer["under_way"] = found->under_way;
+    answer["reports"] = rows(found->jobs);
+    co_return Answer(std::move(answer));
   }
 
   // What became of a domain's reports, newest day first.
@@ -127,6 +136,69 @@ class ReportCommands {
     }
     return all;
   }
+  static Expected<ShowFacts> facts(tlsrpt::Store& store, tlsrpt::OverviewFilter filter) {
+    ShowFacts found;
+    found.way = filter.way;
+    found.domain = filter.domain;
+    if (filter.from.empty() && filter.to.empty()) {
+      auto newest = tlsrpt::newest_day(store, filter.way, filter.domain);
+      if (!newest) return newest.error();
+      filter.from = filter.to = *newest;
+    }
+    found.from = filter.from;
+    found.to = filter.to;
+    const bool one_day = filter.from == filter.to;
+    if (filter.to.empty()) filter.to = "9999-12-31";
+    if (one_day && !filter.from.empty()) filter.from = days_before(filter.to, most_plotted_before);
+    auto days = tlsrpt::sums_of_days(store, filter);
+    if (!days) return days.error();
+    if (days->size() > most_days) days->erase(days->begin(), days->end() - most_days);  // the newest
+    found.days = std::move(*days);
+    if (!one_day && !found.days.empty()) {
+      found.from = found.days.front().day;
+      found.to = found.days.back().day;
+    }
+    for (const tlsrpt::DaySums& each : found.days) {
+      if (one_day && each.day != found.to) continue;
+      auto policies = filter.way == tlsrpt::Way::to_them
+                          ? counted_views(store, each.day, filter.domain)
+                          : received_views(store, each.day, filter.domain, filter.organization);
+      if (!policies) return policies.error();
+      for (PolicyView& view : *policies) join(found.policies, std::move(view), one_day);
+    }
+    return found;
+  }
+
+  static std::string days_before(const std::string& day, int days) {
+    const auto midnight = from_rfc3339(day + "T00:00:00Z");
+    return midnight ? to_utc_day(*midnight - std::chrono::days(days)) : day;
+  }
+
+  // The same policy of several days is one; so are its failures.
+  static void join(std::vector<PolicyView>& into, PolicyView view, bool one_day) {
+    const auto same = std::find_if(into.begin(), into.end(), [&](const PolicyView& each) {
+      const tlsrpt::PolicyKey &a = each.policy.key, &b = view.policy.key;
+      return !one_day && a.type == b.type && a.policy_domain == b.policy_domain &&
+             a.policy_string == b.policy_string && each.organization == view.organization;
+    });
+    if (same == into.end()) {
+      into.push_back(std::move(view));
+      return;
+    }
+    same->policy.success += view.policy.success;
+    same->policy.failure += view.policy.failure;
+    same->certificates.merge(view.certificates);
+    for (tlsrpt::DetailCount& detail : view.policy.details) {
+      const auto known =
+          std::find_if(same->policy.details.begin(), same->policy.details.end(),
+                       [&](const tlsrpt::DetailCount& each) { return each.detail == detail.detail; });
+      if (known != same->policy.details.end())
+        known->count += detail.count;
+      else if (same->policy.details.size() < usual_lines)
+        same->policy.details.push_back(std::move(detail));
+    }
+  }
+
   static Expected<std::vector<PolicyView>> counted_views(tlsrpt::Store& store, const std::string& day,
                                                          const std::string& domain) {
     auto policies = store.policies(day, domain);
@@ -149,7 +221,46 @@ class ReportCommands {
       view.policy = std::move(policy);
       views.push_back(std::move(view));
     }
+    if (auto added = add_own_rules(store, day, domain, views); !added) return added.error();
     return views;
+  }
+  // What our own demands ended, one entry for each of them, before what others publish: it is what kept mail back.
+  static Expected<void> add_own_rules(tlsrpt::Store& store, const std::string& day, const std::string& domain,
+                                      std::vector<PolicyView>& views) {
+    const auto refusals = tlsrpt::Refusals(store).of_day(day, domain);
+    if (!refusals) return refusals.error();
+    std::map<std::string, PolicyView> rules;
+    for (const auto& [refusal, count] : *refusals) {
+      const std::string rule = refusal.source + (refusal.origin.empty() ? "" : " " + refusal.origin);
+      PolicyView& view = rules[rule];
+      view.policy.key.type = tlsrpt::own_rule_type;
+      view.policy.key.domain = domain;
+      view.policy.key.policy_domain = rule;
+      view.policy.failure += count;
+      tlsrpt::DetailCount detail;
+      detail.detail.result_type = refusal.result_type;
+      detail.detail.reason_code = refusal.reason_code;
+      detail.detail.mx_host = refusal.mx_host;
+      detail.count = count;
+      view.policy.details.push_back(std::move(detail));
+      const auto expires = tlsrpt::Certificates(store).expiry(domain, refusal.mx_host);
+      if (!expires) return expires.error();
+      if (*expires) view.certificates.emplace(refusal.mx_host, **expires);
+    }
+    tlsrpt::OverviewLine line;
+    line.day = day;
+    line.domain = domain;
+    line.policy_type = tlsrpt::own_rule_type;
+    const auto before = tlsrpt::sums_before(store, tlsrpt::Way::to_them, line);
+    if (!before) return before.error();
+    std::vector<PolicyView> all;
+    for (auto& [rule, view] : rules) {
+      view.before = *before;
+      all.push_back(std::move(view));
+    }
+    all.insert(all.end(), std::make_move_iterator(views.begin()), std::make_move_iterator(views.end()));
+    views = std::move(all);
+    return {};
   }
   static Expected<std::vector<PolicyView>> received_views(tlsrpt::Store& store, const std::string& day,
                                                           const std::string& domain,
@@ -196,8 +307,9 @@ class ReportCommands {
                       " has been counted",
                   "'sealpost report list' shows those there are");
   }
-  static bool is_day(const std::string& text) {
-    return text.size() == 10 && from_rfc3339(text + "T00:00:00Z").has_value();
+  static Answer bad_days(const std::string& text) {
+    return Answer(400, "'" + text::printable(text, 60) + "' is neither a day nor a range of days",
+                  "write it as 2026-01-31, 2026-01-01..2026-01-31, 2026-01-01.. or ..2026-01-31 (UTC)");
   }
   static Answer bad_day(const std::string& text) {
     return Answer(400, "'" + text::printable(text, 40) + "' is not a day", "write it as 2026-01-31 (UTC)");

@@ -99,10 +99,17 @@ Json list_view(const std::vector<tlsrpt::OverviewLine>& lines, tlsrpt::Way way, 
   return all;
 }
 
-Json show_view(const std::string& day, const std::string& domain, tlsrpt::Way way,
-               const std::vector<PolicyView>& policies, SystemTime now) {
-  Json all{{"day", day}, {"domain", domain}, {"policies", Json::array()}};
-  for (const PolicyView& view : policies) {
+Json show_view(const ShowFacts& facts, SystemTime now) {
+  const tlsrpt::Way way = facts.way;
+  Json all{{"day", facts.to},        {"from", facts.from},    {"to", facts.to},
+           {"domain", facts.domain}, {"days", Json::array()}, {"policies", Json::array()}};
+  for (const tlsrpt::DaySums& each : facts.days) {
+    Json day = sums_json(each.sums);
+    day["day"] = each.day;
+    day["refused_sessions"] = each.refused;
+    all["days"].push_back(std::move(day));
+  }
+  for (const PolicyView& view : facts.policies) {
     Json policy;
     if (way == tlsrpt::Way::to_us) {
       policy["organization"] = view.organization;
@@ -117,7 +124,7 @@ Json show_view(const std::string& day, const std::string& domain, tlsrpt::Way wa
     tlsrpt::Sums sums;
     sums.success = view.policy.success;
     sums.failure = view.policy.failure;
-    put_sums(policy, sums, view.before);
+    put_sums(policy, sums, facts.from == facts.to ? view.before : tlsrpt::Sums());
     policy["failures"] = Json::array();
     for (const auto& failure : view.policy.details)
       policy["failures"].push_back(failure_json(view, failure, way, now));

@@ -27,7 +27,12 @@ struct PolicyView {
   tlsrpt::Sums before;
   std::map<std::string, SystemTime> certificates;  // when that of a host ends
 };
-Json show_view(const std::string& day, const std::string& domain, tlsrpt::Way way,
-               const std::vector<PolicyView>& policies, SystemTime now);
+struct ShowFacts {
+  tlsrpt::Way way = tlsrpt::Way::to_them;
+  std::string domain, from, to;       // equal: one day
+  std::vector<tlsrpt::DaySums> days;  // with sessions, oldest first: those asked for, or before the one
+  std::vector<PolicyView> policies;
+};
+Json show_view(const ShowFacts& facts, SystemTime now);
 
 }  // namespace sealpost::admin

@@ -80,6 +80,8 @@ void read_alerts(TableReader& reader, AlertsConfig& alerts) {
   if (const auto value = reader.duration("after")) alerts.settings.after = *value;
   if (const auto value = reader.integer("certificate_days", 0, 365))
     alerts.settings.certificate = std::chrono::days(*value);
+  if (const auto value = reader.integer("reporters", 0, 1000))
+    alerts.settings.reporters = static_cast<unsigned>(*value);
   if (const auto value = read_mailbox(reader, "mail")) alerts.mail = *value;
   if (const auto value = read_mailbox(reader, "from")) alerts.from = *value;
 }

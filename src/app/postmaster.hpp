@@ -3,6 +3,9 @@
 // What the running relay does for its postmaster beside sending reports: alerts, and keeping tlsrpt.db small.
 #pragma once
 
+#include <set>
+#include <string>
+
 #include "admin/control_server.hpp"
 #include "app/config.hpp"
 #include "app/own_mail.hpp"
@@ -26,8 +29,12 @@ class Postmaster {
 
  private:
   event::Task<admin::Answer> list();
+  event::Task<std::set<std::string>> waiting_domains();
 
   event::Loop& loop_;
+  queue::Dispatcher& dispatcher_;
+  const tlsrpt::AlertSettings settings_;
+  const std::string mail_to_;
   bool alerting_;
   OwnMail outbox_;
   tlsrpt::Retention retention_;

@@ -267,7 +267,7 @@ Expected<void> Relay::open_workers() {
     }
   });
   reporting_ = std::make_unique<Reporting>(main_, config_, *resolver_, *recorder_, trust_, *spool_,
-                                           *dispatcher_, in_force->dkim);
+                                           *dispatcher_, in_force->dkim, health_);
   postmaster_ = std::make_unique<Postmaster>(main_, config_, *recorder_, *spool_, *dispatcher_, health_);
   return {};
 }

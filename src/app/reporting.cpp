@@ -22,7 +22,8 @@ std::chrono::seconds night_offset(const std::string& node) {
 
 Reporting::Reporting(event::EventLoop& loop, const Config& config, dns::CachingResolver& resolver,
                      tlsrpt::StoreAccess& store, std::shared_ptr<const tls::TrustStore> trust,
-                     spool::Spool& spool, queue::Dispatcher& dispatcher, const DkimSetup& dkim)
+                     spool::Spool& spool, queue::Dispatcher& dispatcher, const DkimSetup& dkim,
+                     Health& health)
     : loop_(loop),
       resolver_(loop, resolver),
       http_(loop, std::move(trust)),
@@ -39,6 +40,7 @@ Reporting::Reporting(event::EventLoop& loop, const Config& config, dns::CachingR
   settings.most_per_destination = config.tls_rpt.most_per_destination;
   sender_ = std::make_unique<tlsrpt::Sender>(loop, store, resolver_, http_, outbox_, std::move(settings),
                                              dkim.reports);
+  sender_->use_health(health);
 }
 
 void Reporting::use_keys(const Config& config, const DkimSetup& dkim) {

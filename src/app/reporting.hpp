@@ -10,6 +10,7 @@
 #include "app/config.hpp"
 #include "app/dkim_setup.hpp"
 #include "app/own_mail.hpp"
+#include "base/health.hpp"
 #include "dns/resolver_proxy.hpp"
 #include "event/event_loop.hpp"
 #include "http/curl_client.hpp"
@@ -24,7 +25,7 @@ class Reporting {
   // Lives on `loop`; all that is passed outlives it.
   Reporting(event::EventLoop& loop, const Config& config, dns::CachingResolver& resolver,
             tlsrpt::StoreAccess& store, std::shared_ptr<const tls::TrustStore> trust, spool::Spool& spool,
-            queue::Dispatcher& dispatcher, const DkimSetup& dkim);
+            queue::Dispatcher& dispatcher, const DkimSetup& dkim, Health& health);
 
   // Plans and sends for ever.
   event::Task<void> run();

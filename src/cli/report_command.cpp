@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // sealpost report list | show | alerts | read | preview | send | why
+#include <sysexits.h>
+
 #include <iostream>
 #include <memory>
 
 #include "cli/command_line.hpp"
 #include "cli/report_print.hpp"
 #include "cli/report_read.hpp"
+#include "cli/report_send.hpp"
 
 namespace sealpost::cli {
 namespace {
@@ -18,7 +21,7 @@ struct Options {
   std::size_t limit = 1000;
   std::int64_t id = 0;
   bool forget = false;
-  bool now = false, csv = false, received = false;
+  bool wait = false, now = false, csv = false, received = false;
 };
 
 using Printer = void (*)(const Json&);
@@ -49,20 +52,26 @@ void add_report_commands(CLI::App& app, CommandLine& line) {
     sub->add_flag("--csv", options->csv, "Comma-separated values, for a spreadsheet");
     sub->callback([&line, options, arguments, name, people, csv] {
       line.work = [&line, options, arguments, name, people, csv] {
+        if (options->csv && line.json) {
+          std::cerr << "sealpost: --csv and --json are two forms of one answer; give one of them\n";
+          return EX_USAGE;
+        }
         return ask_and_show(line, name, arguments(), options->csv ? csv : people);
       };
     });
   };
   CLI::App* list = report->add_subcommand(
       "list", "Sessions per day, domain and policy, with trend and worst failure; newest day first");
-  list->add_option("--day", options->day, "Only this UTC day, 2026-01-31");
+  list->add_option("--day", options->day, "Only this UTC day, 2026-01-31, or these, 2026-01-01..2026-01-31");
   list->add_option("--domain", options->domain, "Only this domain");
   list->add_option("--limit", options->limit, "At most so many lines")->capture_default_str();
   read(list, "report.list", print_list, print_list_csv);
 
   CLI::App* show = report->add_subcommand(
-      "show", "One day and domain in plain words: what failed, the likely cause, and what to do about it");
-  show->add_option("--day", options->day, "UTC day, 2026-01-31; default: the newest with sessions");
+      "show",
+      "A domain in plain words: what failed, the likely cause, and what to do; and how each day went");
+  show->add_option("--day", options->day,
+                   "UTC day, 2026-01-31, or days, 2026-01-01..2026-01-31; default: the newest with sessions");
   show->add_option("--domain", options->domain, "The domain mail went to; ours with --received")->required();
   read(show, "report.show", print_show, print_show_csv);
 
@@ -99,13 +108,15 @@ void add_report_commands(CLI::App& app, CommandLine& line) {
     };
   });
 
-  CLI::App* send =
-      report->add_subcommand("send", "Send the reports of a finished day now, without waiting for the night");
+  CLI::App* send = report->add_subcommand(
+      "send",
+      "Send the reports of a finished day now, without waiting for the night; says what is under way");
   send->add_option("--day", options->day, "UTC day, 2026-01-31")->required();
   send->add_option("--domain", options->domain, "Only this domain's");
   send->add_flag("--now", options->now, "Said for clarity: sending is always at once");
-  send->callback([&line, arguments] {
-    line.work = [&line, arguments] { return ask_and_show(line, "report.send", arguments(), print_jobs); };
+  send->add_flag("--wait", options->wait, "Return when each has been tried");
+  send->callback([&line, options, arguments] {
+    line.work = [&line, options, arguments] { return send_reports(line, arguments(), options->wait); };
   });
   CLI::App* why = report->add_subcommand("why", "What became of the reports about a domain");
   why->add_option("DOMAIN", options->domain, "The domain")->required();

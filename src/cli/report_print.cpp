@@ -3,7 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iostream>
+#include <sstream>
 
 #include "cli/csv.hpp"
 #include "cli/table.hpp"
@@ -39,16 +41,60 @@ std::string sessions(std::uint64_t count) {
   return std::to_string(count) + (count == 1 ? " session" : " sessions");
 }
 
+// Words in lines of 79, each behind `indent`. A word that is longer stands alone.
+std::string folded(const std::string& text, const std::string& indent) {
+  constexpr std::size_t widest = 79;
+  std::string out, line = indent;
+  std::istringstream words(text);
+  for (std::string word; words >> word;) {
+    if (line.size() > indent.size() && line.size() + 1 + word.size() > widest) {
+      out += line + "\n";
+      line = indent;
+    }
+    line += (line.size() > indent.size() ? " " : "") + word;
+  }
+  return out + line + "\n";
+}
+
+// How each day went: numbers, and a bar as long as its share of the greatest.
+void print_days(const Json& days) {
+  constexpr std::size_t widest = 36;
+  if (days.size() < 2) return;
+  const auto count = [](const Json& day, const char* key) { return day.value(key, std::uint64_t(0)); };
+  std::uint64_t most = 1;
+  bool refused = false;
+  for (const Json& day : days) {
+    most = std::max(most, count(day, "successful_sessions") + count(day, "failed_sessions"));
+    refused = refused || count(day, "refused_sessions") > 0;
+  }
+  const auto bar = [most](std::uint64_t part, char letter) {
+    const auto length =
+        static_cast<std::size_t>(static_cast<double>(part) * widest / static_cast<double>(most) + 0.5);
+    return std::string(part > 0 ? std::max<std::size_t>(length, 1) : 0, letter);
+  };
+  std::cout << fmt::format("\n{:<10} {:>9} {:>9} {:>9}\n", "DAY", "OK", "FAILED", refused ? "OWN RULE" : "");
+  for (const Json& day : days) {
+    const auto ok = count(day, "successful_sessions"), failed = count(day, "failed_sessions");
+    std::cout << fmt::format("{:<10} {:>9} {:>9} {:>9}  {}{}\n", text_of(day, "day"), ok, failed,
+                             refused ? std::to_string(count(day, "refused_sessions")) : "", bar(ok, '#'),
+                             bar(failed, 'x'));
+  }
+  std::cout << "# ok  x failed"
+            << (refused ? "; own rule: ended by a demand of ours, counted ok or not at all" : "") << '\n';
+}
+
 void print_failures(const Json& failures) {
   for (const Json& failure : failures) {
     std::string host = text_of(failure, "mx_host");
     if (const std::string ip = text_of(failure, "receiving_ip"); !ip.empty()) host += " [" + ip + "]";
-    std::cout << "\n  " << sessions(failure.value("sessions", std::uint64_t(0))) << ": "
-              << text_of(failure, "what") << '\n';
+    std::cout << '\n'
+              << folded(
+                     sessions(failure.value("sessions", std::uint64_t(0))) + ": " + text_of(failure, "what"),
+                     "  ");
     if (const std::string cause = text_of(failure, "cause"); !cause.empty())
-      std::cout << "    likely cause: " << cause << '\n';
+      std::cout << folded("likely cause: " + cause, "    ");
     if (const std::string remedy = text_of(failure, "remedy"); !remedy.empty())
-      std::cout << "    what to do:   " << remedy << '\n';
+      std::cout << folded("what to do: " + remedy, "    ");
     std::cout << "    in the report: " << text_of(failure, "result_type");
     if (const std::string reason = text_of(failure, "reason_code"); !reason.empty())
       std::cout << ", " << reason;
@@ -102,15 +148,28 @@ void print_list_csv(const Json& entries) {
 }
 
 void print_show(const Json& answer) {
-  std::cout << text_of(answer, "domain") << " on " << text_of(answer, "day") << " (UTC)\n";
+  const std::string from = text_of(answer, "from"), to = text_of(answer, "to");
+  std::cout << text_of(answer, "domain") << (from == to ? " on " : ", " + from + " to ") << to << " (UTC)\n";
+  print_days(answer.at("days"));
   for (const Json& policy : answer.at("policies")) {
+    if (text_of(policy, "policy_type") == "own-rule") {
+      std::cout << "\nOur own demand, " << text_of(policy, "policy_domain") << ": "
+                << sessions(policy.value("failed_sessions", std::uint64_t(0)))
+                << " ended by it, no mail went in them\n";
+      if (from == to && text_of(policy, "trend") != "first")
+        std::cout << "  " << trend_in_words(policy) << '\n';
+      print_failures(policy.at("failures"));
+      continue;
+    }
     std::cout << "\nPolicy " << text_of(policy, "policy_type");
     if (const std::string mode = text_of(policy, "policy_mode"); !mode.empty())
       std::cout << " (" << mode << ")";
     std::cout << " of " << text_of(policy, "policy_domain");
     if (policy.contains("organization")) std::cout << ", reported by " << text_of(policy, "organization");
     std::cout << ": " << sessions(policy.value("successful_sessions", std::uint64_t(0))) << " ok, "
-              << number_of(policy, "failed_sessions") << " failed; " << trend_in_words(policy) << '\n';
+              << number_of(policy, "failed_sessions") << " failed";
+    if (from == to) std::cout << "; " << trend_in_words(policy);
+    std::cout << '\n';
     for (const Json& line : policy.at("policy")) std::cout << "    " << line.get<std::string>() << '\n';
     print_failures(policy.at("failures"));
   }
@@ -132,14 +191,25 @@ void print_show_csv(const Json& answer) {
   }
 }
 
-void print_alerts(const Json& alerts) {
-  if (alerts.empty()) std::cout << "Nothing is wrong.\n";
-  for (const Json& alert : alerts) {
+void print_alerts(const Json& answer) {
+  for (const Json& alert : answer.at("open")) {
     std::cout << text_of(alert, "kind") << " " << text_of(alert, "subject") << ", since "
-              << text_of(alert, "since") << "\n  " << text_of(alert, "what") << '\n';
+              << text_of(alert, "since") << '\n'
+              << folded(text_of(alert, "what"), "  ");
     if (const std::string remedy = text_of(alert, "do"); !remedy.empty())
-      std::cout << "  what to do: " << remedy << '\n';
+      std::cout << folded("what to do: " + remedy, "  ");
   }
+  if (!answer.at("pending").empty()) std::cout << "Not an alert yet; at the time said, if it lasts:\n";
+  for (const Json& alert : answer.at("pending"))
+    std::cout << text_of(alert, "due") << " " << text_of(alert, "kind") << " " << text_of(alert, "subject")
+              << ", since " << text_of(alert, "since") << '\n'
+              << folded(text_of(alert, "what"), "  ");
+  if (!answer.value("enabled", true))
+    std::cout << "Nothing is watched: alerts.enabled is false.\n";
+  else if (answer.at("open").empty() && answer.at("pending").empty())
+    std::cout << "Nothing is wrong.\n";
+  else if (answer.at("mail").is_null())
+    std::cout << "Nobody is told by mail: alerts.mail is not set.\n";
 }
 
 void print_jobs(const Json& jobs) {
@@ -147,12 +217,16 @@ void print_jobs(const Json& jobs) {
     std::cout << "No report has been planned.\n";
     return;
   }
-  Table table({"DAY", "DOMAIN", "STATE", "TRIES", "TARGET", "RESULT"});
   for (const Json& job : jobs) {
-    table.add({job.at("day"), job.at("domain"), job.at("state"), job.at("attempts").dump(),
-               job.at("target").is_null() ? "-" : job.at("target").get<std::string>(), job.at("result")});
+    const auto tries = job.value("attempts", std::uint64_t(0));
+    std::cout << text_of(job, "day") << "  " << text_of(job, "domain") << "  " << text_of(job, "state");
+    if (tries > 0) std::cout << ", tried " << (tries == 1 ? "once" : std::to_string(tries) + " times");
+    if (job.at("next_attempt").is_string()) std::cout << ", next at " << text_of(job, "next_attempt");
+    std::cout << '\n';
+    if (job.at("target").is_string()) std::cout << "    to " << text_of(job, "target") << '\n';
+    if (const std::string result = text_of(job, "result"); !result.empty())
+      std::cout << folded(result, "    ");
   }
-  table.print(std::cout);
 }
 
 }  // namespace sealpost::cli

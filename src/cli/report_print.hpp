@@ -11,7 +11,7 @@ void print_list(const nlohmann::json& entries);
 void print_list_csv(const nlohmann::json& entries);
 void print_show(const nlohmann::json& answer);
 void print_show_csv(const nlohmann::json& answer);
-void print_alerts(const nlohmann::json& alerts);
+void print_alerts(const nlohmann::json& answer);
 void print_jobs(const nlohmann::json& jobs);
 
 }  // namespace sealpost::cli

@@ -37,17 +37,22 @@ void refuse_file(const CommandLine& line, Account& account, const std::string& n
   account.all.push_back({{"file", name}, {"error", error.message}});
 }
 
-void show(const std::string& name, const Json& report) {
+std::string sessions(const Json& report, const char* key) {
+  return count_of(report.value(key, std::size_t(0)), "session", "sessions");
+}
+
+// `alone`: the only report of its file, which needs no name in it.
+void show(const std::string& name, const Json& report, bool alone) {
   const std::string piece = report.value("piece", "");
-  const std::string where = name + (piece.empty() ? "" : ", " + piece);
+  const std::string where = name + (piece.empty() || alone ? "" : ", " + piece);
   if (report.value("state", "") == "refused") {
     std::cerr << "sealpost: " << where << ": refused: " << report.value("why", "") << '\n';
     if (report.at("aside").is_number()) std::cerr << "  kept aside as " << report["aside"] << '\n';
   } else {
     std::cout << where << ": " << (report.value("new", false) ? "taken" : "known already, nothing changed")
               << ": " << report.value("organization", "") << " on " << report.value("domain", "") << ", "
-              << report.value("day", "") << ": " << report.value("successful_sessions", std::uint64_t(0))
-              << " sessions ok, " << report.value("failed_sessions", std::uint64_t(0)) << " failed\n";
+              << report.value("day", "") << ": " << sessions(report, "successful_sessions") << " ok, "
+              << report.value("failed_sessions", std::uint64_t(0)) << " failed\n";
   }
   for (const Json& note : report.at("notes")) std::cout << "  note: " << note.get<std::string>() << '\n';
 }
@@ -62,7 +67,7 @@ bool hand_over(const CommandLine& line, Account& account, const std::string& nam
     return reports.error().exit_code != EX_UNAVAILABLE;
   }
   for (const Json& report : *reports) {
-    if (!line.json) show(name, report);
+    if (!line.json) show(name, report, reports->size() == 1);
     const std::string state = report.value("state", "");
     account.taken += state == "taken" ? 1u : 0u;
     account.known += state == "known" ? 1u : 0u;

@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -75,6 +76,7 @@ class Shard {
   std::size_t lanes() const noexcept { return lanes_.size(); }
   std::size_t couriers() const noexcept { return active_; }
   void list(std::vector<QueueEntry>& into, std::size_t most) const;
+  void waiting_next_hops(std::set<std::string>& into) const;  // of all mail here, in flight or not
   void find(const MessageId& id, std::vector<QueueEntry>& into) const;
   bool attempting(const MessageId& id) const;  // as often as you like, however much is queued
   // What stands between a message and its next attempt, one line per recipient: `queue why`.

@@ -56,6 +56,11 @@ void Shard::list(std::vector<QueueEntry>& into, std::size_t most) const {
   }
 }
 
+void Shard::waiting_next_hops(std::set<std::string>& into) const {
+  for (const auto& [key, lane] : lanes_)
+    if (lane->waiting() + lane->taken() > 0) into.insert(key.next_hop);
+}
+
 void Shard::find(const MessageId& id, std::vector<QueueEntry>& into) const {
   for (const auto& keyed : lanes_) {
     const Lane& lane = *keyed.second;

@@ -16,14 +16,16 @@ constexpr std::size_t most_in_mail = 100;
 
 bool is_over(const Alert& alert) noexcept { return alert.resolved != SystemTime{}; }
 
-bool is_about_tls(const Alert& alert) noexcept { return alert.kind != AlertKind::relay; }
+bool is_about_partners(const Alert& alert) noexcept {
+  return alert.kind != AlertKind::relay && alert.kind != AlertKind::received;
+}
 
 std::string headline(const std::vector<Alert>& alerts, std::size_t over) {
   std::string line;
   const std::size_t lasting = alerts.size() - over;
   if (lasting > 0) {
     line = std::to_string(lasting) + (lasting == 1 ? " problem" : " problems");
-    if (std::all_of(alerts.begin(), alerts.end(), is_about_tls)) line += " with TLS to partners";
+    if (std::all_of(alerts.begin(), alerts.end(), is_about_partners)) line += " with TLS to partners";
   }
   if (over > 0) line += (line.empty() ? "" : ", ") + std::to_string(over) + " over";
   return line;
@@ -60,12 +62,31 @@ std::string build_alert_mail(const AlertMailSettings& settings, const std::vecto
          "Each cause is mailed once a day while it lasts, and once when it is over.\r\n";
 }
 
+event::Task<void> AlertWatch::look_at_queue() {
+  if (!waiting_) co_return;
+  std::function<Expected<bool>(Store&)> ask = [book = book_](Store&) -> Expected<bool> {
+    return book->delivery_lasts();
+  };
+  const Expected<bool> lasts = co_await store_.ask<bool>(loop_, std::move(ask));
+  if (!lasts || !*lasts) co_return;
+  std::set<std::string> waiting = co_await waiting_();
+  std::function<Expected<void>(Store&)> tell = [book = book_, now = loop_.date(),
+                                                waiting = std::move(waiting)](Store&) -> Expected<void> {
+    book->observe_queue(waiting, now);
+    return {};
+  };
+  (void)co_await store_.tell(loop_, std::move(tell));
+}
+
 event::Task<void> AlertWatch::look() {
   using News = AlertBook::News;
-  std::function<Expected<News>(Store&)> query = [book = book_, now = loop_.date(),
-                                                 troubles = health_.list()](Store& store) {
+  co_await look_at_queue();
+  const bool mailing = !mail_.to.empty();
+  std::function<Expected<News>(Store&)> query = [book = book_, now = loop_.date(), troubles = health_.list(),
+                                                 mailing](Store& store) {
     book->observe_relay(troubles, now);
-    return book->news(store, now);
+    book->observe_received(store, now);
+    return book->news(store, now, mailing);
   };
   const Expected<News> news = co_await store_.ask<News>(loop_, std::move(query));
   if (!news) {
@@ -83,13 +104,20 @@ event::Task<void> AlertWatch::look() {
                              {"subject", alert.subject},
                              {"since", to_rfc3339(alert.since)},
                              {"what", alert.what}});
-  if (news->to_mail.empty() || mail_.to.empty()) co_return;
+  if (news->to_mail.empty()) co_return;
   std::string mail = build_alert_mail(mail_, news->to_mail, loop_.date());
   const Expected<std::string> queued = co_await outbox_.queue(std::string(), mail_.to, std::move(mail));
-  if (queued)
+  if (queued) {
     ++mails_;
-  else
-    log::error("alert_not_mailed", {{"to", mail_.to}, {"why", queued.error().detail}});
+    co_return;
+  }
+  log::error("alert_not_mailed", {{"to", mail_.to}, {"why", queued.error().detail}});
+  std::function<Expected<void>(Store&)> again = [book = book_,
+                                                 alerts = news->to_mail](Store&) -> Expected<void> {
+    book->not_mailed(alerts);
+    return {};
+  };
+  (void)co_await store_.tell(loop_, std::move(again));
 }
 
 event::Task<void> AlertWatch::run() {
@@ -103,12 +131,14 @@ event::Task<void> AlertWatch::run() {
   }
 }
 
-event::Task<Expected<std::vector<Alert>>> AlertWatch::open(std::size_t most) {
-  using List = std::vector<Alert>;
-  std::function<Expected<List>(Store&)> query = [book = book_, most](Store&) -> Expected<List> {
-    return book->open(most);
+event::Task<Expected<AlertWatch::Lists>> AlertWatch::lists(std::size_t most) {
+  std::function<Expected<Lists>(Store&)> query = [book = book_, most](Store&) -> Expected<Lists> {
+    Lists both;
+    both.open = book->open(most);
+    both.pending = book->pending(most);
+    return both;
   };
-  co_return co_await store_.ask<List>(loop_, std::move(query));
+  co_return co_await store_.ask<Lists>(loop_, std::move(query));
 }
 
 }  // namespace sealpost::tlsrpt

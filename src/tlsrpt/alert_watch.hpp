@@ -4,7 +4,9 @@
 // book of alerts lives with the database.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "tlsrpt/alerts.hpp"
@@ -34,13 +36,21 @@ class AlertWatch {
         mail_(std::move(mail)),
         health_(health) {}
 
+  // Who knows which domains mail waits for; without, alerts of deliveries end by success or after a week.
+  using Waiting = std::function<event::Task<std::set<std::string>>()>;
+  void use_queue(Waiting waiting) { waiting_ = std::move(waiting); }
+
   event::Task<void> run();  // for ever
-  event::Task<Expected<std::vector<Alert>>> open(std::size_t most);
+  struct Lists {
+    std::vector<Alert> open, pending;
+  };
+  event::Task<Expected<Lists>> lists(std::size_t most);
   const AlertBook::Counters& counters() const noexcept { return book_->counters(); }
   std::uint64_t mails() const noexcept { return mails_; }
 
  private:
   event::Task<void> look();
+  event::Task<void> look_at_queue();
 
   event::Loop& loop_;
   StoreAccess& store_;
@@ -49,6 +59,7 @@ class AlertWatch {
   AlertSettings settings_;
   AlertMailSettings mail_;
   const Health& health_;
+  Waiting waiting_;
   std::uint64_t mails_ = 0;
 };
 

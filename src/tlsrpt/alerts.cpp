@@ -9,7 +9,7 @@
 namespace sealpost::tlsrpt {
 namespace {
 
-constexpr std::array kinds = {"delivery", "certificate", "mta-sts-refresh", "relay"};
+constexpr std::array kinds = {"delivery", "certificate", "mta-sts-refresh", "relay", "received"};
 constexpr std::size_t most_alerts = 10'000;
 // Nothing was sent there for a week: nobody waits, and nothing would ever end it.
 constexpr std::chrono::days forgotten_after{7};
@@ -84,20 +84,72 @@ void AlertBook::observe(const Observation& observation) {
   alert.last_seen = observation.when;
   alert.what = observation.what;
   alert.how = observation.how;
+  state.idle_since = SystemTime{};
   state.dirty = true;
 }
 
-void AlertBook::observe_relay(const std::vector<Health::Trouble>& troubles, SystemTime now) {
+void AlertBook::end_all_but(AlertKind kind, const std::set<std::string>& subjects, SystemTime now) {
   Observation observation;
-  observation.kind = AlertKind::relay;
+  observation.kind = kind;
   observation.when = now;
   for (const auto& alert : alerts_) {
-    const auto& key = alert.first;
-    const auto is_it = [&key](const Health::Trouble& trouble) { return trouble.cause == key.second; };
-    if (key.first != AlertKind::relay || std::any_of(troubles.begin(), troubles.end(), is_it)) continue;
+    const Key& key = alert.first;
+    if (key.first != kind || subjects.contains(key.second)) continue;
     observation.subject = key.second;
     observe(observation);
   }
+}
+
+void AlertBook::observe_received(Store& store, SystemTime now) {
+  auto newest = store.statement("SELECT ifnull(max(id), 0) FROM received_report");
+  if (!newest || sqlite3_step(newest->get()) != SQLITE_ROW) return;  // looked at again soon
+  const std::int64_t id = sqlite3_column_int64(newest->get(), 0);
+  const std::string today = to_utc_day(now);
+  if (settings_.reporters == 0 || (id == newest_report_ && today == looked_on_)) return;
+  const auto said = observations_of_reports(store, settings_.reporters, now);
+  if (!said) {
+    log::error("received_reports_unreadable", {{"why", said.error().detail}});
+    return;
+  }
+  std::set<std::string> subjects;
+  for (const Observation& observation : *said) {
+    subjects.insert(observation.subject);
+    observe(observation);
+  }
+  end_all_but(AlertKind::received, subjects, now);
+  newest_report_ = id;
+  looked_on_ = today;
+}
+
+bool AlertBook::delivery_lasts() const {
+  return std::any_of(alerts_.begin(), alerts_.end(), [](const auto& each) {
+    return each.first.first == AlertKind::delivery && !happened(each.second.alert.resolved);
+  });
+}
+
+// For a while, not at one look: mail is between two lanes for a moment, or not yet placed after a start.
+void AlertBook::observe_queue(const std::set<std::string>& waiting, SystemTime now) {
+  for (auto& [key, state] : alerts_) {
+    if (key.first != AlertKind::delivery || happened(state.alert.resolved)) continue;
+    if (waiting.contains(key.second)) {
+      state.idle_since = SystemTime{};
+    } else if (!happened(state.idle_since)) {
+      state.idle_since = now;
+    } else if (now - state.idle_since >= settings_.after) {
+      state.alert.resolved = now;
+      state.alert.what += "; no mail waits for it any more: what waited was returned or removed";
+      state.dirty = true;
+    }
+  }
+}
+
+void AlertBook::observe_relay(const std::vector<Health::Trouble>& troubles, SystemTime now) {
+  std::set<std::string> causes;
+  for (const Health::Trouble& trouble : troubles) causes.insert(trouble.cause);
+  end_all_but(AlertKind::relay, causes, now);
+  Observation observation;
+  observation.kind = AlertKind::relay;
+  observation.when = now;
   observation.wrong = true;
   for (const Health::Trouble& trouble : troubles) {
     observation.subject = trouble.cause;
@@ -107,7 +159,7 @@ void AlertBook::observe_relay(const std::vector<Health::Trouble>& troubles, Syst
   }
 }
 
-Expected<AlertBook::News> AlertBook::news(Store& store, SystemTime now) {
+Expected<AlertBook::News> AlertBook::news(Store& store, SystemTime now, bool mailing) {
   News news;
   std::vector<Alert> over;
   std::vector<Key> gone;
@@ -125,19 +177,20 @@ Expected<AlertBook::News> AlertBook::news(Store& store, SystemTime now) {
     if (happened(alert.resolved)) {
       if (happened(alert.raised)) {
         news.resolved.push_back(alert);
-        if (alert.mailed >= alert.raised) over.push_back(alert);
+        if (mailing && alert.mailed >= alert.raised) over.push_back(alert);
       } else {
         gone.push_back(key);  // never told, so there is nothing to take back
       }
       continue;
     }
-    const bool waits = alert.kind == AlertKind::delivery && now - alert.since < settings_.after;
+    const bool waits = alert.kind == AlertKind::delivery &&
+                       (now - alert.since < settings_.after || happened(state.idle_since));
     if (!happened(alert.raised) && !waits) {
       alert.raised = now;
       state.dirty = true;
       news.raised.push_back(alert);
     }
-    if (happened(alert.raised) && to_utc_day(alert.mailed) < to_utc_day(now)) {
+    if (mailing && happened(alert.raised) && to_utc_day(alert.mailed) < to_utc_day(now)) {
       alert.mailed = now;
       state.dirty = true;
       news.to_mail.push_back(alert);
@@ -204,6 +257,24 @@ std::vector<Alert> AlertBook::open(std::size_t most) const {
     if (happened(state.alert.raised) && !happened(state.alert.resolved)) all.push_back(state.alert);
   }
   return all;
+}
+
+std::vector<Alert> AlertBook::pending(std::size_t most) const {
+  std::vector<Alert> all;
+  for (const auto& [key, state] : alerts_) {
+    if (all.size() == most) break;
+    if (!happened(state.alert.raised) && !happened(state.alert.resolved)) all.push_back(state.alert);
+  }
+  return all;
+}
+
+void AlertBook::not_mailed(const std::vector<Alert>& alerts) {
+  for (const Alert& alert : alerts) {
+    const auto found = alerts_.find(Key(alert.kind, alert.subject));
+    if (found == alerts_.end() || happened(found->second.alert.resolved)) continue;
+    found->second.alert.mailed = SystemTime{};
+    found->second.dirty = true;
+  }
 }
 
 }  // namespace sealpost::tlsrpt

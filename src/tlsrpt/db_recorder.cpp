@@ -41,14 +41,27 @@ void DbRecorder::round(std::vector<SessionRecord>& records) {
   for (const SessionRecord& record : records) {
     if (counting) left_out += pending_.add(record) ? 0u : 1u;
     if (seen_.size() < Pending::most_kinds) note_certificate(seen_, record);
+    if (!note_refusal(refused_, record))
+      log::warning("refusal_not_counted", {{"domain", record.recipient_domain}});
     if (observer_) observer_(record);
   }
   if (left_out > 0) lose(left_out, "tlsrpt.db cannot be written, and memory holds all the kinds it may");
   flush();
 }
 
+// What our own demands ended is a matter of lists, not of reports: what the database refuses for itself is given up.
+void DbRecorder::flush_refusals() {
+  if (refused_.empty()) return;
+  const auto kept = Refusals(store_).keep(refused_);
+  const bool refused =
+      !kept && store_.file().is_open() && store_.file().trouble() <= sqlite::Trouble::refused;
+  if (refused) log::error("tlsrpt_refusals_not_kept", {{"why", kept.error().detail}});
+  if (kept || refused) refused_.clear();
+}
+
 // What cannot be written stays and is tried again each second; only what the database refuses for itself is given up.
 void DbRecorder::flush() {
+  flush_refusals();
   if (!seen_.empty()) {
     const auto kept = Certificates(store_).keep(seen_);
     const bool refused =

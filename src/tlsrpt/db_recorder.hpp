@@ -15,6 +15,7 @@
 #include "tlsrpt/certificates.hpp"
 #include "tlsrpt/pending.hpp"
 #include "tlsrpt/recorder.hpp"
+#include "tlsrpt/refusals.hpp"
 #include "tlsrpt/store_access.hpp"
 
 namespace sealpost::tlsrpt {
@@ -37,6 +38,7 @@ class DbRecorder final : public Recorder, public StoreAccess {
   void post(std::function<void(Store&)> work) override { thread_.post(std::move(work)); }
   void round(std::vector<SessionRecord>& records);
   void flush();
+  void flush_refusals();
   void lose(std::size_t sessions, std::string_view why);
 
   Store store_;
@@ -46,6 +48,7 @@ class DbRecorder final : public Recorder, public StoreAccess {
   Observer observer_;
   Pending pending_;
   SeenCertificates seen_;
+  SeenRefusals refused_;
   sqlite::WriterThread<SessionRecord, Store> thread_;  // last: uses the rest
 };
 

@@ -176,6 +176,16 @@ Expected<std::vector<ReportJob>> Jobs::of_domain(const std::string& domain, std:
                 {domain}, -1, most);
 }
 
+Expected<std::size_t> Jobs::domains_of(const std::string& day, const std::string& domain) {
+  auto query =
+      store_.statement("SELECT count(DISTINCT domain) FROM policy WHERE day=?1 AND (?2='' OR domain=?2)");
+  if (!query) return query.error();
+  bind_text(query->get(), 1, day);
+  bind_text(query->get(), 2, domain);
+  if (sqlite3_step(query->get()) != SQLITE_ROW) return store_.failure("count domains");
+  return static_cast<std::size_t>(count_column(query->get(), 0));
+}
+
 Expected<std::vector<ReportJob>> Jobs::of_day(const std::string& day, const std::string& domain,
                                               std::size_t most) {
   return select("SELECT " JOB_COLUMNS

@@ -50,6 +50,8 @@ class Jobs {
   // (T-45). Those that failed count too: a victim's server may well refuse them.
   Expected<std::uint64_t> tried_at(const ReportJob& job, std::uint64_t most);
   Expected<std::vector<ReportJob>> of_domain(const std::string& domain, std::size_t most);
+  Expected<std::size_t> domains_of(const std::string& day,
+                                   const std::string& domain);  // with sessions that day
   // `domain` empty: all.
   Expected<std::vector<ReportJob>> of_day(const std::string& day, const std::string& domain,
                                           std::size_t most);

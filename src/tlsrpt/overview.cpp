@@ -15,17 +15,32 @@ struct Queries {
   const char* lines;     // of day ?1, domain ?2 and organization ?3 (empty: any), ?4 at most
   const char* worst;     // of day ?1, domain ?2, organization ?3 and type ?4
   const char* sums;      // the same
+  const char* days;      // ?1 to ?2, domain ?3, organization ?4 (empty: any): sums of each day
 };
 
+// What our own demands ended stands beside the policies, under a type of its own (refusals.hpp).
 constexpr Queries to_them = {
-    "SELECT max(day) FROM policy WHERE day<?1",
-    "SELECT '', domain, type, sum(success), sum(failure) FROM policy WHERE day=?1 AND (?2='' OR domain=?2) "
-    "AND ?3='' "
+    "SELECT max(day) FROM (SELECT max(day) AS day FROM policy WHERE day<?1 UNION ALL "
+    "SELECT max(day) FROM refusal WHERE day<?1)",
+    "SELECT '', domain, type, sum(success), sum(failure) FROM (SELECT domain, type, success, failure FROM "
+    "policy "
+    "WHERE day=?1 AND (?2='' OR domain=?2) UNION ALL SELECT domain, 'own-rule', 0, count FROM refusal "
+    "WHERE day=?1 AND (?2='' OR domain=?2)) WHERE ?3='' "
     "GROUP BY domain, type ORDER BY sum(sum(failure)) OVER (PARTITION BY domain) DESC, domain, type LIMIT ?4",
-    "SELECT f.result_type, f.reason_code, f.mx_host FROM policy p JOIN failure f ON f.policy=p.id "
-    "WHERE p.day=?1 AND p.domain=?2 AND ?3='' AND p.type=?4 GROUP BY 1, 2, 3 ORDER BY sum(f.count) DESC, 1, "
-    "3 LIMIT 1",
-    "SELECT sum(success), sum(failure) FROM policy WHERE day=?1 AND domain=?2 AND ?3='' AND type=?4",
+    "SELECT result_type, reason_code, mx_host FROM (SELECT f.result_type, f.reason_code, f.mx_host, f.count "
+    "FROM policy p JOIN failure f ON f.policy=p.id WHERE p.day=?1 AND p.domain=?2 AND p.type=?4 UNION ALL "
+    "SELECT result_type, reason_code, mx_host, count FROM refusal WHERE day=?1 AND domain=?2 AND "
+    "?4='own-rule') "
+    "WHERE ?3='' GROUP BY 1, 2, 3 ORDER BY sum(count) DESC, 1, 3 LIMIT 1",
+    "SELECT sum(success), sum(failure) FROM (SELECT success, failure FROM policy WHERE day=?1 AND domain=?2 "
+    "AND "
+    "type=?4 UNION ALL SELECT 0, count FROM refusal WHERE day=?1 AND domain=?2 AND ?4='own-rule') WHERE "
+    "?3=''",
+    "SELECT day, sum(success), sum(failure), sum(refused) FROM (SELECT day, success, failure, 0 AS refused "
+    "FROM policy "
+    "WHERE day>=?1 AND day<=?2 AND domain=?3 UNION ALL SELECT day, 0, 0, count FROM refusal WHERE day>=?1 "
+    "AND "
+    "day<=?2 AND domain=?3) WHERE ?4='' GROUP BY day ORDER BY day",
 };
 
 constexpr Queries to_us = {
@@ -41,6 +56,9 @@ constexpr Queries to_us = {
     "GROUP BY 1, 2, 3 ORDER BY sum(f.count) DESC, 1, 3 LIMIT 1",
     "SELECT sum(p.success), sum(p.failure) FROM received_report r JOIN received_policy p ON p.report=r.id "
     "WHERE r.day=?1 AND p.domain=?2 AND r.organization=?3 AND p.type=?4",
+    "SELECT r.day, sum(p.success), sum(p.failure), 0 FROM received_report r JOIN received_policy p ON "
+    "p.report=r.id WHERE r.day>=?1 AND r.day<=?2 AND p.domain=?3 AND (?4='' OR r.organization=?4) "
+    "GROUP BY r.day ORDER BY r.day",
 };
 
 const Queries& queries_for(Way way) noexcept { return way == Way::to_them ? to_them : to_us; }
@@ -170,9 +188,16 @@ Expected<std::vector<OverviewLine>> overview(Store& store, const OverviewFilter&
   Reader reader(store, filter.way);
   if (auto prepared = reader.prepare(); !prepared) return prepared.error();
   std::vector<OverviewLine> all;
+<<<<<<< HEAD
   Expected<std::string> day = filter.day.empty() ? reader.day_before_this(after_all_days) : filter.day;
   while (day && !day->empty() && all.size() < filter.most) {
     auto lines = reader.of_day(*day, filter, filter.most - all.size());
+=======
+  const std::string after = filter.to.empty() ? after_all_days : filter.to + "~";  // sorts behind that day
+  std::string day = filter.day.empty() ? reader.day_before_this(after) : filter.day;
+  while (!day.empty() && day >= filter.from && all.size() < filter.most) {
+    auto lines = reader.of_day(day, filter, filter.most - all.size());
+>>>>>>> 8aa1067 (Show what our own rules ended and how days went; say what alerts wait for; report send returns at once)
     if (!lines) return lines.error();
     for (OverviewLine& line : *lines) {
       if (auto added = reader.add_worst(line); !added) return added.error();
@@ -204,6 +229,27 @@ Expected<std::string> newest_day(Store& store, Way way, const std::string& domai
     if (!lines->empty()) break;
   }
   return day;
+}
+
+Expected<std::vector<DaySums>> sums_of_days(Store& store, const OverviewFilter& filter) {
+  auto query = store.statement(queries_for(filter.way).days);
+  if (!query) return query.error();
+  bind_text(query->get(), 1, filter.from);
+  bind_text(query->get(), 2, filter.to);
+  bind_text(query->get(), 3, filter.domain);
+  bind_text(query->get(), 4, filter.organization);
+  std::vector<DaySums> all;
+  int step = SQLITE_ROW;
+  while ((step = sqlite3_step(query->get())) == SQLITE_ROW) {
+    DaySums sums;
+    sums.day = column_text(query->get(), 0);
+    sums.sums.success = count_column(query->get(), 1);
+    sums.sums.failure = count_column(query->get(), 2);
+    sums.refused = count_column(query->get(), 3);
+    all.push_back(std::move(sums));
+  }
+  if (step != SQLITE_DONE) return store.failure("read days");
+  return all;
 }
 
 Expected<Sums> sums_before(Store& store, Way way, const OverviewLine& line) {

@@ -38,6 +38,7 @@ struct OverviewLine {
 struct OverviewFilter {
   Way way = Way::to_them;
   std::string day, domain, organization;  // empty: any
+  std::string from, to;                   // days, both included; empty: no end
   std::size_t most = 1000;
 };
 
@@ -46,6 +47,15 @@ Expected<std::vector<OverviewLine>> overview(Store& store, const OverviewFilter&
 
 // The newest day with sessions of `domain`; empty: none.
 Expected<std::string> newest_day(Store& store, Way way, const std::string& domain);
+
+// One day of one domain, all policies together; a session that met two of them counts twice.
+struct DaySums {
+  std::string day;
+  Sums sums;
+  std::uint64_t refused = 0;  // ended by our own demands; counted as a success besides, or not at all
+};
+// Days with sessions of filter.domain between filter.from and filter.to, oldest first.
+Expected<std::vector<DaySums>> sums_of_days(Store& store, const OverviewFilter& filter);
 
 // Of one organization, domain and policy type in the seven days before `day`.
 Expected<Sums> sums_before(Store& store, Way way, const OverviewLine& line);

@@ -20,6 +20,7 @@ constexpr std::size_t attempts_at_once = 8;
 constexpr unsigned most_failures_in_a_row = 3;
 constexpr auto look_again = 1min;
 constexpr std::size_t most_shown = 100'000;
+constexpr std::string_view unsigned_cause = "TLS reports by mail";
 
 std::string summary_of(const std::vector<PolicyCount>& policies) {
   std::string text;
@@ -48,7 +49,13 @@ Sender::Sender(event::Loop& loop, StoreAccess& store, dns::Resolver& resolver, h
       outbox_(outbox),
       settings_(std::move(settings)),
       signers_(std::move(signers)),
-      planner_(loop, store, resolver, settings_) {}
+      planner_(loop, store, resolver, settings_),
+      background_(loop) {}
+
+void Sender::set_signers(std::vector<DkimSigner> signers) {
+  signers_ = std::move(signers);
+  if (health_ != nullptr && !signers_.empty()) health_->clear(unsigned_cause);
+}
 
 std::string Sender::submitter() const {
   const auto at = settings_.identity.contact.rfind('@');
@@ -93,10 +100,14 @@ event::Task<Sender::HandedOver> Sender::post(const ReportTarget& target, std::st
 event::Task<Sender::HandedOver> Sender::mail(const ReportJob& job, const ReportTarget& target,
                                              std::string report_id, std::string packed, std::string summary) {
   // R20: a MUST. Receivers drop what is not signed, so it waits for a key like for a receiver that is down.
-  if (signers_.empty())
+  if (signers_.empty()) {
+    if (health_ != nullptr)
+      health_->raise(unsigned_cause, "no key signs them, so they wait; after 24 hours they are given up",
+                     "configure [dkim], or set tls_rpt.send = false");
     co_return Error(
         Errc::unavailable,
         "a report by mail must be DKIM-signed (RFC 8460 section 3), and no [dkim] key is configured");
+  }
   ReportMail mail;
   mail.from = settings_.from;
   mail.to = target.address;
@@ -275,6 +286,46 @@ event::Task<Expected<std::vector<ReportJob>>> Sender::send_now(std::string day, 
   };
   const Expected<List> after = co_await store_.ask<List>(loop_, std::move(query));
   co_return after;
+}
+
+event::Task<void> Sender::send_behind(std::string day, std::string domain) {
+  const auto sent = co_await send_now(day, domain);
+  if (!sent)
+    log::error("report_send_ended", {{"day", day}, {"domain", domain}, {"why", sent.error().detail}});
+  under_way_.erase({day, domain});
+}
+
+event::Task<Expected<Sender::UnderWay>> Sender::begin(std::string day, std::string domain) {
+  if (day >= to_utc_day(loop_.date()))
+    co_return Error(Errc::invalid,
+                    "the report of " + day + " is not complete before that day has ended (UTC)");
+  const bool all_of_it = under_way_.contains({day, std::string()});
+  if (!all_of_it && !under_way_.contains({day, domain})) {
+    if (under_way_.size() >= most_at_once)
+      co_return Error(Errc::unavailable, "reports of " + std::to_string(most_at_once) +
+                                             " days or domains are being sent already");
+    under_way_.emplace(day, domain);
+    background_.spawn(send_behind(day, domain));
+  }
+  auto so_far = co_await progress(std::move(day), std::move(domain));
+  co_return so_far;
+}
+
+event::Task<Expected<Sender::UnderWay>> Sender::progress(std::string day, std::string domain) {
+  std::function<Expected<UnderWay>(Store&)> query = [day, domain](Store& store) -> Expected<UnderWay> {
+    UnderWay found;
+    auto jobs = Jobs(store).of_day(day, domain, most_shown);
+    if (!jobs) return jobs.error();
+    found.jobs = std::move(*jobs);
+    const auto domains = Jobs(store).domains_of(day, domain);
+    if (!domains) return domains.error();
+    found.domains = *domains;
+    return found;
+  };
+  Expected<UnderWay> found = co_await store_.ask<UnderWay>(loop_, std::move(query));
+  if (found)
+    found->under_way = under_way_.contains({day, domain}) || under_way_.contains({day, std::string()});
+  co_return found;
 }
 
 }  // namespace sealpost::tlsrpt

@@ -74,7 +74,9 @@ class Reporter(Relay):
 
     def send_reports(self, day: int, *more: str) -> dict[str, dict]:
         """`report send` of a day that is over by the relay's clock: rows by target."""
-        rows = self.ask("report", "send", "--day", self.clock.day(day), "--now", *more)
+        answer = self.ask("report", "send", "--day", self.clock.day(day), "--now", "--wait", *more)
+        assert not answer["under_way"]
+        rows = answer["reports"]
         return {f"{row['domain']} {row['target']}": row for row in rows}
 
     def why(self, domain: str) -> list[dict]:

@@ -76,7 +76,7 @@ def test_list_and_show_say_what_failed_and_whom_to_ask(reader):
     assert worst["read-good.test"] == ""
     shown = reader.command("report", "show", "--domain", "read-expired.test").stdout
     assert "likely cause: it was not renewed" in shown
-    assert "what to do:   ask them to renew it" in shown
+    assert "what to do: ask them to renew it" in shown
     assert "Policy sts (enforce) of read-expired.test: 0 sessions ok, " in shown
     testing = reader.ask("report", "show", "--domain", "read-testing.test")["policies"][0]
     assert testing["policy_mode"] == "testing" and testing["failures"][0]["result_type"] == "certificate-host-mismatch"
@@ -192,7 +192,7 @@ def test_an_alert_is_told_at_once_survives_a_restart_and_ends(lab, tmp_path):
     relay.start()
 
     def alerts() -> list[tuple[str, str]]:
-        return [(a["kind"], a["subject"]) for a in relay.ask("report", "alerts")]
+        return [(a["kind"], a["subject"]) for a in relay.ask("report", "alerts")["open"]]
 
     def subjects() -> list[str]:
         return [m.message["Subject"] for m in lab.mail_of("read-desk.test")]
@@ -214,6 +214,41 @@ def test_an_alert_is_told_at_once_survives_a_restart_and_ends(lab, tmp_path):
         assert wait_for(lambda: len(subjects()) == 2, 30), subjects()
         assert subjects()[1] == "relay.home.test: 1 over"
         assert relay.ask("status")["alerts"]["open"] == 0
+    finally:
+        relay.kill()
+
+
+def test_what_our_own_rule_ends_is_shown_and_what_is_not_an_alert_yet_is_said(lab, tmp_path):
+    lab.change_all({"name": "read-ours", "certificate": "other-name"})
+    rule = {"name": "bank", "domains": ["read-ours.test"], "tls": "verify"}
+    relay = Relay(lab, tmp_path / "relay", partners=[rule], alerts={"after": "10m"})
+    relay.start()
+    try:
+        id = relay.submit("anna@home.test", "bob@read-ours.test", "Subject: x\r\n\r\nHello.\r\n")
+        relay.wait_deferred(id)
+        asked = lambda: relay.command("report", "show", "--domain", "read-ours.test")
+        assert wait_for(lambda: asked().returncode == 0, 15), asked().stderr
+        shown = asked().stdout
+        assert re.search(r"Our own demand, partner bank: \d+ sessions? ended by it, no mail went in them", shown), shown
+        assert "does not name mx1.read-ours.test" in shown
+        assert all(len(line) < 80 for line in shown.splitlines())
+        listed = relay.ask("report", "list", "--domain", "read-ours.test")[0]["policies"]
+        own = next(p for p in listed if p["policy_type"] == "own-rule")
+        assert own["failed_sessions"] >= 1 and own["worst"]["result_type"] == "certificate-host-mismatch"
+        # Their report has nothing of it: what they publish was complied with.
+        preview = relay.ask("report", "preview", "--domain", "read-ours.test")
+        assert [p["summary"]["total-failure-session-count"] for p in preview["policies"]] == [0]
+        alerts = relay.ask("report", "alerts")
+        assert alerts["open"] == [] and [a["subject"] for a in alerts["pending"]] == ["read-ours.test"]
+        said = relay.command("report", "alerts").stdout
+        assert "Not an alert yet" in said and "Nothing is wrong" not in said and "alerts.mail is not set" in said
+        assert relay.ask("status")["alerts"]["pending"] == 1
+        ranged = relay.command("report", "show", "--domain", "read-ours.test", "--day", "2020-01-01..")
+        assert "Our own demand" in ranged.stdout, ranged.stderr
+        assert relay.command("report", "show", "--domain", "read-ours.test", "--day", "2020-01-02..2020-01-01").returncode == 65
+        both = relay.command("--json", "report", "list", "--csv")
+        assert both.returncode == 64 and "--csv and --json" in both.stderr and not both.stdout
+        relay.command("queue", "remove", id)
     finally:
         relay.kill()
 
@@ -259,5 +294,5 @@ def test_the_documented_queries_run_while_the_relay_writes(reader):
     assert {r["mx_host"] for r in answer_to("mx_host, result_type, reason_code, sum(sessions)")} >= {"mx1.read-clear.test"}
     assert {r["mx_host"] for r in answer_to("c.expires")} == {"mx1.read-soon.test"}
     # The same, told without asking.
-    soon = [a for a in reader.ask("report", "alerts") if a["kind"] == "certificate"]
+    soon = [a for a in reader.ask("report", "alerts")["open"] if a["kind"] == "certificate"]
     assert [a["subject"] for a in soon] == ["mx1.read-soon.test"] and "expires in" in soon[0]["what"]

@@ -5,6 +5,7 @@
 
 #include "sending.hpp"
 #include "tlsrpt/alert_watch.hpp"
+#include "tlsrpt/received.hpp"
 
 using namespace sealpost;
 using namespace sealpost::tlsrpt;
@@ -22,9 +23,10 @@ struct Desk {
     book = std::make_shared<AlertBook>(settings);
     AlertMailSettings mail;
     mail.from = "postmaster@relay.home.example";
-    mail.to = "admin@home.example";
+    mail.to = mail_to;
     mail.hostname = "relay.home.example";
     watch = std::make_unique<AlertWatch>(loop, db, book, outbox, settings, mail, health);
+    if (looks_at_queue) watch->use_queue([this] { return waiting(); });
     scope = std::make_unique<event::TaskScope>(loop);
     scope->spawn(watch->run());
     loop.advance(0s);
@@ -63,6 +65,31 @@ struct Desk {
     record.judgement.results.push_back(result);
     see(record);
   }
+  event::Task<std::set<std::string>> waiting() { co_return queue; }
+  std::vector<Alert> pending() const { return book->pending(100); }
+  // A report of `organization` on `day` about home.example: `failed` sessions with an expired certificate.
+  void reports(const std::string& organization, const std::string& day, std::uint64_t ok,
+               std::uint64_t failed) {
+    ReceivedReport report;
+    report.organization = organization;
+    report.report_id = organization + day;
+    report.day = day;
+    report.domain = "home.example";
+    ReceivedPolicy policy;
+    policy.domain = "home.example";
+    policy.type = "sts";
+    policy.success = ok;
+    policy.failure = failed;
+    if (failed > 0) {
+      ReceivedFailure failure;
+      failure.detail.result_type = "certificate-expired";
+      failure.detail.mx_host = "mx.home.example";
+      failure.count = failed;
+      policy.failures.push_back(failure);
+    }
+    report.policies.push_back(policy);
+    REQUIRE(Received(db.store()).add(report, "", loop.wall()).value() == Added::taken);
+  }
   std::size_t mails() const { return outbox.mails.size(); }
   std::string last() const { return outbox.mails.empty() ? "" : outbox.mails.back().second; }
   std::uint64_t open() const { return book->counters().open.load(); }
@@ -72,6 +99,9 @@ struct Desk {
   DirectStore db;
   FakeOutbox outbox;
   AlertSettings settings;
+  std::string mail_to = "admin@home.example";
+  bool looks_at_queue = false;
+  std::set<std::string> queue;
   Health health;
   std::shared_ptr<AlertBook> book;
   std::unique_ptr<AlertWatch> watch;
@@ -257,4 +287,107 @@ TEST_CASE("what is not well with the relay is an alert until it is over") {
   desk.loop.advance(1min);
   CHECK(desk.outbox.mails.size() == 2);
   CHECK(holds(desk.last(), "OVER: database evidence.db"));
+}
+
+TEST_CASE("inside `after` a failure is pending, and said to be") {
+  Desk desk;
+  desk.fails("b.example");
+  desk.loop.advance(1min);
+  REQUIRE(desk.pending().size() == 1);
+  CHECK(desk.pending()[0].subject == "b.example");
+  CHECK(desk.book->open(10).empty());
+  desk.loop.advance(2min);
+  CHECK(desk.pending().empty());
+  CHECK(desk.book->open(10).size() == 1);
+}
+
+TEST_CASE("an alert that nobody could be mailed is mailed once there is somebody") {
+  Desk desk;
+  desk.mail_to.clear();
+  desk.restart();
+  desk.fails("b.example");
+  desk.loop.advance(5min);
+  CHECK(desk.open() == 1);
+  CHECK(desk.mails() == 0);
+  desk.mail_to = "admin@home.example";
+  desk.restart();
+  desk.loop.advance(1min);
+  REQUIRE(desk.mails() == 1);
+  CHECK(holds(desk.last(), "SINCE 2026-01-05T05:00:00Z: b.example"));
+  desk.loop.advance(1h);
+  CHECK(desk.mails() == 1);
+}
+
+TEST_CASE("a mail that could not be queued is tried again") {
+  Desk desk;
+  desk.outbox.refuses = 3;
+  desk.fails("b.example");
+  desk.loop.advance(10min);
+  CHECK(desk.mails() == 1);
+  CHECK(desk.outbox.refuses == 0);
+}
+
+TEST_CASE("where no mail waits any more, as after a bounce, an alert of deliveries is over") {
+  Desk desk;
+  desk.looks_at_queue = true;
+  desk.restart();
+  desk.queue = {"b.example"};
+  desk.fails("b.example");
+  desk.fails("c.example");  // its mail is gone before it is an alert
+  desk.loop.advance(10min);
+  CHECK(desk.open() == 1);
+  CHECK(desk.mails() == 1);
+  desk.queue.clear();
+  desk.loop.advance(1min);
+  CHECK(desk.open() == 1);  // it may be between two lanes
+  desk.queue = {"b.example"};
+  desk.loop.advance(10min);
+  CHECK(desk.open() == 1);
+  desk.queue.clear();
+  desk.loop.advance(4min);
+  CHECK(desk.open() == 0);
+  CHECK(desk.mails() == 2);
+  CHECK(holds(desk.last(), "no mail waits for it any more"));
+  desk.fails("b.example");  // new mail, the old fault
+  desk.queue = {"b.example"};
+  desk.loop.advance(10min);
+  CHECK(desk.open() == 1);
+}
+
+TEST_CASE("what others report of us is an alert when two say so, or one that got nothing through") {
+  Desk desk;
+  desk.reports("North", "2026-01-04", 10, 2);
+  desk.loop.advance(1min);
+  CHECK(desk.open() == 0);
+  SUBCASE("two") {
+    desk.reports("South", "2026-01-03", 7, 1);
+    desk.reports("West", "2026-01-04", 7, 9);
+    desk.loop.advance(1min);
+    REQUIRE(desk.open() == 1);
+    const Alert alert = desk.book->open(1).front();
+    CHECK(alert.subject == "home.example certificate-expired");
+    CHECK(alert.what ==
+          "mail to home.example: certificate of mx.home.example expired (its date is not known); "
+          "3 reporters say so (North, South, West): 12 sessions, last on 2026-01-04");
+    CHECK(alert.how == "renew it, then reload the mail server on mx.home.example");
+    CHECK(holds(desk.last(), "Subject: relay.home.example: 1 problem\r\n"));
+    // A newer report of each of them without the failure ends it.
+    desk.reports("North", "2026-01-05", 10, 0);
+    desk.reports("South", "2026-01-05", 10, 0);
+    desk.loop.advance(1min);
+    CHECK(desk.open() == 0);
+  }
+  SUBCASE("one that got nothing through") {
+    desk.reports("South", "2026-01-04", 0, 1);
+    desk.loop.advance(1min);
+    CHECK(desk.open() == 1);
+    desk.loop.advance(4 * 24h);  // and no report says so any more
+    CHECK(desk.open() == 0);
+  }
+  SUBCASE("history that is read in") {
+    desk.reports("South", "2025-12-04", 0, 100);
+    desk.reports("West", "2025-12-04", 0, 100);
+    desk.loop.advance(1min);
+    CHECK(desk.open() == 0);
+  }
 }

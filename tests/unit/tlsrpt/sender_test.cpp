@@ -280,3 +280,47 @@ TEST_CASE("report send of one domain leaves the others alone, and refuses a day 
   CHECK(again);
   CHECK(world.outbox.mails.size() == 1);
 }
+
+TEST_CASE("report send returns at once, with what is under way; a second call begins nothing") {
+  World world;
+  for (int i = 0; i < 120; ++i) {
+    const std::string domain = "d" + std::to_string(i) + ".example";
+    world.counted(domain);
+    world.publishes(domain, "v=TLSRPTv1; rua=https://h" + std::to_string(i) + ".example/in");
+    world.has_address("h" + std::to_string(i) + ".example");
+  }
+  world.http.takes = 10s;  // each
+  const auto early = event::run_until_done(world.loop, world.sender->begin("2026-01-05", ""));
+  REQUIRE_FALSE(early);
+  CHECK(early.error().code == Errc::invalid);
+  const SystemTime before = world.loop.wall();
+  const auto begun = event::run_until_done(world.loop, world.sender->begin(World::yesterday, ""));
+  REQUIRE(begun);
+  CHECK(world.loop.wall() - before < 1s);
+  CHECK(begun->under_way);
+  CHECK(begun->domains == 120);
+  world.loop.advance(30s);
+  const auto again = event::run_until_done(world.loop, world.sender->begin(World::yesterday, "d7.example"));
+  CHECK(again->under_way);  // as part of the day
+  CHECK(again->domains == 1);
+  world.loop.advance(5min);
+  const auto after = event::run_until_done(world.loop, world.sender->progress(World::yesterday, ""));
+  CHECK_FALSE(after->under_way);
+  CHECK(after->jobs.size() == 120);
+  for (const ReportJob& job : after->jobs) CHECK(job.state == JobState::sent);
+  CHECK(world.http.requests.size() == 120);
+}
+
+TEST_CASE("R20 reports that wait for a key are a trouble of the relay until there is one") {
+  World world;
+  Health health;
+  world.sender->use_health(health);
+  world.sender->set_signers({});
+  world.counted("b.example");
+  world.publishes("b.example", "v=TLSRPTv1; rua=mailto:r@c.example");
+  world.run_for(1min);
+  REQUIRE(health.list().size() == 1);
+  CHECK(health.list()[0].cause == "TLS reports by mail");
+  world.sender->set_signers({World::signer()});
+  CHECK(health.well());
+}

@@ -62,10 +62,15 @@ class FakeHttp final : public http::Client {
 class FakeOutbox final : public Outbox {
  public:
   event::Task<Expected<std::string>> queue(std::string, std::string to, std::string text) override {
+    if (refuses > 0) {
+      --refuses;
+      co_return Error(Errc::unavailable, "the journal is full");
+    }
     mails.emplace_back(std::move(to), std::move(text));
     co_return std::string("01K");
   }
   std::vector<std::pair<std::string, std::string>> mails;
+  int refuses = 0;  // so many times
 };
 
 // It is 2026-01-05 05:00 UTC; sessions are of the day before.
