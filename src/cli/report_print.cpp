@@ -83,7 +83,8 @@ void print_days(const Json& days) {
             << (refused ? "; own rule: ended by a demand of ours, counted ok or not at all" : "") << '\n';
 }
 
-void print_failures(const Json& failures) {
+// `own`: of a demand of ours, which no report has.
+void print_failures(const Json& failures, bool own) {
   for (const Json& failure : failures) {
     std::string host = text_of(failure, "mx_host");
     if (const std::string ip = text_of(failure, "receiving_ip"); !ip.empty()) host += " [" + ip + "]";
@@ -95,11 +96,10 @@ void print_failures(const Json& failures) {
       std::cout << folded("likely cause: " + cause, "    ");
     if (const std::string remedy = text_of(failure, "remedy"); !remedy.empty())
       std::cout << folded("what to do: " + remedy, "    ");
-    std::cout << "    in the report: " << text_of(failure, "result_type");
-    if (const std::string reason = text_of(failure, "reason_code"); !reason.empty())
-      std::cout << ", " << reason;
-    if (!host.empty()) std::cout << ", at " << host;
-    std::cout << '\n';
+    std::string words = (own ? "recorded as: " : "in the report: ") + text_of(failure, "result_type");
+    if (const std::string reason = text_of(failure, "reason_code"); !reason.empty()) words += ", " + reason;
+    if (!host.empty()) words += ", at " + host;
+    std::cout << folded(words, "    ");
   }
 }
 
@@ -158,7 +158,7 @@ void print_show(const Json& answer) {
                 << " ended by it, no mail went in them\n";
       if (from == to && text_of(policy, "trend") != "first")
         std::cout << "  " << trend_in_words(policy) << '\n';
-      print_failures(policy.at("failures"));
+      print_failures(policy.at("failures"), true);
       continue;
     }
     std::cout << "\nPolicy " << text_of(policy, "policy_type");
@@ -171,7 +171,7 @@ void print_show(const Json& answer) {
     if (from == to) std::cout << "; " << trend_in_words(policy);
     std::cout << '\n';
     for (const Json& line : policy.at("policy")) std::cout << "    " << line.get<std::string>() << '\n';
-    print_failures(policy.at("failures"));
+    print_failures(policy.at("failures"), false);
   }
 }
 

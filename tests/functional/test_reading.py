@@ -177,7 +177,7 @@ def test_every_report_of_an_mbox_and_of_a_zip_is_taken_and_what_is_not_is_named(
     done = reader.command("report", "read", *(tmp_path / n for n in ("all.mbox", "two.zip", "next-day.json", "other.json")))
     assert done.returncode == 65
     assert "4 files: 18 reports taken, 0 known already, 2 refused" in done.stdout, (done.stdout, done.stderr)
-    assert "all.mbox, message 16, a!home.test!1!2.json.gz: refused: not a complete gzip file" in done.stderr
+    assert "all.mbox, message 16: refused: not a complete gzip file" in done.stderr
     assert "other.json: refused: another report of Noord B.V. with this id, domain and range" in done.stderr
     assert "two.zip, b.json: taken: Noord B.V. on home.test, 2026-03-01" in done.stdout
     answer = json.loads(reader.command("--json", "report", "read", tmp_path / "all.mbox").stdout)
@@ -230,7 +230,7 @@ def test_what_our_own_rule_ends_is_shown_and_what_is_not_an_alert_yet_is_said(la
         assert wait_for(lambda: asked().returncode == 0, 15), asked().stderr
         shown = asked().stdout
         assert re.search(r"Our own demand, partner bank: \d+ sessions? ended by it, no mail went in them", shown), shown
-        assert "does not name mx1.read-ours.test" in shown
+        assert "does not name mx1.read-ours.test" in " ".join(shown.split())
         assert all(len(line) < 80 for line in shown.splitlines())
         listed = relay.ask("report", "list", "--domain", "read-ours.test")[0]["policies"]
         own = next(p for p in listed if p["policy_type"] == "own-rule")
