@@ -188,16 +188,10 @@ Expected<std::vector<OverviewLine>> overview(Store& store, const OverviewFilter&
   Reader reader(store, filter.way);
   if (auto prepared = reader.prepare(); !prepared) return prepared.error();
   std::vector<OverviewLine> all;
-<<<<<<< HEAD
-  Expected<std::string> day = filter.day.empty() ? reader.day_before_this(after_all_days) : filter.day;
-  while (day && !day->empty() && all.size() < filter.most) {
-    auto lines = reader.of_day(*day, filter, filter.most - all.size());
-=======
   const std::string after = filter.to.empty() ? after_all_days : filter.to + "~";  // sorts behind that day
-  std::string day = filter.day.empty() ? reader.day_before_this(after) : filter.day;
-  while (!day.empty() && day >= filter.from && all.size() < filter.most) {
-    auto lines = reader.of_day(day, filter, filter.most - all.size());
->>>>>>> 8aa1067 (Show what our own rules ended and how days went; say what alerts wait for; report send returns at once)
+  Expected<std::string> day = filter.day.empty() ? reader.day_before_this(after) : filter.day;
+  while (day && !day->empty() && *day >= filter.from && all.size() < filter.most) {
+    auto lines = reader.of_day(*day, filter, filter.most - all.size());
     if (!lines) return lines.error();
     for (OverviewLine& line : *lines) {
       if (auto added = reader.add_worst(line); !added) return added.error();
