@@ -62,6 +62,8 @@ event::Task<void> Receiver::converse(std::unique_ptr<event::Stream> stream) {
     static_cast<void>(said);
     co_return;
   }
+  // Long enough for its policy to change under an attempt (T-15).
+  if (host_.name.ends_with(World::turning)) co_await event::sleep_for(world_.loop, rng_.time(5s, 1min));
   session.reply("220 " + host_.name + " ESMTP");
   for (;;) {
     event::Line line;
