@@ -2,7 +2,9 @@
 #include "admin/control_server.hpp"
 
 #include <event2/buffer.h>
+#include <event2/bufferevent.h>
 #include <event2/http.h>
+#include <event2/listener.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -10,9 +12,11 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "base/handles.hpp"
 #include "base/log.hpp"
+#include "base/process.hpp"
 #include "event/wait.hpp"
 
 namespace sealpost::admin {
@@ -23,6 +27,8 @@ constexpr ev_ssize_t most_body = 16 << 20;  // a report of 10 MiB as base64; onl
 constexpr ev_ssize_t most_headers = 16 << 10;
 constexpr std::size_t most_requests = 64;
 constexpr auto handler_deadline = 60s;
+constexpr auto at_work = 70s;  // what a client may be silent while its handler works
+constexpr auto look_every = 5s;
 
 sockaddr_un address_of(const std::string& path) {
   sockaddr_un address{};
@@ -51,9 +57,9 @@ Expected<void> make_room(const std::string& path, const sockaddr_un& address) {
     ucred peer{};
     socklen_t size = sizeof peer;
     const bool known = ::getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid > 0;
-    return refused(
-        "another process answers there" + (known ? ": pid " + std::to_string(peer.pid) : std::string()),
-        Errc::exists);
+    return refused("another process answers there" +
+                       (known ? ": " + process_in_words(std::to_string(peer.pid)) : std::string()),
+                   Errc::exists);
   }
   if (errno == EAGAIN) return refused("another process listens there, and is busy", Errc::exists);
   if (errno != ECONNREFUSED)
@@ -65,11 +71,21 @@ Expected<void> make_room(const std::string& path, const sockaddr_un& address) {
 
 Error last_error(const std::string& what) { return Error(Errc::io, what + ": " + std::strerror(errno)); }
 
+timeval in_timeval(Duration duration) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(duration);
+  timeval value{};
+  value.tv_sec = static_cast<decltype(value.tv_sec)>(seconds.count());
+  value.tv_usec = static_cast<decltype(value.tv_usec)>(
+      std::chrono::duration_cast<std::chrono::microseconds>(duration - seconds).count());
+  return value;
+}
+
 void reply(evhttp_request* request, const Answer& answer) {
   evbuffer* body = evhttp_request_get_output_buffer(request);
   const std::string text = answer.body.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
   evbuffer_add(body, text.data(), text.size());
   evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type", "application/json");
+  evhttp_add_header(evhttp_request_get_output_headers(request), "Connection", "close");
   evhttp_send_reply(request, answer.status, answer.status < 400 ? "OK" : "Error", nullptr);
 }
 
@@ -88,22 +104,75 @@ struct ControlServer::Pending {
   evhttp_request* request;
 };
 
-ControlServer::ControlServer(event::EventLoop& loop)
-    : loop_(loop), http_(evhttp_new(loop.base())), scope_(loop) {
+ControlServer::ControlServer(event::EventLoop& loop, ControlLimits limits)
+    : loop_(loop), http_(evhttp_new(loop.base())), limits_(limits), scope_(loop) {
   evhttp_set_allowed_methods(http_.get(), EVHTTP_REQ_POST);
   evhttp_set_max_body_size(http_.get(), most_body);
   evhttp_set_max_headers_size(http_.get(), most_headers);
-  evhttp_set_timeout(http_.get(), 70);
+  const timeval idle = in_timeval(limits_.idle_time);
+  evhttp_set_timeout_tv(http_.get(), &idle);
   evhttp_set_gencb(http_.get(), &ControlServer::on_request, this);
+  evhttp_set_bevcb(http_.get(), &ControlServer::on_connection, this);
 }
 
 ControlServer::~ControlServer() {
   scope_.cancel();
   http_.reset();
   if (path_.empty()) return;
+  if (is_ours()) ::unlink(path_.c_str());  // not what another one has put there meanwhile
+}
+
+bool ControlServer::is_ours() const {
   struct stat now {};
-  const bool ours = ::lstat(path_.c_str(), &now) == 0 && now.st_dev == device_ && now.st_ino == inode_;
-  if (ours) ::unlink(path_.c_str());  // not what another one has put there meanwhile
+  return ::lstat(path_.c_str(), &now) == 0 && now.st_dev == device_ && now.st_ino == inode_;
+}
+
+event::Task<void> ControlServer::keep(Health& health) {
+  for (;;) {
+    co_await event::sleep_for(loop_, look_every);
+    if (path_.empty() || is_ours()) {
+      health.clear("control socket");
+      continue;
+    }
+    const auto again = listen(path_);
+    if (again) {
+      log::warning("control_socket_made_again", {{"path", path_}, {"why", "it was deleted"}});
+      health.clear("control socket");
+    } else {
+      health.raise("control socket", again.error().detail + "; no command reaches the relay",
+                   "take away what is there; the socket is made again by itself");
+    }
+  }
+}
+
+// Counted here, because here alone libevent tells of a new connection. Null: it makes the buffers itself.
+bufferevent* ControlServer::on_connection(event_base*, void* self_pointer) {
+  auto& self = *static_cast<ControlServer*>(self_pointer);
+  if (!std::exchange(self.counting_, true)) self.scope_.spawn(self.count_windows());
+  ++self.unanswered_[0];
+  if (self.unanswered_[0] + self.unanswered_[1] >= self.limits_.idle && self.bound_ != nullptr) {
+    evconnlistener_disable(evhttp_bound_socket_get_listener(self.bound_));
+    self.paused_ = true;
+  }
+  return nullptr;
+}
+
+void ControlServer::answered() {
+  std::size_t& from = unanswered_[1] > 0 ? unanswered_[1] : unanswered_[0];
+  if (from > 0) --from;
+}
+
+// While there are connections without an answer.
+event::Task<void> ControlServer::count_windows() {
+  while (unanswered_[0] + unanswered_[1] > 0 || paused_) {
+    co_await event::sleep_for(loop_, limits_.idle_time);
+    unanswered_[1] = std::exchange(unanswered_[0], 0);
+    if (paused_ && unanswered_[1] < limits_.idle && bound_ != nullptr) {
+      evconnlistener_enable(evhttp_bound_socket_get_listener(bound_));
+      paused_ = false;
+    }
+  }
+  counting_ = false;
 }
 
 Expected<void> ControlServer::listen(const std::string& path) {
@@ -114,18 +183,22 @@ Expected<void> ControlServer::listen(const std::string& path) {
   if (auto room = make_room(path, address); !room) return room;
   const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return last_error("control socket");
-  const mode_t before = ::umask(0177);  // born 0600
-  const bool bound = ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-  ::umask(before);
+  // Born 0600: the name gets the mode of the socket. A umask would be that of all threads.
+  const bool bound =
+      ::fchmod(fd, 0600) == 0 && ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
   if (!bound || ::listen(fd, 64) != 0) {
     Error error = last_error("control socket " + path);
     ::close(fd);
     return error;
   }
-  if (evhttp_accept_socket(http_.get(), fd) != 0) {
+  evhttp_bound_socket* const accepting = evhttp_accept_socket_with_handle(http_.get(), fd);
+  if (accepting == nullptr) {
     ::close(fd);
     return Error(Errc::io, "control socket " + path + ": cannot serve it");
   }
+  if (bound_ != nullptr) evhttp_del_accept_socket(http_.get(), bound_);
+  bound_ = accepting;
+  paused_ = false;
   path_ = path;
   struct stat made {};
   if (::lstat(path.c_str(), &made) == 0) {
@@ -141,6 +214,7 @@ void ControlServer::handle(std::string name, Handler handler) {
 
 void ControlServer::on_request(evhttp_request* request, void* self_pointer) {
   auto& self = *static_cast<ControlServer*>(self_pointer);
+  self.answered();  // now, or within the handler's deadline
   const std::string_view uri = evhttp_request_get_uri(request);
   constexpr std::string_view prefix = "/v1/";
   const auto handler =
@@ -156,6 +230,8 @@ void ControlServer::on_request(evhttp_request* request, void* self_pointer) {
   Json arguments = size == 0 ? Json::object() : Json::parse(bytes, bytes + size, nullptr, false);
   if (!arguments.is_object()) return reply(request, Answer(400, "the request is not a JSON object"));
 
+  const timeval patience = in_timeval(at_work);
+  evhttp_connection_set_timeout_tv(evhttp_request_get_connection(request), &patience);
   auto pending = std::make_shared<Pending>(request);
   ++self.open_requests_;
   evhttp_connection_set_closecb(

@@ -8,6 +8,8 @@
 
 #include <sys/types.h>
 
+#include <array>
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -15,12 +17,16 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/health.hpp"
 #include "event/event_loop.hpp"
 #include "event/task.hpp"
 #include "event/wait.hpp"
 #include "sealpost/expected.hpp"
 
+struct bufferevent;
+struct event_base;
 struct evhttp;
+struct evhttp_bound_socket;
 struct evhttp_request;
 
 namespace sealpost::admin {
@@ -36,18 +42,30 @@ struct Answer {
 
 using Handler = std::function<event::Task<Answer>(Json arguments)>;
 
+struct ControlLimits {
+  ControlLimits() = default;
+  std::size_t idle = 64;                         // connections that were not answered yet; further ones wait
+  Duration idle_time = std::chrono::seconds(5);  // without a word from the client
+};
+
 class ControlServer {
  public:
-  explicit ControlServer(event::EventLoop& loop);
+  explicit ControlServer(event::EventLoop& loop, ControlLimits limits = {});
   ~ControlServer();
   // Binds `path` (mode 0600). A dead socket of ours is replaced; anything else of that name stays as it is, and is
   // an error. Errc::exists: another process answers; named where the system tells.
   Expected<void> listen(const std::string& path);
   void handle(std::string name, Handler handler);
+  // For ever: makes the socket again when somebody has deleted it. `health` is told while something else has its name.
+  event::Task<void> keep(Health& health);
 
  private:
   struct Pending;
   static void on_request(evhttp_request* request, void* self);
+  static bufferevent* on_connection(event_base* base, void* self);
+  void answered();
+  event::Task<void> count_windows();
+  bool is_ours() const;
   event::Task<void> serve(std::shared_ptr<Pending> pending, Handler handler, Json arguments);
 
   event::EventLoop& loop_;
@@ -60,6 +78,13 @@ class ControlServer {
   dev_t device_ = 0;  // of the socket we made
   ino_t inode_ = 0;
   std::size_t open_requests_ = 0;
+  const ControlLimits limits_;
+  evhttp_bound_socket* bound_ = nullptr;
+  // Accepted and not answered, in this stretch of idle_time and in the one before: libevent does not tell when a
+  // connection has gone, but an idle one is gone by the end of the next stretch.
+  std::array<std::size_t, 2> unanswered_{};
+  bool counting_ = false;  // count_windows() runs
+  bool paused_ = false;
   event::TaskScope scope_;
 };
 

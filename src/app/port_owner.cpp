@@ -10,6 +10,8 @@
 #include <set>
 #include <sstream>
 
+#include "base/process.hpp"
+
 namespace sealpost::app {
 namespace {
 
@@ -59,10 +61,7 @@ std::string port_owner(const Endpoint& at) {
     if (pid.find_first_not_of("0123456789") != std::string::npos || pid == self) continue;
     if (++seen > most_processes) break;
     if (!has_one_of(entry->path(), sockets)) continue;
-    std::ifstream comm(entry->path() / "comm");
-    std::string name;
-    std::getline(comm, name);
-    return "pid " + pid + " (" + name + ")";
+    return process_in_words(pid);
   }
   return {};
 }
@@ -74,10 +73,6 @@ Error listener_refused(const Endpoint& at, const Error& error) {
     told.detail += owner.empty()
                        ? "; end the process that listens there, or name another port in [[listener]]"
                        : ": " + owner + " listens there; end it, or name another port in [[listener]]";
-  } else if (error.detail.find("assign") != std::string::npos) {
-    told.detail +=
-        "; this machine does not have that address (yet): start sealpost after the network, or set "
-        "net.ipv4.ip_nonlocal_bind = 1";
   } else if (!at.address.is_v4()) {
     told.detail += "; if IPv6 is switched off here, take this address out of [[listener]]";
   }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Why an address cannot be listened on, in words: which process has it already, that this machine does not have it,
-// that IPv6 is off.
+// Why an address cannot be listened on, in words: which process has it already, that IPv6 is off.
 #pragma once
 
 #include <string>

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <csignal>
 #include <cstring>
 
 #include "admin/policy_commands.hpp"
@@ -74,6 +73,7 @@ Expected<Sockets> bound(const Endpoint& address, unsigned count) {
   if (auto free = event::address_is_free(address); !free) return free.error();
   event::ListenOptions options;
   options.reuse_port = count > 1;
+  options.absent = true;  // AddressWatch says so
   Sockets sockets;
   for (unsigned i = 0; i < count; ++i) {
     auto socket = event::listen_on(address, options);
@@ -81,6 +81,12 @@ Expected<Sockets> bound(const Endpoint& address, unsigned count) {
     sockets.push_back(std::move(*socket));
   }
   return sockets;
+}
+
+std::vector<Endpoint> addresses_of(const std::vector<ListenerConfig>& listeners) {
+  std::vector<Endpoint> addresses;
+  for (const ListenerConfig& listener : listeners) addresses.push_back(listener.address);
+  return addresses;
 }
 
 // A socket that a service manager handed over: all workers accept from the one.
@@ -119,6 +125,7 @@ Relay::Relay(Config config, const keys::Source& keys, Rights& rights)
       connections_(connection_caps(config_.limits, descriptors_.inbound)),
       bodies_(config_.limits.body_memory),
       calendar_(main_, [this] { return in_force_.get()->rules->partners; }),
+      addresses_(main_, addresses_of(config_.listeners), health_, event::address_is_here),
       scope_(main_),
       reloads_(scope_, [this] { return reload(); }) {}
 
@@ -167,7 +174,6 @@ Expected<RuleKeeper::Admission> Relay::admit_rules() {
 }
 
 Expected<void> Relay::open_parts() {
-  std::signal(SIGPIPE, SIG_IGN);
   auto trust = tls::TrustStore::load(config_.trust);
   if (!trust) return trust.error();
   trust_ = *trust;
@@ -346,6 +352,8 @@ int Relay::run() {
   scope_.spawn(keep_rules());
   scope_.spawn(reporting_->run());
   scope_.spawn(calendar_.run());
+  scope_.spawn(addresses_.run());
+  scope_.spawn(control_->keep(health_));
   scope_.spawn(clock_->run(*pool_));
   postmaster_->start(scope_);
   listen_to_signals();
@@ -358,6 +366,10 @@ int Relay::run() {
 void Relay::listen_to_signals() {
   Signals::Handlers handlers;
   handlers.stop = [this] { stop(); };
+  handlers.stop_at_once = [this] {
+    stop();
+    stop();
+  };
   handlers.open_log = [] { log::reopen(); };
   handlers.reload = [this] {
     if (!stopping_) reloads_.request();
@@ -414,7 +426,7 @@ event::Task<void> Relay::begin_mail() {
   log::flush();
 }
 
-// The first signal begins the end, the second one ends the grace.
+// The first signal begins the end, the second one (or SIGQUIT) ends the grace.
 void Relay::stop() {
   if (!stopping_) {
     stopping_ = true;
@@ -424,7 +436,7 @@ void Relay::stop() {
     return;
   }
   if (std::exchange(hurried_, true)) return;
-  log::warning("stopping_at_once", {{"why", "a second signal"}});
+  log::warning("stopping_at_once", {{"why", "a second signal, or SIGQUIT"}});
   exit_guard_.arm(exit_after_second_signal);
   for (auto& worker : workers_) worker->hurry();
 }

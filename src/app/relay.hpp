@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "admin/control_server.hpp"
+#include "app/address_watch.hpp"
 #include "app/clock_keeper.hpp"
 #include "app/config.hpp"
 #include "app/exit_guard.hpp"
@@ -48,7 +49,7 @@ class Relay {
   static Expected<std::unique_ptr<Relay>> create(Config config, const keys::Source& keys, Rights& rights);
   ~Relay();
 
-  // Serves until SIGTERM or SIGINT; SIGHUP reloads. On the calling thread. The process's exit code.
+  // Serves until SIGTERM, SIGINT or SIGQUIT; SIGHUP reloads. On the calling thread. The process's exit code.
   int run();
 
  private:
@@ -125,6 +126,7 @@ class Relay {
   std::unique_ptr<Reporting> reporting_;
   std::unique_ptr<queue::Probation> probation_;
   RuleCalendar calendar_;
+  AddressWatch addresses_;
   std::unique_ptr<Postmaster> postmaster_;
   std::vector<std::vector<event::UniqueFd>> sockets_;  // per listener, one per worker; until begin_mail()
   std::unique_ptr<event::TaskScope> resolver_scope_;

@@ -10,7 +10,10 @@
 namespace sealpost::app {
 namespace {
 
-constexpr int ours[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD};
+constexpr int ours[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGCHLD};
+// Sent by mistake, or by the kernel at a write that a pipe or a limit on file sizes does not take: that write fails, and
+// the relay goes on.
+constexpr int ignored[] = {SIGPIPE, SIGXFSZ, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR};
 
 void set_mask(int how) {
   sigset_t set;
@@ -21,7 +24,10 @@ void set_mask(int how) {
 
 }  // namespace
 
-void hold_signals_back() { set_mask(SIG_BLOCK); }
+void hold_signals_back() {
+  set_mask(SIG_BLOCK);
+  for (const int number : ignored) ::signal(number, SIG_IGN);
+}
 
 Signals::Signals(sealpost::event::EventLoop& loop, Handlers handlers) : handlers_(std::move(handlers)) {
   for (const int number : ours) {
@@ -43,6 +49,7 @@ void Signals::FreeEvent::operator()(::event* event) const noexcept { event_free(
 void Signals::arrived(int number, short, void* self) {
   const Handlers& handlers = static_cast<Signals*>(self)->handlers_;
   if (number == SIGTERM || number == SIGINT) return handlers.stop();
+  if (number == SIGQUIT) return handlers.stop_at_once();
   if (number == SIGCHLD) return handlers.child();
   handlers.open_log();
   if (number == SIGHUP) handlers.reload();

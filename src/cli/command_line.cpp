@@ -20,7 +20,11 @@ std::string CommandLine::config_file() const {
 
 std::string CommandLine::socket_path() const {
   if (!socket.empty()) return socket;
-  return app::load_config(config_file()).config.control_socket;
+  const app::LoadResult loaded = app::load_config(config_file());
+  if (!loaded.config.control_socket.empty()) return loaded.config.control_socket;
+  for (const app::Finding& finding : loaded.findings)
+    if (finding.kind == app::Finding::Kind::error) std::cerr << finding.to_string() << '\n';
+  return {};
 }
 
 int ask_and_show(const CommandLine& line, const std::string& name, const Json& arguments,

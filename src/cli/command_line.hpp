@@ -22,6 +22,7 @@ struct CommandLine {
 
   // The configuration file to use (see `config`).
   std::string config_file() const;
+  // Empty: the configuration cannot be read, which was said on standard error.
   std::string socket_path() const;
 };
 

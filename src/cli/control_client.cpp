@@ -33,6 +33,10 @@ int exit_code_for(long status) noexcept {
 
 Expected<Json, ControlError> ask_relay(const std::string& socket, const std::string& name,
                                        const Json& arguments) {
+  if (socket.empty())
+    return Unexpected(ControlError{EX_CONFIG,
+                                   "the configuration does not say where the relay's control socket is",
+                                   "mend it, or name the socket with --socket"});
   const std::unique_ptr<CURL, FreeWith<curl_easy_cleanup>> curl(curl_easy_init());
   const std::string url = "http://relay/v1/" + name;
   const std::string body = arguments.dump();

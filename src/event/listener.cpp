@@ -32,6 +32,17 @@ bool out_of_room(int number) noexcept {
 
 }  // namespace
 
+namespace {
+
+// By the kernel's leave and without any right: the socket lies ready for when the address comes.
+bool bind_freely(int fd, const IpAddress& address) noexcept {
+  const int on = 1;
+  if (address.is_v4()) return ::setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof on) == 0;
+  return ::setsockopt(fd, IPPROTO_IPV6, IPV6_FREEBIND, &on, sizeof on) == 0;
+}
+
+}  // namespace
+
 Expected<UniqueFd> listen_on(const Endpoint& at, const ListenOptions& options) {
   const auto failed = [&](const char* what) {
     return socket_error(std::string(what) + " " + at.to_string(), errno);
@@ -46,6 +57,7 @@ Expected<UniqueFd> listen_on(const Endpoint& at, const ListenOptions& options) {
   if (options.reuse_port && ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0)
     return failed("SO_REUSEPORT on");
   ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // accepted sockets inherit it
+  if (options.absent && !bind_freely(fd.get(), at.address)) return failed("IP_FREEBIND on");
   if (::bind(fd.get(), address.get(), address.size()) != 0) return failed("cannot bind to");
   if (::listen(fd.get(), options.backlog) != 0) return failed("cannot listen on");
   return fd;
@@ -54,9 +66,20 @@ Expected<UniqueFd> listen_on(const Endpoint& at, const ListenOptions& options) {
 Expected<void> address_is_free(const Endpoint& at) {
   ListenOptions alone;
   alone.backlog = 1;
+  alone.absent = true;  // that is another question
   const auto probe = listen_on(at, alone);
   if (!probe) return probe.error();
   return {};
+}
+
+std::optional<bool> address_is_here(const IpAddress& address) noexcept {
+  Endpoint any_port;
+  any_port.address = address;
+  const SockAddr at(any_port);
+  const UniqueFd fd(::socket(at.family(), SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!fd) return std::nullopt;
+  if (::bind(fd.get(), at.get(), at.size()) == 0) return true;
+  return errno == EADDRNOTAVAIL ? std::optional(false) : std::nullopt;
 }
 
 std::vector<UniqueFd> inherited_listeners() {

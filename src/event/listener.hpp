@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "event/event_loop.hpp"
@@ -19,6 +20,7 @@ namespace sealpost::event {
 struct ListenOptions {
   int backlog = 1024;
   bool reuse_port = false;  // one listener per loop shares the address; the kernel spreads connections
+  bool absent = false;  // also an address that this machine does not have: connections come once it has it
 };
 
 // A listening socket bound to `at` (port 0: a free one). Errors name the address.
@@ -26,6 +28,9 @@ Expected<UniqueFd> listen_on(const Endpoint& at, const ListenOptions& options = 
 // Does nobody else listen there? Asked by a socket that shares with nobody: with reuse_port alone two relays of one
 // user would each get a part of the connections, and neither would notice.
 Expected<void> address_is_free(const Endpoint& at);
+// Does this machine have that address now? Nothing: it cannot be told, for want of descriptors for example. An unspecified
+// address is always here.
+std::optional<bool> address_is_here(const IpAddress& address) noexcept;
 // Listening TCP sockets handed over by a service manager (LISTEN_PID, LISTEN_FDS); the variables are removed.
 // Call once, before other threads exist.
 std::vector<UniqueFd> inherited_listeners();

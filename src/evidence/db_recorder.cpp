@@ -23,6 +23,9 @@ DbRecorder::DbRecorder(Store store, unsigned keep_days, Clock clock)
                    lose(pending_.sessions(), "the relay stopped before it could be written");
                }}) {}
 
+// A backup that holds the file must not hold up the end of the relay.
+DbRecorder::~DbRecorder() { store_.file().hurry(); }
+
 void DbRecorder::record(Session session) noexcept {
   if (!thread_.add(std::move(session))) dropped_.fetch_add(1, std::memory_order_relaxed);
 }

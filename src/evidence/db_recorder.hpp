@@ -25,6 +25,7 @@ class DbRecorder final : public Recorder {
   // Keeps `keep_days` UTC days before today's. `clock`: for that alone; while it says nothing, nothing is forgotten
   // (T-50). Called on the database's thread.
   DbRecorder(Store store, unsigned keep_days, Clock clock);
+  ~DbRecorder() override;  // writes what is there, and waits for nobody's lock
   void record(Session session) noexcept override;
   void set_keep_days(unsigned days) noexcept { keep_days_.store(days, std::memory_order_relaxed); }
 

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/log.hpp"
+#include "base/process.hpp"
 #include "event/unique_fd.hpp"
 
 namespace sealpost::spool {
@@ -87,6 +88,8 @@ class PosixDisk final : public Disk {
     // What writes the journal has a descriptor in reserve, so that it does not stand still while others hold them all.
     if (fd.get() < 0 && errno == EMFILE && access != Access::read && take_reserve())
       fd = event::UniqueFd(::openat(root_.get(), name.c_str(), flags, 0600));
+    if (fd.get() < 0 && errno == EACCES && give_back_to_us(name))
+      fd = event::UniqueFd(::openat(root_.get(), name.c_str(), flags, 0600));
     if (fd.get() < 0) return {nullptr, -errno};
     fill_reserve();
     if (!is_private(fd.get(), owner_)) return {nullptr, -EPERM};
@@ -149,6 +152,20 @@ class PosixDisk final : public Disk {
 
  private:
   static int status(int result) noexcept { return result < 0 ? -errno : 0; }
+  // A file of ours that a `chmod` has closed to us as well. One that is open to others is refused (T-51), not mended.
+  bool give_back_to_us(const std::string& name) noexcept {
+    struct stat found {};
+    const bool closed = ::fstatat(root_.get(), name.c_str(), &found, AT_SYMLINK_NOFOLLOW) == 0 &&
+                        S_ISREG(found.st_mode) && found.st_uid == owner_ && found.st_nlink == 1 &&
+                        (found.st_mode & others) == 0;
+    if (!closed || ::fchmodat(root_.get(), name.c_str(), 0600, 0) != 0) {
+      errno = EACCES;
+      return false;
+    }
+    log::warning("spool_file_mode",
+                 {{"file", name}, {"why", "its owner could not open it"}, {"did", "chmod 600"}});
+    return true;
+  }
   bool take_reserve() noexcept {
     const std::lock_guard lock(mutex_);
     if (reserve_.empty()) return false;
@@ -214,8 +231,9 @@ Expected<std::unique_ptr<Disk>> open_posix_disk(const std::string& directory) {
   if (!checked) return checked.error();
   if (::flock(root.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return disk_error(-errno, "cannot lock the spool directory " + directory);
-    return Error(Errc::exists,
-                 "spool directory " + directory + ": another sealpost is using it; stop that one first");
+    const std::string owner = lock_owner(root.get());
+    return Error(Errc::exists, "spool directory " + directory + ": another sealpost is using it" +
+                                   (owner.empty() ? "" : ", " + owner) + "; stop that one first");
   }
   return std::unique_ptr<Disk>(std::make_unique<PosixDisk>(std::move(root), ::geteuid()));
 }
@@ -225,8 +243,11 @@ Expected<std::unique_ptr<Disk>> open_posix_disk_to_read(const std::string& direc
   if (root.get() < 0) return disk_error(-errno, "spool directory " + directory);
   struct stat status {};
   if (::fstat(root.get(), &status) != 0) return disk_error(-errno, "spool directory " + directory);
-  if (::flock(root.get(), LOCK_SH | LOCK_NB) != 0)
-    return Error(Errc::exists, "spool directory " + directory + " is in use");
+  if (::flock(root.get(), LOCK_SH | LOCK_NB) != 0) {
+    const std::string owner = lock_owner(root.get());
+    return Error(Errc::exists,
+                 "spool directory " + directory + " is in use" + (owner.empty() ? "" : " by " + owner));
+  }
   return std::unique_ptr<Disk>(std::make_unique<PosixDisk>(std::move(root), status.st_uid));
 }
 

@@ -14,6 +14,15 @@
 namespace sealpost::spool {
 namespace {
 
+Error directory_error(int error, const std::string& directory) {
+  Error told = disk_error(error, "directory " + directory + " in the spool");
+  if (error == -EPERM || error == -EACCES || error == -ENOTDIR)
+    told.detail +=
+        "; it must be a directory of the relay's user alone: chown it to that user, chmod 700, and start "
+        "again";
+  return told;
+}
+
 class Recovery {
  public:
   Recovery(Disk& disk, std::uint32_t segment_size, SegmentFiles& files, MarkFiles& marks, JournalState& state)
@@ -26,6 +35,14 @@ class Recovery {
 
   Expected<Recovered> run() {
     auto found = look();
+    if (found && name_again()) {
+      segments_.clear();
+      unreadable_.clear();
+      misnamed_.clear();
+      names_.clear();
+      result_ = Recovered();
+      found = look();
+    }
     if (!found) return found.error();
     auto ready = prepare();
     if (!ready) return ready.error();
@@ -58,7 +75,7 @@ class Recovery {
     if (const auto& mark = found_marks_.mark) result_.next_sequence = mark->current + 1;
     const int listed = disk_.list(journal_directory, names_);
     if (listed == -ENOENT) return {};  // the first start
-    if (listed != 0) return disk_error(listed, "read the journal directory");
+    if (listed != 0) return directory_error(listed, journal_directory);
     std::sort(names_.begin(), names_.end());
     for (const std::string& name : names_) {
       const auto sequence = parse_segment_name(name);
@@ -68,6 +85,7 @@ class Recovery {
       // An I/O error may pass; to go on without a segment is the last thing to do.
       for (int again = 0; again < 2 && !header && header.error().code == Errc::io; ++again)
         header = read_header(name, *sequence);
+      if (header) misnamed_.erase(name);  // its copy has the right name
       if (header)
         segments_.emplace(*sequence, *header);
       else if (header.error().code == Errc::unavailable || header.error().code == Errc::refused)
@@ -78,12 +96,58 @@ class Recovery {
     return {};
   }
 
+  // Whole segments under each other's names, or under one that is nobody's: a copy that was put back by hand. Where nobody
+  // else holds its own name, each gets it again, and none of its mail is missing. A crash in between leaves what this
+  // finds. True: something was renamed.
+  bool name_again() {
+    bool any = false;
+    std::uint64_t unused = result_.next_sequence;
+    // What was freed has done its duty: a file that was used before and bears that header still is no segment to bring back.
+    std::erase_if(misnamed_,
+                  [needed = oldest_needed()](const auto& at) { return needed == 0 || at.second < needed; });
+    for (bool more = true; more && !misnamed_.empty();) {
+      more = false;
+      for (auto at = misnamed_.begin(); at != misnamed_.end();) {
+        const std::string own = segment_name(at->second);
+        const int renamed = disk_.rename(in_journal(at->first), in_journal(own));
+        if (renamed == 0) log::error("journal_segment_renamed", {{"from", at->first}, {"to", own}});
+        more = more || renamed == 0;
+        at = renamed == 0 ? misnamed_.erase(at) : std::next(at);
+      }
+      any = any || more;
+      // They hold each other's names, and only that: one steps aside.
+      if (!more && in_a_circle()) {
+        const std::string aside = segment_name(unused++);
+        const auto first = misnamed_.begin();
+        more = disk_.rename(in_journal(first->first), in_journal(aside)) == 0;
+        const std::uint64_t holds = first->second;
+        if (!more) break;
+        misnamed_.erase(first);
+        misnamed_.emplace(aside, holds);
+      }
+    }
+    return any;
+  }
+
+  // No two of them are of the same segment, and what stands under the name of each is another of them.
+  bool in_a_circle() const {
+    std::set<std::uint64_t> held;
+    for (const auto& [name, holds] : misnamed_)
+      if (!held.insert(holds).second || !misnamed_.contains(segment_name(holds))) return false;
+    return true;
+  }
+
   Expected<SegmentHeader> read_header(const std::string& name, std::uint64_t sequence) {
     auto opened = disk_.open(in_journal(name), Disk::Access::read);
     if (opened.error == -EPERM || opened.error == -ELOOP)
       return Error(Errc::refused, in_journal(name) +
                                       " is not a private regular file of ours (owner, mode 0600, one "
                                       "link); find out who put it there before starting again");
+    if (opened.error == -EACCES)
+      return Error(Errc::refused,
+                   in_journal(name) +
+                       " may not be read by the relay's user; give it back to that user (chown, "
+                       "chmod 600) and start again: it may hold mail");
     if (!opened.file) return disk_error(opened.error, "open " + in_journal(name));
     auto header = read_header_at(*opened.file, 0, name, sequence);
     if (header) return header;
@@ -105,15 +169,17 @@ class Recovery {
     octets.resize(*read);
     auto header = decode_segment_header(octets);
     if (!header) return Error(header.error().code, in_journal(name) + ": " + header.error().detail);
-    if (header->sequence != sequence)
+    if (header->sequence != sequence) {
+      misnamed_.insert_or_assign(name, header->sequence);
       return Error(Errc::invalid, "holds segment " + segment_name(header->sequence));
+    }
     return header;
   }
 
   Expected<void> prepare() {
     for (const std::string& directory : {journal_directory, corrupt_directory})
       if (const int made = disk_.make_directory(directory); made != 0)
-        return disk_error(made, "directory " + directory + " in the spool");
+        return directory_error(made, directory);
     for (const auto& [name, why] : unreadable_) {
       auto moved = set_aside(name, why);
       if (!moved) return moved.error();
@@ -146,13 +212,19 @@ class Recovery {
     return {};
   }
 
+  // As far as marks and headers say; 0: nobody does.
+  std::uint64_t oldest_needed() const {
+    std::uint64_t oldest = found_marks_.mark ? found_marks_.mark->oldest : 0;
+    for (const auto& [sequence, header] : segments_) oldest = std::max(oldest, header.oldest);
+    return oldest;
+  }
+
   // Segments are freed strictly from the oldest on (D-18), so what is missing behind one that is needed was lost.
   void find_missing() {
     std::uint64_t first = segments_.empty() ? result_.next_sequence : segments_.begin()->first;
     for (const auto& [name, why] : unreadable_)
       if (const auto sequence = parse_segment_name(name)) first = std::min(first, *sequence);
-    std::uint64_t oldest = found_marks_.mark ? found_marks_.mark->oldest : 0;
-    for (const auto& [sequence, header] : segments_) oldest = std::max(oldest, header.oldest);
+    std::uint64_t oldest = oldest_needed();
     if (oldest == 0) oldest = first;  // nobody says what was freed
     result_.oldest = oldest;
     std::set<std::uint64_t> present;
@@ -232,6 +304,7 @@ class Recovery {
   std::vector<std::string> names_;
   std::map<std::uint64_t, SegmentHeader> segments_;
   std::vector<std::pair<std::string, std::string>> unreadable_;  // name, why
+  std::map<std::string, std::uint64_t> misnamed_;                // of those: whose segment the file is
   Recovered result_;
 };
 

@@ -4,12 +4,37 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <atomic>
+#include <thread>
 
 #include "base/log.hpp"
 #include "sqlite/aside.hpp"
 #include "sqlite/mapping_guard.hpp"
 
 namespace sealpost::sqlite {
+
+// SQLite's own timeout could not be cut short by another thread.
+struct Database::Patience {
+  static constexpr std::chrono::milliseconds step{10};
+
+  explicit Patience(std::chrono::milliseconds in_a_hurry_) : in_a_hurry(in_a_hurry_) {}
+  // sqlite3_busy_handler: 0 gives up. `asked`: how often for this lock.
+  static int wait(void* self, int asked) noexcept {
+    auto& patience = *static_cast<Patience*>(self);
+    const Clock::time_point now = Clock::now();
+    if (asked == 0) patience.begun = now;
+    const auto limit = patience.hurried ? std::min(patience.limit, patience.in_a_hurry) : patience.limit;
+    if (now - patience.begun >= limit) return 0;
+    std::this_thread::sleep_for(step);
+    return 1;
+  }
+
+  const std::chrono::milliseconds in_a_hurry;
+  std::chrono::milliseconds limit{};
+  Clock::time_point begun{};
+  std::atomic<bool> hurried = false;
+};
+
 namespace {
 
 std::string last_part(const std::string& path) { return path.substr(path.rfind('/') + 1); }
@@ -17,7 +42,10 @@ std::string last_part(const std::string& path) { return path.substr(path.rfind('
 }  // namespace
 
 Database::Database(Settings settings, Health* health)
-    : settings_(std::move(settings)), name_(last_part(settings_.path)), health_(health) {}
+    : settings_(std::move(settings)),
+      name_(last_part(settings_.path)),
+      health_(health),
+      patience_(std::make_unique<Patience>(settings_.busy_at_open)) {}
 Database::~Database() { close(); }
 Database::Database(Database&&) noexcept = default;
 Database& Database::operator=(Database&&) noexcept = default;
@@ -69,7 +97,8 @@ Expected<void> Database::connect() {
 }
 
 Expected<void> Database::prepare() {
-  sqlite3_busy_timeout(connection_.get(), static_cast<int>(settings_.busy_at_open.count()));
+  patience_->limit = settings_.busy_at_open;
+  sqlite3_busy_handler(connection_.get(), &Patience::wait, patience_.get());
   const auto version = number("PRAGMA user_version");
   if (!version) return version.error();
   if (*version > settings_.newest)
@@ -77,9 +106,11 @@ Expected<void> Database::prepare() {
                                   std::to_string(*version) + ", this version knows up to " +
                                   std::to_string(settings_.newest) + "; it was left untouched");
   if (auto ready = settings_.prepare(*this, static_cast<int>(*version)); !ready) return ready;
-  sqlite3_busy_timeout(connection_.get(), static_cast<int>(settings_.busy.count()));
+  patience_->limit = settings_.busy;
   return {};
 }
+
+void Database::hurry() noexcept { patience_->hurried = true; }
 
 // Nothing is written into a file that is not believed: what its log holds stays beside it, to be read by whoever opens
 // it next.

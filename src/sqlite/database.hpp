@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "base/health.hpp"
@@ -58,6 +59,9 @@ class Database {
   bool tend();
   void close();
   bool is_open() const noexcept { return connection_ != nullptr; }
+  // From any thread: the end is near. From now on, and in a wait that goes on now, nobody's lock is waited for longer than
+  // `busy_at_open`.
+  void hurry() noexcept;
   // Grows each time the file is opened: what was remembered of its rows (ids, statements) holds no more.
   std::uint64_t generation() const noexcept { return generation_; }
 
@@ -79,6 +83,7 @@ class Database {
 
  private:
   using Clock = std::chrono::steady_clock;
+  struct Patience;  // with somebody's lock; stays where it is when the database moves
   struct Identity {
     std::uint64_t device = 0, inode = 0;
     bool operator==(const Identity&) const = default;
@@ -103,6 +108,7 @@ class Database {
   Settings settings_;
   std::string name_;
   Health* health_;
+  std::unique_ptr<Patience> patience_;
   ConnectionPtr connection_;
   std::uint64_t mappings_lost_ = 0;  // before this connection
   Identity identity_;

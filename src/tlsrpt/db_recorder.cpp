@@ -21,6 +21,9 @@ DbRecorder::DbRecorder(Store store)
                    lose(pending_.sessions(), "the relay stopped before it could be written");
                }}) {}
 
+// A backup that holds the file must not hold up the end of the relay.
+DbRecorder::~DbRecorder() { store_.file().hurry(); }
+
 void DbRecorder::count(SessionRecord record) noexcept {
   if (!thread_.add(std::move(record))) dropped_.fetch_add(1, std::memory_order_relaxed);
 }

@@ -23,6 +23,7 @@ namespace sealpost::tlsrpt {
 class DbRecorder final : public Recorder, public StoreAccess {
  public:
   explicit DbRecorder(Store store);
+  ~DbRecorder() override;  // writes what is there, and waits for nobody's lock
   void count(SessionRecord record) noexcept override;
   // [tls_rpt] enabled: without, sessions are only looked at (certificates, the observer).
   void set_counting(bool on) noexcept { counting_.store(on, std::memory_order_relaxed); }

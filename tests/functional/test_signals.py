@@ -65,6 +65,24 @@ def test_T58_D28_a_second_signal_under_load_ends_at_once_and_loses_nothing(lab, 
     assert relay.stop() == 0
 
 
+def test_T58_D28_SIGQUIT_ends_at_once_and_in_order(lab, tmp_path):
+    """Seen: it ended the process as `kill -9` does, and mail that a host had taken went out again."""
+    relay = Relay(lab, tmp_path, shutdown_grace="10m")
+    relay.start()
+    with session_at(lab, relay.port) as session:
+        session.ehlo()
+        os.kill(relay.process.pid, signal.SIGQUIT)
+        assert relay.process.wait(20) == 0, relay.last_words()
+
+
+def test_T58_signals_that_mean_nothing_do_nothing(relay):
+    """Seen: a stray SIGUSR2 ended the relay; so would a write beyond `ulimit -f`."""
+    for number in ("PIPE", "XFSZ", "USR2", "ALRM", "VTALRM", "PROF", "IO", "PWR", "WINCH", "URG"):
+        os.kill(relay.process.pid, getattr(signal, f"SIG{number}"))
+    assert relay.ask("status")["state"] == "running"
+    assert relay.stop() == 0
+
+
 def test_T58_signals_during_the_start_wait_for_its_end(lab, tmp_path):
     relay = Relay(lab, tmp_path)
     for delay in (0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2):

@@ -8,7 +8,7 @@ import time
 
 import pytest
 from lab.world import wait_for
-from relay import BINARY, Relay
+from relay import BINARY, Relay, ports
 
 
 def refused(lab, relay, *words) -> str:
@@ -29,6 +29,63 @@ def first(lab, tmp_path):
 def test_a_second_relay_on_the_same_data_names_the_first(lab, first):
     assert "another" in refused(lab, first)
     assert first.ask("status")["state"] == "running"
+
+
+def test_a_second_relay_on_the_same_data_but_another_port_names_the_first(lab, first, tmp_path):
+    second = Relay(lab, tmp_path / "second", data_dir=first.data, control={"socket": tmp_path / "second" / "control.sock"})
+    assert f"pid {first.process.pid}" in refused(lab, second)
+    assert first.ask("status")["state"] == "running"
+
+
+@pytest.fixture
+def late_address(lab):
+    """An address that the machine gets and loses at will."""
+
+    def change(verb: str):
+        subprocess.run(lab.command(["ip", "address", verb, "10.77.1.1/32", "dev", "lo"]), check=True)
+
+    yield change
+    subprocess.run(lab.command(["ip", "address", "del", "10.77.1.1/32", "dev", "lo"]), check=False)
+
+
+def test_an_address_that_is_not_there_yet_is_named_and_served_once_it_is(lab, tmp_path, late_address):
+    """Seen: the relay did not start at a boot where one of its interfaces came up late."""
+    late = f"10.77.1.1:{next(ports)}"
+    relay = Relay(lab, tmp_path, listener=[{"address": late, "allow": ["127.0.0.0/8", "10.77.1.1/32"]}]).start()
+    try:
+        assert late in str(relay.ask("status")["troubles"])
+        for _ in range(2):  # it may go and come again
+            late_address("add")
+            assert wait_for(lambda: greets(lab, late), 15)
+            assert wait_for(lambda: late not in str(relay.ask("status")["troubles"]), 30)
+            late_address("del")
+            assert wait_for(lambda: late in str(relay.ask("status")["troubles"]), 30)
+        assert relay.answers()
+        assert relay.stop() == 0
+    finally:
+        relay.kill()
+
+
+def greets(lab, at: str) -> bool:
+    host, _, port = at.rpartition(":")
+    try:
+        with lab.connect(host, int(port), timeout=2) as connection:
+            return connection.recv(4).startswith(b"220")
+    except OSError:
+        return False
+
+
+def test_T59_a_control_socket_that_was_deleted_is_made_again(lab, first):
+    """Seen: the relay could be asked nothing until a restart."""
+    path = first.data / "control.sock"
+    path.unlink()
+    assert wait_for(path.exists, 30)
+    assert first.ask("status")["state"] == "running"
+    path.unlink()
+    path.write_text("somebody's letter")
+    assert first.answers()
+    assert first.stop() == 0
+    assert path.read_text() == "somebody's letter"
 
 
 def test_a_second_relay_on_the_same_port_names_the_first(lab, first, tmp_path):

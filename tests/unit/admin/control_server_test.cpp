@@ -7,13 +7,16 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <thread>
+#include <vector>
 
 #include "base/handles.hpp"
 #include "cli/control_client.hpp"
+#include "event/wait.hpp"
 
 using namespace sealpost;
 
@@ -36,6 +39,28 @@ sealpost::event::Task<admin::Answer> refuse(admin::Json) {
 }
 sealpost::event::Task<admin::Answer> throws(admin::Json arguments) {
   co_return admin::Answer(arguments.at("missing"));
+}
+
+FileDescriptor connected(const std::string& path) {
+  FileDescriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, path.size());
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return {};
+  return fd;
+}
+
+std::size_t open_descriptors() {
+  std::size_t count = 0;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) ++count;
+  return count;
+}
+
+sealpost::event::Task<void> watch_descriptors(sealpost::event::EventLoop& loop, std::size_t& most) {
+  for (;;) {
+    most = std::max(most, open_descriptors());
+    co_await sealpost::event::sleep_for(loop, std::chrono::milliseconds(5));
+  }
 }
 
 }  // namespace
@@ -120,4 +145,55 @@ TEST_CASE("T-59 a dead socket of ours is replaced, and nothing else") {
   CHECK(std::filesystem::file_size(path) == 14);
   CHECK(std::filesystem::is_symlink(dir.path + "/link"));
   CHECK_FALSE(admin::ControlServer(loop).listen(dir.path + "/none/control.sock"));
+}
+
+TEST_CASE("T-59 idle connections are bounded, and a command gets its turn behind them") {
+  const TempDir dir;
+  const std::string path = dir.path + "/control.sock";
+  sealpost::event::EventLoop loop;
+  admin::ControlLimits limits;
+  limits.idle = 8;
+  limits.idle_time = std::chrono::milliseconds(50);
+  admin::ControlServer server(loop, limits);
+  server.handle("echo", echo);
+  REQUIRE(server.listen(path));
+
+  std::vector<FileDescriptor> idle;
+  for (int i = 0; i < 40; ++i) {
+    idle.push_back(connected(path));
+    REQUIRE(idle.back());
+  }
+  const std::size_t before = open_descriptors();
+  std::size_t most = 0;
+  bool answered = false;
+  std::thread client([&] {
+    answered = static_cast<bool>(cli::ask_relay(path, "echo", cli::Json::object()));
+    loop.stop();
+  });
+  sealpost::event::TaskScope scope(loop);
+  scope.spawn(watch_descriptors(loop, most));
+  loop.run();
+  client.join();
+  CHECK(answered);
+  CHECK(most <= before + limits.idle + 4);  // the client's own, and what counts them
+}
+
+TEST_CASE("T-59 any number of commands one after another are answered") {
+  const TempDir dir;
+  const std::string path = dir.path + "/control.sock";
+  sealpost::event::EventLoop loop;
+  admin::ControlLimits limits;
+  limits.idle = 4;
+  limits.idle_time = std::chrono::hours(1);  // no turn of the window helps
+  admin::ControlServer server(loop, limits);
+  server.handle("echo", echo);
+  REQUIRE(server.listen(path));
+  int answered = 0;
+  std::thread client([&] {
+    for (int i = 0; i < 100; ++i) answered += cli::ask_relay(path, "echo", cli::Json::object()) ? 1 : 0;
+    loop.stop();
+  });
+  loop.run();
+  client.join();
+  CHECK(answered == 100);
 }

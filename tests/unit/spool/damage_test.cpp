@@ -158,6 +158,61 @@ TEST_CASE("D-03 D-21: a segment is missing: the last, one in the middle, the old
     }
 }
 
+TEST_CASE("D-21: segments under a wrong name get their own again, and none of their mail is missing") {
+  struct Row {
+    const char* what;
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> renames;
+    std::size_t mails;
+  };
+  const Row rows[] = {{"one far away", {{2, 33}}, 20},
+                      {"the last, one further", {{4, 5}}, 20},
+                      {"two changed places", {{2, 9}, {3, 2}, {9, 3}}, 20},
+                      {"three in a circle", {{1, 9}, {2, 1}, {3, 2}, {9, 3}}, 20},
+                      {"all one further", {{4, 5}, {3, 4}, {2, 3}, {1, 2}}, 20}};
+  for (const Row& row : rows)
+    for (const bool clean : {true, false}) {
+      CAPTURE(row.what);
+      CAPTURE(clean);
+      World world;
+      REQUIRE(world.start());
+      for (unsigned life = 1; life <= 4; ++life) {
+        store_some(world, 10 * life, 10 * life + 4);
+        stop(world, clean);
+        if (life < 4) REQUIRE(world.start());
+      }
+      for (const auto& [from, to] : row.renames) REQUIRE(world.disk.rename(segment(from), segment(to)) == 0);
+      world.disk.sync_directory(journal_directory);
+      REQUIRE(world.start());
+      CHECK(world.recovered.size() == row.mails);
+      CHECK(world.spool->counters().damaged == 0);
+      CHECK_FALSE(any_name(world, "corrupt/"));
+      CHECK(world.store(message_of(99, "works")));
+      REQUIRE(world.restart(Loss::all));
+      CHECK(world.recovered.size() == row.mails + 1);
+    }
+}
+
+TEST_CASE("D-21: a copy of a segment under another name is put aside, and the segment stays") {
+  World world;
+  REQUIRE(world.start());
+  for (unsigned life = 1; life <= 3; ++life) {
+    store_some(world, 10 * life, 10 * life + 4);
+    stop(world, true);
+    if (life < 3) REQUIRE(world.start());
+  }
+  const std::string octets = world.disk.contents(segment(2));
+  {
+    const auto copy = world.disk.open(segment(7), Disk::Access::create);
+    REQUIRE(copy.file);
+    REQUIRE(write_all(*copy.file, 0, octets));
+    REQUIRE(copy.file->sync_data() == 0);
+  }
+  world.disk.sync_directory(journal_directory);
+  REQUIRE(world.start());
+  CHECK(world.recovered.size() == 15);
+  check_told(world);
+}
+
 TEST_CASE("D-21: the whole journal is gone, and the marks beside it say what there was") {
   World world;
   REQUIRE(world.start());

@@ -61,7 +61,13 @@ TEST_CASE("D-21: one process at a time") {
   const std::string path = base.path() + "/spool";
   auto first = open_posix_disk(path);
   REQUIRE(first);
-  CHECK(open_posix_disk(path).error().code == Errc::exists);
+  const auto second = open_posix_disk(path);
+  REQUIRE_FALSE(second);
+  CHECK(second.error().code == Errc::exists);
+  CHECK(second.error().detail.find("pid " + std::to_string(::getpid())) != std::string::npos);
+  const auto check = open_posix_disk_to_read(path);
+  REQUIRE_FALSE(check);
+  CHECK(check.error().detail.find("pid " + std::to_string(::getpid())) != std::string::npos);
   first->reset();
   CHECK(open_posix_disk(path));
 }
@@ -119,6 +125,25 @@ TEST_CASE("T-51: planted names are not followed, opened or written") {
   std::string kept;
   std::getline(std::ifstream(target), kept);
   CHECK(kept == "precious");
+}
+
+TEST_CASE("D-21: a file of ours that chmod has closed to us is opened again; one of somebody else's is not") {
+  const TemporaryDirectory base;
+  const std::string path = base.path() + "/spool";
+  auto disk = open_posix_disk(path);
+  REQUIRE(disk);
+  REQUIRE((*disk)->make_directory("journal") == 0);
+  const std::string file = path + "/journal/closed";
+  for (const auto access : {Disk::Access::read, Disk::Access::write}) {
+    std::ofstream(file) << "mail";
+    ::chmod(file.c_str(), 0);
+    CHECK((*disk)->open("journal/closed", access).file);
+    ::chmod(file.c_str(), 0600);
+  }
+  if (::geteuid() != 0) return;
+  REQUIRE(::chown(file.c_str(), 65534, 65534) == 0);
+  ::chmod(file.c_str(), 0);
+  CHECK_FALSE((*disk)->open("journal/closed", Disk::Access::read).file);
 }
 
 TEST_CASE("T-51: a journal directory that is a link or open to others is refused") {

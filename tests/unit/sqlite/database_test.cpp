@@ -6,6 +6,8 @@
 
 #include <doctest.h>
 
+#include <thread>
+
 #include "../policy/scratch_directory.hpp"
 #include "failing_vfs.hpp"
 #include "sqlite/aside.hpp"
@@ -269,6 +271,26 @@ TEST_CASE("D-26 a newer file is refused and left as it is") {
   CHECK(refused.error().code == Errc::newer);
   CHECK(dir.read("t.db") == before);
   CHECK(dir.count("t.db.damaged") == 0);
+}
+
+TEST_CASE("D-23 T-55 near the end nobody's lock is waited for, not even in a wait that has begun") {
+  const ScratchDirectory dir;
+  make_with_one_row(dir.file("t.db"));
+  Settings patient = settings_for(dir.file("t.db"));
+  patient.busy = 24h;
+  Database file(patient);
+  REQUIRE(file.open());
+  Database backup(settings_for(dir.file("t.db")));
+  REQUIRE(backup.open());
+  REQUIRE(backup.run("BEGIN IMMEDIATE"));
+  bool added = true;
+  std::thread writer([&] { added = static_cast<bool>(add(file)); });
+  file.hurry();
+  writer.join();
+  CHECK_FALSE(added);
+  CHECK_FALSE(add(file));
+  REQUIRE(backup.run("ROLLBACK"));
+  CHECK(add(file));
 }
 
 TEST_CASE("T-55 a file of 0 octets with a log beside it is damaged, not new") {
