@@ -16,6 +16,7 @@
 
 #include "base/handles.hpp"
 #include "base/log.hpp"
+#include "base/planted.hpp"
 #include "base/process.hpp"
 #include "event/wait.hpp"
 
@@ -46,6 +47,10 @@ Expected<void> make_room(const std::string& path, const sockaddr_un& address) {
   if (::lstat(path.c_str(), &status) != 0) {
     if (errno == ENOENT) return {};
     return refused(std::strerror(errno), Errc::io);
+  }
+  if (planted(Plant::steal_socket)) {
+    ::unlink(path.c_str());
+    return {};
   }
   if (!S_ISSOCK(status.st_mode))
     return refused("there is something else of this name, which is left as it is; name another path");

@@ -21,6 +21,7 @@
 #include "app/resolving.hpp"
 #include "app/sts_runtime.hpp"
 #include "base/log.hpp"
+#include "base/planted.hpp"
 #include "base/version.hpp"
 #include "dns/servers.hpp"
 #include "event/ask.hpp"
@@ -399,6 +400,7 @@ event::Task<void> Relay::begin_mail() {
   // The recovered mail is sorted first and the suspects among it are tried last: nobody waits for them to listen.
   probation_ = std::make_unique<queue::Probation>(main_, *spool_, *dispatcher_);
   probation_->begin(spool_->take_recovered());
+  if (planted(Plant::probe_before_listen)) co_await probation_->run();
 
   for (std::size_t l = 0; l < sockets_.size() && !stopping_; ++l) {
     for (std::size_t w = 0; w < workers_.size(); ++w) {

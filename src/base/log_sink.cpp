@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/log_file.hpp"
+#include "base/planted.hpp"
 
 namespace sealpost::log {
 namespace {
@@ -97,6 +98,7 @@ bool Sink::take_lines() noexcept {
 // ---- the thread ---------------------------------------------------------------------------------------------------
 
 void Sink::write_in_background() {
+  if (planted(Plant::log_blocks)) return;
   if (background_.exchange(true)) return;
   sigset_t all, before;
   ::sigfillset(&all);

@@ -65,6 +65,13 @@ enum class Plant : std::uint8_t {
   // Clients
   no_reserve,        // strangers may have every place
   no_data_deadline,  // a message may drip in for as long as it likes
+  // Starts, stops and what is short
+  probe_before_listen,     // suspects are tried before anybody is listened to (D-12)
+  count_drained_attempts,  // what a stop on purpose cuts short counts as cut off by a crash (D-28)
+  log_blocks,              // who writes a log line waits for its reader
+  steal_socket,            // whatever has the name of the control socket is taken away (T-59)
+  emfile_is_host_failure,  // our want of descriptors is held against the host (T-27)
+  write_to_deleted,        // a segment that somebody deleted goes on being written (D-01)
   count
 };
 
@@ -116,6 +123,12 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(Plant::co
     "hold-notifications-for-ever",
     "no-reserve",
     "no-data-deadline",
+    "probe-before-listen",
+    "count-drained-attempts",
+    "log-blocks",
+    "steal-socket",
+    "emfile-is-host-failure",
+    "write-to-deleted",
 };
 
 // The one in force, Plant::count for none. A name that is none ends the program well: what is expected to fail must not do

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/log.hpp"
+#include "base/planted.hpp"
 #include "delivery/dane_lookup.hpp"
 #include "delivery/handshake.hpp"
 #include "delivery/recording.hpp"
@@ -194,7 +195,7 @@ event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endp
   attempt.tour.tried(host, endpoint);
   auto stream = co_await context_.connector.connect(endpoint, settings.limits.connect);
   // Our own want of descriptors says nothing about the host, and is no attempt (T-27).
-  if (!stream && stream.error().code == Errc::no_space) {
+  if (!stream && stream.error().code == Errc::no_space && !planted(Plant::emfile_is_host_failure)) {
     walk.no_place(host);
     co_return nullptr;
   }

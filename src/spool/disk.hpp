@@ -31,6 +31,8 @@ class JournalFile {
   virtual std::int64_t write_at(std::uint64_t offset, std::span<const iovec> pieces) noexcept = 0;
   virtual int allocate(std::uint64_t size) noexcept = 0;
   virtual int sync_data() noexcept = 0;
+  // Somebody has deleted it, put another file in its place, or cut it short: what is written to it now does not last.
+  virtual bool detached() noexcept { return false; }
   // Its contents are not worth memory: what is written next should not find them there.
   virtual void forget_cache() noexcept = 0;
   virtual int close() noexcept = 0;  // once; the destructor closes without telling

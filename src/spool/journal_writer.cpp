@@ -2,6 +2,7 @@
 #include "spool/journal_writer.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <optional>
 #include <utility>
@@ -20,7 +21,20 @@ constexpr std::string_view mark_trouble = "journal mark";
 // Says nothing about the data: it passes, or somebody makes room.
 bool is_shortage(const Error& error) noexcept {
   if (planted(Plant::shortage_is_fault)) return false;
-  return error.code == Errc::no_space || error.code == Errc::unavailable;
+  // What is gone altogether, such as the directory, may be put back.
+  return error.code == Errc::no_space || error.code == Errc::unavailable || error.code == Errc::not_found;
+}
+
+Expected<void> copy_octets(JournalFile& from, JournalFile& to, std::uint64_t at, std::uint64_t end) {
+  std::string piece;
+  for (; at < end; at += piece.size()) {
+    piece.resize(static_cast<std::size_t>(std::min<std::uint64_t>(end - at, 1u << 20)));
+    const auto read = read_full(from, at, piece);
+    if (!read) return read.error();
+    if (*read < piece.size()) return Error(Errc::io, "it ends too early");
+    if (auto written = write_all(to, at, piece); !written) return written;
+  }
+  return {};
 }
 
 std::uint64_t random_salt() {
@@ -161,6 +175,12 @@ Expected<void> JournalWriter::begin_segment(SystemTime wall) {
       continue;
     }
     auto named = files_.name(spare.name, header.sequence);
+    if (!named && named.error().code == Errc::not_found) {  // somebody deleted it
+      log::warning("journal_spare_failed", {{"file", spare.name}, {"why", named.error().detail}});
+      last = named.error();
+      spares_.pop_front();
+      continue;
+    }
     if (!named) return named;
     spares_.pop_front();
     named_.emplace(header, spare.file);
@@ -206,6 +226,39 @@ Expected<void> JournalWriter::roll(SystemTime wall) {
   mark_.clean = false;
   keep_mark();
   return {};
+}
+
+// Somebody deleted the segment that is written, and the open file still has all of it up to `end`: it gets its name again, in a
+// file of its own. What was put in its place is left alone.
+Expected<void> JournalWriter::bring_back(std::uint32_t end) {
+  const std::string name = segment_name(header_.sequence);
+  const std::string what = name + " was deleted, replaced or cut short while in use";
+  log::error("journal_segment_detached", {{"segment", header_.sequence}, {"why", what}});
+  if (file_->size() < static_cast<std::int64_t>(header_.size)) return Error(Errc::io, what);
+  const std::string spare = files_.new_spare_name();
+  const std::string path = journal_directory + "/" + spare;
+  auto opened = disk_.open(path, Disk::Access::create);
+  if (opened.error == -ENOENT && disk_.make_directory(journal_directory) == 0)
+    opened = disk_.open(path, Disk::Access::create);
+  if (!opened.file) return disk_error(opened.error, what + "; create " + path);
+  std::shared_ptr<JournalFile> fresh = std::move(opened.file);
+  const int allocated = fresh->allocate(header_.size);
+  Expected<void> done;
+  if (allocated != 0) done = disk_error(allocated, "allocate");
+  if (done) done = copy_octets(*file_, *fresh, 0, to_page_end(end));
+  if (done) done = copy_octets(*file_, *fresh, records_end(header_), header_.size);
+  if (const int synced = done ? fresh->sync_data() : 0; synced != 0) done = disk_error(synced, "sync");
+  if (done) done = files_.name(spare, header_.sequence);
+  if (!done) {
+    disk_.remove(path);
+    return Error(done.error().code, what + "; " + done.error().detail);
+  }
+  file_ = fresh;
+  files_.serve(header_.sequence, fresh);
+  if (health_ != nullptr)
+    health_->raise("journal file", what + "; it was written again, and nothing of it is missing",
+                   "find out who removes files of the spool; this notice ends with a restart");
+  return files_.sync_names();
 }
 
 // There is no segment to write in now.
@@ -261,6 +314,7 @@ Expected<void> JournalWriter::commit(Batch& batch, SystemTime wall) {
     const int synced = planted(Plant::skip_sync) ? 0 : file_->sync_data();
     if (synced != 0) done = disk_error(synced, "sync");
   }
+  if (done && file_->detached() && !planted(Plant::write_to_deleted)) done = bring_back(batch.end());
   ++next_batch_;
   if (static_cast<std::uint32_t>(next_batch_) == 0) ++next_batch_;  // 0 stands for no number
   if (done) {

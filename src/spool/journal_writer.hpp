@@ -84,6 +84,7 @@ class JournalWriter {
   Expected<void> go_on_in(const Recovered& recovered);
   Expected<void> roll(SystemTime wall);
   Expected<void> begin_segment(SystemTime wall);
+  Expected<void> bring_back(std::uint32_t end);
   void stay(const Error& error);
   Expected<void> note_torn_end();
   void keep_mark();

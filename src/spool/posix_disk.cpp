@@ -10,6 +10,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <map>
@@ -34,7 +35,8 @@ std::int64_t result_of(Result result) noexcept {
 
 class PosixFile final : public JournalFile {
  public:
-  explicit PosixFile(event::UniqueFd descriptor) noexcept : descriptor_(std::move(descriptor)) {}
+  explicit PosixFile(event::UniqueFd descriptor) noexcept
+      : descriptor_(std::move(descriptor)), least_(std::max<std::int64_t>(size(), 0)) {}
 
   std::int64_t read_at(std::uint64_t offset, std::span<char> into) noexcept override {
     return result_of(::pread(descriptor_.get(), into.data(), into.size(), static_cast<off_t>(offset)));
@@ -54,7 +56,12 @@ class PosixFile final : public JournalFile {
   int allocate(std::uint64_t size) noexcept override {
     int error = EINTR;
     while (error == EINTR) error = ::posix_fallocate(descriptor_.get(), 0, static_cast<off_t>(size));
+    if (error == 0) least_ = std::max(least_, static_cast<std::int64_t>(size));
     return -error;
+  }
+  bool detached() noexcept override {
+    struct stat status {};
+    return ::fstat(descriptor_.get(), &status) == 0 && (status.st_nlink == 0 || status.st_size < least_);
   }
   int sync_data() noexcept override { return static_cast<int>(result_of(::fdatasync(descriptor_.get()))); }
   void forget_cache() noexcept override { ::posix_fadvise(descriptor_.get(), 0, 0, POSIX_FADV_DONTNEED); }
@@ -62,6 +69,7 @@ class PosixFile final : public JournalFile {
 
  private:
   event::UniqueFd descriptor_;
+  std::int64_t least_;  // octets it had when it was opened, or was given
 };
 
 // T-51: a name planted by someone else must not make us read or write their file.
@@ -118,6 +126,7 @@ class PosixDisk final : public Disk {
   int sync_directory(const std::string& name) noexcept override {
     const std::lock_guard lock(mutex_);
     event::UniqueFd& fd = directories_[name];
+    if (fd.get() >= 0 && !is_still(name, fd.get())) fd.reset();  // another one was put in its place
     if (fd.get() < 0)
       fd = event::UniqueFd(
           ::openat(root_.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
@@ -165,6 +174,13 @@ class PosixDisk final : public Disk {
     log::warning("spool_file_mode",
                  {{"file", name}, {"why", "its owner could not open it"}, {"did", "chmod 600"}});
     return true;
+  }
+  bool is_still(const std::string& name, int fd) const noexcept {
+    struct stat open {
+    }, there{};
+    return ::fstat(fd, &open) == 0 &&
+           ::fstatat(root_.get(), name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+           open.st_dev == there.st_dev && open.st_ino == there.st_ino;
   }
   bool take_reserve() noexcept {
     const std::lock_guard lock(mutex_);

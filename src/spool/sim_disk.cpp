@@ -14,7 +14,7 @@ constexpr int half = 1;
 class SimDisk::File final : public JournalFile {
  public:
   File(SimDisk& disk, InodePtr inode)
-      : disk_(disk), inode_(std::move(inode)), generation_(disk.generation_) {}
+      : disk_(disk), inode_(std::move(inode)), generation_(disk.generation_), least_(inode_->seen.size()) {}
 
   std::int64_t read_at(std::uint64_t offset, std::span<char> into) noexcept override {
     const std::lock_guard lock(disk_.mutex_);
@@ -52,6 +52,7 @@ class SimDisk::File final : public JournalFile {
     const int failed =
         disk_.write(*inode_, inode_->seen.size(), std::string(size - inode_->seen.size(), '\0'));
     disk_.octets_written_ = written;
+    least_ = std::max(least_, inode_->seen.size());
     return failed;
   }
   int sync_data() noexcept override {
@@ -73,6 +74,13 @@ class SimDisk::File final : public JournalFile {
     inode_->unsynced.clear();
     return error;
   }
+  bool detached() noexcept override {
+    const std::lock_guard lock(disk_.mutex_);
+    const auto& names = disk_.seen_;
+    return generation_ == disk_.generation_ &&
+           (inode_->seen.size() < least_ ||
+            std::none_of(names.begin(), names.end(), [this](const auto& at) { return at.second == inode_; }));
+  }
   void forget_cache() noexcept override {}
   int close() noexcept override {
     const std::lock_guard lock(disk_.mutex_);
@@ -91,6 +99,7 @@ class SimDisk::File final : public JournalFile {
   SimDisk& disk_;
   InodePtr inode_;
   std::uint64_t generation_;
+  std::size_t least_;
 };
 
 void SimDisk::fail_at(std::uint64_t number, int error) {
@@ -244,6 +253,14 @@ void SimDisk::put_file(const std::string& name, std::string octets) {
   auto inode = std::make_shared<Inode>();
   inode->seen = inode->durable = std::move(octets);
   seen_[name] = durable_[name] = std::move(inode);
+}
+
+void SimDisk::truncate(const std::string& name, std::size_t size) {
+  const std::lock_guard lock(mutex_);
+  Inode& inode = *seen_.at(name);
+  inode.seen.resize(size);
+  inode.durable.resize(size);
+  inode.unsynced.clear();
 }
 
 std::uint64_t SimDisk::syncs() const {

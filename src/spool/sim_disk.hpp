@@ -49,6 +49,7 @@ class SimDisk final : public Disk {
   std::string contents(const std::string& name) const;
   void overwrite(const std::string& name, std::size_t offset, std::string_view octets);
   void put_file(const std::string& name, std::string octets);
+  void truncate(const std::string& name, std::size_t size);
   std::uint64_t syncs() const;
   std::uint64_t octets_written() const;
 

@@ -3,13 +3,13 @@
 
 #include <doctest.h>
 
+#include "event/event_loop.hpp"
 #include "event/listener.hpp"
-#include "event/sim_loop.hpp"
 
 using namespace sealpost;
 
 TEST_CASE("an address that is not there is named until it is, and again when it goes") {
-  sealpost::event::SimLoop loop;
+  sealpost::event::EventLoop loop;
   Health health;
   std::optional<bool> here = false;
   const auto second = *Endpoint::parse("192.0.2.7:25");

@@ -247,6 +247,18 @@ TEST_CASE("a host that ends every session before the first message has failed, a
   CHECK(world.queued().size() == 10);
 }
 
+TEST_CASE("T-27 our own want of descriptors is not held against the host, and is no failed attempt") {
+  World world;
+  world.resolver.mx("b.example", {{10, "mx1.b.example"}});
+  Host& only = world.add("198.51.100.1");
+  world.connector.starved = 3;
+  world.send();
+  world.loop.advance(30s);
+  CHECK(only.messages() == 1);
+  CHECK(world.totals.deferred == 0);
+  CHECK(world.queued().empty());
+}
+
 TEST_CASE("RFC 5321 §3.1: a host that says 554 as greeting gets QUIT") {
   World world;
   world.resolver.mx("b.example", {{10, "mx1.b.example"}});

@@ -30,12 +30,17 @@ class NoTls final : public tls::Client {
 class NoConnector final : public event::Connector {
  public:
   std::size_t tried = 0;
+  std::size_t starved = 0;           // so many calls find no descriptor
   event::Loop* stall = nullptr;      // answers after an hour of its time
   event::Connector* real = nullptr;  // goes on to this one
 
  private:
   event::Task<Expected<std::unique_ptr<event::Stream>>> connect(Endpoint to, Duration limit) override {
     ++tried;
+    if (starved > 0) {
+      --starved;
+      co_return Error(Errc::no_space, "Too many open files");
+    }
     if (real != nullptr) {
       auto stream = co_await real->connect(to, limit);
       co_return stream;

@@ -146,6 +146,40 @@ TEST_CASE("D-21: a file of ours that chmod has closed to us is opened again; one
   CHECK_FALSE((*disk)->open("journal/closed", Disk::Access::read).file);
 }
 
+TEST_CASE("D-21: a file knows when it was deleted, replaced or cut short") {
+  const TemporaryDirectory base;
+  const std::string path = base.path() + "/spool";
+  auto disk = open_posix_disk(path);
+  REQUIRE(disk);
+  REQUIRE((*disk)->make_directory("journal") == 0);
+  const std::string file = path + "/journal/a";
+  const auto made = [&] {
+    auto opened = (*disk)->open("journal/a", Disk::Access::create);
+    REQUIRE(opened.file);
+    REQUIRE(opened.file->allocate(1 << 16) == 0);
+    CHECK_FALSE(opened.file->detached());
+    return std::move(opened.file);
+  };
+  auto first = made();
+  fs::rename(file, path + "/journal/b");  // as a spare that gets its name
+  CHECK_FALSE(first->detached());
+  fs::remove(path + "/journal/b");
+  CHECK(first->detached());
+  auto second = made();
+  ::truncate(file.c_str(), 100);
+  CHECK(second->detached());
+  std::ofstream(path + "/other") << "x";
+  fs::rename(path + "/other", file);
+  CHECK(second->detached());
+
+  // A directory that was put in the place of another is the one that is synced.
+  REQUIRE((*disk)->sync_directory("journal") == 0);
+  fs::remove_all(path + "/journal");
+  CHECK((*disk)->sync_directory("journal") == -ENOENT);
+  REQUIRE((*disk)->make_directory("journal") == 0);
+  CHECK((*disk)->sync_directory("journal") == 0);
+}
+
 TEST_CASE("T-51: a journal directory that is a link or open to others is refused") {
   const TemporaryDirectory base;
   const std::string path = base.path() + "/spool";
