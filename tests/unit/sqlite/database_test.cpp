@@ -75,8 +75,10 @@ void make_with_one_row(const std::string& path) {
 }  // namespace
 
 TEST_CASE("D-23 T-55 only CORRUPT and NOTADB are damage") {
-  for (const auto& [name, result] : shortages) {
-    CAPTURE(std::string(name));
+  for (const auto& shortage : shortages) {
+    const std::string name = shortage.first;
+    const int result = shortage.second;
+    CAPTURE(name);
     CHECK(trouble_of(result) > Trouble::refused);
     CHECK(trouble_of(result) < Trouble::damage);
   }
@@ -90,9 +92,11 @@ TEST_CASE("D-23 T-55 only CORRUPT and NOTADB are damage") {
 
 TEST_CASE("D-23 T-55 a shortage at the n-th call of opening: no rename, said, and taken up by itself") {
   const Cleared cleared;
-  for (const auto& [name, result] : shortages) {
+  for (const auto& shortage : shortages) {
+    const std::string name = shortage.first;
+    const int result = shortage.second;
     for (int nth = 1;; ++nth) {
-      CAPTURE(std::string(name));
+      CAPTURE(name);
       CAPTURE(nth);
       const ScratchDirectory dir;
       const std::string path = dir.file("t.db");
@@ -122,9 +126,11 @@ TEST_CASE("D-23 T-55 a shortage at the n-th call of opening: no rename, said, an
 TEST_CASE("D-23 T-55 a shortage at the n-th call of a write: nothing renamed, the same rows afterwards") {
   const Cleared cleared;
   for (const bool once : {false, true}) {
-    for (const auto& [name, result] : shortages) {
+    for (const auto& shortage : shortages) {
+      const std::string name = shortage.first;
+      const int result = shortage.second;
       for (int nth = 1;; ++nth) {
-        CAPTURE(std::string(name));
+        CAPTURE(name);
         CAPTURE(nth);
         CAPTURE(once);
         const ScratchDirectory dir;
@@ -150,9 +156,11 @@ TEST_CASE("D-23 T-55 a shortage at the n-th call of a write: nothing renamed, th
 
 TEST_CASE("D-23 T-55 damage at the n-th call: set aside whole, begun anew, said") {
   const Cleared cleared;
-  for (const auto& [name, result] : damages) {
+  for (const auto& damage : damages) {
+    const std::string name = damage.first;
+    const int result = damage.second;
     for (int nth = 1;; ++nth) {
-      CAPTURE(std::string(name));
+      CAPTURE(name);
       CAPTURE(nth);
       const ScratchDirectory dir;
       const std::string path = dir.file("t.db");
