@@ -34,6 +34,14 @@ struct ChainResult {
   bool ok() const noexcept { return code == 0; }
 };
 
+// What came of the TLSA records given to the handshake.
+struct DaneChain {
+  ChainResult chain;               // ok: some record matched and its rules hold (names left out)
+  std::uint8_t matched_usage = 0;  // 2 or 3 when ok
+  std::string records_digest;      // tlsa_digest() of the records that were checked
+  bool expired = false;            // usage 2: failed because of dates
+};
+
 // The presented certificate and what verification said, fixed at the full handshake. Shared by sessions
 // resumed from it: a resumed handshake carries no certificate to check, so `chain_expires` is compared with
 // the clock again.
@@ -49,14 +57,7 @@ struct CertificateFacts {
   std::string certificate_sha256;  // lower-case hex
   std::string spki_sha256;         // lower-case hex, leaf
   ChainResult webpki;              // against [tls] trust: purpose serverAuth, dates, constraints; no names
-  // Against the TLSA records given to the handshake, when there were usable ones.
-  struct Dane {
-    ChainResult chain;               // ok: some record matched and its rules hold (names left out)
-    std::uint8_t matched_usage = 0;  // 2 or 3 when ok
-    std::string records_digest;      // tlsa_digest() of the records that were checked
-    bool expired = false;            // usage 2: failed because of dates
-  };
-  std::optional<Dane> dane;
+  std::optional<DaneChain> dane;  // when there were usable TLSA records
 };
 
 struct HandshakeFacts {

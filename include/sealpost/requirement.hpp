@@ -144,20 +144,22 @@ struct DecisionFacts {
   SystemTime now{};                // in doubt the latest reading: exceptions that may have ended have ended
 };
 
+// Why a host must not be contacted at all.
+struct HostSkip {
+  Source source = Source::opportunistic;
+  std::string origin;       // as in Demand
+  std::string result_type;  // as in DemandFailure
+  std::string reason_code;
+  std::string status;
+  std::string text;
+};
+
 struct Decision {
   Requirement requirement;
   // Set: this host must not be contacted at all (DANE lookup failed; dane-only without usable records; MX not
   // in an enforced pattern). It is the first enforcing demand's unmet need; the others are in the requirement
   // all the same.
-  struct Skip {
-    Source source = Source::opportunistic;
-    std::string origin;       // as in Demand
-    std::string result_type;  // as in DemandFailure
-    std::string reason_code;
-    std::string status;
-    std::string text;
-  };
-  std::optional<Skip> skip;
+  std::optional<HostSkip> skip;
   bool try_tls = true;             // false: a rule says tls = none, and nothing asks for more
   std::vector<std::string> trace;  // one line per step, for `policy explain`
 };

@@ -29,7 +29,7 @@ struct TlsaRecord {
 bool usable_for_smtp(const TlsaRecord& record) noexcept;
 // "3 1 1 0A1B..." upper-case hex without blanks, as TLS-RPT's policy-string wants it (RFC 8460 §4.4).
 std::string to_text(const TlsaRecord& record);
-// Identifies a set of records whatever their order: what CertificateFacts::Dane::records_digest says was
+// Identifies a set of records whatever their order: what DaneChain::records_digest says was
 // checked.
 std::string tlsa_digest(std::span<const TlsaRecord> records);
 

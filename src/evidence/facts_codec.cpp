@@ -224,7 +224,7 @@ std::optional<CertificateFacts> decode_certificate(std::string_view text) {
   certificate.webpki = read_chain(reader.object("webpki"));
   if (reader.has("dane")) {
     JsonReader inner = reader.object("dane");
-    CertificateFacts::Dane dane;
+    DaneChain dane;
     dane.chain = read_chain(inner.object("chain"));
     dane.matched_usage = static_cast<std::uint8_t>(inner.number("usage", 0, 255));
     dane.records_digest = inner.text("records", most_word);

@@ -23,7 +23,7 @@ DecisionFacts facts_for(const Recorded& recorded, const Terms& terms) {
   return facts;
 }
 
-DemandFailure to_failure(const Decision::Skip& skip) {
+DemandFailure to_failure(const HostSkip& skip) {
   DemandFailure failure;
   failure.result_type = skip.result_type;
   failure.reason_code = skip.reason_code;

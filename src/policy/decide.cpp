@@ -302,7 +302,7 @@ void Decider::find_skip() {
     DemandFailure mx_failure;
     const DemandFailure* reason = asked.enforced() ? reason_to_skip(asked, mx_failure) : nullptr;
     if (reason == nullptr) continue;
-    decision_.skip = Decision::Skip{asked.source,        asked.origin,   reason->result_type,
+    decision_.skip = HostSkip{asked.source,        asked.origin,   reason->result_type,
                                     reason->reason_code, reason->status, reason->text};
     return;
   }

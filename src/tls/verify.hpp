@@ -26,7 +26,7 @@ ChainVerification verify_webpki(const TrustStore& trust, X509& leaf, STACK_OF(X5
                                 SystemTime now);
 
 struct DaneVerification {
-  CertificateFacts::Dane facts;
+  DaneChain facts;
   SystemTime expires{};  // as above; SystemTime::max() for usage 3, which knows no dates (RFC 7672 §3.1.1)
 };
 // `records`: usable ones (usable_for_smtp() and parses() hold). Should none of them be, the result is

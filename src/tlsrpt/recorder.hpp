@@ -26,7 +26,7 @@ struct SessionRecord {
   DaneState dane;
   std::optional<SessionFacts> facts;
   Judgement judgement;  // of the published policies as they stand, operator rules included
-  std::optional<Decision::Skip> skip;
+  std::optional<HostSkip> skip;
   std::string mx_host, mx_helo;
   std::optional<IpAddress> sending_ip, receiving_ip;
 };

@@ -91,8 +91,8 @@ event::Task<Expected<void>> write_hello(event::Stream& stream, std::string line,
   co_return Expected<void>();
 }
 
-CertificateFacts::Dane match_tlsa(const std::vector<TlsaRecord>& records, const std::string& key) {
-  CertificateFacts::Dane dane;
+DaneChain match_tlsa(const std::vector<TlsaRecord>& records, const std::string& key) {
+  DaneChain dane;
   dane.records_digest = tlsa_digest(records);
   dane.chain.code = dane_no_match;
   dane.chain.token = "X509_V_ERR_DANE_NO_MATCH";

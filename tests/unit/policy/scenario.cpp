@@ -168,7 +168,7 @@ struct CertificateWords {
 bool read_certificate_word(const Row& row, std::string word, CertificateWords& certificate,
                            const DecisionFacts& facts) {
   CertificateFacts& c = certificate.facts;
-  const auto dane = [&]() -> CertificateFacts::Dane& {
+  const auto dane = [&]() -> DaneChain& {
     if (!c.dane) c.dane.emplace().records_digest = tlsa_digest(facts.dane.usable);
     return *c.dane;
   };

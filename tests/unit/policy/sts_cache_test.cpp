@@ -151,7 +151,8 @@ TEST_CASE("D-23: a database of nonsense, cut short or with flipped bits is put a
        }},
   };
   for (const auto& [what, damage] : damages) {
-    CAPTURE(std::string(what));
+    const std::string done = what;
+    CAPTURE(done);
     ScratchDirectory directory;
     {
       auto cache = open(directory);

@@ -8,7 +8,6 @@ using namespace sealpost::queue;
 using namespace std::chrono_literals;
 
 namespace {
-const SystemTime start{std::chrono::sys_days{std::chrono::year{2026} / 3 / 1}};
 Schedule with(std::vector<std::chrono::seconds> retry, std::chrono::seconds lifetime) {
   ScheduleSettings settings;
   settings.retry = std::move(retry);

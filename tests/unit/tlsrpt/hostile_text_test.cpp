@@ -90,8 +90,9 @@ std::string report_with(const PolicyCount& count) {
 TEST_CASE("T-46 hostile text in every remote field changes no member and is no control octet") {
   const auto members = names_of(report_with(sound()));
   for (const auto& [place, put] : places) {
+    const std::string where = place;
     for (const std::string& text : hostile) {
-      CAPTURE(std::string(place));
+      CAPTURE(where);
       CAPTURE(text::printable(text, 60));
       PolicyCount count = sound();
       put(count, text);
