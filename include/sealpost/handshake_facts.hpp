@@ -57,7 +57,7 @@ struct CertificateFacts {
   std::string certificate_sha256;  // lower-case hex
   std::string spki_sha256;         // lower-case hex, leaf
   ChainResult webpki;              // against [tls] trust: purpose serverAuth, dates, constraints; no names
-  std::optional<DaneChain> dane;  // when there were usable TLSA records
+  std::optional<DaneChain> dane;   // when there were usable TLSA records
 };
 
 struct HandshakeFacts {

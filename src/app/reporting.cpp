@@ -24,8 +24,7 @@ Reporting::Reporting(event::EventLoop& loop, const Config& config, dns::CachingR
                      tlsrpt::StoreAccess& store, std::shared_ptr<const tls::TrustStore> trust,
                      spool::Spool& spool, queue::Dispatcher& dispatcher, const DkimSetup& dkim,
                      Health& health)
-    : loop_(loop),
-      resolver_(loop, resolver),
+    : resolver_(loop, resolver),
       http_(loop, std::move(trust)),
       outbox_(loop, spool, dispatcher, MessageClass::report, "TLS-RPT"),
       checks_(loop) {

@@ -36,7 +36,6 @@ class Reporting {
  private:
   event::Task<void> check(DkimSetup dkim);
 
-  event::EventLoop& loop_;
   dns::ResolverProxy resolver_;
   http::CurlClient http_;
   OwnMail outbox_;

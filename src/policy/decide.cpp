@@ -303,7 +303,7 @@ void Decider::find_skip() {
     const DemandFailure* reason = asked.enforced() ? reason_to_skip(asked, mx_failure) : nullptr;
     if (reason == nullptr) continue;
     decision_.skip = HostSkip{asked.source,        asked.origin,   reason->result_type,
-                                    reason->reason_code, reason->status, reason->text};
+                              reason->reason_code, reason->status, reason->text};
     return;
   }
 }
