@@ -27,12 +27,15 @@ event::Task<bool> DeliveryCourier::assist(queue::Loan& loan) {
            !connection->session->stale() && plan.rules == rules_ &&
            context_.loop.now() - plan.made < help_at_most;
   };
+  // Without this a lane would lend the next place at once, and that courier would do no better: a circle without an end.
+  bool helped = false;
   while (usable()) {
     co_await settler_.room();
     queue::JobPtr job = loan.take();
     if (!job) {
       const bool more = co_await loan.wait_for_work();
       if (more) continue;
+      helped = true;  // nothing is left to do
       break;
     }
     const auto limit = connection->session->extensions().size_limit;
@@ -52,9 +55,10 @@ event::Task<bool> DeliveryCourier::assist(queue::Loan& loan) {
       loan.put_back(std::move(job));
       break;
     }
+    helped = true;
   }
   if (connection) pool_.put(std::move(connection));
-  co_return true;
+  co_return helped;
 }
 
 }  // namespace sealpost::delivery

@@ -3,6 +3,7 @@
 // T-07: an idle connection serves another lane only when that lane could have made it: as strong, with the same face,
 // under the same rules. Real SMTP sessions with scripted hosts in memory; TLS is pretended, its strength is not.
 #include "../smtp/scripted_peer.hpp"
+#include "delivery/courier.hpp"
 #include "delivery/dialer.hpp"
 #include "delivery_world.hpp"
 #include "event/sim_stream.hpp"
@@ -166,4 +167,20 @@ TEST_CASE("T-07: another SNI is another face") {
   CHECK_FALSE(made.serves(wanted, facts));
   wanted.server_name = made.server_name;
   CHECK(made.serves(wanted, facts));
+}
+
+TEST_CASE(
+    "D-07: who helps another worker's lane and cannot begin says so, or the lane lends again without an "
+    "end") {
+  World world;
+  world.disk.break_syncs(true);
+  CHECK_FALSE(event::run_until_done(world.loop,
+                                    world.journal->store(world.loop, world.message("", {"v@none.example"}))));
+  REQUIRE_FALSE(world.journal->healthy());
+  queue::LaneKey key;
+  key.policy_domain = key.next_hop = "none.example";
+  queue::Loan loan(*world.shard, std::make_shared<queue::ShardAddress>(world.loop, world.shard.get()), key);
+  DeliveryCourier courier(*world.context, world.rules, world.schedule);
+  CHECK_FALSE(event::run_until_done(world.loop, courier.assist(loan)));
+  CHECK(world.network.connections == 1);  // it had got so far
 }
