@@ -259,7 +259,8 @@ event::Task<void> CachedStsService::refresh_forever() {
     }
     const bool more = due && due->size() == refresh_batch && begun > 0;
     const bool quiet = asked && asked->well && due->empty();
-    if (!more) co_await event::sleep_for(loop_, quiet ? quiet_pause : busy_pause);
+    const Duration pause = quiet ? quiet_pause : busy_pause;
+    if (!more) co_await event::sleep_for(loop_, pause);
   }
 }
 
