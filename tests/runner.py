@@ -171,11 +171,12 @@ def count_cases(name: str, status: int, text: str, log: Path) -> Tally:
         return Tally(skipped=1)
     else:
         passed, failed, skipped = int(status == 0), int(status != 0), 0
-    if status != 0 and failed == 0:
+    undefined = re.search(r"^.*: runtime error: .*$", text, re.MULTILINE)  # UBSan tells and goes on
+    if failed == 0 and (status != 0 or undefined):
         failed = 1
     tally = Tally(passed, failed, skipped)
     if failed:
-        reasons = [line for line in text.splitlines() if "ERROR:" in line or "TEST CASE:" in line]
+        reasons = [line for line in text.splitlines() if "ERROR:" in line or "TEST CASE:" in line or "runtime error:" in line]
         tally.trouble.append(f"{where} {' | '.join(reasons[:2]) or f'(exit {status})'}")
     return tally
 

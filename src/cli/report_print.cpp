@@ -161,16 +161,15 @@ void print_show(const Json& answer) {
       print_failures(policy.at("failures"), true);
       continue;
     }
-    std::cout << "\nPolicy " << text_of(policy, "policy_type");
-    if (const std::string mode = text_of(policy, "policy_mode"); !mode.empty())
-      std::cout << " (" << mode << ")";
-    std::cout << " of " << text_of(policy, "policy_domain");
-    if (policy.contains("organization")) std::cout << ", reported by " << text_of(policy, "organization");
-    std::cout << ": " << sessions(policy.value("successful_sessions", std::uint64_t(0))) << " ok, "
-              << number_of(policy, "failed_sessions") << " failed";
-    if (from == to) std::cout << "; " << trend_in_words(policy);
-    std::cout << '\n';
-    for (const Json& line : policy.at("policy")) std::cout << "    " << line.get<std::string>() << '\n';
+    std::string line = "Policy " + text_of(policy, "policy_type");
+    if (const std::string mode = text_of(policy, "policy_mode"); !mode.empty()) line += " (" + mode + ")";
+    line += " of " + text_of(policy, "policy_domain");
+    if (policy.contains("organization")) line += ", reported by " + text_of(policy, "organization");
+    line += ": " + sessions(policy.value("successful_sessions", std::uint64_t(0))) + " ok, " +
+            number_of(policy, "failed_sessions") + " failed";
+    std::cout << '\n' << folded(line, "");
+    if (from == to) std::cout << "  " << trend_in_words(policy) << '\n';
+    for (const Json& term : policy.at("policy")) std::cout << "    " << term.get<std::string>() << '\n';
     print_failures(policy.at("failures"), false);
   }
 }

@@ -231,7 +231,7 @@ def test_what_our_own_rule_ends_is_shown_and_what_is_not_an_alert_yet_is_said(la
         shown = asked().stdout
         assert re.search(r"Our own demand, partner bank: \d+ sessions? ended by it, no mail went in them", shown), shown
         assert "does not name mx1.read-ours.test" in " ".join(shown.split())
-        assert all(len(line) < 80 for line in shown.splitlines())
+        assert not (wide := [line for line in shown.splitlines() if len(line) >= 80]), wide
         listed = relay.ask("report", "list", "--domain", "read-ours.test")[0]["policies"]
         own = next(p for p in listed if p["policy_type"] == "own-rule")
         assert own["failed_sessions"] >= 1 and own["worst"]["result_type"] == "certificate-host-mismatch"
