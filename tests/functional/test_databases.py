@@ -92,7 +92,7 @@ def test_D23_T55_a_database_locked_by_a_backup_is_waited_for(lab, relay, name):
         assert wait_for(lambda: "database" not in troubles(one), 60, 0.5), troubles(one)
         want = 6 if running else 9
         assert wait_for(lambda: counted(one, domain) == want, 60, 0.2), counted(one, domain)
-        assert wait_for(lambda: recorded(one.data) == before + 3, 15, 0.2), (recorded(one.data), before)
+        assert wait_for(lambda: recorded(one.data) == before + 3, 60, 0.2), (recorded(one.data), before)
     assert not damaged(one.data)
 
 
