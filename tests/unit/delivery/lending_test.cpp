@@ -173,6 +173,8 @@ TEST_CASE(
     "D-07: who helps another worker's lane and cannot begin says so, or the lane lends again without an "
     "end") {
   World world;
+  world.accept(world.message("a@here.example", {"u@loose.example"}));
+  world.loop.advance(1s);
   world.disk.break_syncs(true);
   CHECK_FALSE(event::run_until_done(world.loop,
                                     world.journal->store(world.loop, world.message("", {"v@none.example"}))));
