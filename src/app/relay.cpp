@@ -2,8 +2,6 @@
 #include "app/relay.hpp"
 
 #include <fcntl.h>
-#include <sys/stat.h>
-#include <sysexits.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -20,11 +18,9 @@
 #include "app/port_owner.hpp"
 #include "app/resolving.hpp"
 #include "app/sts_runtime.hpp"
+#include "base/durable_file.hpp"
 #include "base/log.hpp"
-#include "base/planted.hpp"
-#include "base/version.hpp"
 #include "dns/servers.hpp"
-#include "event/ask.hpp"
 #include "event/listener.hpp"
 #include "event/sockaddr.hpp"
 #include "spool/posix_disk.hpp"
@@ -32,28 +28,13 @@
 namespace sealpost::app {
 namespace {
 
-using namespace std::chrono_literals;
-constexpr auto exit_after_grace = 5s;  // outcomes, databases, threads
-constexpr auto exit_after_second_signal = 2s;
-constexpr auto dnssec_test_every = 30s;
-
-bool is_there(const std::string& path) {
-  struct stat status {};
-  return ::lstat(path.c_str(), &status) == 0 || errno != ENOENT;
-}
-
 // By what each run leaves behind.
 bool was_used(const std::string& data_dir) {
-  return is_there(data_dir + "/tlsrpt.db") || is_there(data_dir + "/sts.db");
+  return !is_absent(data_dir + "/tlsrpt.db") || !is_absent(data_dir + "/sts.db");
 }
 
 unsigned worker_count(const Config& config) {
   return config.workers > 0 ? config.workers : std::max(1U, std::thread::hardware_concurrency());
-}
-
-event::Task<bool> drained(Worker& worker, Duration grace) {
-  co_await worker.drain(grace);
-  co_return true;
 }
 
 // While the clock is in doubt nothing is old enough (T-50).
@@ -61,13 +42,7 @@ std::optional<SystemTime> date_to_forget_by(const Believed& time) {
   return time.in_doubt ? std::nullopt : std::optional(time.earliest);
 }
 
-// Drains a worker on its own loop, seen from the main one.
-event::Task<void> drain_there(event::Loop& main, Worker& worker, Duration grace) {
-  auto make = [&worker, grace] { return drained(worker, grace); };
-  co_await event::ask_task(main, worker.scope(), make);
-}
-
-using Sockets = std::vector<event::UniqueFd>;
+using Sockets = std::vector<FileDescriptor>;
 
 // One for each worker; the kernel spreads connections.
 Expected<Sockets> bound(const Endpoint& address, unsigned count) {
@@ -91,10 +66,10 @@ std::vector<Endpoint> addresses_of(const std::vector<ListenerConfig>& listeners)
 }
 
 // A socket that a service manager handed over: all workers accept from the one.
-Expected<Sockets> shared_by(const event::UniqueFd& handed, unsigned count) {
+Expected<Sockets> shared_by(const FileDescriptor& handed, unsigned count) {
   Sockets sockets;
   for (unsigned i = 0; i < count; ++i) {
-    event::UniqueFd copy(::fcntl(handed.get(), F_DUPFD_CLOEXEC, 0));
+    FileDescriptor copy(::fcntl(handed.get(), F_DUPFD_CLOEXEC, 0));
     if (!copy) return Error(Errc::unavailable, std::string("no descriptor: ") + std::strerror(errno));
     sockets.push_back(std::move(copy));
   }
@@ -153,14 +128,6 @@ Expected<std::unique_ptr<Relay>> Relay::create(Config config, const keys::Source
 
 Relay::~Relay() { end_threads(); }
 
-// All are told before one is waited for.
-void Relay::end_threads() {
-  for (auto& worker : workers_) worker->end();
-  if (resolver_thread_.joinable()) resolver_loop_.stop();
-  for (auto& worker : workers_) worker->stop();
-  if (resolver_thread_.joinable()) resolver_thread_.join();
-}
-
 // Before anything is opened: no part ever knows rules that demand less than the record of those last in force.
 Expected<RuleKeeper::Admission> Relay::admit_rules() {
   clock_ =
@@ -191,14 +158,13 @@ Expected<void> Relay::open_parts() {
   resolver_->use_watch(*dnssec_);
 
   // Nothing in it would say so: what was accepted is gone unless it is put back.
-  if (was_used(config_.data_dir) && !is_there(config_.data_dir + "/spool"))
+  if (was_used(config_.data_dir) && is_absent(config_.data_dir + "/spool"))
     health_.raise(
         "spool missing",
         "there was no directory " + config_.data_dir +
             "/spool at the start although sealpost had run in this data_dir: mail that waited there is gone",
         "stop sealpost, put the directory back where it was and start again; or look for mail in a backup "
-        "with "
-        "`sealpost spool recover FILE`");
+        "with `sealpost spool recover FILE`");
   auto disk = spool::open_posix_disk(config_.data_dir + "/spool");
   if (!disk) return disk.error();
   disk_ = std::move(*disk);
@@ -280,10 +246,10 @@ Expected<void> Relay::open_workers() {
 }
 
 Expected<void> Relay::bind_listeners() {
-  std::vector<event::UniqueFd> inherited = event::inherited_listeners();
+  std::vector<FileDescriptor> inherited = event::inherited_listeners();
   const unsigned count = worker_count(config_);
   for (const ListenerConfig& listener : config_.listeners) {
-    const auto handed = std::find_if(inherited.begin(), inherited.end(), [&](const event::UniqueFd& fd) {
+    const auto handed = std::find_if(inherited.begin(), inherited.end(), [&](const FileDescriptor& fd) {
       return event::local_of(fd.get()) == listener.address;
     });
     auto sockets = handed != inherited.end() ? shared_by(*handed, count) : bound(listener.address, count);
@@ -291,7 +257,7 @@ Expected<void> Relay::bind_listeners() {
     sockets_.push_back(std::move(*sockets));
     if (handed != inherited.end()) inherited.erase(handed);
   }
-  for (const event::UniqueFd& fd : inherited)
+  for (const FileDescriptor& fd : inherited)
     log::warning("inherited_socket_unused", {{"address", event::local_of(fd.get()).to_string()},
                                              {"why", "no listener of the configuration has this address"}});
   return {};
@@ -331,137 +297,6 @@ void Relay::serve_control() {
   control_->handle("policy.history",
                    [this](admin::Json arguments) { return rule_history(std::move(arguments)); });
   control_->handle("status", [this](admin::Json) { return status(); });
-}
-
-int Relay::run() {
-  resolver_scope_ = std::make_unique<event::TaskScope>(resolver_loop_);
-  resolver_scope_->spawn(watch_dnssec());
-  resolver_thread_ = std::thread([this] { resolver_loop_.run(); });
-  for (auto& worker : workers_) {
-    worker->shard().start(worker->courier());
-    worker->start();
-  }
-  if (!rights_.warning().empty()) log::warning("rights", {{"why", rights_.warning()}});
-  log::info("started", {{"version", version()},
-                        {"hostname", config_.hostname},
-                        {"config", config_.source},
-                        {"data", config_.data_dir},
-                        {"control", config_.control_socket},
-                        {"workers", workers_.size()}});
-  scope_.spawn(begin_mail());
-  reporting_->use_keys(config_, in_force_.get()->dkim);
-  scope_.spawn(keep_rules());
-  scope_.spawn(reporting_->run());
-  scope_.spawn(calendar_.run());
-  scope_.spawn(addresses_.run());
-  scope_.spawn(control_->keep(health_));
-  scope_.spawn(clock_->run(*pool_));
-  postmaster_->start(scope_);
-  listen_to_signals();
-  main_.run();
-  finish();
-  return exit_code_;
-}
-
-// After the other threads have been started: this one takes the signals.
-void Relay::listen_to_signals() {
-  Signals::Handlers handlers;
-  handlers.stop = [this] { stop(); };
-  handlers.stop_at_once = [this] {
-    stop();
-    stop();
-  };
-  handlers.open_log = [] { log::reopen(); };
-  handlers.reload = [this] {
-    if (!stopping_) reloads_.request();
-  };
-  handlers.child = [this] {
-    if (!stopping_ && rights_.keys_are_gone()) end_without_keys();
-  };
-  signals_ = std::make_unique<Signals>(main_, std::move(handlers));
-}
-
-// Nobody can begin TLS with us or be signed for any more; a service manager starts both processes anew.
-void Relay::end_without_keys() {
-  log::error("keys_gone",
-             {{"why", "the key process ended"}, {"do", "find out why; the relay ends in order"}});
-  exit_code_ = EX_TEMPFAIL;
-  stop();
-}
-
-event::Task<void> Relay::watch_dnssec() {
-  for (;;) {
-    co_await dnssec_->test();
-    co_await event::sleep_for(resolver_loop_, dnssec_test_every);
-  }
-}
-
-event::Task<void> Relay::begin_mail() {
-  // The recovered mail is sorted first and the suspects among it are tried last: nobody waits for them to listen.
-  probation_ = std::make_unique<queue::Probation>(main_, *spool_, *dispatcher_);
-  probation_->begin(spool_->take_recovered());
-  if (planted(Plant::probe_before_listen)) co_await probation_->run();
-
-  for (std::size_t l = 0; l < sockets_.size() && !stopping_; ++l) {
-    for (std::size_t w = 0; w < workers_.size(); ++w) {
-      Worker& worker = *workers_[w];
-      auto box = std::make_shared<event::UniqueFd>(std::move(sockets_[l][w]));
-      auto open = [&worker, l, box] {
-        const auto listening = worker.acceptors()[l]->listen(worker.loop(), std::move(*box));
-        return listening ? std::string() : listening.error().detail;
-      };
-      const std::string failed = co_await event::ask(main_, worker.loop(), open);
-      if (!failed.empty())
-        log::error("listener_failed",
-                   {{"address", config_.listeners[l].address.to_string()}, {"why", failed}});
-    }
-    log::info("listening", {{"address", config_.listeners[l].address.to_string()},
-                            {"tls", config_.certificate.empty() ? "off" : "offered"}});
-  }
-  sockets_.clear();
-  taking_mail_ = !stopping_;
-  if (!stopping_) {
-    scope_.spawn(probation_->run());
-    scope_.spawn(held_notices_->run());
-    scope_.spawn(held_watch_->run());
-  }
-  log::flush();
-}
-
-// The first signal begins the end, the second one (or SIGQUIT) ends the grace.
-void Relay::stop() {
-  if (!stopping_) {
-    stopping_ = true;
-    spool_->drain();  // first of all: a manager of services may kill us before the grace is over
-    exit_guard_.arm(config_.shutdown_grace + exit_after_grace);
-    scope_.spawn(shut_down());
-    return;
-  }
-  if (std::exchange(hurried_, true)) return;
-  log::warning("stopping_at_once", {{"why", "a second signal, or SIGQUIT"}});
-  exit_guard_.arm(exit_after_second_signal);
-  for (auto& worker : workers_) worker->hurry();
-}
-
-event::Task<void> Relay::shut_down() {
-  log::info("stopping", {{"why", "a signal"}, {"grace_s", config_.shutdown_grace.count()}});
-  {
-    event::TaskScope draining(main_);  // all at once: the grace is one for everyone
-    for (auto& worker : workers_) draining.spawn(drain_there(main_, *worker, config_.shutdown_grace));
-    co_await draining.join();
-  }
-  main_.stop();
-}
-
-// Whoever posts to another thread is gone before anything is taken apart; what the workers have handed to the journal
-// is committed by close().
-void Relay::finish() {
-  signals_.reset();
-  end_threads();
-  spool_->close();
-  clock_->record_now();
-  log::info("stopped", {{"data", config_.data_dir}});
-  log::flush();
 }
 
 }  // namespace sealpost::app
