@@ -228,12 +228,8 @@ void JournalSpool::discard(MessageId id) noexcept {
   submit(std::move(request));
 }
 
-event::Task<Expected<StoredMessagePtr>> JournalSpool::store(event::Loop& home, NewMessage message) {
-  auto checked = check_message(message);
-  if (!checked) co_return checked.error();
-  auto request = std::make_shared<Request>(Request::Kind::store, &home);
-  request->id = message.id;
-  request->group.push_back(message_record(std::move(message)));
+// The message that this request brings into the spool, once it is synced.
+event::Task<Expected<StoredMessagePtr>> JournalSpool::stored_by(event::Loop& home, RequestPtr request) {
   StoreGuard guard(*this, request);
   CommitWait wait(home, request, options_.commit_limit);
   const bool open = submit(request);
@@ -244,6 +240,16 @@ event::Task<Expected<StoredMessagePtr>> JournalSpool::store(event::Loop& home, N
   if (request->error) co_return *request->error;
   if (request->appeared.empty()) co_return Error(Errc::exists, "a message with this id is in the spool");
   co_return request->appeared.front();
+}
+
+event::Task<Expected<StoredMessagePtr>> JournalSpool::store(event::Loop& home, NewMessage message) {
+  auto checked = check_message(message);
+  if (!checked) co_return checked.error();
+  auto request = std::make_shared<Request>(Request::Kind::store, &home);
+  request->id = message.id;
+  request->group.push_back(message_record(std::move(message)));
+  auto stored = co_await stored_by(home, std::move(request));
+  co_return stored;
 }
 
 // One group: at no time is it there and not held.
@@ -270,16 +276,9 @@ event::Task<Expected<StoredMessagePtr>> JournalSpool::store_held(event::Loop& ho
   request->group.push_back(message_record(std::move(message)));
   request->group.push_back(make_record(request->id, std::move(settled)));
   request->group.push_back(make_record(request->id, std::move(held)));
-  StoreGuard guard(*this, request);
-  CommitWait wait(home, request, options_.commit_limit);
-  const bool open = submit(request);
-  if (!open) co_return closed_error();
-  co_await wait;
-  if (!wait.answered()) co_return Error(Errc::timed_out, "the disk does not answer");
-  guard.taken();
-  if (request->error) co_return *request->error;
-  if (request->appeared.empty()) co_return Error(Errc::exists, "a message with this id is in the spool");
-  auto copy = std::make_shared<StoredMessage>(*request->appeared.front());  // as a start would find it
+  const auto stored = co_await stored_by(home, request);
+  if (!stored) co_return stored.error();
+  auto copy = std::make_shared<StoredMessage>(**stored);  // as a start would find it
   copy->held = true;
   copy->hold_reason = std::move(reason);
   for (std::size_t i = 0; i < copy->progress.size() && i < states.size(); ++i) {

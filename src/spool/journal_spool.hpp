@@ -69,6 +69,7 @@ class JournalSpool final : public Spool {
   void answer();
   NewRecord message_record(NewMessage message);
   std::shared_ptr<const std::string> keep(std::string body);
+  event::Task<Expected<StoredMessagePtr>> stored_by(event::Loop& home, RequestPtr request);
   class StoreGuard;
 
   Disk& disk_;
