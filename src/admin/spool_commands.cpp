@@ -8,9 +8,9 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/handles.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
-#include "event/unique_fd.hpp"
 #include "spool/recovery.hpp"
 
 namespace sealpost::admin {
@@ -76,7 +76,7 @@ class SpoolCommands {
 }  // namespace
 
 Expected<std::string> read_segment_file(const std::string& path) {
-  const event::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  const FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (fd.get() < 0) return cannot_read(path, errno);
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) return cannot_read(path, errno);

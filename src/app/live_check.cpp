@@ -9,10 +9,10 @@
 
 #include "app/port_owner.hpp"
 #include "app/resolving.hpp"
+#include "base/handles.hpp"
 #include "event/event_loop.hpp"
 #include "event/listener.hpp"
 #include "event/run.hpp"
-#include "event/unique_fd.hpp"
 
 namespace sealpost::app {
 namespace {
@@ -86,7 +86,7 @@ void try_listener(const Endpoint& address, LiveFindings& into) {
 
 void try_data_dir(const std::string& path, LiveFindings& into) {
   const std::string subject = "data_dir " + path;
-  const event::UniqueFd file(::open(path.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
+  const FileDescriptor file(::open(path.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
   const bool unsupported = !file && (errno == EOPNOTSUPP || errno == EISDIR);
   if (file ? ::write(file.get(), "x", 1) == 1 : unsupported && ::access(path.c_str(), W_OK | X_OK) == 0)
     into.emplace_back(Kind::good, subject, "can be written");

@@ -128,7 +128,7 @@ class Relay {
   RuleCalendar calendar_;
   AddressWatch addresses_;
   std::unique_ptr<Postmaster> postmaster_;
-  std::vector<std::vector<event::UniqueFd>> sockets_;  // per listener, one per worker; until begin_mail()
+  std::vector<std::vector<FileDescriptor>> sockets_;  // per listener, one per worker; until begin_mail()
   std::unique_ptr<event::TaskScope> resolver_scope_;
   std::unique_ptr<admin::ControlServer> control_;
   std::unique_ptr<Signals> signals_;

@@ -13,7 +13,7 @@
 #include <optional>
 
 #include "base/digest.hpp"
-#include "event/unique_fd.hpp"
+#include "base/handles.hpp"
 
 namespace sealpost::app {
 namespace {
@@ -62,7 +62,7 @@ SourceFile stamp_of(const std::string& path, const struct stat& status) {
 // Nothing: it changed meanwhile.
 Expected<std::optional<WholeFile>> read_once(const std::string& path, std::uint64_t longest) {
   // Without waiting: opening a pipe would wait for a writer.
-  const event::UniqueFd file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   if (file.get() < 0) return trouble(errno, path);
   struct stat before {};
   if (::fstat(file.get(), &before) != 0) return trouble(errno, path);

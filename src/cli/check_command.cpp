@@ -12,9 +12,9 @@
 #include "app/config_change.hpp"
 #include "app/live_check.hpp"
 #include "app/rules_store.hpp"
+#include "base/handles.hpp"
 #include "base/log.hpp"
 #include "cli/command_line.hpp"
-#include "event/unique_fd.hpp"
 #include "keys/key_file.hpp"
 
 namespace sealpost::cli {
@@ -155,7 +155,7 @@ bool has_bad(const Live& live) {
 
 // The self-test's own lines say to a log what is printed here.
 Live try_live(const app::Config& config) {
-  const event::UniqueFd nowhere(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+  const FileDescriptor nowhere(::open("/dev/null", O_WRONLY | O_CLOEXEC));
   log::configure(nowhere.get(), log::Format::text, log::Level::error);
   Live live = app::check_live(config);
   log::configure(STDERR_FILENO, log::Format::text, log::Level::info);

@@ -13,9 +13,9 @@
 #include <thread>
 #include <vector>
 
+#include "base/handles.hpp"
 #include "event/event_slot.hpp"
 #include "event/loop.hpp"
-#include "event/unique_fd.hpp"
 
 struct event_base;
 
@@ -46,7 +46,7 @@ class EventLoop final : public Loop {
   void wake_locked() noexcept;
 
   std::unique_ptr<event_base, FreeBase> base_;
-  UniqueFd wake_fd_;
+  FileDescriptor wake_fd_;
   WatchedEvent wake_event_;
   WatchedEvent timer_event_;
   std::optional<SteadyTime> timer_set_;  // what timer_event_ is set to

@@ -43,12 +43,12 @@ bool bind_freely(int fd, const IpAddress& address) noexcept {
 
 }  // namespace
 
-Expected<UniqueFd> listen_on(const Endpoint& at, const ListenOptions& options) {
+Expected<FileDescriptor> listen_on(const Endpoint& at, const ListenOptions& options) {
   const auto failed = [&](const char* what) {
     return socket_error(std::string(what) + " " + at.to_string(), errno);
   };
   const SockAddr address(at);
-  UniqueFd fd(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  FileDescriptor fd(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) return failed("socket for");
   const int on = 1;
   ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
@@ -76,15 +76,15 @@ std::optional<bool> address_is_here(const IpAddress& address) noexcept {
   Endpoint any_port;
   any_port.address = address;
   const SockAddr at(any_port);
-  const UniqueFd fd(::socket(at.family(), SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const FileDescriptor fd(::socket(at.family(), SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (!fd) return std::nullopt;
   if (::bind(fd.get(), at.get(), at.size()) == 0) return true;
   return errno == EADDRNOTAVAIL ? std::optional(false) : std::nullopt;
 }
 
-std::vector<UniqueFd> inherited_listeners() {
+std::vector<FileDescriptor> inherited_listeners() {
   constexpr int first = 3;  // SD_LISTEN_FDS_START
-  std::vector<UniqueFd> sockets;
+  std::vector<FileDescriptor> sockets;
   const auto number = [](const char* variable) {
     const char* value = std::getenv(variable);
     return value ? text::parse_u64(value).value_or(0) : 0;
@@ -106,13 +106,13 @@ std::vector<UniqueFd> inherited_listeners() {
   return sockets;
 }
 
-Listener::Listener(EventLoop& loop, UniqueFd socket, OnConnection on_connection) noexcept
+Listener::Listener(EventLoop& loop, FileDescriptor socket, OnConnection on_connection) noexcept
     : Timer(loop, [](Timer& timer) noexcept { static_cast<Listener&>(timer).watch(); }),
       loop_(loop),
       socket_(std::move(socket)),
       on_connection_(std::move(on_connection)) {}
 
-Expected<std::unique_ptr<Listener>> Listener::start(EventLoop& loop, UniqueFd socket,
+Expected<std::unique_ptr<Listener>> Listener::start(EventLoop& loop, FileDescriptor socket,
                                                     OnConnection on_connection) {
   std::unique_ptr<Listener> listener(new Listener(loop, std::move(socket), std::move(on_connection)));
   const auto readable = [](evutil_socket_t, short, void* self) noexcept {
@@ -154,7 +154,7 @@ void Listener::accept_some() noexcept {
 // False when there is nothing more to accept for now.
 bool Listener::accept_one() {
   SockAddr peer;
-  UniqueFd fd(::accept4(socket_.get(), peer.get(), peer.size_for_call(), SOCK_NONBLOCK | SOCK_CLOEXEC));
+  FileDescriptor fd(::accept4(socket_.get(), peer.get(), peer.size_for_call(), SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (!fd) {
     if (errno == EAGAIN || errno == EWOULDBLOCK) return false;
     if (!out_of_room(errno)) return true;  // that connection is gone; the next may be fine

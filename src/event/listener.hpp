@@ -10,10 +10,10 @@
 #include <optional>
 #include <vector>
 
+#include "base/handles.hpp"
 #include "event/event_loop.hpp"
 #include "event/event_slot.hpp"
 #include "event/stream.hpp"
-#include "event/unique_fd.hpp"
 
 namespace sealpost::event {
 
@@ -24,7 +24,7 @@ struct ListenOptions {
 };
 
 // A listening socket bound to `at` (port 0: a free one). Errors name the address.
-Expected<UniqueFd> listen_on(const Endpoint& at, const ListenOptions& options = {});
+Expected<FileDescriptor> listen_on(const Endpoint& at, const ListenOptions& options = {});
 // Does nobody else listen there? Asked by a socket that shares with nobody: with reuse_port alone two relays of one
 // user would each get a part of the connections, and neither would notice.
 Expected<void> address_is_free(const Endpoint& at);
@@ -33,7 +33,7 @@ Expected<void> address_is_free(const Endpoint& at);
 std::optional<bool> address_is_here(const IpAddress& address) noexcept;
 // Listening TCP sockets handed over by a service manager (LISTEN_PID, LISTEN_FDS); the variables are removed.
 // Call once, before other threads exist.
-std::vector<UniqueFd> inherited_listeners();
+std::vector<FileDescriptor> inherited_listeners();
 
 class Listener : private Timer {
  public:
@@ -41,7 +41,7 @@ class Listener : private Timer {
 
   // Takes a socket made by listen_on() or inherited; accepts from the loop's next turn on. `on_connection`
   // must not destroy the listener.
-  static Expected<std::unique_ptr<Listener>> start(EventLoop& loop, UniqueFd socket,
+  static Expected<std::unique_ptr<Listener>> start(EventLoop& loop, FileDescriptor socket,
                                                    OnConnection on_connection);
   ~Listener();
 
@@ -53,14 +53,14 @@ class Listener : private Timer {
   std::uint64_t starved() const noexcept { return starved_; }  // times it ran out of descriptors or memory
 
  private:
-  Listener(EventLoop& loop, UniqueFd socket, OnConnection on_connection) noexcept;
+  Listener(EventLoop& loop, FileDescriptor socket, OnConnection on_connection) noexcept;
   void watch() noexcept;
   void accept_some() noexcept;
   bool accept_one();
   void starve(int number);
 
   EventLoop& loop_;
-  UniqueFd socket_;
+  FileDescriptor socket_;
   OnConnection on_connection_;
   bool paused_ = false;
   std::uint64_t starved_ = 0;

@@ -13,10 +13,11 @@
 
 namespace sealpost::event {
 
-SocketStream::SocketStream(EventLoop& loop, UniqueFd fd, Endpoint peer) noexcept
+SocketStream::SocketStream(EventLoop& loop, FileDescriptor fd, Endpoint peer) noexcept
     : Stream(loop), fd_(std::move(fd)), peer_(peer) {}
 
-Expected<std::unique_ptr<SocketStream>> SocketStream::adopt(EventLoop& loop, UniqueFd fd, Endpoint peer) {
+Expected<std::unique_ptr<SocketStream>> SocketStream::adopt(EventLoop& loop, FileDescriptor fd,
+                                                            Endpoint peer) {
   std::unique_ptr<SocketStream> stream(new SocketStream(loop, std::move(fd), peer));
   const auto happened = [](evutil_socket_t, short what, void* self) noexcept {
     static_cast<SocketStream*>(self)->happened(what);
@@ -105,9 +106,9 @@ void SocketStream::wake(Direction& direction) noexcept {
 namespace {
 
 // A non-blocking socket on its way to `to`.
-Expected<UniqueFd> begin_connect(const Endpoint& to, const std::optional<IpAddress>& source) {
+Expected<FileDescriptor> begin_connect(const Endpoint& to, const std::optional<IpAddress>& source) {
   const SockAddr address(to);
-  UniqueFd fd(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  FileDescriptor fd(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) return socket_error("socket", errno);
   const int on = 1;
   ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);

@@ -8,17 +8,17 @@
 #include <memory>
 #include <optional>
 
+#include "base/handles.hpp"
 #include "event/event_loop.hpp"
 #include "event/event_slot.hpp"
 #include "event/stream.hpp"
-#include "event/unique_fd.hpp"
 
 namespace sealpost::event {
 
 class SocketStream final : public Stream {
  public:
   // A connected or connecting non-blocking socket. Errc::no_space when the system has no room to watch it.
-  static Expected<std::unique_ptr<SocketStream>> adopt(EventLoop& loop, UniqueFd fd, Endpoint peer);
+  static Expected<std::unique_ptr<SocketStream>> adopt(EventLoop& loop, FileDescriptor fd, Endpoint peer);
   ~SocketStream() override;
 
   IoResult try_read(std::span<char> into) noexcept override;
@@ -40,13 +40,13 @@ class SocketStream final : public Stream {
     bool ready = false;  // the kernel reports what is there when the event is added
     StreamWait* waiter = nullptr;
   };
-  SocketStream(EventLoop& loop, UniqueFd fd, Endpoint peer) noexcept;
+  SocketStream(EventLoop& loop, FileDescriptor fd, Endpoint peer) noexcept;
   Direction& direction(Interest interest) noexcept { return interest == Interest::read ? read_ : write_; }
   void happened(short what) noexcept;
   static void wake(Direction& direction) noexcept;
   IoResult failure(Interest interest) noexcept;
 
-  UniqueFd fd_;
+  FileDescriptor fd_;
   Endpoint peer_;
   Direction read_;
   Direction write_;

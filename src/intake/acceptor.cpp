@@ -42,7 +42,7 @@ Acceptor::Acceptor(event::Loop& loop, const Services& services, SettingsPtr sett
 
 Acceptor::~Acceptor() = default;
 
-Expected<void> Acceptor::listen(event::EventLoop& loop, event::UniqueFd socket) {
+Expected<void> Acceptor::listen(event::EventLoop& loop, FileDescriptor socket) {
   if (draining_) return {};  // the end came first
   auto listener = event::Listener::start(
       loop, std::move(socket), [this](std::unique_ptr<event::Stream> stream) { serve(std::move(stream)); });

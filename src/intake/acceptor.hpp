@@ -27,7 +27,7 @@ class Acceptor {
 
   // Takes a socket made by event::listen_on() or inherited, and accepts from the loop's next turn on. May be
   // called again for further sockets.
-  Expected<void> listen(event::EventLoop& loop, event::UniqueFd socket);
+  Expected<void> listen(event::EventLoop& loop, FileDescriptor socket);
 
   // Begins a session, or turns the client away with 421 when it would pass a cap (T-27). A client that may relay gets its
   // place from a stranger when there is no other.

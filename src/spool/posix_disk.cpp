@@ -18,9 +18,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/handles.hpp"
 #include "base/log.hpp"
 #include "base/process.hpp"
-#include "event/unique_fd.hpp"
 
 namespace sealpost::spool {
 namespace {
@@ -35,7 +35,7 @@ std::int64_t result_of(Result result) noexcept {
 
 class PosixFile final : public JournalFile {
  public:
-  explicit PosixFile(event::UniqueFd descriptor) noexcept
+  explicit PosixFile(FileDescriptor descriptor) noexcept
       : descriptor_(std::move(descriptor)), least_(std::max<std::int64_t>(size(), 0)) {}
 
   std::int64_t read_at(std::uint64_t offset, std::span<char> into) noexcept override {
@@ -68,7 +68,7 @@ class PosixFile final : public JournalFile {
   int close() noexcept override { return static_cast<int>(result_of(::close(descriptor_.release()))); }
 
  private:
-  event::UniqueFd descriptor_;
+  FileDescriptor descriptor_;
   std::int64_t least_;  // octets it had when it was opened, or was given
 };
 
@@ -81,7 +81,7 @@ bool is_private(int fd, uid_t owner) noexcept {
 
 class PosixDisk final : public Disk {
  public:
-  PosixDisk(event::UniqueFd root, uid_t owner) noexcept : root_(std::move(root)), owner_(owner) {
+  PosixDisk(FileDescriptor root, uid_t owner) noexcept : root_(std::move(root)), owner_(owner) {
     fill_reserve();
   }
 
@@ -92,12 +92,12 @@ class PosixDisk final : public Disk {
     // O_NONBLOCK: a planted pipe must not stop us; it means nothing for the regular files that pass the
     // check.
     flags |= O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-    event::UniqueFd fd(::openat(root_.get(), name.c_str(), flags, 0600));
+    FileDescriptor fd(::openat(root_.get(), name.c_str(), flags, 0600));
     // What writes the journal has a descriptor in reserve, so that it does not stand still while others hold them all.
     if (fd.get() < 0 && errno == EMFILE && access != Access::read && take_reserve())
-      fd = event::UniqueFd(::openat(root_.get(), name.c_str(), flags, 0600));
+      fd = FileDescriptor(::openat(root_.get(), name.c_str(), flags, 0600));
     if (fd.get() < 0 && errno == EACCES && give_back_to_us(name))
-      fd = event::UniqueFd(::openat(root_.get(), name.c_str(), flags, 0600));
+      fd = FileDescriptor(::openat(root_.get(), name.c_str(), flags, 0600));
     if (fd.get() < 0) return {nullptr, -errno};
     fill_reserve();
     if (!is_private(fd.get(), owner_)) return {nullptr, -EPERM};
@@ -125,15 +125,15 @@ class PosixDisk final : public Disk {
   // Kept open: a segment can be begun and freed when no descriptor is to be had.
   int sync_directory(const std::string& name) noexcept override {
     const std::lock_guard lock(mutex_);
-    event::UniqueFd& fd = directories_[name];
+    FileDescriptor& fd = directories_[name];
     if (fd.get() >= 0 && !is_still(name, fd.get())) fd.reset();  // another one was put in its place
     if (fd.get() < 0)
-      fd = event::UniqueFd(
+      fd = FileDescriptor(
           ::openat(root_.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     return fd.get() < 0 ? -errno : status(::fsync(fd.get()));
   }
   int list(const std::string& directory, std::vector<std::string>& names) noexcept override {
-    event::UniqueFd fd(
+    FileDescriptor fd(
         ::openat(root_.get(), directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (fd.get() < 0) return -errno;
     DIR* stream = ::fdopendir(fd.get());
@@ -191,17 +191,17 @@ class PosixDisk final : public Disk {
   void fill_reserve() noexcept {
     const std::lock_guard lock(mutex_);
     while (reserve_.size() < most_reserve) {
-      event::UniqueFd fd(::fcntl(root_.get(), F_DUPFD_CLOEXEC, 0));
+      FileDescriptor fd(::fcntl(root_.get(), F_DUPFD_CLOEXEC, 0));
       if (fd.get() < 0) return;
       reserve_.push_back(std::move(fd));
     }
   }
   static constexpr std::size_t most_reserve = 2;
-  event::UniqueFd root_;
+  FileDescriptor root_;
   const uid_t owner_;  // of all files
   std::mutex mutex_;
-  std::vector<event::UniqueFd> reserve_;
-  std::map<std::string, event::UniqueFd> directories_;  // by name
+  std::vector<FileDescriptor> reserve_;
+  std::map<std::string, FileDescriptor> directories_;  // by name
 };
 
 Error refused(const std::string& directory, std::string_view why) {
@@ -239,7 +239,7 @@ bool is_remote_file_system(std::int64_t type) noexcept {
 Expected<std::unique_ptr<Disk>> open_posix_disk(const std::string& directory) {
   if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST)
     return disk_error(-errno, "cannot make the spool directory " + directory);
-  event::UniqueFd root(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  FileDescriptor root(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (root.get() < 0 && (errno == ELOOP || errno == ENOTDIR))
     return refused(directory, "is a symbolic link or not a directory; name the directory itself");
   if (root.get() < 0) return disk_error(-errno, "spool directory " + directory);
@@ -255,7 +255,7 @@ Expected<std::unique_ptr<Disk>> open_posix_disk(const std::string& directory) {
 }
 
 Expected<std::unique_ptr<Disk>> open_posix_disk_to_read(const std::string& directory) {
-  event::UniqueFd root(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  FileDescriptor root(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (root.get() < 0) return disk_error(-errno, "spool directory " + directory);
   struct stat status {};
   if (::fstat(root.get(), &status) != 0) return disk_error(-errno, "spool directory " + directory);

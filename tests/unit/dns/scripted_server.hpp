@@ -14,8 +14,8 @@
 #include <thread>
 #include <vector>
 
+#include "base/handles.hpp"
 #include "event/sockaddr.hpp"
-#include "event/unique_fd.hpp"
 #include "wire_message.hpp"
 
 namespace sealpost::dns::test {
@@ -57,12 +57,12 @@ class ScriptedServer {
   }
 
  private:
-  static event::UniqueFd open(int type, const Endpoint& endpoint) {
-    event::UniqueFd fd(::socket(AF_INET, type | SOCK_CLOEXEC, 0));
+  static FileDescriptor open(int type, const Endpoint& endpoint) {
+    FileDescriptor fd(::socket(AF_INET, type | SOCK_CLOEXEC, 0));
     const int on = 1;
     ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     const event::SockAddr address(endpoint);
-    if (::bind(fd.get(), address.get(), address.size()) != 0) return event::UniqueFd();
+    if (::bind(fd.get(), address.get(), address.size()) != 0) return FileDescriptor();
     return fd;
   }
   std::optional<Octets> answer(Octets octets, bool tcp, std::uint16_t from_port = 0) {
@@ -89,7 +89,7 @@ class ScriptedServer {
       ::sendto(udp_.get(), reply->data(), reply->size(), 0, from.get(), from.size());
   }
   void serve_tcp() {
-    const event::UniqueFd peer(::accept(tcp_.get(), nullptr, nullptr));
+    const FileDescriptor peer(::accept(tcp_.get(), nullptr, nullptr));
     Octets length(2);
     if (::recv(peer.get(), length.data(), 2, MSG_WAITALL) != 2) return;
     Octets buffer(static_cast<std::size_t>(length[0] << 8 | length[1]));
@@ -110,7 +110,7 @@ class ScriptedServer {
   }
 
   Script script_;
-  event::UniqueFd udp_, tcp_;
+  FileDescriptor udp_, tcp_;
   Endpoint endpoint_;
   std::atomic<bool> stop_{false};
   mutable std::mutex mutex_;

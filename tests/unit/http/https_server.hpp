@@ -18,9 +18,9 @@
 #include <vector>
 
 #include "../tls/certificates.hpp"
+#include "base/handles.hpp"
 #include "base/openssl_handles.hpp"
 #include "event/sockaddr.hpp"
-#include "event/unique_fd.hpp"
 
 namespace sealpost::test {
 
@@ -108,10 +108,10 @@ class HttpsServer {
       const int fd = ::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC);
       if (fd < 0) continue;
       ++accepted_;
-      connections_.emplace_back([this, fd] { serve(event::UniqueFd(fd)); });
+      connections_.emplace_back([this, fd] { serve(FileDescriptor(fd)); });
     }
   }
-  void serve(event::UniqueFd fd) {
+  void serve(FileDescriptor fd) {
     const timeval limit{2, 0};
     ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
@@ -140,7 +140,7 @@ class HttpsServer {
 
   Script script_;
   SslContextPtr context_;
-  event::UniqueFd listener_;
+  FileDescriptor listener_;
   std::uint16_t port_ = 0;
   std::atomic<bool> stop_{false};
   std::atomic<int> accepted_{0};

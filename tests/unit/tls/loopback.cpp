@@ -25,7 +25,7 @@ void must(bool ok, const char* what) {
   if (!ok) throw std::runtime_error(what);
 }
 
-std::unique_ptr<event::Stream> adopt(event::EventLoop& loop, event::UniqueFd fd) {
+std::unique_ptr<event::Stream> adopt(event::EventLoop& loop, FileDescriptor fd) {
   must(::fcntl(fd.get(), F_SETFL, O_NONBLOCK) == 0, "non-blocking");
   const int on = 1;
   must(::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0, "no delay");
@@ -37,8 +37,8 @@ std::unique_ptr<event::Stream> adopt(event::EventLoop& loop, event::UniqueFd fd)
 }  // namespace
 
 Ends loopback(event::EventLoop& loop) {
-  event::UniqueFd listening(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  event::UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  FileDescriptor listening(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  FileDescriptor client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in at{};
   at.sin_family = AF_INET;
   at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -47,7 +47,7 @@ Ends loopback(event::EventLoop& loop) {
   must(::bind(listening.get(), address, size) == 0 && ::listen(listening.get(), 1) == 0, "listen");
   must(::getsockname(listening.get(), address, &size) == 0, "name");
   must(::connect(client.get(), address, size) == 0, "connect");
-  event::UniqueFd server(::accept(listening.get(), nullptr, nullptr));
+  FileDescriptor server(::accept(listening.get(), nullptr, nullptr));
   must(server.get() >= 0, "accept");
   Ends ends;
   ends.client = adopt(loop, std::move(client));
