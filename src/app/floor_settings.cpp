@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "app/resolving.hpp"
 #include "policy/rule_change.hpp"
 
 namespace sealpost::app {
@@ -81,9 +82,12 @@ class Comparison {
 
   // Whose word counts: more of it believed means more DANE obeyed, and more to be lied to by.
   void compare_dns() {
-    if (b_.dns_believed && !a_.dns_believed)
-      add(a_.trust_ad != b_.trust_ad ? "dns.trust_ad" : "dns.servers", Way::weaker,
-          "no resolver is believed about DNSSEC, so DANE is off");
+    if (b_.dns_believed && !a_.dns_believed) {  // by either or both, and each is held or let go by itself
+      const char* off = "no resolver is believed about DNSSEC, so DANE is off";
+      if (a_.trust_ad != b_.trust_ad) add("dns.trust_ad", Way::weaker, off);
+      if (a_.trust_ad == b_.trust_ad || a_.dns_servers != b_.dns_servers)
+        add("dns.servers", Way::weaker, off);
+    }
     if (a_.trust_ad != b_.trust_ad && a_.trust_ad == dns::TrustAd::always)
       add("dns.trust_ad", Way::weaker, "resolvers beyond this machine are believed about DNSSEC");
     if (!b_.dns_believed && a_.dns_believed && a_.trust_ad != dns::TrustAd::always)
@@ -154,9 +158,9 @@ FloorSettings floor_settings(const Config& config) {
   floor.trust = config.trust;
   if (const auto roots = read_whole_file(config.trust)) floor.trust_sha256 = roots->source.sha256;
   floor.trust_ad = config.dns.trust_ad;
-  for (const Endpoint& server : config.dns.servers) floor.dns_servers.push_back(server.to_string());
-  floor.dns_believed = dns::trusts_ad(
-      config.dns.trust_ad, config.dns.servers.empty() ? dns::system_servers() : config.dns.servers);
+  const std::vector<Endpoint> servers = resolver_settings(config.dns).servers;
+  for (const Endpoint& server : servers) floor.dns_servers.push_back(server.to_string());
+  floor.dns_believed = dns::trusts_ad(config.dns.trust_ad, servers);
   floor.routes = config.routes;
   return floor;
 }

@@ -19,7 +19,7 @@ struct FloorSettings {
   std::vector<std::string> allow_destinations;
   std::string trust, trust_sha256;  // the file, and its text when it can be read
   dns::TrustAd trust_ad = dns::TrustAd::loopback;
-  std::vector<std::string> dns_servers;  // as configured; empty: the system's
+  std::vector<std::string> dns_servers;  // that are asked: the configured or the system's
   bool dns_believed = true;              // is their word on DNSSEC taken?
   std::vector<RouteConfig> routes;
 };

@@ -135,6 +135,8 @@ Expected<RuleKeeper::Admission> Relay::admit_rules() {
   resolver_loop_.ask_clock(&clock_->clock());
   auto admission = rule_keeper_.admit(std::move(config_), main_.date());
   config_ = admission.guarded.config;
+  // Asked until the end of this run, and at each reload compared with what the record says: /etc/resolv.conf is read once.
+  config_.dns.servers = resolver_settings(config_.dns).servers;
   auto in_force = make_in_force(config_, keys_);
   if (!in_force) return in_force.error();
   in_force_.set(std::move(*in_force));
@@ -228,7 +230,7 @@ Expected<void> Relay::open_workers() {
   held_notices_ = std::make_unique<delivery::HeldNotices>(main_, *spool_, *dispatcher_, notices_);
   held_watch_ = std::make_unique<queue::HeldWatch>(main_, *dispatcher_, health_);
   for (auto& worker : workers_) worker->connect(*dispatcher_, in_force->rules, schedule_);
-  // On the resolver's thread, which ends before the workers do. Mail that a policy refused is due again with the next.
+  // On the resolver's thread; the workers' loops outlive it. Mail that a policy refused is due again with the next.
   sts_->on_change([this](const std::string& domain) {
     for (auto& worker : workers_) {
       queue::Shard& shard = worker->shard();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/rule_guard.hpp"
+#include "app/resolving.hpp"
 
 #include <doctest.h>
 
@@ -273,6 +274,26 @@ TEST_CASE("T-52 settings that ask for less are held one by one") {
     CHECK_FALSE(approved.holds());
     CHECK_FALSE(row.as_before(approved.config));
   }
+}
+
+TEST_CASE(
+    "T-10 T-52 DANE lost by servers and trust together: both are held, and what is recorded is what holds") {
+  Config old, wanted;
+  old.dns.servers = {*Endpoint::parse("127.0.0.1:53")};
+  wanted.dns.servers = {*Endpoint::parse("192.0.2.53:53")};
+  wanted.dns.trust_ad = dns::TrustAd::never;
+  const RulesInForce before = rules_in_force(old);
+  const Guarded held = guard_rules(&before, wanted, now);
+  CHECK(held.holds());
+  CHECK(held.config.dns.trust_ad == dns::TrustAd::loopback);
+  CHECK(held.config.dns.servers.at(0).to_string() == "127.0.0.1:53");
+  CHECK(rules_in_force(held.config).settings.dns_believed);
+}
+
+TEST_CASE("T-10 T-52 the system's servers are on record by what they are") {
+  Config config;  // no [dns] servers
+  const FloorSettings floor = floor_settings(config);
+  CHECK(floor.dns_servers.size() == resolver_settings(config.dns).servers.size());
 }
 
 TEST_CASE("a first start has nothing to compare with") {
