@@ -83,13 +83,19 @@ Expected<void> StsCache::keep(const StsEntry& entry) {
   if (!copied) position.offset += 1;
   auto put = rows().transaction([&] {
     auto done = rows().put(row);
-    return done && complete_ && in_file() ? rows().set_position(position) : done;
+    return done && complete_ && in_file() && rows_have_all_but(entry.domain) ? rows().set_position(position)
+                                                                             : done;
   });
   unsaved_.erase(entry.domain);
   if (put && in_file())
     return copied ? put : rows().file().run("PRAGMA wal_checkpoint(FULL)");  // synced, then
   if (unsaved_.size() < most_unsaved) unsaved_[entry.domain] = Unsaved{std::move(row), copied.has_value()};
   return copied;
+}
+
+// A position behind a record that the rows lack would hide it from the next start.
+bool StsCache::rows_have_all_but(const std::string& domain) const {
+  return unsaved_.empty() || (unsaved_.size() == 1 && unsaved_.contains(domain));
 }
 
 Expected<void> StsCache::drop(const std::string& domain, SystemTime now) {
@@ -103,7 +109,8 @@ Expected<void> StsCache::drop(const std::string& domain, SystemTime now) {
   unsaved_.erase(domain);
   return rows().transaction([&] {
     auto dropped = rows().drop(domain);
-    return dropped && complete_ && in_file() ? rows().set_position(here()) : dropped;
+    return dropped && complete_ && in_file() && rows_have_all_but(domain) ? rows().set_position(here())
+                                                                          : dropped;
   });
 }
 

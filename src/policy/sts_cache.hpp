@@ -82,6 +82,7 @@ class StsCache {
   template <class Read>
   auto reading(Read read) -> decltype(read());
   Expected<std::optional<StsEntry>> from_copy(const std::string& domain);
+  bool rows_have_all_but(const std::string& domain) const;
 
   std::mutex mutex_;
   const std::string directory_;

@@ -2,9 +2,11 @@
 #include "policy/sts_cache.hpp"
 
 #include <doctest.h>
+#include <sqlite3.h>
 #include <sys/resource.h>
 
 #include <csignal>
+#include <filesystem>
 
 #include "base/digest.hpp"
 #include "scratch_directory.hpp"
@@ -347,4 +349,30 @@ TEST_CASE("D-24: a copy that cannot be written is no success, and the next polic
   cache = open(directory);
   CHECK(load(*cache, "a.test"));
   CHECK(load(*cache, "c.test"));
+}
+
+TEST_CASE("D-24 a policy that the rows could not take is not hidden by the next one that they take") {
+  ScratchDirectory directory;
+  auto opened = StsCache::open(directory.path(), nullptr, 1h);  // it tries no second time while this lasts
+  REQUIRE(opened);
+  StsCache& cache = **opened;
+  REQUIRE(cache.keep(entry_for("first.test")));
+  {
+    sqlite3* other = nullptr;
+    REQUIRE(sqlite3_open(directory.file("sts.db").c_str(), &other) == SQLITE_OK);
+    REQUIRE(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) == SQLITE_OK);
+    CHECK(cache.keep(entry_for("a.test")));
+    CHECK(cache.keep(entry_for("a.test", start + 1h, "2")));
+    sqlite3_close(other);
+  }
+  CHECK(cache.keep(entry_for("b.test")));
+  // The process dies here: its files as they are.
+  ScratchDirectory after;
+  for (const auto& file : std::filesystem::directory_iterator(directory.path()))
+    std::filesystem::copy_file(file.path(), after.file(file.path().filename().string()));
+  auto again = open(after);
+  CHECK(load(*again, "b.test"));
+  const auto found = load(*again, "a.test");
+  REQUIRE(found);
+  CHECK(found->id == "2");
 }
