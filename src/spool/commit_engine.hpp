@@ -48,6 +48,8 @@ class CommitEngine {
 
   // When to call commit() again at the latest, whether there are requests or not.
   std::optional<SteadyTime> retry_at() const noexcept;
+  // Before the last commit, when nobody makes segments any more.
+  bool make_room() { return writer_.make_spare_now().has_value(); }
   // After the last commit: an orderly stop.
   void note_clean_stop() { writer_.note_clean_stop(state_.live_messages()); }
 

@@ -55,6 +55,8 @@ class Disk {
   virtual Opened open(const std::string& name, Access access) noexcept = 0;
   virtual int rename(const std::string& from,
                      const std::string& to) noexcept = 0;  // never over an existing name
+  // False: the name leads to nothing, or to another file than this open one of this disk.
+  virtual bool leads_to(const std::string& name, JournalFile& file) noexcept = 0;
   virtual int remove(const std::string& name) noexcept = 0;
   virtual int make_directory(const std::string& name) noexcept = 0;  // 0 when it exists already
   virtual int sync_directory(const std::string& name) noexcept = 0;

@@ -32,6 +32,7 @@ class UnchangedDisk final : public Disk {
     return {std::make_unique<UnchangedFile>(), 0};
   }
   int rename(const std::string&, const std::string&) noexcept override { return 0; }
+  bool leads_to(const std::string&, JournalFile&) noexcept override { return true; }
   int remove(const std::string&) noexcept override { return 0; }
   int make_directory(const std::string&) noexcept override { return 0; }
   int sync_directory(const std::string&) noexcept override { return 0; }

@@ -88,7 +88,12 @@ void JournalSpool::close() {
   stop->group.push_back(make_record(MessageId(), CleanStopRecord()));
   const RequestPtr stop_noted = stop;
   waiting_.push_back(std::move(stop));
-  while (!waiting_.empty() && engine_.commit(waiting_, done_, driver_.now(), driver_.wall())) continue;
+  bool made = false;
+  while (!waiting_.empty()) {
+    if (engine_.commit(waiting_, done_, driver_.now(), driver_.wall())) continue;
+    // What has happened waits for a segment that somebody else is making: without it mail would go out twice (D-16).
+    if (std::exchange(made, true) || !engine_.make_room()) break;
+  }
   if (waiting_.empty() && !stop_noted->error) engine_.note_clean_stop();
   for (RequestPtr& request : waiting_) {
     request->error = closed_error();
@@ -259,7 +264,10 @@ event::Task<Expected<StoredMessagePtr>> JournalSpool::store_held(event::Loop& ho
   while (message.body.size() > max_part) {
     std::string part = message.body.substr(0, max_part);
     auto placed = co_await append_body(home, message.id, std::move(part));
-    if (!placed) co_return placed.error();
+    if (!placed) {
+      discard(message.id);
+      co_return placed.error();
+    }
     message.chunks.push_back(*placed);
     message.chunk_octets += max_part;
     message.body.erase(0, max_part);
@@ -277,7 +285,10 @@ event::Task<Expected<StoredMessagePtr>> JournalSpool::store_held(event::Loop& ho
   request->group.push_back(make_record(request->id, std::move(settled)));
   request->group.push_back(make_record(request->id, std::move(held)));
   const auto stored = co_await stored_by(home, request);
-  if (!stored) co_return stored.error();
+  if (!stored) {
+    discard(request->id);  // the parts of its body keep no segment alive
+    co_return stored.error();
+  }
   auto copy = std::make_shared<StoredMessage>(**stored);  // as a start would find it
   copy->held = true;
   copy->hold_reason = std::move(reason);

@@ -210,6 +210,11 @@ Expected<void> JournalWriter::note_torn_end() {
 
 Expected<void> JournalWriter::roll(SystemTime wall) {
   if (auto noted = note_torn_end(); !noted) return noted;
+  if (file_ && is_lost()) {  // the last time that anybody looks at it
+    if (auto back = bring_back(end_); !back)
+      log::error("journal_segment_not_brought_back",
+                 {{"segment", header_.sequence}, {"why", back.error().detail}});
+  }
   auto begun = begin_segment(wall);
   if (!begun) return begun;
   header_ = named_->first;
@@ -228,7 +233,14 @@ Expected<void> JournalWriter::roll(SystemTime wall) {
   return {};
 }
 
-// Somebody deleted the segment that is written, and the open file still has all of it up to `end`: it gets its name again, in a
+// What is written to the segment now, no start would find.
+bool JournalWriter::is_lost() {
+  if (planted(Plant::write_to_deleted)) return false;
+  return file_->detached() ||
+         !disk_.leads_to(journal_directory + "/" + segment_name(header_.sequence), *file_);
+}
+
+// Somebody deleted the segment that is written, or moved it away, and the open file still has all of it up to `end`: it gets its name again, in a
 // file of its own. What was put in its place is left alone.
 Expected<void> JournalWriter::bring_back(std::uint32_t end) {
   const std::string name = segment_name(header_.sequence);
@@ -314,7 +326,7 @@ Expected<void> JournalWriter::commit(Batch& batch, SystemTime wall) {
     const int synced = planted(Plant::skip_sync) ? 0 : file_->sync_data();
     if (synced != 0) done = disk_error(synced, "sync");
   }
-  if (done && file_->detached() && !planted(Plant::write_to_deleted)) done = bring_back(batch.end());
+  if (done && is_lost()) done = bring_back(batch.end());
   ++next_batch_;
   if (static_cast<std::uint32_t>(next_batch_) == 0) ++next_batch_;  // 0 stands for no number
   if (done) {

@@ -66,6 +66,8 @@ class JournalWriter {
   void tend(SteadyTime now, SystemTime wall);
   // While it waits: when to call tend() again.
   std::optional<SteadyTime> retry_at() const noexcept;
+  // A spare, made and waited for. Not often: a turn of the journal lasts as long as that.
+  Expected<void> make_spare_now();
   // Frees the oldest segment. later: not now, ask again after retry_at(); never: not before a restart.
   enum class Freed : std::uint8_t { done, later, never };
   Freed free_oldest(SteadyTime now);
@@ -80,10 +82,10 @@ class JournalWriter {
   struct Mailbox;  // shared with the pool's work, which may outlast us
   static constexpr std::size_t wanted_spares = 2;
   Expected<void> add_spare(const std::string& name);
-  Expected<void> make_spare_now();
   Expected<void> go_on_in(const Recovered& recovered);
   Expected<void> roll(SystemTime wall);
   Expected<void> begin_segment(SystemTime wall);
+  bool is_lost();
   Expected<void> bring_back(std::uint32_t end);
   void stay(const Error& error);
   Expected<void> note_torn_end();

@@ -66,6 +66,7 @@ class PosixFile final : public JournalFile {
   int sync_data() noexcept override { return static_cast<int>(result_of(::fdatasync(descriptor_.get()))); }
   void forget_cache() noexcept override { ::posix_fadvise(descriptor_.get(), 0, 0, POSIX_FADV_DONTNEED); }
   int close() noexcept override { return static_cast<int>(result_of(::close(descriptor_.release()))); }
+  int fd() const noexcept { return descriptor_.get(); }
 
  private:
   FileDescriptor descriptor_;
@@ -102,6 +103,11 @@ class PosixDisk final : public Disk {
     fill_reserve();
     if (!is_private(fd.get(), owner_)) return {nullptr, -EPERM};
     return {std::make_unique<PosixFile>(std::move(fd)), 0};
+  }
+  bool leads_to(const std::string& name, JournalFile& file) noexcept override {
+    struct stat there {};
+    if (::fstatat(root_.get(), name.c_str(), &there, AT_SYMLINK_NOFOLLOW) != 0) return errno != ENOENT;
+    return is_still(name, static_cast<PosixFile&>(file).fd());
   }
   int rename(const std::string& from, const std::string& to) noexcept override {
     if (::renameat2(root_.get(), from.c_str(), root_.get(), to.c_str(), RENAME_NOREPLACE) == 0) return 0;

@@ -81,6 +81,11 @@ class SimDisk::File final : public JournalFile {
            (inode_->seen.size() < least_ ||
             std::none_of(names.begin(), names.end(), [this](const auto& at) { return at.second == inode_; }));
   }
+  bool is_at(const std::map<std::string, InodePtr>& names, const std::string& name) const {
+    if (generation_ != disk_.generation_) return true;  // of before a crash: nobody has it any more
+    const auto at = names.find(name);
+    return at != names.end() && at->second == inode_;
+  }
   void forget_cache() noexcept override {}
   int close() noexcept override {
     const std::lock_guard lock(disk_.mutex_);
@@ -296,6 +301,11 @@ int SimDisk::rename(const std::string& from, const std::string& to) noexcept {
   if (seen_.contains(to)) return -EEXIST;
   change_name(NameChange{from, to, InodePtr(at->second)});
   return error;
+}
+
+bool SimDisk::leads_to(const std::string& name, JournalFile& file) noexcept {
+  const std::lock_guard lock(mutex_);
+  return static_cast<File&>(file).is_at(seen_, name);
 }
 
 int SimDisk::remove(const std::string& name) noexcept {

@@ -55,6 +55,7 @@ class SimDisk final : public Disk {
 
   Opened open(const std::string& name, Access access) noexcept override;
   int rename(const std::string& from, const std::string& to) noexcept override;
+  bool leads_to(const std::string& name, JournalFile& file) noexcept override;
   int remove(const std::string& name) noexcept override;
   int make_directory(const std::string& name) noexcept override;
   int sync_directory(const std::string& name) noexcept override;

@@ -57,6 +57,38 @@ TEST_CASE("D-01 D-21: the segment in use is deleted: it is written again, with a
   }
 }
 
+TEST_CASE("D-01 D-21: the segment in use is moved away: it is written again, with all that was in it") {
+  World world;
+  REQUIRE(world.start());
+  for (unsigned i = 1; i <= 3; ++i) REQUIRE(store(world, i));
+  REQUIRE(world.disk.rename(segment(1), "elsewhere") == 0);
+  world.disk.sync_directory(journal_directory);
+  REQUIRE(store(world, 4));
+  CHECK(told(world));
+  REQUIRE(world.restart(Loss::all));
+  CHECK(world.recovered.size() == 4);
+}
+
+TEST_CASE("D-01 D-21: it is deleted when it is full already: the next one does not leave it behind") {
+  World world;
+  REQUIRE(world.start());
+  unsigned stored = 0;
+  for (const std::string next = segment(2); stored < 1000; ++stored) {
+    const auto names = world.disk.names();
+    if (std::find(names.begin(), names.end(), next) != names.end()) break;
+    REQUIRE(store_in_the_end(world, stored + 1));
+  }
+  // As many again, but for the last, which begins the third: nothing is written to the second after it was deleted.
+  for (unsigned i = stored + 1; i < 2 * stored - 1; ++i) REQUIRE(store_in_the_end(world, i));
+  world.disk.remove(segment(2));
+  world.disk.sync_directory(journal_directory);
+  REQUIRE(world.store(message_of(5000, std::string(20'000, 'x'))));
+  CHECK(told(world));
+  REQUIRE(world.restart(Loss::all));
+  CHECK(world.found(5000));
+  CHECK(world.recovered.size() == 2 * stored - 1);
+}
+
 TEST_CASE("D-01 D-21: another file has taken its place: that is left alone, and mail goes to a new segment") {
   World world;
   REQUIRE(world.start());

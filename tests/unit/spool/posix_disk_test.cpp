@@ -163,6 +163,8 @@ TEST_CASE("D-21: a file knows when it was deleted, replaced or cut short") {
   auto first = made();
   fs::rename(file, path + "/journal/b");  // as a spare that gets its name
   CHECK_FALSE(first->detached());
+  CHECK((*disk)->leads_to("journal/b", *first));
+  CHECK_FALSE((*disk)->leads_to("journal/a", *first));
   fs::remove(path + "/journal/b");
   CHECK(first->detached());
   auto second = made();
