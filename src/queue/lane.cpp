@@ -134,7 +134,9 @@ void Lane::finish(JobPtr job) {
   no_longer_in_flight(in_flight_, *job);
   --taken_;
   job.reset();
-  if (due_.empty() && waiting_.empty()) shard_.changed(*this);
+  if (!due_.empty() || !waiting_.empty()) return;
+  shard_.changed(*this);
+  shard_.forget_if_empty(*this);
 }
 
 void Lane::defer(JobPtr job) {
@@ -256,6 +258,7 @@ void Lane::lent_untried(const Job& job) {
   if (!kept) return;
   --kept->attempts;
   kept->attempted_since_start = attempted;
+  kept->begun = job.begun;
   due_.push_front(std::move(kept));
   if (idle_couriers_ > 0) work_.notify();
 }

@@ -137,6 +137,7 @@ class Lane final : public JobOwner {
   bool wants_courier(SystemTime now) const noexcept;
   // A transaction worked within the hour, and nothing but that since.
   bool works(SystemTime now) const noexcept {
+    if (!key_.returns_to.empty()) return true;  // notifications, which are written here
     return failures_ == 0 && now - worked_ < std::chrono::hours(1);
   }
   bool next_place_is_lent(SystemTime now) const noexcept;
@@ -167,6 +168,7 @@ class Lane final : public JobOwner {
   std::size_t taken_ = 0;
   std::uint32_t couriers_ = 0;
   std::uint32_t lent_places_ = 0;
+  std::uint32_t places_in_doubt_ = 0;  // of its couriers here: since they were sent out nothing has worked
   SystemTime no_loans_until_{};
   std::uint32_t concurrency_ = 0;
   std::uint32_t failures_ = 0;

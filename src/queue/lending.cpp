@@ -69,7 +69,8 @@ void Shard::told(const LaneKey& key, const ShardAddressPtr& by, LoanReport news)
 // ---- the helping shard ------------------------------------------------------------------------------------------
 
 bool Shard::place_wanted_for_own() const noexcept {
-  return !wanting_.empty() && active_ >= settings_.couriers;
+  const bool doubt_may = !in_doubt_.empty() && places_in_doubt_ < most_in_doubt();
+  return (!wanting_.empty() || doubt_may) && active_ >= settings_.couriers;
 }
 
 void Shard::help(const ShardAddressPtr& home, const LaneKey& key) {

@@ -2,6 +2,7 @@
 #include "queue/shard.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace sealpost::queue {
 
@@ -63,9 +64,12 @@ void Shard::changed(Lane& lane) {
 }
 
 bool Shard::place_wanted_elsewhere(const Lane& lane) const noexcept {
-  if (wanting_.empty() || active_ < settings_.couriers) return false;
-  if (lane.served_ < settings_.quantum) return false;
-  return wanting_.size() > 1 || wanting_.front() != &lane;
+  const auto others_in = [&](const std::deque<Lane*>& list) {
+    return list.size() > 1 || (list.size() == 1 && list.front() != &lane);
+  };
+  if (active_ < settings_.couriers || lane.served_ < settings_.quantum) return false;
+  const bool doubt_may = places_in_doubt_ < most_in_doubt() || lane.places_in_doubt_ > 0;
+  return others_in(wanting_) || (doubt_may && others_in(in_doubt_));
 }
 
 void Shard::pump() {
@@ -81,9 +85,11 @@ void Shard::pump() {
     } else {
       ++lane.couriers_;
       ++active_;
-      const bool in_doubt = !lane.works(at);
-      if (in_doubt) ++places_in_doubt_;
-      scope_.spawn(run_courier(lane, in_doubt));
+      if (!lane.works(at)) {
+        ++lane.places_in_doubt_;
+        ++places_in_doubt_;
+      }
+      scope_.spawn(run_courier(lane));
     }
     // One more place at a time, behind the others that wait.
     if (lane.wants_courier(at) && lane.due_.size() > lane.couriers_) {
@@ -116,8 +122,10 @@ void Shard::remember_success(Lane& lane, SystemTime at) {
   if (successes_.size() >= most_remembered)
     std::erase_if(successes_, [at](const auto& entry) { return at - entry.second > 1h; });
   if (successes_.size() < most_remembered) successes_[lane.key_.hash()] = at;
-  // It need not wait among the others any more.
+  // Its places are in doubt no more, and it need not wait among the others.
+  places_in_doubt_ -= std::exchange(lane.places_in_doubt_, 0);
   if (std::erase(in_doubt_, &lane) > 0) wanting_.push_back(&lane);
+  pump();
 }
 
 SystemTime Shard::last_success(const LaneKey& key) const {
@@ -125,11 +133,14 @@ SystemTime Shard::last_success(const LaneKey& key) const {
   return found == successes_.end() ? SystemTime{} : found->second;
 }
 
-event::Task<void> Shard::run_courier(Lane& lane, bool in_doubt) {
+event::Task<void> Shard::run_courier(Lane& lane) {
   co_await courier_->serve(lane);
   --lane.couriers_;
   --active_;
-  if (in_doubt) --places_in_doubt_;
+  if (lane.places_in_doubt_ > 0) {
+    --lane.places_in_doubt_;
+    --places_in_doubt_;
+  }
   changed(lane);
   forget_if_empty(lane);
 }

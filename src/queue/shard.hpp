@@ -115,7 +115,7 @@ class Shard {
   void report(Loan& loan, LoanReport news);
   bool place_wanted_for_own() const noexcept;
   event::Task<void> run_assistant(Loan& loan);
-  event::Task<void> run_courier(Lane& lane, bool in_doubt);
+  event::Task<void> run_courier(Lane& lane);
   void forget_if_empty(Lane& lane);
   void strike_off(Lane& lane) noexcept;
   void tick();

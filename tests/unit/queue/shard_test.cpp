@@ -171,6 +171,22 @@ TEST_CASE("T-42 T-26 tarpits of many domains leave places to domains that work, 
   CHECK(world.courier.most_running <= 20);
 }
 
+TEST_CASE("T-42 backlogs that began in doubt and work now keep nobody waiting who is in doubt still") {
+  ShardSettings settings;
+  settings.couriers = 8;
+  settings.initial_concurrency = settings.most_concurrency = 4;
+  settings.quantum = 5;
+  World world(settings);
+  for (int i = 0; i < 4000; ++i) world.accept("u@good" + std::to_string(i % 3) + ".example");
+  world.loop.advance(20s);
+  CHECK(world.shard.couriers() == 8);
+  const auto begin = static_cast<std::ptrdiff_t>(world.courier.order.size());
+  world.accept("one@unknown.example");
+  world.loop.advance(60s);
+  const auto& order = world.courier.order;
+  CHECK(std::find(order.begin() + begin, order.end(), "unknown.example") != order.end());
+}
+
 TEST_CASE("T-42 a domain that begins to work leaves the row of those in doubt") {
   ShardSettings settings;
   settings.couriers = 8;
