@@ -121,8 +121,7 @@ void Settler::postpone_failures(Settlement& settlement, NoticeBudget& budget,
   const bool whole = to_tell == envelope.recipients.size();
   if (whole && !budget.take(envelope.reverse_path, context_.loop.now())) return;  // now, and the only one
 
-  const SystemTime due = after(settlement.outcome.when,
-                               whole ? Duration(1s) : budget.wait_for(job.message->id, context_.loop.now()));
+  const Duration wait = whole ? Duration(1s) : budget.wait_for(job.message->id, context_.loop.now());
   std::vector<std::uint32_t> recipients;
   std::vector<DsnRecipient> told, silent;
   auto next = settlement.failed.begin();  // in the order of the outcome's
@@ -139,14 +138,15 @@ void Settler::postpone_failures(Settlement& settlement, NoticeBudget& budget,
   }
   settlement.failed = std::move(silent);
   SystemTime& next_attempt = settlement.outcome.next_attempt;
+  const SystemTime due = after(settlement.outcome.when, wait);
   next_attempt = next_attempt == SystemTime{} ? due : std::min(next_attempt, due);
   if (!budget.room_to_wait()) {  // what nobody has room to remember is found out once more
     job.reason = "failed, and its sender is told later: " + told.front().diagnostic;
-    job.next_attempt = due;
+    job.next_attempt = after(context_.loop.paced(), wait);
     job.recipients.insert(job.recipients.end(), recipients.begin(), recipients.end());
     return;
   }
-  later.push_back(notice_job(job, std::move(recipients), std::move(told), due));
+  later.push_back(notice_job(job, std::move(recipients), std::move(told), wait));
 }
 
 void Settler::postpone_delay(Settlement& settlement, NoticeBudget& budget,
@@ -157,9 +157,8 @@ void Settler::postpone_delay(Settlement& settlement, NoticeBudget& budget,
   if (envelope.recipients.size() == 1) {
     if (!budget.take(envelope.reverse_path, context_.loop.now())) return;
   } else if (budget.room_to_wait()) {
-    const SystemTime due =
-        after(settlement.outcome.when, budget.wait_for(job.message->id, context_.loop.now()));
-    later.push_back(notice_job(job, {}, std::exchange(settlement.delayed, {}), due));
+    const Duration wait = budget.wait_for(job.message->id, context_.loop.now());
+    later.push_back(notice_job(job, {}, std::exchange(settlement.delayed, {}), wait));
     return;
   }
   settlement.delayed.clear();  // after the next attempt, then
@@ -167,14 +166,16 @@ void Settler::postpone_delay(Settlement& settlement, NoticeBudget& budget,
 }
 
 queue::JobPtr Settler::notice_job(const queue::Job& from, std::vector<std::uint32_t> recipients,
-                                  std::vector<DsnRecipient> told, SystemTime due) {
+                                  std::vector<DsnRecipient> told, Duration wait) {
   NoticeBudget& budget = *context_.notices;
   auto job = std::make_unique<queue::Job>();
   job->message = from.message;
   job->attempts = from.attempts;
   job->attempted_since_start = true;
   job->recipients = std::move(recipients);
-  job->next_attempt = due;
+  job->since = from.since;
+  job->age_then = from.age_then;
+  job->next_attempt = after(context_.loop.paced(), wait);
   job->reason = "failed; its sender is told of it together with others: " + told.front().diagnostic;
   budget.waits(told.size());
   budget.counters().postponed.fetch_add(1, std::memory_order_relaxed);

@@ -156,7 +156,7 @@ void Settler::settle(queue::JobOwner& lane, queue::JobPtr job, AttemptEnd end, c
   next = std::max(next, end.not_before);
   if (has_grace && !date.in_doubt)
     next = std::min(next, std::max(job->policy_failing_since + end.partner->grace, now + 1s));
-  if (end.soon) next = std::min(next, now + 1s);
+  if (end.soon && !end.ambiguous) next = std::min(next, now + 1s);
   if (reroute || end.leave_gateway) next = now;
 
   log_fates(*job, end);

@@ -57,7 +57,7 @@ class Settler {
   void postpone_failures(Settlement& settlement, NoticeBudget& budget, std::vector<queue::JobPtr>& later);
   void postpone_delay(Settlement& settlement, NoticeBudget& budget, std::vector<queue::JobPtr>& later);
   queue::JobPtr notice_job(const queue::Job& from, std::vector<std::uint32_t> recipients,
-                           std::vector<DsnRecipient> told, SystemTime due);
+                           std::vector<DsnRecipient> told, Duration wait);
   void hand_over(const Envelope& envelope, std::vector<queue::JobPtr> later);
   event::Task<void> tell(queue::Lane& lane, std::vector<queue::JobPtr> jobs, std::string hostname);
   void postpone_success(Settlement& settlement, NoticeBudget& budget);

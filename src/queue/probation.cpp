@@ -96,7 +96,7 @@ event::Task<void> Probation::clear(spool::StoredMessagePtr message) {
   spool::Outcome outcome;
   outcome.id = message->id;
   outcome.when = loop_.date();
-  outcome.next_attempt = loop_.paced();
+  outcome.next_attempt = outcome.when;  // a date, as all in the journal
   for (std::uint32_t i = 0; i < message->progress.size(); ++i)
     if (message->progress[i].state == spool::RecipientState::pending)
       outcome.recipients.emplace_back(i, spool::RecipientState::pending, message->last_reply);

@@ -304,16 +304,19 @@ TEST_CASE(
   CHECK(rule_behind(lane, {}, now) == nullptr);
 }
 
-TEST_CASE("D-15 after a lost final reply at least 15 minutes pass") {
-  World world;
-  AttemptEnd lost = end_with(fate_of(0, Fate::deferred, "4.4.2", "connection lost at final_dot", false));
-  lost.ambiguous = true;
-  world.script->ends.push_back(lost);
-  world.accept("a@here.example", {"u@b.example"});
-  world.loop.advance(14min);
-  CHECK(world.script->attempts == 1);
-  world.loop.advance(2min);
-  CHECK(world.script->attempts == 2);
+TEST_CASE("D-15 after a lost final reply at least 15 minutes pass, also when the policy is another by then") {
+  for (const bool soon : {false, true}) {
+    World world;
+    AttemptEnd lost = end_with(fate_of(0, Fate::deferred, "4.4.2", "connection lost at final_dot", false));
+    lost.ambiguous = true;
+    lost.soon = soon;
+    world.script->ends.push_back(lost);
+    world.accept("a@here.example", {"u@b.example"});
+    world.loop.advance(14min);
+    CHECK(world.script->attempts == 1);
+    world.loop.advance(2min);
+    CHECK(world.script->attempts == 2);
+  }
 }
 
 TEST_CASE("DSN-02 N4 success is told only where the next hop cannot, and only to those who asked") {
