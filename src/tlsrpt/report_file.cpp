@@ -66,6 +66,7 @@ class Finder {
   // `claims`: it is meant to be a report, so what is wrong with it is said.
   void piece(FoundReport about, std::string octets, bool claims, int wrappings = 0) {
     if (full_) return;
+    if (unpacked_ > most_total) return add(std::move(about));  // which says so
     if (about.domain.empty()) about.domain = domain_in_name(about.name);
     if (looks_packed(octets) && wrappings < most_wrappings) {
       if (is_zip(octets)) return zip(std::move(about), std::move(octets), claims, wrappings);
@@ -121,14 +122,15 @@ class Finder {
   void zip(FoundReport about, std::string octets, bool claims, int wrappings) {
     ZipBounds bounds;
     bounds.octets = most_unpacked(octets.size());
+    bounds.total = std::min(bounds.total, most_total - unpacked_);
     auto files = unzip(octets, bounds);
     if (!files) {
       if (claims) refuse(std::move(about), std::move(octets), files.error().detail);
       return;
     }
     const std::size_t before = found_.size();
+    for (const ZippedFile& file : *files) unpacked_ += file.octets ? file.octets->size() : 0;
     for (ZippedFile& file : *files) {
-      if (file.octets) unpacked_ += file.octets->size();
       if (file.name.starts_with("__MACOSX/")) continue;  // what one archiver adds of its own
       FoundReport inner;
       inner.name = (about.name.empty() ? "" : about.name + ", ") + text::printable(file.name, most_name);

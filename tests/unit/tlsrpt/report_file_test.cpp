@@ -210,6 +210,19 @@ TEST_CASE("T-46 zip archives that lie meet a bound") {
   CHECK(unzip(lie)->front().octets.error().detail == "its packed data is broken");
 }
 
+TEST_CASE("T-46 what nobody calls a report counts, too: not more than 64 MiB of one file are unpacked") {
+  std::string octets;
+  for (unsigned i = 0; octets.size() < (8u << 20); ++i)
+    octets += std::string(90, 'x') + static_cast<char>('a' + (i * 2654435761u >> 24) % 26);
+  const std::string one = part("Content-Type: application/octet-stream", gzip(octets));
+  std::string parts;
+  for (int i = 0; i < 10; ++i) parts += one;
+  const auto found = reports_in_file(mail(parts));
+  REQUIRE(found);
+  CHECK(found->size() == 1);
+  CHECK(found->back().name == "all from here on");
+}
+
 TEST_CASE("RFC 2781: JSON in UTF-16, marked or not, and half characters refused") {
   for (const bool little : {true, false}) {
     for (const bool marked : {true, false}) {
