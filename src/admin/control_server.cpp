@@ -121,8 +121,8 @@ ControlServer::ControlServer(event::EventLoop& loop, ControlLimits limits)
 }
 
 ControlServer::~ControlServer() {
+  http_.reset();  // first: its connections tell the requests that are at work, which the scope destroys
   scope_.cancel();
-  http_.reset();
   if (path_.empty()) return;
   if (is_ours()) ::unlink(path_.c_str());  // not what another one has put there meanwhile
 }

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -94,7 +95,9 @@ bool refuse_new_processes(scmp_filter_ctx filter) noexcept {
 bool refuse_new_code(scmp_filter_ctx filter) noexcept {
   constexpr scmp_arg_cmp executable{2, SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC};
   return when(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(mprotect), executable) &&
-         when(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(mmap), executable);
+         when(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(pkey_mprotect), executable) &&
+         when(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(mmap), executable) &&
+         when(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(shmat), {2, SCMP_CMP_MASKED_EQ, SHM_EXEC, SHM_EXEC});
 }
 
 bool load(scmp_filter_ctx filter) noexcept {
