@@ -88,6 +88,7 @@ std::shared_ptr<CachingResolver::Flight> CachingResolver::join(const Question& q
 
 // Those who ask may be gone before the answer is there; it is fetched and kept all the same.
 event::Task<void> CachingResolver::fly(Question question, std::shared_ptr<Flight> flight) {
+  if (watch_ != nullptr) co_await watch_->first_test(settings_.first_test);
   auto found = co_await inner_.query(question.name, question.type);
   flight->answer = keep(question, std::move(found));
   flights_.erase(question);

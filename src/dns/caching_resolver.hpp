@@ -24,6 +24,7 @@ struct CacheSettings {
   std::size_t most_in_flight = 20'000;  // questions; more fail at once
   Duration failure_kept = std::chrono::seconds(5);
   Duration fresh = std::chrono::seconds(5);  // what query_fresh() still takes from memory
+  Duration first_test = std::chrono::seconds(5);  // the most that questions wait for the watch's first run
 };
 
 class CachingResolver final : public Resolver {
@@ -38,8 +39,9 @@ class CachingResolver final : public Resolver {
   std::string dane_why() const override { return watch_ ? watch_->explanation() : inner_.dane_why(); }
   // What was known before the servers' standing changed is asked for again. From any thread.
   SteadyTime trusted_since() const noexcept { return watch_ ? watch_->since() : SteadyTime::min(); }
-  // Set before the first proxy asks; must outlive this.
-  void use_watch(const DnssecWatch& watch) noexcept { watch_ = &watch; }
+  // Set before the first proxy asks; must outlive this. Its first run comes before the first question: mail that a
+  // start finds in the queue is not put off because nobody has looked yet what answers are worth.
+  void use_watch(DnssecWatch& watch) noexcept { watch_ = &watch; }
 
   event::Loop& loop() const noexcept { return loop_; }
   // For proxies, on this loop: the answer goes to `reply`, at once when it is known.
@@ -63,7 +65,7 @@ class CachingResolver final : public Resolver {
 
   event::Loop& loop_;
   Resolver& inner_;
-  const DnssecWatch* watch_ = nullptr;
+  DnssecWatch* watch_ = nullptr;
   CacheSettings settings_;
   AnswerCache cache_;
   Counters counters_;

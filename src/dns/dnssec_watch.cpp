@@ -81,6 +81,16 @@ event::Task<void> DnssecWatch::test() {
   co_await scope.join();
   ++runs_;
   conclude();
+  run_ended_.notify();
+}
+
+event::Task<void> DnssecWatch::first_test(Duration limit) {
+  if (!has_tested()) co_await event::within(loop_, limit, tested());
+}
+
+event::Task<Expected<void>> DnssecWatch::tested() {
+  while (!has_tested()) co_await run_ended_.wait();
+  co_return Expected<void>();
 }
 
 event::Task<void> DnssecWatch::test_server(std::size_t server) {

@@ -15,6 +15,7 @@
 #include "base/health.hpp"
 #include "dns/resolver.hpp"
 #include "event/loop.hpp"
+#include "event/wait.hpp"
 
 namespace sealpost::dns {
 
@@ -72,6 +73,9 @@ class DnssecWatch {
 
   // One run of the test; logs every change of state, and at first one that no test will change. On the resolver's loop.
   event::Task<void> test();
+  // Until the first run has ended, `limit` at most: what answers are worth is not known before. On the resolver's loop.
+  bool has_tested() const noexcept { return runs_ > 0 || state() == DnssecState::untrusted; }
+  event::Task<void> first_test(Duration limit);
 
   DnssecState state() const noexcept { return state_.load(std::memory_order_acquire); }
   DaneMode mode() const noexcept { return dane_mode(state()); }
@@ -89,6 +93,7 @@ class DnssecWatch {
   };
   event::Task<void> test_server(std::size_t server);
   event::Task<void> test_broken(std::size_t server, Standing& standing);
+  event::Task<Expected<void>> tested();
   event::Task<void> keep_probe(std::size_t server, std::string name, ProbeReply& into);
   void conclude();
   void set(DnssecState state, std::string why);
@@ -100,6 +105,7 @@ class DnssecWatch {
   Health* const health_;
   std::vector<Standing> standings_;
   std::uint64_t runs_ = 0;
+  event::Signal run_ended_{loop_};
   bool told_ = false;  // the state that stays
   std::atomic<DnssecState> state_;
   std::atomic<Duration::rep> since_{SteadyTime::min().time_since_epoch().count()};

@@ -5,11 +5,14 @@
 
 #include <map>
 
+#include "dns/caching_resolver.hpp"
 #include "event/run.hpp"
 #include "event/sim_loop.hpp"
+#include "table_resolver.hpp"
 
 using namespace sealpost;
 using namespace sealpost::dns;
+using namespace sealpost::dns::test;
 
 namespace {
 
@@ -77,6 +80,12 @@ struct Fixture {
   Health health;
   DnssecWatch watch{loop, servers, true, well_known_probe(), &health};
 };
+
+event::Task<void> ask_then_look(Resolver& resolver, DaneMode& seen) {
+  auto answer = co_await resolver.query("h.test", RrType::a);
+  CHECK(answer->status == Status::found);
+  seen = resolver.dane_mode();
+}
 
 }  // namespace
 
@@ -175,4 +184,27 @@ TEST_CASE("T-10: without trust DANE is off, aloud, and nothing is asked") {
   CHECK(untrusted.mode() == DaneMode::off);
   CHECK(servers.asked.empty());
   CHECK_FALSE(health.well());
+}
+
+TEST_CASE("T-10: the first questions after a start wait for the first test, but not for long") {
+  for (const bool answers : {true, false}) {
+    Fixture fixture({World::validates});
+    TableResolver table(fixture.loop);
+    table.address("h.test", {"192.0.2.1"});
+    CachingResolver resolver(fixture.loop, table);
+    resolver.use_watch(fixture.watch);
+    event::TaskScope scope(fixture.loop);
+    DaneMode seen = DaneMode::defer;
+    scope.spawn(ask_then_look(resolver, seen));
+    fixture.loop.advance(std::chrono::seconds(1));
+    CHECK(table.asked.empty());
+    if (answers) {
+      fixture.run({World::validates});
+    } else {
+      fixture.loop.advance(std::chrono::seconds(5));
+    }
+    event::run_until_done(fixture.loop, scope.join());
+    CHECK(table.asked.size() == 1);
+    CHECK(seen == (answers ? DaneMode::on : DaneMode::defer));
+  }
 }
