@@ -21,6 +21,7 @@
 #include "sealpost/expected.hpp"
 #include "sealpost/ip_address.hpp"
 #include "sealpost/partner.hpp"
+#include "smtp/data_decoder.hpp"
 #include "tlsrpt/alerts.hpp"
 #include "tlsrpt/retention.hpp"
 #include "tlsrpt/sender.hpp"
@@ -35,6 +36,7 @@ struct ListenerConfig {
   bool honour_tls_required =
       false;                 // a client's "TLS-Required: No" sets aside what recipients publish (T-61)
   bool hide_client = false;  // leave the client out of our Received field (T-49)
+  smtp::BareNewline bare_newline = smtp::BareNewline::normalize;  // of clients that may relay
 };
 
 struct RouteConfig {

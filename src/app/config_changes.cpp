@@ -10,9 +10,10 @@ namespace sealpost::app {
 namespace {
 
 // Taken over by a reload: a whole table when the name ends in a dot. Everything else is read once, at the start.
-constexpr std::array<std::string_view, 21> reloaded{
+constexpr std::array<std::string_view, 22> reloaded{
     "listener.allow",
     "listener.address_literals",
+    "listener.bare_newline",
     "listener.hide_client",
     "listener.honour_tls_required",
     "tls.certificate",

@@ -32,6 +32,8 @@ void read_listener(TableReader& reader, Config& config) {
   if (const auto value = reader.boolean("address_literals")) listener.address_literals = *value;
   if (const auto value = reader.boolean("hide_client")) listener.hide_client = *value;
   if (const auto value = reader.boolean("honour_tls_required")) listener.honour_tls_required = *value;
+  if (const auto value = reader.choice("bare_newline", {"normalize", "reject"}))
+    listener.bare_newline = *value == "reject" ? smtp::BareNewline::reject : smtp::BareNewline::normalize;
   config.listeners.push_back(std::move(listener));
 }
 

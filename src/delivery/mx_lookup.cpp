@@ -29,12 +29,12 @@ std::optional<std::uint16_t> parse_port(std::string_view text) {
   return static_cast<std::uint16_t>(*number);
 }
 
-// A domain name as DNS wants it, from configuration or a recipient.
+// A domain name as DNS wants it, from configuration or a recipient. A recipient's may have a '_' in it, which is no
+// letter of a host name: whether there is such a domain is for DNS to say.
 std::optional<std::string> parse_domain(std::string_view text) {
   const auto labels = to_a_labels(text);
-  if (!labels) return std::nullopt;
-  auto name = dns::normal_name(*labels);
-  return name && dns::is_host_name(*name) ? std::move(name) : std::nullopt;
+  auto name = dns::normal_name(labels ? std::string_view(*labels) : text);
+  return name && dns::is_mail_domain(*name) ? std::move(name) : std::nullopt;
 }
 
 // An MX exchange we can go to: a name that can be asked for, or, against the letter of RFC 1035 §3.3.9 but

@@ -31,8 +31,8 @@ std::optional<std::string> normal_name(std::string_view text) {
   return name;
 }
 
-bool is_host_name(std::string_view name) noexcept {
-  if (name.empty() || name.find('_') != std::string_view::npos) return false;
+bool is_mail_domain(std::string_view name) noexcept {
+  if (name.empty()) return false;
   if (!std::ranges::all_of(name, [](char c) { return c == '.' || is_name_octet(c); })) return false;
   const std::string_view last = name.substr(name.rfind('.') + 1);  // npos + 1 is 0
   return !std::ranges::all_of(last, is_digit);

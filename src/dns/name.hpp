@@ -17,8 +17,8 @@ constexpr std::size_t label_octets = 63;
 // policy names).
 std::optional<std::string> normal_name(std::string_view text);
 
-// True for what may be an MX host: a normal name with no underscore and at least one character that is no
-// digit in its last label, so that "192.0.2.1" is none.
-bool is_host_name(std::string_view name) noexcept;
+// True for what may be a domain of recipients: a normal name with at least one character that is no digit in its last
+// label, so that "192.0.2.1" is none. '_' is allowed: no host name has it (RFC 952), but domains that take mail do.
+bool is_mail_domain(std::string_view name) noexcept;
 
 }  // namespace sealpost::dns

@@ -10,7 +10,7 @@ namespace sealpost::intake {
 namespace {
 
 constexpr smtp::ServerReply relaying_denied{554, "5.7.1", "relaying denied"};
-constexpr smtp::ServerReply routed_address{553, "5.1.3", "routed address (% or ! or quoted @) not accepted"};
+constexpr smtp::ServerReply routed_address{553, "5.1.3", "routed address (quoted @) not accepted"};
 constexpr smtp::ServerReply literal_address{553, "5.1.3", "address literal not accepted"};
 
 }  // namespace
@@ -38,8 +38,9 @@ std::optional<smtp::ServerReply> RelayControl::check_recipient(bool trusted, std
     return std::nullopt;
   }
   if (!trusted) return relaying_denied;
-  // An old relay behind us would send these on as if they were ours: it trusts us, and whom we trust.
-  if (asks_for_relaying(address)) return routed_address;
+  // A relay behind us that takes the quotes off would read another recipient than we did. '%' and '!' are letters of a
+  // name like others, to be understood by the domain behind the '@', and by nobody before it.
+  if (has_quoted_at(address)) return routed_address;
   if (!rules_.address_literals && address.ends_with(']')) return literal_address;
   return std::nullopt;
 }

@@ -28,6 +28,7 @@ bool is_atext(char c) noexcept {
   return is_alnum(c) || std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != std::string_view::npos;
 }
 bool is_8bit(char c) noexcept { return static_cast<unsigned char>(c) >= 0x80; }
+bool is_blank(char c) noexcept { return c == ' ' || c == '\t'; }
 
 Error invalid(const char* what) { return Error(Errc::invalid, what); }
 Error too_long(const char* what) { return Error(Errc::too_long, what); }
@@ -36,15 +37,41 @@ Error too_long(const char* what) { return Error(Errc::too_long, what); }
 // error.
 class PathReader {
  public:
-  PathReader(std::string_view text, Utf8 utf8) noexcept : text_(text), utf8_(utf8) {}
+  PathReader(std::string_view text, Utf8 utf8, Syntax syntax) noexcept
+      : text_(text), utf8_(utf8), lenient_(syntax == Syntax::lenient) {}
 
   std::size_t position() const noexcept { return at_; }
   std::size_t path_length() const noexcept { return at_ - path_start_; }
   bool open_path() noexcept {
     take(' ');  // Deviation from §3.3, which allows none; many clients send one, and refusing it gains
                 // nothing.
+    skip_blanks();
     path_start_ = at_;
-    return take('<');
+    bracketed_ = take('<');
+    skip_blanks();
+    return bracketed_ || lenient_;
+  }
+  bool close_path() noexcept {
+    if (!bracketed_) return at_end() || is_blank(peek());
+    skip_blanks();
+    return take('>');
+  }
+  // "<>", which needs its brackets: nothing at all is no address.
+  bool take_null_path() noexcept {
+    const std::size_t start = at_;
+    if (bracketed_ && close_path()) return true;
+    at_ = start;
+    return false;
+  }
+  // The word alone (RFC 5321 §4.1.1.3); nothing is taken of a longer one.
+  std::string_view take_postmaster() noexcept {
+    constexpr std::string_view postmaster = "postmaster";
+    const std::size_t start = at_;
+    if (!text::istarts_with(text_.substr(start), postmaster)) return {};
+    at_ += postmaster.size();
+    if (close_path()) return text_.substr(start, postmaster.size());
+    at_ = start;
+    return {};
   }
   bool at_end() const noexcept { return at_ == text_.size(); }
   char peek() const noexcept { return at_end() ? '\0' : text_[at_]; }
@@ -66,14 +93,15 @@ class PathReader {
     return {};
   }
 
-  Expected<std::string_view> take_local_part() {
+  Expected<std::string> take_local_part() {
     const std::size_t start = at_;
-    auto done = peek() == '"' ? skip_quoted_string() : skip_dot_string();
+    bool needs_quotes = false;
+    auto done = peek() == '"' ? skip_quoted_string() : skip_dot_string(needs_quotes);
     if (!done) return done.error();
     const std::string_view local = text_.substr(start, at_ - start);
-    if (local.size() > local_part_cap) return too_long("local part is longer than 64 octets");
+    if (!lenient_ && local.size() > local_part_cap) return too_long("local part is longer than 64 octets");
     if (!text::is_utf8(local)) return invalid("local part is not UTF-8");
-    return local;
+    return needs_quotes ? '"' + std::string(local) + '"' : std::string(local);
   }
 
   // A domain as it will be kept: a literal or ASCII as written, what is beyond ASCII as A-labels.
@@ -81,15 +109,16 @@ class PathReader {
     if (peek() == '[') return take_literal();
     const std::size_t start = at_;
     while (!at_end() && ends_domain.find(peek()) == ends_domain.npos) ++at_;
-    const std::string_view written = text_.substr(start, at_ - start);
+    std::string_view written = text_.substr(start, at_ - start);
     if (written.size() > path_cap) return too_long("domain is longer than 253 octets");
+    if (lenient_ && written.ends_with('.')) written.remove_suffix(1);
     if (std::any_of(written.begin(), written.end(), is_8bit)) {
       if (utf8_ == Utf8::refuse) return invalid("8-bit octet in the domain without SMTPUTF8");
       if (written.ends_with('.')) return invalid("domain ends in a dot");
       return to_a_labels(written);
     }
     if (written.size() > domain_cap) return too_long("domain is longer than 253 octets");
-    if (!is_domain_name(written))
+    if (!(lenient_ ? is_lenient_domain_name(written) : is_domain_name(written)))
       return invalid("domain is not made of letters, digits, '-' and single dots");
     return std::string(written);
   }
@@ -97,11 +126,21 @@ class PathReader {
  private:
   bool is_text(char c) const noexcept { return is_8bit(c) && utf8_ == Utf8::accept; }
 
-  Expected<void> skip_dot_string() {
+  void skip_blanks() noexcept {
+    while (lenient_ && !at_end() && is_blank(peek())) ++at_;
+  }
+
+  // Dots at an end or side by side belong into quotes; where they are granted, the address gets them.
+  Expected<void> skip_dot_string(bool& needs_quotes) {
+    const std::size_t begin = at_;
     do {
       const std::size_t start = at_;
       while (!at_end() && (is_atext(peek()) || is_text(peek()))) ++at_;
       if (at_ > start) continue;
+      if (lenient_ && (peek() == '.' || (at_ > begin && peek() == '@'))) {
+        needs_quotes = true;
+        continue;
+      }
       if (!at_end() && is_8bit(peek())) return invalid("8-bit octet in the local part without SMTPUTF8");
       return invalid("local part is empty, has a dot too many, or a character that needs quotes");
     } while (take('.'));
@@ -134,6 +173,8 @@ class PathReader {
   std::size_t at_ = 0;
   std::size_t path_start_ = 0;
   Utf8 utf8_;
+  bool lenient_;
+  bool bracketed_ = false;
 };
 
 Expected<std::string> take_mailbox(PathReader& reader) {
@@ -142,12 +183,13 @@ Expected<std::string> take_mailbox(PathReader& reader) {
   if (!reader.take('@')) return invalid("'@' and a domain expected after the local part");
   const auto domain = reader.take_domain();
   if (!domain) return domain.error();
-  return std::string(*local) + '@' + *domain;
+  return *local + '@' + *domain;
 }
 
-Expected<Path> close_path(PathReader& reader, std::string address) {
-  if (!reader.take('>')) return invalid("'>' expected after the address");
-  if (reader.path_length() > path_cap) return too_long("path is longer than 256 octets");
+// What has been read once must be read again, from disk (T-54): quotes and A-labels may have made it longer.
+Expected<Path> whole_path(PathReader& reader, std::string address) {
+  if (reader.path_length() > path_cap || address.size() > path_cap - 2)
+    return too_long("path is longer than 256 octets");
   Path path;
   path.address = std::move(address);
   path.length = reader.position();
@@ -159,7 +201,18 @@ Expected<Path> parse_path(PathReader& reader) {
   if (!route) return route.error();
   auto mailbox = take_mailbox(reader);
   if (!mailbox) return mailbox.error();
-  return close_path(reader, std::move(*mailbox));
+  if (!reader.close_path()) return invalid("'>' expected after the address");
+  return whole_path(reader, std::move(*mailbox));
+}
+
+template <class Fits>
+bool every_label(std::string_view name, Fits fits) noexcept {
+  while (true) {
+    const std::size_t dot = name.find('.');
+    if (!fits(name.substr(0, dot))) return false;
+    if (dot == name.npos) return true;
+    name.remove_prefix(dot + 1);
+  }
 }
 
 // Where the domain's '@' is: the last one outside quotes is the last one, since no domain has any.
@@ -171,31 +224,25 @@ std::size_t at_sign(std::string_view address) noexcept {
 
 }  // namespace
 
-Expected<Path> parse_reverse_path(std::string_view text, Utf8 utf8) {
-  PathReader reader(text, utf8);
+Expected<Path> parse_reverse_path(std::string_view text, Utf8 utf8, Syntax syntax) {
+  PathReader reader(text, utf8, syntax);
   if (!reader.open_path()) return invalid("'<' expected before the address");
-  if (reader.peek() == '>') return close_path(reader, "");
+  if (reader.take_null_path()) return whole_path(reader, "");
   return parse_path(reader);
 }
 
-Expected<Path> parse_forward_path(std::string_view text, Utf8 utf8) {
-  constexpr std::string_view postmaster = "postmaster";
-  PathReader reader(text, utf8);
+Expected<Path> parse_forward_path(std::string_view text, Utf8 utf8, Syntax syntax) {
+  PathReader reader(text, utf8, syntax);
   if (!reader.open_path()) return invalid("'<' expected before the address");
-  const std::string_view rest = text.substr(reader.position());
-  if (text::istarts_with(rest, postmaster) && rest.substr(postmaster.size()).starts_with('>')) {
-    Path path;
-    path.address = rest.substr(0, postmaster.size());
-    path.length = reader.position() + postmaster.size() + 1;
-    return path;
-  }
-  if (reader.peek() == '>') return invalid("a recipient is needed; '<>' names none");
+  if (const auto postmaster = reader.take_postmaster(); !postmaster.empty())
+    return whole_path(reader, std::string(postmaster));
+  if (reader.take_null_path()) return invalid("a recipient is needed; '<>' names none");
   return parse_path(reader);
 }
 
-Expected<std::string> parse_mailbox(std::string_view text, Utf8 utf8) {
+Expected<std::string> parse_mailbox(std::string_view text, Utf8 utf8, Syntax syntax) {
   if (text.size() > path_cap - 2) return too_long("address is longer than 254 octets");
-  PathReader reader(text, utf8);
+  PathReader reader(text, utf8, syntax);
   auto mailbox = take_mailbox(reader);
   if (mailbox && !reader.at_end()) return invalid("something follows the address");
   if (mailbox && mailbox->size() > path_cap - 2) return too_long("address is longer than 254 octets");
@@ -214,8 +261,8 @@ std::string domain_of(std::string_view address) {
   return text::lower(domain);
 }
 
-bool asks_for_relaying(std::string_view address) noexcept {
-  return local_part_of(address).find_first_of("%!@") != std::string_view::npos;
+bool has_quoted_at(std::string_view address) noexcept {
+  return local_part_of(address).find('@') != std::string_view::npos;
 }
 
 std::optional<IpAddress> parse_address_literal(std::string_view text) noexcept {
@@ -230,17 +277,17 @@ std::optional<IpAddress> parse_address_literal(std::string_view text) noexcept {
 }
 
 bool is_domain_name(std::string_view text) noexcept {
-  if (text.empty() || text.size() > domain_cap) return false;
-  while (true) {
-    const std::size_t dot = text.find('.');
-    const std::string_view label = text.substr(0, dot);
-    if (label.empty() || label.size() > label_cap || !is_alnum(label.front()) || !is_alnum(label.back()))
-      return false;
-    if (!std::all_of(label.begin(), label.end(), [](char c) { return is_alnum(c) || c == '-'; }))
-      return false;
-    if (dot == text.npos) return true;
-    text.remove_prefix(dot + 1);
-  }
+  return is_lenient_domain_name(text) && every_label(text, [](std::string_view label) {
+           return is_alnum(label.front()) && is_alnum(label.back()) && label.find('_') == label.npos;
+         });
+}
+
+bool is_lenient_domain_name(std::string_view text) noexcept {
+  return text.size() <= domain_cap && every_label(text, [](std::string_view label) {
+           return !label.empty() && label.size() <= label_cap &&
+                  std::all_of(label.begin(), label.end(),
+                              [](char c) { return is_alnum(c) || c == '-' || c == '_'; });
+         });
 }
 
 Expected<std::string> to_a_labels(std::string_view domain) {

@@ -15,10 +15,10 @@ namespace {
 using namespace std::chrono_literals;
 constexpr auto clock_play = 10min;
 
-// RFC 8461 §3.4: a literal has no policy; and nothing but a host name can have one (S25).
+// RFC 8461 §3.4: a literal has no policy; and nothing but a domain name can have one (S25).
 std::optional<std::string> policy_name(std::string_view domain) {
   auto name = dns::normal_name(domain);
-  return name && dns::is_host_name(*name) ? std::move(name) : std::nullopt;
+  return name && dns::is_mail_domain(*name) ? std::move(name) : std::nullopt;
 }
 
 }  // namespace

@@ -86,10 +86,15 @@ constexpr ServerReply bad_recipient{501, "5.1.3",
 constexpr ServerReply not_ascii{501, "5.6.7", "address beyond ASCII, SMTPUTF8 is not offered"};
 constexpr ServerReply bad_parameter{501, "5.5.4", "parameter malformed, repeated or with a wrong value"};
 
+constexpr std::string_view blanks = " \t";
+
 // "FROM:" or "TO:" off the front of `argument`, any case; what follows is the path.
-bool take_prefix(std::string_view& argument, std::string_view prefix) noexcept {
-  if (!text::istarts_with(argument, prefix)) return false;
-  argument.remove_prefix(prefix.size());
+bool take_prefix(std::string_view& argument, std::string_view word, Syntax syntax) noexcept {
+  if (!text::istarts_with(argument, word)) return false;
+  argument.remove_prefix(word.size());
+  if (syntax == Syntax::lenient) argument = text::trim(argument, blanks);
+  if (!argument.starts_with(':')) return false;
+  argument.remove_prefix(1);
   return true;
 }
 
@@ -99,10 +104,11 @@ bool has_high_bit(std::string_view text) noexcept {
 }
 
 // The blanks between a path and its parameters; false when something else follows the path.
-bool take_blanks(std::string_view& rest) noexcept {
+bool take_blanks(std::string_view& rest, Syntax syntax) noexcept {
   if (rest.empty()) return true;
-  if (rest.front() != ' ') return false;
-  rest = text::trim(rest, " ");
+  const std::string_view granted = syntax == Syntax::lenient ? blanks : blanks.substr(0, 1);
+  if (granted.find(rest.front()) == std::string_view::npos) return false;
+  rest = text::trim(rest, granted);
   return true;
 }
 
@@ -138,7 +144,7 @@ std::optional<ServerReply> each_parameter(std::string_view rest, One one) {
   return std::nullopt;
 }
 
-// SIZE=1*20DIGIT (RFC 1870 §5). Twenty digits may pass 2^64: then it is simply too big.
+// SIZE=1*20DIGIT (RFC 1870 §5), and chunk-size of BDAT. Twenty digits may pass 2^64: then it is simply too big.
 bool parse_size(std::string_view digits, std::uint64_t& size) noexcept {
   if (digits.empty() || digits.size() > 20) return false;
   if (!std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; })) return false;
@@ -257,20 +263,38 @@ CommandLine split_command(std::string_view line) noexcept {
   return command;
 }
 
-bool is_acceptable_helo(std::string_view name) noexcept {
-  const auto acceptable = [](char c) {
+std::optional<Chunk> parse_chunk(std::string_view argument) noexcept {
+  Chunk chunk;
+  const std::string_view digits = argument.substr(0, argument.find(' '));
+  if (!parse_size(digits, chunk.size)) return std::nullopt;
+  const std::string_view rest = text::trim(argument.substr(digits.size()), " ");
+  chunk.last = text::iequals(rest, "LAST");
+  if (!rest.empty() && !chunk.last) return std::nullopt;
+  return chunk;
+}
+
+std::optional<std::string> helo_name(std::string_view said, Syntax syntax) {
+  const auto plain = [](char c) {
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
            std::string_view("-._:[]").find(c) != std::string_view::npos;
   };
-  return !name.empty() && name.size() <= 255 && std::all_of(name.begin(), name.end(), acceptable);
+  const auto control = [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 127; };
+  if (said.empty() || said.size() > 255) return std::nullopt;
+  std::string name(said);
+  for (char& c : name) {
+    if (plain(c)) continue;
+    if (syntax == Syntax::strict || control(c)) return std::nullopt;
+    c = '?';
+  }
+  return name;
 }
 
-Expected<MailCommand, ServerReply> parse_mail(std::string_view argument) {
-  if (!take_prefix(argument, "FROM:")) return bad_sender;
-  auto path = parse_reverse_path(argument);
+Expected<MailCommand, ServerReply> parse_mail(std::string_view argument, Syntax syntax) {
+  if (!take_prefix(argument, "FROM", syntax)) return bad_sender;
+  auto path = parse_reverse_path(argument, Utf8::refuse, syntax);
   if (!path) return has_high_bit(argument) ? not_ascii : bad_sender;
   argument.remove_prefix(path->length);
-  if (!take_blanks(argument)) return bad_sender;
+  if (!take_blanks(argument, syntax)) return bad_sender;
 
   MailCommand mail;
   mail.reverse_path = std::move(path->address);
@@ -279,12 +303,12 @@ Expected<MailCommand, ServerReply> parse_mail(std::string_view argument) {
   return mail;
 }
 
-Expected<RcptCommand, ServerReply> parse_rcpt(std::string_view argument) {
-  if (!take_prefix(argument, "TO:")) return bad_recipient;
-  auto path = parse_forward_path(argument);
+Expected<RcptCommand, ServerReply> parse_rcpt(std::string_view argument, Syntax syntax) {
+  if (!take_prefix(argument, "TO", syntax)) return bad_recipient;
+  auto path = parse_forward_path(argument, Utf8::refuse, syntax);
   if (!path) return has_high_bit(argument) ? not_ascii : bad_recipient;
   argument.remove_prefix(path->length);
-  if (!take_blanks(argument)) return bad_recipient;
+  if (!take_blanks(argument, syntax)) return bad_recipient;
 
   RcptCommand rcpt;
   rcpt.address = std::move(path->address);

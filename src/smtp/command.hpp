@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Command lines as a server reads them: the verb, and the arguments of MAIL and RCPT as typed values (RFC
-// 5321 §4.1, RFC 1870, RFC 6152, RFC 3461 §4, RFC 8689 §2). Pure and bounded; what is wrong comes back as the
+// 5321 §4.1, RFC 1870, RFC 3030, RFC 6152, RFC 3461 §4, RFC 8689 §2). Pure and bounded; what is wrong comes back as the
 // reply to give. Which extensions are offered is the session's affair: the parsers tell which parameters they
 // saw.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "mail/address.hpp"
 #include "mail/envelope.hpp"
 #include "sealpost/expected.hpp"
 #include "smtp/server_reply.hpp"
@@ -28,10 +30,19 @@ struct CommandLine {
 };
 CommandLine split_command(std::string_view line) noexcept;
 
-// What EHLO and HELO say: more than a domain or literal, since a name that is none is no reason to refuse
-// mail (RFC 5321 §4.1.4), but nothing that could not stand in a log or comment: letters, digits and -._:[] up
-// to 255.
-bool is_acceptable_helo(std::string_view name) noexcept;
+// BDAT size [LAST] (RFC 3030 §2). Nothing: where the next command begins is unknown, and the session is lost. A size
+// that does not fit is the largest value.
+struct Chunk {
+  std::uint64_t size = 0;
+  bool last = false;
+};
+std::optional<Chunk> parse_chunk(std::string_view argument) noexcept;
+
+// What EHLO and HELO say, as it is kept: more than a domain or literal, since a name that is none is no reason to
+// refuse mail (RFC 5321 §4.1.4), but nothing that could not stand in a log or comment: letters, digits and -._:[] up
+// to 255. Lenient: anything without control characters, with '?' for each octet that is none of these; a name that
+// has one goes into no Received field. Nothing: refuse it.
+std::optional<std::string> helo_name(std::string_view said, Syntax syntax = Syntax::strict);
 
 // Parameters by the extension that has to be offered for them.
 namespace parameter {
@@ -46,7 +57,8 @@ struct MailCommand {
   std::uint8_t ret = 0;  // as Envelope::ret
   std::string envid;     // decoded
 };
-Expected<MailCommand, ServerReply> parse_mail(std::string_view argument);
+// Lenient: of paths, and blanks before the colon and a tab behind the path.
+Expected<MailCommand, ServerReply> parse_mail(std::string_view argument, Syntax syntax = Syntax::strict);
 
 struct RcptCommand {
   std::string address;  // "postmaster" alone has no domain (RFC 5321 §4.1.1.3)
@@ -54,6 +66,6 @@ struct RcptCommand {
   std::uint8_t notify = 0;  // as Recipient::notify
   std::string original;     // ORCPT as received
 };
-Expected<RcptCommand, ServerReply> parse_rcpt(std::string_view argument);
+Expected<RcptCommand, ServerReply> parse_rcpt(std::string_view argument, Syntax syntax = Syntax::strict);
 
 }  // namespace sealpost::smtp

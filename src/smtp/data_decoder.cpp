@@ -45,13 +45,30 @@ DataDecoder::Result DataDecoder::decode(std::string_view in, std::string& out) {
   const auto stop = [&](State state, const char* where) {
     return Result{state, static_cast<std::size_t>(where - begin)};
   };
+  const auto keep_to = [&](const char* where) {
+    keep({run, static_cast<std::size_t>(where - run)}, out);
+    run = where;
+  };
+  // `p` is behind the end of a line. The first empty one ends the header.
+  const auto next_line = [&](At at) {
+    if (line_ == 0 && !head_ended_) {
+      keep_to(p);
+      head_ended_ = true;
+      eight_bit_head_ = eight_bit();
+    }
+    longest_ = longest_line();
+    line_ = 0;
+    at_ = at;
+  };
 
   while (p != end) {
     switch (at_) {
       case At::line_start:
-        if (*p == '.') {
-          keep({run, static_cast<std::size_t>(p - run)}, out);
+      case At::after_lf:
+        if (*p == '.' && framing_ == Framing::final_dot) {
+          keep_to(p);
           run = ++p;  // the dot is not content, whatever follows (RFC 5321 §4.5.2)
+          may_end_ = at_ == At::line_start;
           at_ = At::dot;
         } else {
           at_ = At::text;
@@ -69,31 +86,48 @@ DataDecoder::Result DataDecoder::decode(std::string_view in, std::string& out) {
 
       case At::dot_cr:
         if (*p != '\n') return stop(State::bare_cr, p);
-        return stop(State::end, p + 1);
+        ++p;
+        if (may_end_) return stop(State::end, p);
+        out.append("\r\n");  // LF "." CRLF: a line with nothing but the dot of its stuffing
+        run = p;
+        next_line(At::line_start);
+        break;
 
       case At::text: {
-        const char* const cr = find(p, end, '\r');
-        const char* const lf = find(p, cr, '\n');
-        if (lf != cr) return stop(State::bare_lf, lf);
+        const char* const lf = find(p, end, '\n');
+        const char* const cr = find(p, lf, '\r');
+        if (cr == lf && lf != end && bare_newline_ == BareNewline::reject) return stop(State::bare_lf, lf);
+        line_ += static_cast<std::uint64_t>(cr - p);
         p = cr;
-        if (p != end) {
+        if (p == end) break;
+        if (cr != lf) {
           ++p;
           at_ = At::cr;
+          break;
         }
+        keep_to(p);
+        out.append("\r\n");
+        run = ++p;
+        next_line(At::after_lf);
         break;
       }
 
       case At::cr:
         if (*p != '\n') return stop(State::bare_cr, p);
         ++p;
-        at_ = At::line_start;
+        next_line(At::line_start);
         break;
     }
   }
-  // A CR after a leading dot is kept back: it is content only if the line turns out not to be the end, and
-  // then the CR was a bare one and the message is refused.
-  if (at_ != At::dot_cr) keep({run, static_cast<std::size_t>(end - run)}, out);
+  // A CR after a leading dot is kept back: it is content only if the line turns out not to be the end.
+  if (at_ != At::dot_cr) keep_to(end);
   return stop(State::more, end);
+}
+
+DataDecoder::State DataDecoder::finish(std::string& out) {
+  if (at_ == At::cr) return State::bare_cr;
+  if (at_ == At::text) out.append("\r\n");
+  return State::end;
 }
 
 }  // namespace sealpost::smtp

@@ -7,45 +7,34 @@
 
 #include "base/planted.hpp"
 #include "event/wait.hpp"
-#include "smtp/data_decoder.hpp"
-#include "smtp/server_session.hpp"
+#include "smtp/server_incoming.hpp"
 
 namespace sealpost::smtp {
 
-struct ServerSession::Incoming {
-  explicit Incoming(std::unique_ptr<IncomingMessage> message_) : message(std::move(message_)) {}
+namespace {
 
-  void drop(const ServerReply& why) {  // forget the message, remember the first reason
-    if (!refusal) refusal = why;
-    message.reset();
-  }
+constexpr std::uint64_t text_line = 998;  // octets without CRLF (RFC 5321 §4.5.3.1.6)
 
-  std::unique_ptr<IncomingMessage> message;  // null once refused
-  std::optional<ServerReply> refusal;
-  DataDecoder decoder;
-  DataDecoder::State state = DataDecoder::State::more;
-  IncomingMessage::Progress progress = IncomingMessage::Progress::go_on;
-  std::uint64_t octets = 0;  // of content, as SIZE counts them (RFC 1870 §5)
-  std::string discarded;     // where content of a refused message goes
-  Duration waited{};         // for the client; our own waiting does not count against it
-};
+}  // namespace
+
+// A message for the open transaction, whose envelope it takes.
+std::optional<ServerReply> ServerSession::begin_message(DataDecoder::Framing framing) {
+  assert(envelope_);
+  auto begun = handler_.begin(info_, std::move(*envelope_), declared_size_);
+  if (!begun) return begun.error();
+  const BareNewline bare = handler_.trusted() ? options_->bare_newline : BareNewline::reject;
+  incoming_ = std::make_unique<Incoming>(std::move(*begun), bare, framing);
+  return std::nullopt;
+}
 
 event::Task<void> ServerSession::receive() {
-  assert(envelope_);
-  struct Receiving {  // keeps in_transaction() true to the end, however that comes
-    explicit Receiving(bool& flag) : flag_(flag) { flag_ = true; }
-    ~Receiving() { flag_ = false; }
-    bool& flag_;
-  };
-  auto begun = handler_.begin(info_, std::move(*envelope_), declared_size_);
-  move_to(
-      step(phase_, Verb::data).on_success);  // the transaction is over, whatever becomes of the data (T-24)
-  const Receiving receiving(receiving_);
-  if (!begun) {
-    refuse(Verb::data, begun.error());
+  const auto refusal = begin_message(DataDecoder::Framing::final_dot);
+  if (refusal) {
+    move_to(step(phase_, Verb::data).on_failure);
+    refuse(Verb::data, *refusal);
     co_return;
   }
-  Incoming incoming(std::move(*begun));
+  Incoming& incoming = *incoming_;
   say(replies::send_data);
   co_await send_replies();
   while (!ending_ && incoming.state != DataDecoder::State::end) {
@@ -56,14 +45,14 @@ event::Task<void> ServerSession::receive() {
     take_data(incoming);
     if (incoming.progress == IncomingMessage::Progress::settle) co_await settle(incoming);
   }
-  if (ending_) co_return;
-  co_await conclude(incoming);
+  if (!ending_) co_await conclude(incoming, Verb::data);
+  // The transaction is over, whatever became of the data (T-24).
+  move_to(step(phase_, Verb::data).on_success);
 }
 
 // Decodes what is buffered.
 void ServerSession::take_data(Incoming& incoming) {
-  incoming.discarded.clear();
-  std::string& out = incoming.message ? incoming.message->buffer() : incoming.discarded;
+  std::string& out = incoming.out();
   const std::size_t before = out.size();
   const auto result = incoming.decoder.decode(stream_.buffered(), out);
   incoming.octets += out.size() - before;
@@ -132,24 +121,31 @@ event::Task<void> ServerSession::more_data(Incoming& incoming) {
   }
 }
 
-// The final dot has come. Nothing stands between it and the reply but keeping the message (D-01, D-10).
-event::Task<void> ServerSession::conclude(Incoming& incoming) {
-  if (incoming.message && incoming.decoder.nul()) incoming.drop(replies::nul_octet);
-  if (!incoming.message) {
-    refuse(Verb::data, *incoming.refusal);
-    co_return;
-  }
+// What the octets of a message must be. A client that may relay is taken as it is where changing them would break a
+// signature and the next hop can say no by itself (ADR 32).
+const ServerReply* ServerSession::content_refusal(const DataDecoder& decoder) const noexcept {
+  if (decoder.nul()) return &replies::nul_octet;
+  if (handler_.trusted()) return nullptr;
+  if (decoder.longest_line() > text_line) return &replies::long_line;
+  if (decoder.eight_bit_header()) return &replies::eight_bit_header;
+  return nullptr;
+}
+
+// All of it has come. Nothing stands between the last octet and the reply but keeping the message (D-01, D-10).
+event::Task<bool> ServerSession::conclude(Incoming& incoming, Verb verb) {
+  if (incoming.message)
+    if (const ServerReply* wrong = content_refusal(incoming.decoder)) incoming.drop(*wrong);
+  if (!incoming.message) co_return refuse(verb, *incoming.refusal);
   auto kept = co_await incoming.message->finish(incoming.decoder.eight_bit());
-  if (!kept) {
-    refuse(Verb::data, kept.error());
-    co_return;
-  }
+  if (!kept) co_return refuse(verb, kept.error());
   ++messages_;
   idle_commands_ = 0;
+  swallowed_ = 0;
   const std::string id = kept->to_string();
   stream_.put("250 2.0.0 queued as ");
   stream_.put(id);
   stream_.put("\r\n");
+  co_return true;
 }
 
 }  // namespace sealpost::smtp

@@ -25,9 +25,10 @@ inline constexpr ServerReply ready_for_tls{220, "2.0.0", "ready to start TLS"};
 inline constexpr ServerReply ok{250, "2.0.0", "ok"};
 inline constexpr ServerReply sender_ok{250, "2.1.0", "sender ok"};
 inline constexpr ServerReply recipient_ok{250, "2.1.5", "recipient ok"};
+inline constexpr ServerReply chunk_ok{250, "2.0.0", "chunk ok, more is wanted"};
 inline constexpr ServerReply cannot_verify{252, "2.5.2", "cannot verify, will take the message and try"};
-inline constexpr ServerReply help{214, "2.0.0",
-                                  "RFC 5321: EHLO HELO MAIL RCPT DATA RSET NOOP QUIT VRFY HELP STARTTLS"};
+inline constexpr ServerReply help{
+    214, "2.0.0", "RFC 5321: EHLO HELO MAIL RCPT DATA BDAT RSET NOOP QUIT VRFY HELP STARTTLS"};
 inline constexpr ServerReply send_data{354, "", "send the message, end with CRLF . CRLF"};
 
 // The session ends after these (RFC 5321 §3.8).
@@ -43,7 +44,7 @@ inline constexpr ServerReply data_before_tls{421, "4.7.0", "data sent behind STA
 inline constexpr ServerReply bare_line_end{550, "5.5.2",
                                            "bare CR or LF, a line ends in CRLF (RFC 5321 2.3.8), closing"};
 inline constexpr ServerReply line_too_long{500, "5.5.2", "command line too long, closing"};
-inline constexpr ServerReply no_chunking{502, "5.5.1", "CHUNKING is not offered, closing"};
+inline constexpr ServerReply bad_chunk{501, "5.5.4", "wanted BDAT size [LAST] (RFC 3030 2), closing"};
 
 inline constexpr ServerReply tls_unavailable{454, "4.7.0", "TLS not available"};
 inline constexpr ServerReply unknown_command{500, "5.5.1", "unknown command"};
@@ -55,6 +56,9 @@ inline constexpr ServerReply mail_first{503, "5.5.1", "MAIL comes first"};
 inline constexpr ServerReply transaction_open{503, "5.5.1", "a transaction was open, it has been ended"};
 inline constexpr ServerReply no_authentication{503, "5.5.1", "no authentication on this port"};
 inline constexpr ServerReply tls_active{503, "5.5.1", "TLS is already active"};
+inline constexpr ServerReply chunks_open{503, "5.5.1",
+                                         "chunks of a message were coming, it has been dropped"};
+inline constexpr ServerReply chunks_need_ehlo{503, "5.5.1", "BDAT is offered to who says EHLO"};
 inline constexpr ServerReply no_recipients{554, "5.5.1", "no valid recipients"};
 inline constexpr ServerReply parameter_unknown{555, "5.5.4", "parameter unknown or not offered"};
 inline constexpr ServerReply requiretls_not_offered{530, "5.7.10", "REQUIRETLS is only offered inside TLS"};
@@ -62,6 +66,12 @@ inline constexpr ServerReply too_many_recipients{452, "4.5.3",
                                                  "too many recipients, send the others separately"};
 inline constexpr ServerReply too_big{552, "5.3.4", "message too big"};
 inline constexpr ServerReply nul_octet{550, "5.6.0", "message contains a NUL octet"};
+inline constexpr ServerReply bare_in_chunk{
+    550, "5.5.2", "bare CR or LF in the message, a line ends in CRLF (RFC 5321 2.3.8)"};
+inline constexpr ServerReply long_line{550, "5.6.0",
+                                       "message has a line of more than 998 octets (RFC 5321 4.5.3.1.6)"};
+inline constexpr ServerReply eight_bit_header{
+    550, "5.6.0", "message has a header beyond ASCII, wanted RFC 2047 encoded words"};
 
 }  // namespace replies
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Commands and replies; message data is in server_receive.cpp.
+// Commands and replies; message data is in server_receive.cpp and server_chunks.cpp.
 #include "smtp/server_session.hpp"
 
 #include <algorithm>
@@ -8,6 +8,7 @@
 #include <charconv>
 
 #include "event/wait.hpp"
+#include "smtp/server_incoming.hpp"
 
 namespace sealpost::smtp {
 namespace {
@@ -22,15 +23,6 @@ std::string_view decimal(std::uint64_t number, Digits& into) noexcept {
   return {into.data(), static_cast<std::size_t>(end - into.data())};
 }
 
-// The reply to a command that server_state.hpp does not allow here.
-const ServerReply& out_of_order(Phase phase, Verb verb) noexcept {
-  if (verb == Verb::auth) return replies::no_authentication;  // T-05
-  if (phase == Phase::hello) return replies::hello_first;
-  if (verb == Verb::mail) return replies::transaction_open;
-  if (verb == Verb::data && phase == Phase::mail) return replies::no_recipients;
-  return replies::mail_first;
-}
-
 }  // namespace
 
 ServerSession::ServerSession(std::unique_ptr<event::Stream> stream,
@@ -41,6 +33,8 @@ ServerSession::ServerSession(std::unique_ptr<event::Stream> stream,
   begun_ = stream_.stream().loop().now();
 }
 
+ServerSession::~ServerSession() = default;  // here Incoming is known
+
 const ServerLimits& ServerSession::limits() const noexcept {
   if (handler_.trusted()) return options_->limits;
   if (options_->stressed && handler_.stressed()) return *options_->stressed;
@@ -48,6 +42,12 @@ const ServerLimits& ServerSession::limits() const noexcept {
 }
 
 event::Task<ServerSession::Ending> ServerSession::run() {
+  struct Release {  // a message that is not whole when the session ends, however it does
+    explicit Release(std::unique_ptr<Incoming>& incoming) : incoming_(incoming) {}
+    ~Release() { incoming_.reset(); }
+    std::unique_ptr<Incoming>& incoming_;
+  };
+  const Release release(incoming_);
   stream_.put("220 ");
   stream_.put(options_->hostname);
   stream_.put(" ESMTP\r\n");
@@ -59,9 +59,11 @@ event::Task<ServerSession::Ending> ServerSession::run() {
     }
     const Next next = handle(line);
     if (next == Next::data) co_await receive();
+    if (next == Next::chunk) co_await receive_chunk();
     if (next == Next::starttls) co_await start_tls();
     if (stream_.pending() > replies_held) co_await send_replies();
   }
+  incoming_.reset();
   co_await farewell();
   co_return *ending_;
 }
@@ -107,11 +109,14 @@ event::Task<void> ServerSession::await_line() {
     }
     if (stream_.must_wait(want)) {
       const SteadyTime session = session_end();
-      const SteadyTime until = std::min({begin + limits().command, transaction_end_, session});
-      event::StreamWait wait(stream_.stream(), want, until - loop.now());
+      const SteadyTime from = loop.now();
+      const SteadyTime until = std::min(
+          {begin + limits().command, transaction_end_, session, event::deadline(from, patience_for_chunk())});
+      event::StreamWait wait(stream_.stream(), want, until - from);
       waiting_ = &wait;
       const bool ready = co_await wait;
       waiting_ = nullptr;
+      waited_for_chunk(loop.now() - from);
       if (!ready) {
         end(Ending::timed_out, session == until ? replies::session_too_long : replies::idle_too_long);
         break;
@@ -167,6 +172,7 @@ ServerSession::Next ServerSession::handle(const event::Line& line) {
     return Next::command;
   }
   const CommandLine command = split_command(line.text);
+  if (command.verb == Verb::bdat) return chunk(command.argument);
   const Step step = smtp::step(phase_, command.verb);
   if (!step.allowed) {
     const ServerReply& reply = out_of_order(phase_, command.verb);
@@ -215,15 +221,17 @@ bool ServerSession::perform(const CommandLine& command, Next& next) {
     case Verb::expn: return refuse(verb, replies::not_implemented);
     case Verb::auth: return refuse(verb, replies::no_authentication);
     case Verb::unknown: return refuse(verb, replies::unknown_command);
-    case Verb::bdat: end(Ending::lost_step); return refuse(verb, replies::no_chunking);
+    case Verb::bdat:
+    case Verb::bdat_last: break;  // chunk()
     case Verb::http: end(Ending::abuse); return refuse(verb, replies::not_http);
   }
   return false;
 }
 
 bool ServerSession::hello(Verb verb, std::string_view name) {
-  if (!is_acceptable_helo(name)) return refuse(verb, replies::bad_name);
-  info_.helo = name;
+  auto kept = helo_name(name, syntax());
+  if (!kept) return refuse(verb, replies::bad_name);
+  info_.helo = std::move(*kept);
   info_.esmtp = verb == Verb::ehlo;
   if (info_.esmtp) {
     say_extensions();
@@ -239,7 +247,7 @@ void ServerSession::say_extensions() {
   stream_.put(options_->hostname);
   stream_.put("\r\n250-PIPELINING\r\n250-SIZE ");
   stream_.put(decimal(options_->limits.message_size, digits));
-  stream_.put("\r\n250-8BITMIME\r\n");
+  stream_.put("\r\n250-8BITMIME\r\n250-CHUNKING\r\n");
   if (options_->tls && !info_.tls) stream_.put("250-STARTTLS\r\n");
   if (options_->offer_dsn) stream_.put("250-DSN\r\n");
   if (offers_requiretls()) stream_.put("250-REQUIRETLS\r\n");
@@ -249,7 +257,7 @@ void ServerSession::say_extensions() {
 }
 
 bool ServerSession::mail(std::string_view argument) {
-  auto command = parse_mail(argument);
+  auto command = parse_mail(argument, syntax());
   if (!command) return refuse(Verb::mail, command.error());
   if (const ServerReply* wrong = parameter_refusal(*command)) return refuse(Verb::mail, *wrong);
   if (const auto refusal = handler_.check_sender(info_, *command)) {
@@ -279,7 +287,7 @@ const ServerReply* ServerSession::parameter_refusal(const MailCommand& command) 
 }
 
 bool ServerSession::rcpt(std::string_view argument) {
-  auto command = parse_rcpt(argument);
+  auto command = parse_rcpt(argument, syntax());
   if (!command) return refuse(Verb::rcpt, command.error());
   if ((command->seen & parameter::dsn) && !(options_->offer_dsn && info_.esmtp))
     return refuse(Verb::rcpt, replies::parameter_unknown);
@@ -360,7 +368,8 @@ bool ServerSession::refuse(Verb verb, const ServerReply& reply) {
 
 void ServerSession::move_to(Phase phase) {
   phase_ = phase;
-  if (in_transaction()) return;
+  if (phase_ == Phase::mail || phase_ == Phase::rcpt) return;
+  if (phase_ != Phase::chunks) incoming_.reset();
   envelope_.reset();
   transaction_end_ = SteadyTime::max();
 }

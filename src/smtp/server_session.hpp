@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The server side of one SMTP connection (RFC 5321, 3207, 2920, 1870, 6152, 2034), in relay mode: greeting,
+// The server side of one SMTP connection (RFC 5321, 3207, 2920, 1870, 6152, 3030, 2034), in relay mode: greeting,
 // commands, message data, until one side ends it. The order of commands is in server_state.hpp, grammar in
 // command.hpp, data in data_decoder.hpp; what becomes of a message is the handler's.
 //
@@ -17,6 +17,7 @@
 
 #include "event/line_stream.hpp"
 #include "smtp/command.hpp"
+#include "smtp/data_decoder.hpp"
 #include "smtp/server_handler.hpp"
 #include "smtp/server_reply.hpp"
 #include "smtp/server_state.hpp"
@@ -53,8 +54,9 @@ struct ServerOptions {
   std::optional<ServerLimits> strangers;  // of clients that may not relay; none: the same
   std::optional<ServerLimits> stressed;   // of these, while ServerHandler::stressed(); none: as ever
   std::shared_ptr<tls::Server> tls;       // null: STARTTLS is not offered
-  bool offer_dsn = false;                 // DSN (RFC 3461); delivery must pass it on
-  bool offer_requiretls = false;          // REQUIRETLS (RFC 8689), inside TLS only
+  BareNewline bare_newline = BareNewline::normalize;  // of clients that may relay; others are refused
+  bool offer_dsn = false;                             // DSN (RFC 3461); delivery must pass it on
+  bool offer_requiretls = false;                      // REQUIRETLS (RFC 8689), inside TLS only
 };
 
 class ServerSession {
@@ -73,6 +75,9 @@ class ServerSession {
   // A session keeps the options it started with (T-52). The handler must outlive it.
   ServerSession(std::unique_ptr<event::Stream> stream, std::shared_ptr<const ServerOptions> options,
                 ServerHandler& handler);
+  ~ServerSession();
+  ServerSession(const ServerSession&) = delete;
+  ServerSession& operator=(const ServerSession&) = delete;
 
   // The whole session; the connection is closed when it returns. Once.
   event::Task<Ending> run();
@@ -87,24 +92,28 @@ class ServerSession {
   // The limits are others now: what waits under the old ones waits anew.
   void limits_changed() noexcept;
   bool in_transaction() const noexcept {
-    return receiving_ || phase_ == Phase::mail || phase_ == Phase::rcpt;
+    return incoming_ != nullptr || phase_ == Phase::mail || phase_ == Phase::rcpt;
   }
   const SessionInfo& info() const noexcept { return info_; }
   std::uint64_t messages() const noexcept { return messages_; }  // accepted
   std::uint32_t errors() const noexcept { return errors_; }      // refused commands
 
  private:
-  enum class Next : std::uint8_t { command, data, starttls };
+  enum class Next : std::uint8_t { command, data, chunk, starttls };
+  struct Incoming;  // a message being received: server_incoming.hpp
 
   Next handle(const event::Line& line);
   bool perform(const CommandLine& command, Next& next);
   bool hello(Verb verb, std::string_view name);
   bool mail(std::string_view argument);
   bool rcpt(std::string_view argument);
+  Next chunk(std::string_view argument);
   const ServerReply* parameter_refusal(const MailCommand& command) const noexcept;
   const ServerReply* starttls_refusal(std::string_view argument) const noexcept;
   const ServerLimits& limits() const noexcept;  // look anew after each wait: stress comes and goes
   SteadyTime session_end() const noexcept { return event::deadline(begun_, limits().session); }
+  // What is granted beyond the grammar is granted to those who may relay (ADR 32).
+  Syntax syntax() const noexcept { return handler_.trusted() ? Syntax::lenient : Syntax::strict; }
   bool offers_requiretls() const noexcept { return options_->offer_requiretls && info_.tls; }
   void say_extensions();
 
@@ -122,28 +131,37 @@ class ServerSession {
   event::Task<void> receive();
   event::Task<void> farewell();
 
-  struct Incoming;  // a message being received
+  std::optional<ServerReply> begin_message(DataDecoder::Framing framing);
+  std::optional<ServerReply> chunk_refusal();
+  event::Task<void> receive_chunk();
+  void take_chunk(Incoming& incoming, std::uint64_t& left);
+  bool finish_chunks(Incoming& incoming);
+  Duration patience_for_chunk() const noexcept;
+  void waited_for_chunk(Duration spent);
+  const ServerReply* content_refusal(const DataDecoder& decoder) const noexcept;
   event::Task<void> more_data(Incoming& incoming);
   bool too_slow(const Incoming& incoming) const noexcept;
   void take_data(Incoming& incoming);
   event::Task<void> settle(Incoming& incoming);
-  event::Task<void> conclude(Incoming& incoming);
+  event::Task<bool> conclude(Incoming& incoming, Verb verb);  // kept
 
   event::LineStream stream_;
   std::shared_ptr<const ServerOptions> options_;
   ServerHandler& handler_;
   SessionInfo info_;
   std::unique_ptr<Envelope> envelope_;    // of the open transaction
+  std::unique_ptr<Incoming> incoming_;    // from DATA or the first BDAT to the reply that ends it
+  Chunk chunk_;                           // the one announced last
   event::StreamWait* waiting_ = nullptr;  // the wait for a command or for data, for drain() and shed()
   SteadyTime begun_;
   SteadyTime transaction_end_ = SteadyTime::max();
   std::uint64_t messages_ = 0;
   std::uint64_t declared_size_ = 0;  // of the open transaction
+  std::uint64_t swallowed_ = 0;      // octets of refused chunks since the last message
   std::uint32_t errors_ = 0;
   std::uint32_t refusals_ = 0;       // and those that count less
   std::uint32_t idle_commands_ = 0;  // since the last message
   Phase phase_ = Phase::hello;
-  bool receiving_ = false;  // between DATA and the reply to the final dot
   bool draining_ = false;
   bool unwanted_ = false;  // by shed()
   std::optional<Ending> ending_;

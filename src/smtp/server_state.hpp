@@ -4,13 +4,16 @@
 // session stands after it succeeded or failed. Nothing else in the server decides about order (T-24).
 //
 // A refused command changes nothing, with one exception: what cannot lead to a whole transaction any more
-// ends it. So a second MAIL, a DATA that was refused and every failure after 354 leave the session without a
-// transaction, and no message is ever put together from two half envelopes.
+// ends it. So a second MAIL, a DATA that was refused, every failure after 354 or in a chunk, and whatever else than
+// a chunk comes between chunks and is no NOOP leave the session without a transaction, and no message is ever put
+// together from two half envelopes.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+
+#include "smtp/server_reply.hpp"
 
 namespace sealpost::smtp {
 
@@ -27,28 +30,32 @@ enum class Verb : std::uint8_t {
   expn,
   help,
   starttls,
-  auth,  // not on this kind of listener (T-05)
-  bdat,  // not offered; what follows would be read as commands, so the session ends
-  http,  // a web client (T-06)
+  auth,       // not on this kind of listener (T-05)
+  bdat,       // more chunks follow
+  bdat_last,  // BDAT with LAST
+  http,       // a web client (T-06)
   unknown,
 };
-inline constexpr std::size_t verb_count = 16;
+inline constexpr std::size_t verb_count = 17;
 std::string_view name_of(Verb verb) noexcept;  // "MAIL"; "unknown"
 
 enum class Phase : std::uint8_t {
-  hello,  // EHLO or HELO has not been said (in this layer: STARTTLS leads back here, RFC 3207 §4.2)
-  ready,  // no transaction
-  mail,   // MAIL accepted, no recipient yet
-  rcpt,   // at least one recipient accepted
+  hello,   // EHLO or HELO has not been said (in this layer: STARTTLS leads back here, RFC 3207 §4.2)
+  ready,   // no transaction
+  mail,    // MAIL accepted, no recipient yet
+  rcpt,    // at least one recipient accepted
+  chunks,  // a chunk of the message accepted, but not the last (RFC 3030 §2)
 };
-inline constexpr std::size_t phase_count = 4;
+inline constexpr std::size_t phase_count = 5;
 
 struct Step {
-  bool allowed;  // false: answer 503 5.5.1 (DATA without recipient: 554 5.5.1)
+  bool allowed;  // false: answer out_of_order()
   Phase on_success;
   Phase on_failure;  // also where a command that is not allowed leads
 };
 
 Step step(Phase phase, Verb verb) noexcept;
+// The reply to a command that is not allowed here: 503 5.5.1 (DATA and BDAT without recipient: 554 5.5.1).
+const ServerReply& out_of_order(Phase phase, Verb verb) noexcept;
 
 }  // namespace sealpost::smtp

@@ -65,7 +65,7 @@ void put_envelope(std::string& out, const Envelope& envelope) {
 // null reverse-path may be.
 bool sane_address(std::string_view address) {
   const std::string path = "<" + std::string(address) + ">";
-  return plain(address) && parse_forward_path(path, Utf8::accept).has_value();
+  return plain(address) && parse_forward_path(path, Utf8::accept, Syntax::lenient).has_value();
 }
 
 std::string plain_text(ByteReader& in) {

@@ -26,20 +26,20 @@ bool is_printable(std::string_view text) {
   return true;
 }
 
-void check_mail(std::string_view argument) {
-  const auto mail = parse_mail(argument);
+void check_mail(std::string_view argument, Syntax syntax) {
+  const auto mail = parse_mail(argument, syntax);
   if (!mail) {
     require(mail.error().code == 501 || mail.error().code == 555);
     return;
   }
   require(is_printable(mail->reverse_path) && is_printable(mail->envid));
-  require(mail->reverse_path.size() <= 254 + 64 && mail->envid.size() <= 100);
+  require(mail->reverse_path.size() <= 254 && mail->envid.size() <= 100);
   std::string again = "FROM:<" + mail->reverse_path + ">";
   if (mail->seen & parameter::size) again += " SIZE=" + std::to_string(mail->size);
   if (mail->body == BodyType::eight_bit_mime) again += " BODY=8BITMIME";
   if (mail->ret) again += mail->ret == 1 ? " RET=FULL" : " RET=HDRS";
   if (!mail->envid.empty()) again += " ENVID=" + to_xtext(mail->envid);
-  const auto second = parse_mail(again);
+  const auto second = parse_mail(again, syntax);
   // xtext may grow when it is written anew; that is the one thing that can then be too long.
   if (!second) {
     require(to_xtext(mail->envid).size() > 100);
@@ -50,8 +50,8 @@ void check_mail(std::string_view argument) {
   require(second->ret == mail->ret && second->envid == mail->envid);
 }
 
-void check_rcpt(std::string_view argument) {
-  const auto rcpt = parse_rcpt(argument);
+void check_rcpt(std::string_view argument, Syntax syntax) {
+  const auto rcpt = parse_rcpt(argument, syntax);
   if (!rcpt) {
     require(rcpt.error().code == 501 || rcpt.error().code == 555);
     return;
@@ -61,7 +61,7 @@ void check_rcpt(std::string_view argument) {
   require(!(rcpt->notify & notify_never) || rcpt->notify == notify_never);
   std::string again = "TO:<" + rcpt->address + ">";
   if (!rcpt->original.empty()) again += " ORCPT=" + rcpt->original;
-  const auto second = parse_rcpt(again);
+  const auto second = parse_rcpt(again, syntax);
   require(second && second->address == rcpt->address && second->original == rcpt->original);
 }
 
@@ -71,8 +71,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string line(data, data + size);
   const CommandLine command = split_command(line);
   require(command.argument.size() <= line.size());
-  if (command.verb == Verb::mail) check_mail(command.argument);
-  if (command.verb == Verb::rcpt) check_rcpt(command.argument);
-  if (is_acceptable_helo(command.argument)) require(is_printable(command.argument));
+  for (const Syntax syntax : {Syntax::strict, Syntax::lenient}) {
+    if (command.verb == Verb::mail) check_mail(command.argument, syntax);
+    if (command.verb == Verb::rcpt) check_rcpt(command.argument, syntax);
+    if (const auto name = helo_name(command.argument, syntax)) require(is_printable(*name));
+  }
   return 0;
 }

@@ -2,7 +2,8 @@
 //
 // A whole server session: whatever a client says, in whatever slices, it ends; it answers the same; it accepts the
 // same messages; every message that was begun is kept or dropped; and no reply holds what the client said.
-// Input: one octet for the slices, the rest is what the client says before it hangs up.
+// Input: one octet for the slices (of its two highest bits one makes the client a stranger, one has bare LF refused),
+// the rest is what the client says before it hangs up.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -24,8 +25,11 @@ struct Heard {
   std::optional<smtp::ServerSession::Ending> ending;
 };
 
-Heard talk(const std::string& said, std::size_t slice) {
+Heard talk(const std::string& said, std::size_t slice, std::uint8_t mode) {
   SessionFixture fixture;
+  fixture.handler.trusts = (mode & 0x80) == 0;
+  fixture.options->bare_newline =
+      (mode & 0x40) == 0 ? smtp::BareNewline::normalize : smtp::BareNewline::reject;
   fixture.options->limits.message_size = 4096;
   fixture.options->limits.recipients = 3;
   fixture.options->offer_dsn = true;
@@ -44,8 +48,8 @@ Heard talk(const std::string& said, std::size_t slice) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const std::string said(data + 1, data + size);
-  const Heard whole = talk(said, SIZE_MAX);
-  const Heard sliced = talk(said, 1 + data[0] % 40);
+  const Heard whole = talk(said, SIZE_MAX, data[0]);
+  const Heard sliced = talk(said, 1 + data[0] % 40, data[0]);
   require(whole.replies == sliced.replies && whole.ending == sliced.ending);
   require(whole.messages.size() == sliced.messages.size());
   for (std::size_t i = 0; i < whole.messages.size(); ++i) {

@@ -111,6 +111,7 @@ allow = ["10.0.0.0/8", "192.0.2.7", "2001:db8::/32"]
 address_literals = true
 hide_client = true
 honour_tls_required = true
+bare_newline = "reject"
 [[listener]]
 address = "[::1]:25"
 [tls]
@@ -218,6 +219,8 @@ file = "/var/log/sealpost.log"
   CHECK(!c.listeners[1].hide_client);
   CHECK(c.listeners[0].honour_tls_required);
   CHECK(!c.listeners[1].honour_tls_required);
+  CHECK(c.listeners[0].bare_newline == smtp::BareNewline::reject);
+  CHECK(c.listeners[1].bare_newline == smtp::BareNewline::normalize);
   CHECK(c.certificate == certificate);
   CHECK(c.key == key);
   CHECK(c.trust == certificate);
@@ -276,6 +279,7 @@ file = "/var/log/sealpost.log"
   CHECK(settings->hide_client);
   CHECK(settings->honour_tls_required);
   CHECK(settings->server->offer_requiretls);
+  CHECK(settings->server->bare_newline == smtp::BareNewline::reject);
   CHECK(settings->most_hops == 30);
   const smtp::ServerLimits& limits = settings->server->limits;
   CHECK(limits.message_size == 100000);

@@ -80,7 +80,8 @@ TEST_CASE("next hops as text") {
         Row{"[2001:DB8::1]:25", "2001:db8::1", 25, false, "[2001:db8::1]:25"},
         Row{"b\xC3\xBC"
             "cher.example",
-            "xn--bcher-kva.example", 25, true, "xn--bcher-kva.example"}}) {
+            "xn--bcher-kva.example", 25, true, "xn--bcher-kva.example"},
+        Row{"Under_score.example", "under_score.example", 25, true, "under_score.example"}}) {
     CAPTURE(row.text);
     const auto hop = NextHop::parse(row.text);
     REQUIRE(hop);
@@ -92,7 +93,7 @@ TEST_CASE("next hops as text") {
   }
   for (const char* bad :
        {"", ".", "a..b", "a b", "example.net:", "example.net:0", "example.net:65536", "example.net:25x",
-        "[example.net", "[example.net]25", "[]", "192.0.2.1", "2001:db8::1", "a@b", "_x.example"}) {
+        "[example.net", "[example.net]25", "[]", "192.0.2.1", "2001:db8::1", "a@b", "a_b..example"}) {
     CAPTURE(bad);
     CHECK_FALSE(NextHop::parse(bad));
   }

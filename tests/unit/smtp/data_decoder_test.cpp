@@ -22,8 +22,9 @@ struct Decoded {
   }
 };
 
-Decoded decode(std::string_view input, std::size_t slice = SIZE_MAX, DataDecoder* decoder = nullptr) {
-  DataDecoder own;
+Decoded decode(std::string_view input, std::size_t slice = SIZE_MAX, DataDecoder* decoder = nullptr,
+               BareNewline bare = BareNewline::reject) {
+  DataDecoder own(bare);
   DataDecoder& with = decoder ? *decoder : own;
   Decoded decoded;
   while (decoded.state == State::more && decoded.consumed < input.size()) {
@@ -49,6 +50,27 @@ Decoded reference(std::string_view input) {
     if (line == ".\r\n") return {State::end, decoded.content, i + 1};
     decoded.content += line.front() == '.' ? line.substr(1) : line;
     line.clear();
+  }
+  decoded.consumed = input.size();
+  return decoded;
+}
+
+// The same where a bare LF ends a line: dots of such lines are stuffing, and only CRLF "." CRLF is the end.
+Decoded normalizing_reference(std::string_view input) {
+  Decoded decoded;
+  std::string line;
+  bool behind_crlf = true;
+  for (std::size_t i = 0; i < input.size(); ++i) {
+    const bool after_cr = !line.empty() && line.back() == '\r';
+    if (after_cr && input[i] != '\n') return {State::bare_cr, {}, i};
+    line += input[i];
+    if (input[i] != '\n') continue;
+    if (line == ".\r\n" && behind_crlf) return {State::end, decoded.content, i + 1};
+    line.resize(line.size() - (after_cr ? 2 : 1));
+    if (line.starts_with('.')) line.erase(0, 1);
+    decoded.content += line + "\r\n";
+    line.clear();
+    behind_crlf = after_cr;
   }
   decoded.consumed = input.size();
   return decoded;
@@ -101,6 +123,108 @@ TEST_CASE("T-21 data decoder: every string of up to five octets agrees with the 
       const Decoded expected = reference(input);
       REQUIRE(decode(input) == expected);
       REQUIRE(decode(input, 1) == expected);
+    }
+  }
+}
+
+TEST_CASE("T-21 data decoder, bare LF normalized: every string of up to five octets, in every slicing") {
+  const std::string follow = "\r\n.\r\nMAIL FROM:<b@example.net>\r\n";
+  for (const std::string_view before : {"", "x", "x\r\n", "x\n", "x\n."}) {
+    for (const std::string& middle : all_strings(alphabet, 5)) {
+      const std::string input = std::string(before) + middle + follow;
+      const Decoded expected = normalizing_reference(input);
+      REQUIRE(decode(input, SIZE_MAX, nullptr, BareNewline::normalize) == expected);
+      REQUIRE(decode(input, 1, nullptr, BareNewline::normalize) == expected);
+      REQUIRE(decode(input, 3, nullptr, BareNewline::normalize) == expected);
+      // What had an end without any lenience has the same one with it, and the same content.
+      const Decoded strict = reference(input);
+      if (strict.state == State::end) REQUIRE(strict == expected);
+    }
+  }
+}
+
+TEST_CASE(
+    "SMTP-01 data decoder, bare LF normalized: what others have taken for an end is a line of content") {
+  const struct {
+    std::string_view in, out;
+  } rows[] = {
+      {"a\n.\nb\r\n.\r\n", "a\r\n\r\nb\r\n"},
+      {"a\n.\r\nb\r\n.\r\n", "a\r\n\r\nb\r\n"},
+      {"a\r\n.\nb\r\n.\r\n", "a\r\n\r\nb\r\n"},
+      {"a\n\n.\r\nb\r\n.\r\n", "a\r\n\r\n\r\nb\r\n"},
+      {".\n.\r\n.\r\n", "\r\n\r\n"},
+      {"a\n..b\n.c\n\r\n.\r\n", "a\r\n.b\r\nc\r\n\r\n"},  // as smtplib sends bytes
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.in);
+    const Decoded decoded = decode(row.in, SIZE_MAX, nullptr, BareNewline::normalize);
+    CHECK(decoded.state == State::end);
+    CHECK(decoded.content == row.out);
+    CHECK(decoded.consumed == row.in.size());
+  }
+  for (const std::string_view cr : {"a\r.\r\n.\r\n", "a\r\n.\r.\r\n", "a\r\r\n.\r\n", "\r.\r"}) {
+    CAPTURE(cr);
+    CHECK(decode(cr, SIZE_MAX, nullptr, BareNewline::normalize).state == State::bare_cr);
+  }
+}
+
+TEST_CASE("SMTP-01 data decoder, counted: no dot means anything, and line ends are what they are in DATA") {
+  const auto counted = [](std::string_view in, BareNewline bare, std::size_t slice) {
+    DataDecoder decoder(bare, DataDecoder::Framing::counted);
+    Decoded decoded = decode(in, slice, &decoder);
+    if (decoded.state == State::more) decoded.state = decoder.finish(decoded.content);
+    return decoded;
+  };
+  for (const std::string& in : all_strings(alphabet, 6)) {
+    std::string lines;
+    bool bare_cr = false, bare_lf = false;
+    for (std::size_t i = 0; i < in.size(); ++i) {
+      const bool crlf = in[i] == '\n' && i > 0 && in[i - 1] == '\r';
+      bare_lf = bare_lf || (in[i] == '\n' && !crlf);
+      if (in[i] == '\n' && !crlf) lines += '\r';
+      lines += in[i];
+      if (in[i] == '\r' && (i + 1 == in.size() || in[i + 1] != '\n')) bare_cr = true;
+    }
+    if (!lines.empty() && !lines.ends_with('\n')) lines += "\r\n";
+    CAPTURE(in);
+    for (const std::size_t slice : {std::size_t(1), std::size_t(SIZE_MAX)}) {
+      const Decoded strict = counted(in, BareNewline::reject, slice);
+      const Decoded granted = counted(in, BareNewline::normalize, slice);
+      REQUIRE((strict.state == State::end) == (!bare_cr && !bare_lf));
+      REQUIRE((granted.state == State::end) == !bare_cr);
+      if (strict.state == State::end)
+        REQUIRE(strict.content == in + (lines.size() > in.size() ? "\r\n" : ""));
+      if (granted.state == State::end) REQUIRE(granted.content == lines);
+    }
+  }
+}
+
+TEST_CASE("data decoder: the longest line and 8-bit octets of the header, in every slicing") {
+  const std::string head = "Subject: caf\xc3\xa9\r\n";
+  const struct {
+    std::string in;
+    std::uint64_t longest;
+    bool eight_bit_header;
+  } rows[] = {
+      {".\r\n", 0, false},
+      {"\r\n.\r\n", 0, false},
+      {head + "\r\nx\r\n.\r\n", 14, true},
+      {head + ".\r\n", 14, true},
+      {"A: b\r\n\r\ncaf\xc3\xa9\r\n.\r\n", 5, false},
+      {"A: b\n\ncaf\xc3\xa9\r\n.\r\n", 5, false},
+      {"\r\ncaf\xc3\xa9\r\n.\r\n", 5, false},
+      {"A: b\n.\ncaf\xc3\xa9\r\n.\r\n", 5, false},  // the dot's line is empty
+      {"..\xff\r\n\r\n.\r\n", 2, true},
+      {std::string(998, 'x') + "\r\n..\r\n.\r\n", 998, false},
+      {std::string(998, 'x') + "\r\n.." + std::string(998, 'y') + "\r\n.\r\n", 999, false},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.in);
+    for (const std::size_t slice : {std::size_t(1), std::size_t(2), std::size_t(7), std::size_t(SIZE_MAX)}) {
+      DataDecoder decoder(BareNewline::normalize);
+      CHECK(decode(row.in, slice, &decoder).state == State::end);
+      CHECK(decoder.longest_line() == row.longest);
+      CHECK(decoder.eight_bit_header() == row.eight_bit_header);
     }
   }
 }

@@ -4,6 +4,7 @@
 #include <doctest.h>
 
 #include "server_fixture.hpp"
+#include "smtp/dot_stuffing.hpp"
 
 using namespace sealpost;
 using namespace sealpost::test;
@@ -16,50 +17,121 @@ const std::string opening =
 const std::string smuggled =
     "MAIL FROM:<ceo@example.net>\r\nRCPT TO:<victim@example.org>\r\nDATA\r\nsmuggled\r\n.\r\n";
 
-}  // namespace
-
-TEST_CASE("T-21 SMTP-01 around a smuggled MAIL: one message or none, never two") {
+// Every string of up to five octets that servers have disagreed about.
+std::vector<std::string> middles() {
   constexpr std::string_view alphabet("\r\n.\0a", 5);
-  std::vector<std::string> middles{""};
+  std::vector<std::string> all{""};
   for (std::size_t from = 0, length = 0; length < 5; ++length) {
-    const std::size_t to = middles.size();
+    const std::size_t to = all.size();
     for (; from < to; ++from)
-      for (const char c : alphabet) middles.push_back(middles[from] + c);
+      for (const char c : alphabet) all.push_back(all[from] + c);
   }
-  std::size_t two = 0;
-  for (const std::string& middle : middles) {
+  return all;
+}
+
+// Sent on, the laxest of servers, to whom a CR is a line end as an LF is, finds one end in it (T-22).
+bool ends_once(const std::string& body) {
+  smtp::DotStuffer stuffer;
+  std::string wire;
+  stuffer.append(body, wire);
+  wire += stuffer.finish();
+  std::size_t ends = 0;
+  std::string line;
+  for (const char c : wire) {
+    if (c != '\r' && c != '\n') {
+      line += c;
+      continue;
+    }
+    if (line == ".") ++ends;
+    line.clear();
+  }
+  return ends == 1 && ("\r\n" + wire).ends_with("\r\n.\r\n");
+}
+
+// `around` puts each between a beginning and a smuggled message and says what a client sends; and whether it has an end
+// there that is the client's own.
+template <class Around>
+void try_smuggling(smtp::BareNewline bare, bool trusted, Around around) {
+  for (const std::string& middle : middles()) {
     for (const std::string_view before : {"", "text", "text\r\n"}) {
-      const std::string data = std::string(before) + middle;
-      // Behind the one true end, and only there, a second message is the client's own.
-      const bool ended = ("\r\n" + data).find("\r\n.\r\n") != std::string::npos;
+      const auto [said, ended] = around(std::string(before) + middle);
       SessionFixture fixture;
-      fixture.talk(opening + data + smuggled + "QUIT\r\n", 1 + middle.size() * 3);
+      fixture.options->bare_newline = bare;
+      fixture.handler.trusts = trusted;
+      fixture.talk(said, 1 + middle.size() * 3);
       const std::size_t count = fixture.handler.received.size();
-      CAPTURE(data);
-      if (ended) {
-        ++two;
-        REQUIRE(count <= 2);
-      } else {
-        REQUIRE(count <= 1);
-        if (count == 1) REQUIRE(fixture.handler.received[0].envelope.reverse_path == "a@example.net");
-      }
+      CAPTURE(said);
+      REQUIRE(count <= (ended ? 2U : 1U));
+      if (count > 0) REQUIRE(fixture.handler.received[0].envelope.reverse_path == "a@example.net");
+      for (const Received& message : fixture.handler.received) REQUIRE(ends_once(message.body));
       REQUIRE(fixture.handler.begun == fixture.handler.dropped + count);
     }
   }
+}
+
+}  // namespace
+
+TEST_CASE("T-21 SMTP-01 around a smuggled MAIL in DATA: one message or none, never two") {
+  std::size_t two = 0;
+  const auto around = [&](const std::string& data) {
+    // Behind the one true end, and only there, a second message is the client's own.
+    const bool ended = ("\r\n" + data).find("\r\n.\r\n") != std::string::npos;
+    if (ended) ++two;
+    return std::pair(opening + data + smuggled + "QUIT\r\n", ended);
+  };
+  SUBCASE("bare LF refused") { try_smuggling(smtp::BareNewline::reject, true, around); }
+  SUBCASE("bare LF normalized") { try_smuggling(smtp::BareNewline::normalize, true, around); }
+  SUBCASE("a stranger's is never normalized") { try_smuggling(smtp::BareNewline::normalize, false, around); }
   CHECK(two > 0);
 }
 
-TEST_CASE("T-21 a bare CR or LF in the data is refused and the connection closed") {
-  for (const std::string_view end : {"\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r\n.\r", "\r.\r\n"}) {
+TEST_CASE("T-21 SMTP-01 around a smuggled MAIL in BDAT: one message or none, never two") {
+  const std::string mail =
+      "EHLO client.example.net\r\nMAIL FROM:<a@example.net>\r\nRCPT TO:<b@example.org>\r\n";
+  const auto chunk = [](const std::string& octets, std::string_view last) {
+    return "BDAT " + std::to_string(octets.size()) + std::string(last) + "\r\n" + octets;
+  };
+  const auto whole = [&](const std::string& data) {
+    return std::pair(mail + chunk(data + smuggled, " LAST") + "QUIT\r\n", false);
+  };
+  const auto two_chunks = [&](const std::string& data) {
+    return std::pair(mail + chunk(data, "") + chunk(smuggled, " LAST") + "QUIT\r\n", false);
+  };
+  for (const auto bare : {smtp::BareNewline::reject, smtp::BareNewline::normalize}) {
+    try_smuggling(bare, true, whole);
+    try_smuggling(bare, true, two_chunks);
+  }
+  try_smuggling(smtp::BareNewline::normalize, false, whole);
+}
+
+TEST_CASE(
+    "T-21 a bare CR in the data is refused and the connection closed, a bare LF where it is not normalized") {
+  const auto try_end = [](std::string_view end, smtp::BareNewline bare, bool trusted) {
     CAPTURE(end);
     SessionFixture fixture;
+    fixture.options->bare_newline = bare;
+    fixture.handler.trusts = trusted;
     const std::string heard = fixture.talk(opening + "text" + std::string(end) + smuggled);
     CHECK(codes(heard) == "220 250 250 250 354 550");
     CHECK(heard.find("550 5.5.2 ") != std::string::npos);
     CHECK(*fixture.ending == Ending::lost_step);
     CHECK(fixture.handler.received.empty());
     CHECK(fixture.handler.dropped == 1);
+  };
+  for (const std::string_view end : {"\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r\n.\r", "\r.\r\n"}) {
+    try_end(end, smtp::BareNewline::reject, true);
+    try_end(end, smtp::BareNewline::normalize, false);
   }
+  for (const std::string_view end : {"\r.\r", "\r\n.\r", "\r.\r\n", "\r\r\n", "\n\r\n.\r"})
+    try_end(end, smtp::BareNewline::normalize, true);
+}
+
+TEST_CASE("SMTP-01 bare LF of a client that may relay becomes CRLF, and only CRLF . CRLF is the end") {
+  SessionFixture fixture;  // smtplib: lines end in LF, their dots are doubled, CRLF . CRLF is put behind
+  CHECK(codes(fixture.talk(opening + "Subject: x\n\n..dot\n.\nafter\n\r\n.\r\nQUIT\r\n", 5)) ==
+        "220 250 250 250 354 250 221");
+  REQUIRE(fixture.handler.received.size() == 1);
+  CHECK(fixture.handler.received[0].body == "Subject: x\r\n\r\n.dot\r\n\r\nafter\r\n\r\n");
 }
 
 TEST_CASE("SMTP-02 dots, long lines and 8-bit octets arrive as they were meant") {
@@ -72,6 +144,29 @@ TEST_CASE("SMTP-02 dots, long lines and 8-bit octets arrive as they were meant")
   REQUIRE(fixture.handler.received.size() == 1);
   CHECK(fixture.handler.received[0].body == text);
   CHECK(fixture.handler.received[0].eight_bit);
+}
+
+TEST_CASE("SMTP-02 a line of more than 998 octets and an 8-bit header are refused from strangers only") {
+  const std::string long_line = std::string(999, 'y') + "\r\n", fitting = std::string(998, 'y') + "\r\n";
+  const struct {
+    std::string text;
+    std::string_view stranger;
+  } rows[] = {
+      {"Subject: x\r\n\r\n" + fitting, "250"},      {"Subject: x\r\n\r\n" + long_line, "550"},
+      {"Subject: caf\xc3\xa9\r\n\r\nx\r\n", "550"}, {"Subject: caf\xe9\r\n", "550"},
+      {"Subject: x\r\n\r\ncaf\xc3\xa9\r\n", "250"},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.text);
+    SessionFixture stranger;
+    stranger.handler.trusts = false;
+    const std::string heard = stranger.talk(opening + row.text + ".\r\nNOOP\r\n", 100);
+    CHECK(codes(heard) == "220 250 250 250 354 " + std::string(row.stranger) + " 250");
+    if (row.stranger == "550") CHECK(heard.find("550 5.6.0 ") != std::string::npos);
+    SessionFixture trusted;
+    CHECK(codes(trusted.talk(opening + row.text + ".\r\nNOOP\r\n", 100)) == "220 250 250 250 354 250 250");
+    CHECK(trusted.handler.received[0].body == row.text);
+  }
 }
 
 TEST_CASE("a message with a NUL octet is refused, and the session goes on") {

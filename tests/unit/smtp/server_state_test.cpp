@@ -45,10 +45,17 @@ enum class Say : std::uint8_t {
   starttls,
   quit,
   bdat,
+  bdat_last,
+  bdat_empty,
+  bdat_lost,
+  bdat_nul,
+  bdat_bare,
+  bdat_huge,
+  bdat_bad,
   http,
   bare_lf,
 };
-constexpr unsigned say_count = 27;
+constexpr unsigned say_count = 34;
 constexpr std::array<std::string_view, say_count> words = {"EHLO c\r\n",
                                                            "EHLO\r\n",
                                                            "HELO c\r\n",
@@ -73,7 +80,14 @@ constexpr std::array<std::string_view, say_count> words = {"EHLO c\r\n",
                                                            "AUTH PLAIN\r\n",
                                                            "STARTTLS\r\n",
                                                            "QUIT\r\n",
-                                                           "BDAT 1\r\n",
+                                                           "BDAT 12\r\nNOOP\r\nQUIT\r\n",
+                                                           "BDAT 6 LAST\r\nQUIT\r\n",
+                                                           "BDAT 0 LAST\r\n",
+                                                           "bdat 9 last\r\nlose me\r\n",
+                                                           "BDAT 3\r\n?\r\n",
+                                                           "BDAT 4\r\na\rb\n",
+                                                           "BDAT 99999999999999999999 LAST\r\n",
+                                                           "BDAT 1x\r\n",
                                                            "GET / HTTP/1.1\r\n",
                                                            "NOOP\n"};
 
@@ -86,10 +100,12 @@ class Model {
 
   void say(Say what) {
     input += words[static_cast<std::size_t>(what)];
+    if (what == Say::bdat_nul) input[input.size() - 3] = '\0';
     switch (what) {
       case Say::ehlo:
       case Say::helo:
         greeted_ = true;
+        esmtp_ = what == Say::ehlo;
         no_transaction();
         return reply(250);
       case Say::ehlo_bad: return reply(501);
@@ -114,7 +130,17 @@ class Model {
       case Say::unknown: return reply(500);
       case Say::auth: return reply(503);
       case Say::quit: return last(221);
-      case Say::bdat: return last(502);
+      case Say::bdat: return chunk("NOOP\r\nQUIT\r\n", false);
+      case Say::bdat_last: return chunk("QUIT\r\n", true);
+      case Say::bdat_empty: return chunk("", true);
+      case Say::bdat_lost: return chunk("lose me\r\n", true);
+      case Say::bdat_nul: return chunk(std::string_view("\0\r\n", 3), false);
+      case Say::bdat_bare: return refused_chunk(550);
+      case Say::bdat_huge:
+        refused_chunk(552);
+        over = true;
+        return;
+      case Say::bdat_bad: return last(501);
       case Say::http: return last(421);
       case Say::bare_lf: return last(550);
     }
@@ -129,6 +155,8 @@ class Model {
   void no_transaction() {
     sender_ = false;
     recipients_ = 0;
+    chunks_ = false;
+    content_.clear();
   }
   void sender(int code) {
     if (!greeted_) return reply(503);
@@ -141,13 +169,19 @@ class Model {
   }
   void recipient(int code) {
     if (!greeted_ || !sender_) return reply(503);
+    if (chunks_) {
+      no_transaction();
+      return reply(503);
+    }
     if (code == 250) ++recipients_;
     reply(code);
   }
   void data(std::string_view content, int code) {
     if (!greeted_ || !sender_) return reply(503);
     const std::size_t recipients = recipients_;
+    const bool mixed = chunks_;
     no_transaction();
+    if (mixed) return reply(503);
     if (recipients == 0) return reply(554);
     if (code == 501) return reply(501);
     reply(354);
@@ -155,19 +189,45 @@ class Model {
     if (code == 250) messages.push_back(recipients);
     reply(code);
   }
+  // RFC 3030 §2; a chunk that fails ends the transaction.
+  void refused_chunk(int code) {
+    if (!greeted_ || !sender_) return reply(503);
+    const std::size_t recipients = recipients_;
+    no_transaction();
+    if (recipients == 0) return reply(554);
+    reply(esmtp_ ? code : 503);
+  }
+  void chunk(std::string_view content, bool last) {
+    if (!greeted_ || !sender_ || recipients_ == 0 || !esmtp_) return refused_chunk(503);
+    chunks_ = true;
+    content_ += content;
+    if (!last) return reply(250);
+    const std::size_t recipients = recipients_;
+    const int code = content_.find('\0') != std::string::npos ? 550
+                     : content_.starts_with("lose me")        ? 451
+                                                              : 250;
+    no_transaction();
+    if (code == 250) messages.push_back(recipients);
+    reply(code);
+  }
   bool greeted_ = false;
+  bool esmtp_ = false;
   bool sender_ = false;
+  bool chunks_ = false;
+  std::string content_;
   std::size_t recipients_ = 0;
 };
 
 // Commands that get a session somewhere come more often.
 Say draw(std::mt19937& random) {
-  static constexpr std::array likely = {Say::ehlo, Say::mail, Say::mail, Say::rcpt,         Say::rcpt,
-                                        Say::data, Say::data, Say::rset, Say::rcpt_refused, Say::data_lost};
+  static constexpr std::array likely = {
+      Say::ehlo, Say::mail,         Say::mail,      Say::rcpt, Say::rcpt, Say::data,     Say::data,
+      Say::rset, Say::rcpt_refused, Say::data_lost, Say::bdat, Say::bdat, Say::bdat_last};
   const auto number = random();
   if (number % 8 < 5) return likely[(number >> 8) % likely.size()];
   const Say any = static_cast<Say>((number >> 8) % say_count);
-  const bool ends = any == Say::quit || any == Say::bdat || any == Say::http || any == Say::bare_lf;
+  const bool ends = any == Say::quit || any == Say::bdat_huge || any == Say::bdat_bad || any == Say::http ||
+                    any == Say::bare_lf;
   return ends && (number >> 20) % 4 ? Say::noop : any;
 }
 
@@ -233,7 +293,13 @@ TEST_CASE("state table: what RFC 5321 §4.1.4 says of each phase") {
   CHECK(smtp::step(Phase::ready, Verb::mail).on_success == Phase::mail);
   CHECK(smtp::step(Phase::rcpt, Verb::data).on_success == Phase::ready);
   CHECK(smtp::step(Phase::rcpt, Verb::data).on_failure == Phase::ready);
-  for (const auto phase : {Phase::hello, Phase::ready, Phase::mail, Phase::rcpt}) {
+  CHECK(smtp::step(Phase::rcpt, Verb::bdat).on_success == Phase::chunks);
+  CHECK(smtp::step(Phase::chunks, Verb::bdat_last).on_success == Phase::ready);
+  for (const auto verb : {Verb::mail, Verb::rcpt, Verb::data}) {
+    CHECK(!smtp::step(Phase::chunks, verb).allowed);
+    CHECK(smtp::step(Phase::chunks, verb).on_failure == Phase::ready);
+  }
+  for (const auto phase : {Phase::hello, Phase::ready, Phase::mail, Phase::rcpt, Phase::chunks}) {
     CHECK(smtp::step(phase, Verb::quit).allowed);
     CHECK(smtp::step(phase, Verb::noop).on_success == phase);
     CHECK(smtp::step(phase, Verb::ehlo).on_success == Phase::ready);

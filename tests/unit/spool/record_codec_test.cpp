@@ -126,6 +126,10 @@ TEST_CASE("T-23 T-54: a message record with an insane field is refused though it
   CHECK(refused([](Envelope& e) { e.message_class = static_cast<MessageClass>(3); }));
   CHECK_FALSE(refused([](Envelope& e) { e.reverse_path = ""; }));
   CHECK_FALSE(refused([](Envelope& e) { e.recipients[0].address = "postmaster"; }));
+  // What lenient syntax lets in (ADR 32) must be readable after any restart.
+  CHECK_FALSE(refused([](Envelope& e) { e.recipients[0].address = std::string(244, 'l') + "@b.example"; }));
+  CHECK_FALSE(refused([](Envelope& e) { e.recipients[0].address = "\"try..this\"@b.example"; }));
+  CHECK_FALSE(refused([](Envelope& e) { e.reverse_path = "a@_under_.example"; }));
 }
 
 TEST_CASE("T-28 T-54: counts that promise more than is there allocate nothing") {
