@@ -1,0 +1,324 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Those who hand in mail: real clients, and raw dialogues of clients that know SMTP by ear (docs/intake.md).
+
+What a client meant arrives at the next hop, in a form that is valid there; what a stranger says is taken to the letter.
+"""
+
+import re
+import shutil
+import socket
+import subprocess
+
+import pytest
+from lab.world import wait_for
+from relay import Relay, expect, ports
+
+HEARS = "clients-hears"  # its server writes down every command, and believes every wrong end of data there is
+HELLO, MAIL = "EHLO client.home.test", "MAIL FROM:<anna@home.test>"
+LONG = "gmuser+fwd_=site_01234567-89ab-cdef-0123-456789abcdef=mail.rcpt.example"
+
+
+@pytest.fixture(scope="module")
+def one(lab, tmp_path_factory):
+    """Three listeners on loopback: for who may relay, for the same with bare LF refused, and for strangers."""
+    lab.change_all(
+        {"name": "clients"},
+        {"name": "clients_under"},
+        {"name": HEARS, "peer": "script", "lenient": True},
+    )
+    strict, stranger = next(ports), next(ports)
+    listeners = [
+        {"address": f"127.0.0.1:{strict}", "allow": ["127.0.0.0/8"], "bare_newline": "reject"},
+        {"address": f"127.0.0.1:{stranger}", "allow": ["192.0.2.0/24"]},
+    ]
+    relay = Relay(lab, tmp_path_factory.mktemp("clients"), listener=listeners, postmaster="ops@clients.test")
+    relay.strict, relay.stranger = strict, stranger
+    yield relay.start()
+    relay.kill()
+    lab.remove("clients", "clients_under", HEARS)
+
+
+class Raw:
+    """A client that says what it is told to, octet by octet."""
+
+    def __init__(self, lab, port: int):
+        self.socket: socket.socket = lab.connect("127.0.0.1", port, 20)
+        self.file = self.socket.makefile("rb")
+        assert self.answer().startswith("220")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.file.close()
+        self.socket.close()
+
+    def answer(self) -> str:
+        """The last line of the next reply; nothing when the relay has closed."""
+        while True:
+            line = self.file.readline().decode("latin-1").rstrip("\r\n")
+            if line[3:4] != "-":
+                return line
+
+    def send(self, octets: bytes):
+        self.socket.sendall(octets)
+
+    def say(self, line: str | bytes) -> str:
+        self.send((line if isinstance(line, bytes) else line.encode()) + b"\r\n")
+        return self.answer()
+
+    def begin(self, recipient: str):
+        for line in (HELLO, MAIL, f"RCPT TO:<{recipient}>"):
+            assert self.say(line).startswith("250"), line
+
+
+def chunk(octets: bytes, last: bool = False) -> bytes:
+    return b"BDAT %d%s\r\n%b" % (len(octets), b" LAST" if last else b"", octets)
+
+
+def body_of(lab, domain: str, recipient: str) -> bytes:
+    """The body of the only message to the recipient, with LF as maildirs have it."""
+    found = [m for m in lab.mail_of(domain) if m.recipient == recipient]
+    assert len(found) == 1, recipient
+    return found[0].octets.replace(b"\r\n", b"\n").partition(b"\n\n")[2]
+
+
+def arrived(lab, domain: str, recipient: str) -> bytes:
+    assert wait_for(lambda: any(m.recipient == recipient for m in lab.mail_of(domain)), 20, 0.1), recipient
+    return body_of(lab, domain, recipient)
+
+
+# ---- dialogues
+
+DIALOGUES = {
+    "two blanks after MAIL FROM:": ([HELLO, "MAIL FROM:  <anna@home.test>"], 501),
+    "a tab after MAIL FROM:": ([HELLO, "MAIL FROM:\t<anna@home.test>"], 501),
+    "two blanks after RCPT TO:": ([HELLO, MAIL, "RCPT TO:  <bob@clients.test>"], 501),
+    "no brackets, MAIL": ([HELLO, "MAIL FROM:anna@home.test"], 501),
+    "no brackets, RCPT": ([HELLO, MAIL, "RCPT TO: bob@clients.test"], 501),
+    "a long local part, MAIL": ([HELLO, f"MAIL FROM:<{LONG}@freemail.example>"], 501),
+    "a long local part, RCPT": ([HELLO, MAIL, f"RCPT TO:<{LONG}@clients.test>"], 501),
+    "dots, MAIL": ([HELLO, "MAIL FROM:<try..this@home.test>"], 501),
+    "dots, RCPT": ([HELLO, MAIL, "RCPT TO:<.try.this.@clients.test>"], 501),
+    "EHLO in UTF-8": (["EHLO MÜLLER-PC"], 501),
+    "EHLO in Latin-1": (["EHLO MÜLLER-PC".encode("latin-1")], 501),
+    "HELO in UTF-8": (["HELO MÜLLER-PC"], 501),
+    "EHLO with an apostrophe": (["EHLO Annas-PC's"], 501),
+    "EHLO (none)": (["EHLO (none)"], 501),
+    "EHLO with a blank": (["EHLO Annas PC"], 501),
+    "EHLO with an underscore": (["EHLO annas_pc"], 250),
+    "a last dot": ([HELLO, MAIL, "RCPT TO:<bob@clients.test.>"], 501),
+    "an underscore": ([HELLO, MAIL, "RCPT TO:<bob@clients_under.test>"], 501),
+    "percent": ([HELLO, MAIL, "RCPT TO:<bob%home.test@clients.test>"], 554),
+    "bang": ([HELLO, MAIL, "RCPT TO:<home.test!bob@clients.test>"], 554),
+}
+
+
+@pytest.mark.parametrize("name", DIALOGUES)
+def test_SMTP08_T30_sloppy_clients_are_understood_where_they_may_relay_and_nowhere_else(lab, one, name):
+    lines, stranger = DIALOGUES[name]
+    for port, wanted in ((one.port, "250"), (one.strict, "250"), (one.stranger, str(stranger))):
+        with Raw(lab, port) as client:
+            answers = [client.say(line) for line in lines]
+        assert answers[-1].startswith(wanted), (port, answers)
+
+
+def test_SMTP08_what_goes_on_to_the_next_hop_is_valid_there(lab, one):
+    domain = f"{HEARS}.test"
+    said = {
+        f"  try..this@{domain}": f'<"try..this"@{domain}>',
+        f"<bob@{domain.upper()}.>": f"<bob@{domain.upper()}>",
+        f"{LONG}@{domain}": f"<{LONG}@{domain}>",
+        f"<bob%home.test@{domain}>": f"<bob%home.test@{domain}>",
+        f"< home.test!bob@{domain} >": f"<home.test!bob@{domain}>",
+    }
+    with Raw(lab, one.port) as client:
+        assert client.say("EHLO (none)").startswith("250")
+        assert client.say("MAIL FROM: anna..@home.test SIZE=100").startswith("250")
+        for path in said:
+            assert client.say(f"RCPT TO:{path}").startswith("250"), path
+        assert client.say("DATA").startswith("354")
+        id = re.search(r"queued as (\w+)", client.say("Subject: sloppy\r\n\r\nx\r\n."))[1]
+    one.kill()  # what is kept must be read again
+    one.start()
+    one.wait_gone(id)
+    commands = [c for s in lab.sessions(f"mx1.{HEARS}.test") for c in s.commands]
+    assert any(c.startswith('MAIL FROM:<"anna.."@home.test>') for c in commands)
+    for valid in said.values():
+        assert any(c.startswith(f"RCPT TO:{valid}") for c in commands), valid
+    (mail, *_) = [m for m in lab.mail_of(domain) if m.message["Subject"] == "sloppy"]
+    assert "from [127.0.0.1]" in " ".join(mail.message.get_all("Received")[-1].split())
+    one.wait_gone(one.submit("anna@home.test", "bob@clients.test", "Subject: x\r\n\r\nx\r\n"))
+
+
+def test_SMTP08_a_domain_with_an_underscore_gets_its_mail(lab, one):
+    with Raw(lab, one.port) as client:
+        client.begin("bob@clients_under.test")
+        assert client.say("DATA").startswith("354")
+        assert client.say("Subject: x\r\n\r\nunder\r\n.").startswith("250")
+    assert arrived(lab, "clients_under.test", "bob@clients_under.test") == b"under\n"
+
+
+# ---- line ends, and what else a message may not be made of
+
+WRONG_ENDS = [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r\n.\r", b"\r.\r\n", b"\n\n.\r\n", b"\r\n\x00.\r\n", b"\r\n.\x00\r\n"]
+SMUGGLED = b"MAIL FROM:<ceo@home.test>\r\nRCPT TO:<smuggled@%b>\r\nDATA\r\nsmuggled\r\n.\r\n"
+
+
+@pytest.mark.parametrize("end", WRONG_ENDS, ids=[repr(e)[2:-1] for e in WRONG_ENDS])
+@pytest.mark.parametrize("listener", ["port", "strict"])
+@pytest.mark.parametrize("framing", ["DATA", "BDAT"])
+def test_T21_T22_SMTP01_nothing_can_be_smuggled_past_us_to_a_lax_server(lab, one, end, listener, framing):
+    domain = f"{HEARS}.test"
+    before = len(lab.mail_of(domain))
+    octets = b"Subject: outer\r\n\r\nouter" + end + SMUGGLED % domain.encode()
+    with Raw(lab, getattr(one, listener)) as client:
+        client.begin(f"outer@{domain}")
+        if framing == "DATA":
+            assert client.say("DATA").startswith("354")
+            client.send(octets)
+            answer = client.answer()
+        else:
+            client.send(chunk(octets, last=True))
+            answer = client.answer()
+            assert client.say("NOOP").startswith("250")  # a chunk is counted: the session goes on
+    if listener == "strict" or b"\x00" in end or re.search(rb"\r(?!\n)", end):
+        assert answer.startswith("550 5."), answer
+        wanted = []
+    else:
+        one.wait_gone(re.search(r"queued as (\w+)", answer)[1])
+        wanted = [f"outer@{domain}"]
+    assert [m.recipient for m in lab.mail_of(domain)[before:]] == wanted
+
+
+CONTENT = {  # octets of the message; replies to who may relay, and to a stranger
+    "bare CR": (b"Subject: x\r\n\r\na\rb\r\n", "550 5.5.2", "550 5.5.2"),
+    "bare LF": (b"Subject: x\n\na\nb\r\n", "250", "550 5.5.2"),
+    "NUL": (b"Subject: x\r\n\r\na\x00b\r\n", "550 5.6.0", "550 5.6.0"),
+    "a long line": (b"Subject: x\r\n\r\n" + b"y" * 2000 + b"\r\n", "250", "550 5.6.0"),
+    "an 8-bit header": ("Subject: ümlaut\r\n\r\nx\r\n".encode(), "250", "550 5.6.0"),
+    "an 8-bit body": ("Subject: x\r\n\r\nümlaut\r\n".encode(), "250", "250"),
+}
+
+
+@pytest.mark.parametrize("framing", ["DATA", "BDAT"])
+@pytest.mark.parametrize("name", CONTENT)
+def test_SMTP02_each_rule_on_content_names_its_reply(lab, one, name, framing):
+    octets, trusted, stranger = CONTENT[name]
+    for port, recipient, wanted in ((one.port, "bob@clients.test", trusted), (one.stranger, "postmaster", stranger)):
+        with Raw(lab, port) as client:
+            client.begin(recipient)
+            if framing == "DATA":
+                assert client.say("DATA").startswith("354")
+                client.send(octets + b".\r\n")
+            else:
+                client.send(chunk(octets, last=True))
+            assert client.answer().startswith(wanted)
+
+
+# ---- CHUNKING
+
+
+def test_X3_a_message_in_chunks_arrives_as_it_was(lab, one):
+    body = b".\r\n..\r\nQUIT\r\n" + "ümlaut\r\n".encode() + b"z" * 990 + b"\r\n" + b"last line without an end"
+    text = b"Subject: chunks\r\n\r\n" + body
+    commands = "MAIL FROM:<anna@home.test> BODY=8BITMIME\r\nRCPT TO:<chunks@clients.test>\r\n".encode()
+    with Raw(lab, one.port) as client:
+        client.send(HELLO.encode() + b"\r\n")
+        assert b"CHUNKING" in b"".join(iter(client.file.readline, b"250 ENHANCEDSTATUSCODES\r\n"))
+        parts = [text[i : i + 7] for i in range(0, len(text), 7)]
+        client.send(commands + b"".join(chunk(p) for p in parts) + b"BDAT 0 LAST\r\n")  # all of it pipelined
+        answers = [client.answer() for _ in range(len(parts) + 3)]
+        assert all(a.startswith("250") for a in answers) and "queued as" in answers[-1]
+        assert client.say("QUIT").startswith("221")
+    assert arrived(lab, "clients.test", "chunks@clients.test") == body.replace(b"\r\n", b"\n") + b"\n"
+
+
+def test_X3_T29_a_chunk_too_large_is_known_before_it_is_read(lab, one):
+    with Raw(lab, one.port) as client:
+        client.begin("bob@clients.test")
+        assert client.say("BDAT 52428801 LAST").startswith("552 5.3.4")
+        assert client.answer() == ""  # closed: so much is not read for nothing
+    with Raw(lab, one.port) as client:
+        client.begin("bob@clients.test")
+        assert client.say("BDAT ten LAST").startswith("501 5.5.4")
+        assert client.answer() == ""
+
+
+def test_X4_BINARYMIME_is_neither_offered_nor_taken(one):
+    with one.client() as client:
+        client.ehlo()
+        assert client.has_extn("chunking") and not client.has_extn("binarymime") and not client.has_extn("smtputf8")
+        assert client.mail("anna@home.test", ["BODY=BINARYMIME"])[0] == 501
+
+
+# ---- real clients
+
+LINES = ["first", "", ".", "..", ".dot", "last"]
+
+
+def message(name: str, end: str = "\n") -> bytes:
+    head = ["From: Anna <anna@home.test>", f"To: {name}@clients.test", f"Subject: {name}", ""]
+    return (end.join([*head, *LINES]) + end).encode()
+
+
+WHOLE = ("\n".join(LINES) + "\n").encode()
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
+@pytest.mark.parametrize("kind", ["text", "bytes"])
+def test_smtplib_sends_a_file_as_it_is(lab, one, kind, end):
+    name = f"smtplib-{kind}-{len(end)}"
+    octets = message(name, end)
+    with one.client() as client:
+        client.ehlo()
+        client.sendmail("anna@home.test", [f"{name}@clients.test"], octets if kind == "bytes" else octets.decode())
+        client.quit()
+    body = arrived(lab, "clients.test", f"{name}@clients.test")
+    assert body.rstrip(b"\n") == WHOLE.rstrip(b"\n")  # smtplib adds a line end to LF of its own
+
+
+def test_smtplib_with_bare_LF_where_it_is_refused(lab, one):
+    with Raw(lab, one.strict) as client:
+        client.begin("bob@clients.test")
+        assert client.say("DATA").startswith("354")
+        client.send(message("strict") + b"\r\n.\r\n")
+        assert client.answer().startswith("550 5.5.2")
+        assert client.answer() == ""
+
+
+def run(one, command: list[str], text: bytes = b"") -> subprocess.CompletedProcess:
+    if not shutil.which(command[0]):
+        pytest.skip(f"{command[0]} is not installed")
+    done = subprocess.run(one.lab.command(command), input=text, capture_output=True, timeout=60)
+    assert done.returncode == 0, (done.stdout + done.stderr).decode(errors="replace")
+    return done
+
+
+def test_swaks(lab, one, tmp_path):
+    file = tmp_path / "swaks.eml"
+    file.write_bytes(message("swaks"))
+    base = ["swaks", "--server", "127.0.0.1", "--port", str(one.port), "--from", "anna@home.test", "--data", f"@{file}"]
+    run(one, [*base, "--to", "swaks@clients.test", "--helo", "Annas-PC's"])
+    assert arrived(lab, "clients.test", "swaks@clients.test").rstrip(b"\n") == WHOLE.rstrip(b"\n")
+    run(one, [*base, "--to", "swaks-pipe@clients.test", "--pipeline"])
+    assert arrived(lab, "clients.test", "swaks-pipe@clients.test").rstrip(b"\n") == WHOLE.rstrip(b"\n")
+
+
+def test_msmtp(lab, one):
+    settings = ["--host=127.0.0.1", f"--port={one.port}", "--from=anna@home.test", "--auth=off", "--tls=off", "--file=/dev/null"]
+    run(one, ["msmtp", *settings, "msmtp@clients.test"], message("msmtp"))
+    assert arrived(lab, "clients.test", "msmtp@clients.test") == WHOLE
+
+
+def test_curl(lab, one, tmp_path):
+    file = tmp_path / "curl.eml"
+    base = ["curl", "-sS", f"smtp://127.0.0.1:{one.port}/client.home.test", "--mail-from", "anna@home.test", "--upload-file", str(file)]
+    file.write_bytes(message("curl", "\r\n"))
+    run(one, [*base, "--mail-rcpt", "curl@clients.test"])
+    assert arrived(lab, "clients.test", "curl@clients.test") == WHOLE
+    # A file with LF goes out as it is; curl stuffs no dot there, so one at the beginning of a line comes off.
+    file.write_bytes(message("curl-lf"))
+    run(one, [*base, "--mail-rcpt", "curl-lf@clients.test"])
+    body = arrived(lab, "clients.test", "curl-lf@clients.test").rstrip(b"\n")
+    assert body == b"\n".join(line.encode().removeprefix(b".") for line in LINES)
