@@ -46,8 +46,7 @@ ClockKeeper::ClockKeeper(event::Loop& loop, std::string data_dir, Health& health
                                         : "nothing: the system's clock is believed"}});
   clock_ = std::make_unique<SharedClock>(built(), record.time, loop.wall(), loop.steady());
   loop_.ask_clock(clock_.get());
-  look();
-  record_now();
+  look();  // not recorded before the journal's lock is held: data_dir may be another relay's
 }
 
 void ClockKeeper::look() {
@@ -82,6 +81,7 @@ void ClockKeeper::tell(const Expected<void>& recorded) {
 void ClockKeeper::record_now() { tell(write_clock_record(data_dir_, loop_.date())); }
 
 event::Task<void> ClockKeeper::run(event::BlockingPool& pool) {
+  record_now();
   for (int looks = 1;; ++looks) {
     co_await event::sleep_for(loop_, look_every);
     look();

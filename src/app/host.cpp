@@ -37,7 +37,7 @@ DescriptorBudget share_out(std::uint64_t descriptors, std::uint64_t sessions_wan
   budget.limit = static_cast<std::uint32_t>(limit);
   budget.reserved = static_cast<std::uint32_t>(reserved);
   budget.inbound = static_cast<std::uint32_t>(inbound);
-  budget.outbound = static_cast<std::uint32_t>(std::max<std::uint64_t>(1, rest - std::min(rest, inbound)));
+  budget.outbound = static_cast<std::uint32_t>(std::max<std::uint64_t>(1, rest / 2));
   return budget;
 }
 

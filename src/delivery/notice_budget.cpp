@@ -73,10 +73,11 @@ void NoticeBudget::told(const MessageId& message, SteadyTime now) {
   order_.emplace_back(now, message);
 }
 
-bool NoticeBudget::success_may_wait() noexcept {
-  if (++successes_waiting_ <= most_successes_waiting) return true;
+NoticeBudget::SuccessPlace NoticeBudget::place_for_success() {
+  if (successes_waiting_.fetch_add(1) < most_successes_waiting)
+    return SuccessPlace(this, [this](const void*) { --successes_waiting_; });
   --successes_waiting_;
-  return false;
+  return nullptr;
 }
 
 bool NoticeBudget::may_hold() noexcept {

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -53,9 +54,10 @@ class NoticeBudget {
   bool room_to_wait() const noexcept { return waiting_.load() < most_waiting; }
   void waits(std::size_t recipients) noexcept { waiting_ += recipients; }
   void waits_no_more(std::size_t recipients) noexcept { waiting_ -= recipients; }
-  // Notices of a success that are in the journal and wait for their turn. False: too many do.
-  bool success_may_wait() noexcept;
-  void success_waits_no_more() noexcept { --successes_waiting_; }
+  // Of a notice of a success that is in the journal and waits for its turn; given back when the last copy goes, which the
+  // budget must outlive. Null: too many wait.
+  using SuccessPlace = std::shared_ptr<const void>;
+  SuccessPlace place_for_success();
   std::size_t successes_waiting() const noexcept { return successes_waiting_.load(); }
 
   // Undeliverable notifications that are kept for the operator.

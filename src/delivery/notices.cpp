@@ -58,7 +58,9 @@ std::vector<queue::JobPtr> Settler::postpone(Settlement& settlement) {
 void Settler::postpone_success(Settlement& settlement, NoticeBudget& budget) {
   const std::string& sender = settlement.message->envelope.reverse_path;
   settlement.success_later = budget.take(sender, context_.loop.now(), Tells::success);
-  if (!settlement.success_later || budget.success_may_wait()) return;
+  if (!settlement.success_later) return;
+  settlement.success_place = budget.place_for_success();
+  if (settlement.success_place) return;
   settlement.success_later.reset();
   settlement.relayed.clear();
   budget.counters().dropped.fetch_add(1, std::memory_order_relaxed);
@@ -68,15 +70,17 @@ void Settler::postpone_success(Settlement& settlement, NoticeBudget& budget) {
 }
 
 // The notice is in the journal; a deferral says when its turn is, so that a start sends no heap of them.
-event::Task<void> Settler::success_waits(spool::StoredMessagePtr notice, std::string sender, Duration wait) {
-  NoticeBudget& budget = *context_.notices;
-  budget.counters().successes_postponed.fetch_add(1, std::memory_order_relaxed);
+event::Task<void> Settler::success_waits(spool::StoredMessagePtr notice, std::string sender, Duration wait,
+                                         NoticeBudget::SuccessPlace place) {
+  context_.notices->counters().successes_postponed.fetch_add(1, std::memory_order_relaxed);
   auto job = std::make_unique<queue::Job>();
-  job->told = std::shared_ptr<const std::vector<DsnRecipient>>(
-      new std::vector<DsnRecipient>(), [&budget](const std::vector<DsnRecipient>* none) {
-        budget.success_waits_no_more();
-        delete none;
-      });
+  struct Waiting {
+    NoticeBudget::SuccessPlace place;
+    std::vector<DsnRecipient> told;
+  };
+  const auto waiting = std::make_shared<Waiting>();
+  waiting->place = std::move(place);
+  job->told = std::shared_ptr<const std::vector<DsnRecipient>>(waiting, &waiting->told);
   job->message = notice;
   job->recipients.push_back(0);
   job->attempts = 1;

@@ -343,7 +343,7 @@ event::Task<void> Settler::write_down(Settlement& settlement) {
       for (const auto& message : *stored) {
         if (settlement.success_later && message->id == settlement.success_id)
           co_await success_waits(message, settlement.message->envelope.reverse_path,
-                                 *settlement.success_later);
+                                 *settlement.success_later, settlement.success_place);
         else
           context_.dispatcher.accepted(message);
       }

@@ -61,7 +61,8 @@ class Settler {
   void hand_over(const Envelope& envelope, std::vector<queue::JobPtr> later);
   event::Task<void> tell(queue::Lane& lane, std::vector<queue::JobPtr> jobs, std::string hostname);
   void postpone_success(Settlement& settlement, NoticeBudget& budget);
-  event::Task<void> success_waits(spool::StoredMessagePtr notice, std::string sender, Duration wait);
+  event::Task<void> success_waits(spool::StoredMessagePtr notice, std::string sender, Duration wait,
+                                  NoticeBudget::SuccessPlace place);
   void let_success_go(queue::Lane& lane, queue::JobPtr job);
   event::Task<std::string> head_of(spool::StoredMessagePtr original);
   event::Task<std::vector<spool::NewMessage>> notifications(Settlement& settlement);

@@ -26,6 +26,7 @@ struct Settler::Settlement {
   std::string hostname;
   std::optional<queue::LaneKey> other_lane;  // where those still waiting go on
   std::optional<Duration> success_later;     // the notice of what was relayed has its turn after this
+  NoticeBudget::SuccessPlace success_place;  // among those that wait
   MessageId success_id;                      // of that notice
 };
 

@@ -247,30 +247,53 @@ Expected<void> JournalWriter::bring_back(std::uint32_t end) {
   const std::string what = name + " was deleted, replaced or cut short while in use";
   log::error("journal_segment_detached", {{"segment", header_.sequence}, {"why", what}});
   if (file_->size() < static_cast<std::int64_t>(header_.size)) return Error(Errc::io, what);
-  const std::string spare = files_.new_spare_name();
-  const std::string path = journal_directory + "/" + spare;
-  auto opened = disk_.open(path, Disk::Access::create);
-  if (opened.error == -ENOENT && disk_.make_directory(journal_directory) == 0)
-    opened = disk_.open(path, Disk::Access::create);
-  if (!opened.file) return disk_error(opened.error, what + "; create " + path);
-  std::shared_ptr<JournalFile> fresh = std::move(opened.file);
-  const int allocated = fresh->allocate(header_.size);
   Expected<void> done;
-  if (allocated != 0) done = disk_error(allocated, "allocate");
-  if (done) done = copy_octets(*file_, *fresh, 0, to_page_end(end));
-  if (done) done = copy_octets(*file_, *fresh, records_end(header_), header_.size);
-  if (const int synced = done ? fresh->sync_data() : 0; synced != 0) done = disk_error(synced, "sync");
-  if (done) done = files_.name(spare, header_.sequence);
-  if (!done) {
-    disk_.remove(path);
-    return Error(done.error().code, what + "; " + done.error().detail);
+  bool back = false;
+  // A spare has its room already, whatever the disk has.
+  while (!back && !spares_.empty() && header_.size == options_.segment_size) {
+    const Spare spare = std::move(spares_.front());
+    spares_.pop_front();
+    done = go_on_in(spare, end);
+    back = static_cast<bool>(done);
   }
-  file_ = fresh;
-  files_.serve(header_.sequence, fresh);
+  if (!back) {
+    auto made = file_for_copy();
+    done = made ? go_on_in(*made, end) : Expected<void>(made.error());
+  }
+  if (!done) return Error(done.error().code, what + "; " + done.error().detail);
   if (health_ != nullptr)
     health_->raise("journal file", what + "; it was written again, and nothing of it is missing",
                    "find out who removes files of the spool; this notice ends with a restart");
   return files_.sync_names();
+}
+
+Expected<JournalWriter::Spare> JournalWriter::file_for_copy() {
+  const std::string name = files_.new_spare_name();
+  const std::string path = journal_directory + "/" + name;
+  auto opened = disk_.open(path, Disk::Access::create);
+  if (opened.error == -ENOENT && disk_.make_directory(journal_directory) == 0)
+    opened = disk_.open(path, Disk::Access::create);
+  if (!opened.file) return disk_error(opened.error, "create " + path);
+  if (const int allocated = opened.file->allocate(header_.size); allocated != 0) {
+    disk_.remove(path);
+    return disk_error(allocated, "allocate");
+  }
+  return Spare{name, std::move(opened.file)};
+}
+
+// The segment's octets up to `end` into the spare, which then has its name and is written to from now on.
+Expected<void> JournalWriter::go_on_in(const Spare& spare, std::uint32_t end) {
+  Expected<void> done = copy_octets(*file_, *spare.file, 0, to_page_end(end));
+  if (done) done = copy_octets(*file_, *spare.file, records_end(header_), header_.size);
+  if (const int synced = done ? spare.file->sync_data() : 0; synced != 0) done = disk_error(synced, "sync");
+  if (done) done = files_.name(spare.name, header_.sequence);
+  if (!done) {
+    disk_.remove(journal_directory + "/" + spare.name);
+    return done;
+  }
+  file_ = spare.file;
+  files_.serve(header_.sequence, spare.file);
+  return {};
 }
 
 // There is no segment to write in now.

@@ -87,6 +87,8 @@ class JournalWriter {
   Expected<void> begin_segment(SystemTime wall);
   bool is_lost();
   Expected<void> bring_back(std::uint32_t end);
+  Expected<Spare> file_for_copy();
+  Expected<void> go_on_in(const Spare& spare, std::uint32_t end);
   void stay(const Error& error);
   Expected<void> note_torn_end();
   void keep_mark();

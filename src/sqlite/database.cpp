@@ -115,6 +115,7 @@ void Database::hurry() noexcept { patience_->hurried = true; }
 // Nothing is written into a file that is not believed: what its log holds stays beside it, to be read by whoever opens
 // it next.
 void Database::close() {
+  if (connection_) static_cast<void>(index_holds());
   if (connection_ && trouble_ >= Trouble::reopen)
     sqlite3_db_config(connection_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
   connection_.reset();

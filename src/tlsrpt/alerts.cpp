@@ -163,6 +163,7 @@ Expected<AlertBook::News> AlertBook::news(Store& store, SystemTime now, bool mai
   News news;
   std::vector<Alert> over;
   std::vector<Key> gone;
+  const auto before = alerts_;
   for (auto& [key, state] : alerts_) {
     Alert& alert = state.alert;
     if (happened(alert.resolved) && !state.dirty) {  // told; kept only for what was mailed today
@@ -199,7 +200,10 @@ Expected<AlertBook::News> AlertBook::news(Store& store, SystemTime now, bool mai
   news.to_mail.insert(news.to_mail.end(), over.begin(), over.end());
   const auto kept = keep(store, gone);
   const bool refused = !kept && store.file().is_open() && store.file().trouble() <= sqlite::Trouble::refused;
-  if (refused) return kept.error();
+  if (refused) {  // nothing has been told: it is news again at the next look
+    alerts_ = before;
+    return kept.error();
+  }
   for (auto& [key, state] : alerts_) {
     state.unsaved = !kept && (state.dirty || state.unsaved);
     state.dirty = false;

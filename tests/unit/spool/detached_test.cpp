@@ -57,6 +57,18 @@ TEST_CASE("D-01 D-21: the segment in use is deleted: it is written again, with a
   }
 }
 
+TEST_CASE("D-01 D-08 D-21: it is deleted when the disk is full: a spare has the room for it") {
+  World world;
+  REQUIRE(world.start());
+  for (unsigned i = 1; i <= 3; ++i) REQUIRE(store(world, i));
+  world.disk.set_capacity(0);
+  remove_all(world, "journal/0");
+  REQUIRE(store(world, 4));
+  CHECK(told(world));
+  REQUIRE(world.restart(Loss::all));
+  CHECK(world.recovered.size() == 4);
+}
+
 TEST_CASE("D-01 D-21: the segment in use is moved away: it is written again, with all that was in it") {
   World world;
   REQUIRE(world.start());
