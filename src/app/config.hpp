@@ -32,6 +32,7 @@ struct ListenerConfig {
   ListenerConfig();
   Endpoint address;
   std::vector<Network> allow;     // who may relay
+  std::vector<Network> proxies;   // who speaks for others, by the PROXY protocol
   bool address_literals = false;  // take mail to user@[192.0.2.1]
   bool honour_tls_required =
       false;                 // a client's "TLS-Required: No" sets aside what recipients publish (T-61)

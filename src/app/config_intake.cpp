@@ -23,11 +23,16 @@ void read_listener(TableReader& reader, Config& config) {
       mode && *mode != "relay")
     reader.error("mode", "'" + *mode + "' is not available in this version; use \"relay\"");
   const auto entries = read_networks(reader, "allow", listener.allow);
-  for (const Network& network : listener.allow) {
-    if (network.to_string().ends_with("/0"))  // T-30
-      reader.error("allow", "'" + network.to_string() +
-                                "' is everyone: this would be an open relay; name your own networks");
-  }
+  read_networks(reader, "proxy_protocol", listener.proxies);
+  const auto nobody_is_everyone = [&](std::string_view key, const std::vector<Network>& networks) {  // T-30
+    for (const Network& network : networks) {
+      if (network.to_string().ends_with("/0"))
+        reader.error(key, "'" + network.to_string() +
+                              "' is everyone: this would be an open relay; name your own networks");
+    }
+  };
+  nobody_is_everyone("allow", listener.allow);
+  nobody_is_everyone("proxy_protocol", listener.proxies);
   if (entries == 0) reader.warning("allow", "is empty: nobody may relay through this listener");
   if (const auto value = reader.boolean("address_literals")) listener.address_literals = *value;
   if (const auto value = reader.boolean("hide_client")) listener.hide_client = *value;

@@ -1,12 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "intake/acceptor.hpp"
 
+#include <algorithm>
 #include <string>
 
 #include "base/log.hpp"
+#include "intake/introduction.hpp"
 #include "smtp/server_session.hpp"
 
 namespace sealpost::intake {
+namespace {
+
+constexpr auto header_time = std::chrono::seconds(5);
+constexpr std::size_t most_meetings = 1000;  // of one worker and listener
+
+}  // namespace
 
 // One session and what belongs to it, in the list of those open.
 struct Acceptor::Connection {
@@ -52,8 +60,37 @@ Expected<void> Acceptor::listen(event::EventLoop& loop, FileDescriptor socket) {
 }
 
 void Acceptor::serve(std::unique_ptr<event::Stream> stream) {
+  const IpAddress from = stream->peer().address;
+  const bool proxy = std::any_of(settings_->proxies.begin(), settings_->proxies.end(),
+                                 [&](const Network& network) { return network.contains(from); });
+  if (!proxy) return admit(std::move(stream), true);
+  if (meeting_ >= most_meetings) return turn_away(*stream, false, smtp::replies::too_many_connections);
+  scope_.spawn(meet(std::move(stream)));
+}
+
+event::Task<void> Acceptor::meet(std::unique_ptr<event::Stream> stream) {
+  struct Meeting {
+    explicit Meeting(std::size_t& count) : count_(count) { ++count_; }
+    ~Meeting() { --count_; }
+    std::size_t& count_;
+  };
+  const Meeting meeting(meeting_);
+  const std::string proxy = stream->peer().to_string();
+  auto introduced = co_await introduce(std::move(stream), header_time);
+  if (introduced) {
+    admit(std::move(introduced->stream), introduced->named);
+    co_return;
+  }
+  worker_.services.counters.turned_away.fetch_add(1, std::memory_order_relaxed);
+  if (!log::enabled(log::Level::info) || !worker_.stranger_lines.allow(worker_.loop.now())) co_return;
+  const Error& error = introduced.error();
+  log::info("proxy_header", {{"proxy", proxy}, {"error", name_of(error.code)}, {"reason", error.detail}});
+}
+
+// A client that nobody named may not relay: who a proxy speaks for without saying so is not its own network's.
+void Acceptor::admit(std::unique_ptr<event::Stream> stream, bool named) {
   const IpAddress client = stream->peer().address;
-  const bool trusted = settings_->relay.may_relay(client);
+  const bool trusted = named && settings_->relay.may_relay(client);
   if (draining_) {
     turn_away(*stream, trusted, smtp::replies::shutting_down);
     return;

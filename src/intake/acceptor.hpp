@@ -30,7 +30,8 @@ class Acceptor {
   Expected<void> listen(event::EventLoop& loop, FileDescriptor socket);
 
   // Begins a session, or turns the client away with 421 when it would pass a cap (T-27). A client that may relay gets its
-  // place from a stranger when there is no other.
+  // place from a stranger when there is no other. A proxy's connection begins with its header (introduction.hpp), and is
+  // the session of the client it names; of one without a proper header nothing is heard.
   void serve(std::unique_ptr<event::Stream> stream);
 
   // For sessions from now on.
@@ -45,6 +46,8 @@ class Acceptor {
 
  private:
   struct Connection;
+  void admit(std::unique_ptr<event::Stream> stream, bool named);
+  event::Task<void> meet(std::unique_ptr<event::Stream> stream);
   void make_room();
   void note_stress();
   event::Task<void> converse(std::unique_ptr<Connection> connection);
@@ -54,6 +57,7 @@ class Acceptor {
   Worker worker_;
   SettingsPtr settings_;
   std::vector<Connection*> open_;
+  std::size_t meeting_ = 0;  // connections whose header has not come
   bool draining_ = false;
   bool stressed_ = false;   // as it was when the last client came
   event::TaskScope scope_;  // the sessions

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "intake/body_budget.hpp"
 #include "intake/connection_limits.hpp"
@@ -27,6 +28,7 @@ struct Settings {
   bool honour_tls_required =
       false;                 // the header field TLS-Required: No (RFC 8689 §3), of clients that may relay
   bool hide_client = false;  // leave the client out of our Received field (T-49)
+  std::vector<Network> proxies;             // who comes from there speaks the PROXY protocol first
   std::shared_ptr<const DkimKeyring> dkim;  // set: relayed mail is signed
 };
 using SettingsPtr = std::shared_ptr<const Settings>;

@@ -86,13 +86,16 @@ constexpr ServerReply bad_recipient{501, "5.1.3",
 constexpr ServerReply not_ascii{501, "5.6.7", "address beyond ASCII, SMTPUTF8 is not offered"};
 constexpr ServerReply bad_parameter{501, "5.5.4", "parameter malformed, repeated or with a wrong value"};
 
-constexpr std::string_view blanks = " \t";
+// What may stand where a blank does.
+constexpr std::string_view granted_blanks(Syntax syntax) noexcept {
+  return syntax == Syntax::lenient ? " \t" : " ";
+}
 
 // "FROM:" or "TO:" off the front of `argument`, any case; what follows is the path.
 bool take_prefix(std::string_view& argument, std::string_view word, Syntax syntax) noexcept {
   if (!text::istarts_with(argument, word)) return false;
   argument.remove_prefix(word.size());
-  if (syntax == Syntax::lenient) argument = text::trim(argument, blanks);
+  if (syntax == Syntax::lenient) argument = text::trim(argument, granted_blanks(syntax));
   if (!argument.starts_with(':')) return false;
   argument.remove_prefix(1);
   return true;
@@ -106,7 +109,7 @@ bool has_high_bit(std::string_view text) noexcept {
 // The blanks between a path and its parameters; false when something else follows the path.
 bool take_blanks(std::string_view& rest, Syntax syntax) noexcept {
   if (rest.empty()) return true;
-  const std::string_view granted = syntax == Syntax::lenient ? blanks : blanks.substr(0, 1);
+  const std::string_view granted = granted_blanks(syntax);
   if (granted.find(rest.front()) == std::string_view::npos) return false;
   rest = text::trim(rest, granted);
   return true;
@@ -249,9 +252,11 @@ std::optional<unsigned> rcpt_parameter(const Parameter& p, RcptCommand& rcpt) {
 
 }  // namespace
 
-CommandLine split_command(std::string_view line) noexcept {
+CommandLine split_command(std::string_view line, Syntax syntax) noexcept {
   while (!line.empty() && (line.back() == ' ' || line.back() == '\t')) line.remove_suffix(1);
-  const std::size_t blank = std::min(line.find(' '), line.size());
+  const std::string_view between = granted_blanks(syntax);
+  if (syntax == Syntax::lenient) line = text::trim(line, between);
+  const std::size_t blank = std::min(line.find_first_of(between), line.size());
   const std::string_view word = line.substr(0, blank);
   CommandLine command;
   for (const Keyword& known : keywords) {
@@ -259,7 +264,7 @@ CommandLine split_command(std::string_view line) noexcept {
     command.verb = known.verb;
     break;
   }
-  command.argument = text::trim(line.substr(blank), " ");
+  command.argument = text::trim(line.substr(blank), between);
   return command;
 }
 

@@ -28,7 +28,8 @@ struct CommandLine {
   Verb verb = Verb::unknown;
   std::string_view argument;  // view into the line, blanks at its end left out (RFC 5321 §4.1.1)
 };
-CommandLine split_command(std::string_view line) noexcept;
+// Lenient: blanks and tabs before the verb and, as many as there are, behind it.
+CommandLine split_command(std::string_view line, Syntax syntax = Syntax::strict) noexcept;
 
 // BDAT size [LAST] (RFC 3030 §2). Nothing: where the next command begins is unknown, and the session is lost. A size
 // that does not fit is the largest value.

@@ -171,7 +171,7 @@ ServerSession::Next ServerSession::handle(const event::Line& line) {
     end(Ending::lost_step, replies::bare_line_end);
     return Next::command;
   }
-  const CommandLine command = split_command(line.text);
+  const CommandLine command = split_command(line.text, syntax());
   if (command.verb == Verb::bdat) return chunk(command.argument);
   const Step step = smtp::step(phase_, command.verb);
   if (!step.allowed) {

@@ -20,19 +20,20 @@ LONG = "gmuser+fwd_=site_01234567-89ab-cdef-0123-456789abcdef=mail.rcpt.example"
 
 @pytest.fixture(scope="module")
 def one(lab, tmp_path_factory):
-    """Three listeners on loopback: for who may relay, for the same with bare LF refused, and for strangers."""
+    """Listeners on loopback: for who may relay, for the same with bare LF refused, for strangers, for a load balancer."""
     lab.change_all(
         {"name": "clients"},
         {"name": "clients_under"},
         {"name": HEARS, "peer": "script", "lenient": True},
     )
-    strict, stranger = next(ports), next(ports)
+    strict, stranger, proxied = next(ports), next(ports), next(ports)
     listeners = [
         {"address": f"127.0.0.1:{strict}", "allow": ["127.0.0.0/8"], "bare_newline": "reject"},
         {"address": f"127.0.0.1:{stranger}", "allow": ["192.0.2.0/24"]},
+        {"address": f"127.0.0.1:{proxied}", "allow": ["192.0.2.0/24"], "proxy_protocol": ["127.0.0.0/8"]},
     ]
     relay = Relay(lab, tmp_path_factory.mktemp("clients"), listener=listeners, postmaster="ops@clients.test")
-    relay.strict, relay.stranger = strict, stranger
+    relay.strict, relay.stranger, relay.proxied = strict, stranger, proxied
     yield relay.start()
     relay.kill()
     lab.remove("clients", "clients_under", HEARS)
@@ -41,10 +42,11 @@ def one(lab, tmp_path_factory):
 class Raw:
     """A client that says what it is told to, octet by octet."""
 
-    def __init__(self, lab, port: int):
+    def __init__(self, lab, port: int, first: bytes = b""):
         self.socket: socket.socket = lab.connect("127.0.0.1", port, 20)
+        self.send(first)
         self.file = self.socket.makefile("rb")
-        assert self.answer().startswith("220")
+        self.greeting = self.answer()
 
     def __enter__(self):
         return self
@@ -56,7 +58,10 @@ class Raw:
     def answer(self) -> str:
         """The last line of the next reply; nothing when the relay has closed."""
         while True:
-            line = self.file.readline().decode("latin-1").rstrip("\r\n")
+            try:
+                line = self.file.readline().decode("latin-1").rstrip("\r\n")
+            except ConnectionResetError:  # it did not read what we sent either
+                return ""
             if line[3:4] != "-":
                 return line
 
@@ -98,6 +103,7 @@ DIALOGUES = {
     "no brackets, RCPT": ([HELLO, MAIL, "RCPT TO: bob@clients.test"], 501),
     "a long local part, MAIL": ([HELLO, f"MAIL FROM:<{LONG}@freemail.example>"], 501),
     "a long local part, RCPT": ([HELLO, MAIL, f"RCPT TO:<{LONG}@clients.test>"], 501),
+    "a blank before the verb, a tab behind it": ([HELLO, " MAIL\tFROM:<anna@home.test>"], 500),
     "dots, MAIL": ([HELLO, "MAIL FROM:<try..this@home.test>"], 501),
     "dots, RCPT": ([HELLO, MAIL, "RCPT TO:<.try.this.@clients.test>"], 501),
     "EHLO in UTF-8": (["EHLO MÜLLER-PC"], 501),
@@ -250,6 +256,48 @@ def test_X4_BINARYMIME_is_neither_offered_nor_taken(one):
         client.ehlo()
         assert client.has_extn("chunking") and not client.has_extn("binarymime") and not client.has_extn("smtputf8")
         assert client.mail("anna@home.test", ["BODY=BINARYMIME"])[0] == 501
+
+
+# ---- behind a load balancer
+
+SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
+INSIDE, OUTSIDE = socket.inet_aton("192.0.2.7"), socket.inet_aton("198.51.100.7")
+
+
+def version_2(client: bytes) -> bytes:
+    return SIGNATURE + b"\x21\x11\x00\x0c" + client + socket.inet_aton("127.0.0.1") + b"\x9c\x40\x00\x19"
+
+
+@pytest.mark.parametrize(
+    "header, relays",
+    [
+        (b"PROXY TCP4 192.0.2.7 127.0.0.1 40000 25\r\n", True),
+        (b"PROXY TCP4 198.51.100.7 127.0.0.1 40000 25\r\n", False),
+        (b"PROXY UNKNOWN\r\n", False),
+        (version_2(INSIDE), True),
+        (version_2(OUTSIDE), False),
+        (SIGNATURE + b"\x20\x00\x00\x00", False),
+        (b"", None),
+        (b"EHLO client.home.test\r\n", None),
+    ],
+)
+def test_T30_who_may_relay_is_decided_by_the_client_that_the_proxy_names(lab, one, header, relays):
+    with Raw(lab, one.proxied, header) as client:
+        if relays is None:
+            assert client.greeting == ""  # closed without a word
+            return
+        assert client.greeting.startswith("220")
+        assert client.say(HELLO).startswith("250") and client.say(MAIL).startswith("250")
+        if not relays:
+            assert client.say("RCPT TO:<bob@clients.test>").startswith("554 5.7.1")
+            return
+        recipient = f"proxied-{len(header)}@clients.test"
+        assert client.say(f"RCPT TO:<{recipient}>").startswith("250")
+        assert client.say("DATA").startswith("354")
+        assert client.say("Subject: x\r\n\r\nx\r\n.").startswith("250")
+    assert arrived(lab, "clients.test", recipient) == b"x\n"
+    (mail,) = [m for m in lab.mail_of("clients.test") if m.recipient == recipient]
+    assert "([192.0.2.7])" in mail.message.get_all("Received")[-1]
 
 
 # ---- real clients

@@ -69,9 +69,9 @@ void check_rcpt(std::string_view argument, Syntax syntax) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string line(data, data + size);
-  const CommandLine command = split_command(line);
-  require(command.argument.size() <= line.size());
   for (const Syntax syntax : {Syntax::strict, Syntax::lenient}) {
+    const CommandLine command = split_command(line, syntax);
+    require(command.argument.size() <= line.size());
     if (command.verb == Verb::mail) check_mail(command.argument, syntax);
     if (command.verb == Verb::rcpt) check_rcpt(command.argument, syntax);
     if (const auto name = helo_name(command.argument, syntax)) require(is_printable(*name));

@@ -112,6 +112,7 @@ address_literals = true
 hide_client = true
 honour_tls_required = true
 bare_newline = "reject"
+proxy_protocol = ["192.0.2.10"]
 [[listener]]
 address = "[::1]:25"
 [tls]
@@ -220,6 +221,9 @@ file = "/var/log/sealpost.log"
   CHECK(c.listeners[0].honour_tls_required);
   CHECK(!c.listeners[1].honour_tls_required);
   CHECK(c.listeners[0].bare_newline == smtp::BareNewline::reject);
+  REQUIRE(c.listeners[0].proxies.size() == 1);
+  CHECK(c.listeners[0].proxies[0].contains(*IpAddress::parse("192.0.2.10")));
+  CHECK(c.listeners[1].proxies.empty());
   CHECK(c.listeners[1].bare_newline == smtp::BareNewline::normalize);
   CHECK(c.certificate == certificate);
   CHECK(c.key == key);
@@ -280,6 +284,7 @@ file = "/var/log/sealpost.log"
   CHECK(settings->honour_tls_required);
   CHECK(settings->server->offer_requiretls);
   CHECK(settings->server->bare_newline == smtp::BareNewline::reject);
+  CHECK(settings->proxies.size() == 1);
   CHECK(settings->most_hops == 30);
   const smtp::ServerLimits& limits = settings->server->limits;
   CHECK(limits.message_size == 100000);

@@ -41,6 +41,7 @@ struct IntakeFixture {
   }();
   unsigned most_hops = 50;
   bool hide_client = false;
+  std::vector<Network> proxies;
   std::shared_ptr<const DkimKeyring> dkim;
   bool honour_tls_required = false;
 
@@ -56,6 +57,7 @@ struct IntakeFixture {
       settings->server = options;
       settings->most_hops = most_hops;
       settings->hide_client = hide_client;
+      settings->proxies = proxies;
       settings->dkim = dkim;
       settings->honour_tls_required = honour_tls_required;
       acceptor_ = std::make_unique<intake::Acceptor>(loop, services, settings);

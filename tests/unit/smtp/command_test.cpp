@@ -49,6 +49,28 @@ TEST_CASE("command lines: verb and argument (RFC 5321 §4.1.1)") {
   }
 }
 
+TEST_CASE("command lines of a client that may relay: blanks and tabs where they do no harm") {
+  const struct {
+    std::string_view line;
+    Verb verb;
+    std::string_view argument;
+  } rows[] = {
+      {" MAIL FROM:<a@b.example>", Verb::mail, "FROM:<a@b.example>"},
+      {"\tMAIL\tFROM:<a@b.example>", Verb::mail, "FROM:<a@b.example>"},
+      {"RCPT \t TO:<a@b.example>\t", Verb::rcpt, "TO:<a@b.example>"},
+      {"  DATA", Verb::data, ""},
+      {"MAILFROM:<a@b.example>", Verb::unknown, ""},
+      {" \t ", Verb::unknown, ""},
+      {"\x0bQUIT", Verb::unknown, ""},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.line);
+    const CommandLine command = split_command(row.line, Syntax::lenient);
+    CHECK(command.verb == row.verb);
+    CHECK(command.argument == row.argument);
+  }
+}
+
 TEST_CASE("EHLO argument: anything that can stand in a log, nothing that cannot") {
   for (const std::string_view good : {"client.example.net", "CLIENT", "under_score.lan", "[192.0.2.1]",
                                       "[IPv6:2001:db8::1]", "-odd-", "a..b"}) {
