@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // MTA-STS text: the TXT record and the policy file (RFC 8461 §3.1, §3.2), and MX matching (§4.1). Pure:
-// src/policy/sts_fetch gets the text, src/policy/sts_cache keeps it.
+// src/sts/fetch gets the text, src/sts/cache keeps it.
 #pragma once
 
 #include <chrono>

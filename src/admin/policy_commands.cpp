@@ -46,7 +46,7 @@ Json to_json(const PartnerRule& rule, SystemTime now) {
           {"hash", rule.hash}};
 }
 
-Json to_json(const policy::StsService::Entry& entry) {
+Json to_json(const sts::StsService::Entry& entry) {
   return {{"domain", entry.domain},
           {"mode", entry.mode},
           {"id", entry.id},

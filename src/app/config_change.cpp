@@ -27,7 +27,7 @@ ConfigChange compare_configs(const Config& before, const Config& after, SystemTi
     texts.push_back(each.text + " (" + each.key + ")");
   }
   change.rules =
-      policy::compare_rule_sets(before.partners, after.partners, now, before.minimum, after.minimum);
+      rules::compare_rule_sets(before.partners, after.partners, now, before.minimum, after.minimum);
   return change;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // `sealpost check --against`: what a configuration demands more or less than another one. Rules are compared
-// by src/policy/rule_change; here the settings around them, and finding out what was handed in.
+// by src/rules/rule_change; here the settings around them, and finding out what was handed in.
 #pragma once
 
 #include <optional>
@@ -9,14 +9,14 @@
 #include <vector>
 
 #include "app/config.hpp"
-#include "policy/rule_change.hpp"
+#include "rules/rule_change.hpp"
 
 namespace sealpost::app {
 
 struct ConfigChange {
-  policy::FloorChange settings;  // hold for everybody
-  std::vector<policy::RuleChange> rules;
-  bool weaker() const noexcept { return !settings.weaker.empty() || policy::something_weaker(rules); }
+  rules::FloorChange settings;  // hold for everybody
+  std::vector<rules::RuleChange> rules;
+  bool weaker() const noexcept { return !settings.weaker.empty() || rules::something_weaker(rules); }
 };
 
 // From `before` to `after`, as they decide at `now` and at each later date that one of their rules names.

@@ -5,7 +5,7 @@
 #include <map>
 
 #include "app/resolving.hpp"
-#include "policy/rule_change.hpp"
+#include "rules/rule_change.hpp"
 
 namespace sealpost::app {
 namespace {
@@ -113,7 +113,7 @@ class Comparison {
     std::string text = "route for " + domain + ": " + way_of(after) + " instead of " + way_of(before);
     const PartnerRule* rule_before = rule_of(before, rules_before_);
     const PartnerRule* rule_after = rule_of(after, rules_after_);
-    const auto change = policy::compare_rules(rule_before, rule_after, now_, b_.minimum, b_.minimum);
+    const auto change = rules::compare_rules(rule_before, rule_after, now_, b_.minimum, b_.minimum);
     const bool proven =
         rule_after != nullptr && !rule_after->audit && level_at(*rule_after, now_) >= PartnerLevel::verify;
     Way way = Way::other;

@@ -31,10 +31,10 @@
 #include "event/event_loop.hpp"
 #include "event/one_at_a_time.hpp"
 #include "evidence/db_recorder.hpp"
-#include "policy/sts_service.hpp"
 #include "queue/held_watch.hpp"
 #include "queue/probation.hpp"
 #include "spool/journal_spool.hpp"
+#include "sts/service.hpp"
 #include "tls/server_identity.hpp"
 #include "tls/trust_store.hpp"
 #include "tlsrpt/db_recorder.hpp"
@@ -103,7 +103,7 @@ class Relay {
   std::unique_ptr<event::ThreadPool> pool_;
   std::unique_ptr<spool::Driver> driver_;
   std::unique_ptr<spool::JournalSpool> spool_;
-  std::unique_ptr<policy::StsService> sts_;
+  std::unique_ptr<sts::StsService> sts_;
   std::unique_ptr<tlsrpt::DbRecorder> recorder_;
   std::unique_ptr<evidence::DbRecorder> evidence_;  // null: nothing is recorded
   std::string evidence_off_;                        // then why

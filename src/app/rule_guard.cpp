@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <set>
 
-#include "policy/rule_hold.hpp"
+#include "rules/rule_hold.hpp"
 
 namespace sealpost::app {
 namespace {
@@ -23,7 +23,7 @@ Rules without_exceptions(Rules rules) {
   return rules;
 }
 
-std::string subject_of(const policy::RuleChange& change) {
+std::string subject_of(const rules::RuleChange& change) {
   return change.before.empty() ? change.after : change.before;
 }
 
@@ -44,7 +44,7 @@ class Guard {
  private:
   void settings();
   void rules();
-  void note(const policy::RuleChange& change, const std::set<std::string>& held);
+  void note(const rules::RuleChange& change, const std::set<std::string>& held);
   void approve(RuleNews& news, const WeakerEntry& entry) {
     news.approved_by = entry.approved_by;
     news.reason = entry.reason;
@@ -82,9 +82,9 @@ void Guard::settings() {
 void Guard::rules() {
   const auto compare = [&](const Rules& before, const Rules& after) {
     // The minimum of [tls] is news once, above.
-    auto changes = policy::compare_rule_sets(before, after, now_, wanted_.minimum, wanted_.minimum);
-    for (policy::RuleChange& change : changes)
-      if (policy::stands_for_no_rule(change.before)) change.before.clear();
+    auto changes = rules::compare_rule_sets(before, after, now_, wanted_.minimum, wanted_.minimum);
+    for (rules::RuleChange& change : changes)
+      if (rules::stands_for_no_rule(change.before)) change.before.clear();
     std::erase_if(changes, [](const auto& change) { return change.before.empty() && change.after.empty(); });
     return changes;
   };
@@ -96,10 +96,10 @@ void Guard::rules() {
       held.insert(change.domains.begin(), change.domains.end());
   for (const auto& change : compare(before_.partners, wanted_.partners)) note(change, held);
   if (!held.empty())
-    wanted_.partners = policy::hold_rules(before_.partners, std::move(wanted_.partners), held);
+    wanted_.partners = rules::hold_rules(before_.partners, std::move(wanted_.partners), held);
 }
 
-void Guard::note(const policy::RuleChange& change, const std::set<std::string>& held) {
+void Guard::note(const rules::RuleChange& change, const std::set<std::string>& held) {
   const PartnerRule* after = rule_named(wanted_.partners, change.after);
   const PartnerRule* before = rule_named(before_.partners, change.before);
   const auto add = [&](RuleNews::Way way, const std::vector<std::string>& texts, bool is_held) {
@@ -128,9 +128,9 @@ void Guard::note(const policy::RuleChange& change, const std::set<std::string>& 
       std::ranges::any_of(change.domains, [&](const auto& one) { return held.contains(one); });
   if (!change.change.weaker.empty()) add(RuleNews::Way::weaker, change.change.weaker, is_held);
   if (!change.change.stronger.empty()) add(RuleNews::Way::stronger, change.change.stronger, is_held);
-  if (change.kind == policy::RuleChange::Kind::added && change.change.stronger.empty())
+  if (change.kind == rules::RuleChange::Kind::added && change.change.stronger.empty())
     add(RuleNews::Way::other, {"a new rule that enforces nothing"}, false);
-  else if (change.kind == policy::RuleChange::Kind::gone && change.change.weaker.empty())
+  else if (change.kind == rules::RuleChange::Kind::gone && change.change.weaker.empty())
     add(RuleNews::Way::other, {"the rule is gone; it enforced nothing"}, false);
   else if (!change.change.other.empty())
     add(RuleNews::Way::other, change.change.other, is_held);

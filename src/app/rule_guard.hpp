@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "app/floor_settings.hpp"
-#include "policy/rule_change.hpp"
+#include "rules/rule_change.hpp"
 
 namespace sealpost::app {
 

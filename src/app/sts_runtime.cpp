@@ -2,31 +2,31 @@
 #include "app/sts_runtime.hpp"
 
 #include "http/curl_client.hpp"
-#include "policy/cached_sts_service.hpp"
-#include "policy/sts_cache.hpp"
-#include "policy/sts_fetch.hpp"
-#include "policy/sts_off.hpp"
+#include "sts/cache.hpp"
+#include "sts/cached_service.hpp"
+#include "sts/fetch.hpp"
+#include "sts/off.hpp"
 
 namespace sealpost::app {
 namespace {
 
-policy::FetchSettings fetch_settings(const Config& config) {
-  policy::FetchSettings settings;
+sts::FetchSettings fetch_settings(const Config& config) {
+  sts::FetchSettings settings;
   settings.allow_destinations = config.delivery.routing.allow_destinations;
   settings.limit = config.policy_fetch_limit;
   return settings;
 }
 
 // Owns what the service works with; destroyed in the order that its parts need.
-class StsRuntime final : public policy::StsService {
+class StsRuntime final : public sts::StsService {
  public:
   StsRuntime(event::EventLoop& loop, const Config& config, dns::CachingResolver& resolver,
              event::BlockingPool& pool, std::shared_ptr<const tls::TrustStore> trust,
-             std::unique_ptr<policy::StsCache> cache, Health& health)
+             std::unique_ptr<sts::StsCache> cache, Health& health)
       : cache_(std::move(cache)),
         client_(loop, std::move(trust)),
         fetcher_(loop, resolver, client_, fetch_settings(config)),
-        service_(loop, resolver, fetcher_, *cache_, pool, policy::StsSettings(), &health) {
+        service_(loop, resolver, fetcher_, *cache_, pool, sts::StsSettings(), &health) {
     service_.start();
   }
 
@@ -48,24 +48,23 @@ class StsRuntime final : public policy::StsService {
   }
 
  private:
-  std::unique_ptr<policy::StsCache> cache_;
+  std::unique_ptr<sts::StsCache> cache_;
   http::CurlClient client_;
-  policy::HttpsPolicyFetcher fetcher_;
-  policy::CachedStsService service_;
+  sts::HttpsPolicyFetcher fetcher_;
+  sts::CachedStsService service_;
 };
 
 }  // namespace
 
-Expected<std::unique_ptr<policy::StsService>> make_sts_service(event::EventLoop& loop, const Config& config,
-                                                               dns::CachingResolver& resolver,
-                                                               event::BlockingPool& pool,
-                                                               std::shared_ptr<const tls::TrustStore> trust,
-                                                               Health& health) {
-  if (!config.delivery.mta_sts)
-    return std::unique_ptr<policy::StsService>(std::make_unique<policy::StsOff>());
-  auto cache = policy::StsCache::open(config.data_dir, &health);
+Expected<std::unique_ptr<sts::StsService>> make_sts_service(event::EventLoop& loop, const Config& config,
+                                                            dns::CachingResolver& resolver,
+                                                            event::BlockingPool& pool,
+                                                            std::shared_ptr<const tls::TrustStore> trust,
+                                                            Health& health) {
+  if (!config.delivery.mta_sts) return std::unique_ptr<sts::StsService>(std::make_unique<sts::StsOff>());
+  auto cache = sts::StsCache::open(config.data_dir, &health);
   if (!cache) return cache.error();
-  return std::unique_ptr<policy::StsService>(std::make_unique<StsRuntime>(
+  return std::unique_ptr<sts::StsService>(std::make_unique<StsRuntime>(
       loop, config, resolver, pool, std::move(trust), std::move(*cache), health));
 }
 

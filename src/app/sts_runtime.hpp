@@ -10,16 +10,16 @@
 #include "dns/caching_resolver.hpp"
 #include "event/blocking_pool.hpp"
 #include "event/event_loop.hpp"
-#include "policy/sts_service.hpp"
+#include "sts/service.hpp"
 #include "tls/trust_store.hpp"
 
 namespace sealpost::app {
 
 // What is passed outlives the service. With [mta_sts] enabled = false: a service that knows no policy.
-Expected<std::unique_ptr<policy::StsService>> make_sts_service(event::EventLoop& loop, const Config& config,
-                                                               dns::CachingResolver& resolver,
-                                                               event::BlockingPool& pool,
-                                                               std::shared_ptr<const tls::TrustStore> trust,
-                                                               Health& health);
+Expected<std::unique_ptr<sts::StsService>> make_sts_service(event::EventLoop& loop, const Config& config,
+                                                            dns::CachingResolver& resolver,
+                                                            event::BlockingPool& pool,
+                                                            std::shared_ptr<const tls::TrustStore> trust,
+                                                            Health& health);
 
 }  // namespace sealpost::app

@@ -20,7 +20,7 @@ namespace sealpost::app {
 
 // What all workers share; outlives them.
 struct Shared {
-  Shared(dns::CachingResolver& resolver_, policy::StsService& sts_, spool::Spool& spool_,
+  Shared(dns::CachingResolver& resolver_, sts::StsService& sts_, spool::Spool& spool_,
          tlsrpt::Recorder& recorder_, delivery::HostRegistry& hosts_, delivery::NxGuard& nx_guard_,
          delivery::Totals& totals_, evidence::Recorder* evidence_, SharedClock* clock_)
       : resolver(resolver_),
@@ -33,7 +33,7 @@ struct Shared {
         evidence(evidence_),
         clock(clock_) {}
   dns::CachingResolver& resolver;
-  policy::StsService& sts;
+  sts::StsService& sts;
   spool::Spool& spool;
   tlsrpt::Recorder& recorder;
   delivery::HostRegistry& hosts;

@@ -34,15 +34,15 @@ Json to_json(const app::Findings& findings) {
   return all;
 }
 
-Json to_json(const policy::FloorChange& change) {
+Json to_json(const rules::FloorChange& change) {
   return {{"weaker", change.weaker}, {"stronger", change.stronger}, {"other", change.other}};
 }
 
 Json to_json(const app::ConfigChange& change) {
   Json rules = Json::array();
-  for (const policy::RuleChange& rule : change.rules) {
+  for (const rules::RuleChange& rule : change.rules) {
     Json one = to_json(rule.change);
-    one["kind"] = policy::name_of(rule.kind);
+    one["kind"] = rules::name_of(rule.kind);
     one["before"] = rule.before;
     one["after"] = rule.after;
     one["domains"] = rule.domains;
@@ -52,7 +52,7 @@ Json to_json(const app::ConfigChange& change) {
   return {{"weaker", change.weaker()}, {"settings", to_json(change.settings)}, {"rules", std::move(rules)}};
 }
 
-void show(const policy::FloorChange& change, const std::string& indent) {
+void show(const rules::FloorChange& change, const std::string& indent) {
   for (const std::string& text : change.weaker) std::cout << indent << "- weaker: " << text << '\n';
   for (const std::string& text : change.stronger) std::cout << indent << "- stronger: " << text << '\n';
   for (const std::string& text : change.other) std::cout << indent << "- " << text << '\n';
@@ -66,8 +66,8 @@ void show(const app::ConfigChange& change, const std::string& against) {
   std::cout << "Compared with " << against << ":\n";
   if (!change.settings.empty()) std::cout << "for everybody\n";
   show(change.settings, "    ");
-  for (const policy::RuleChange& rule : change.rules) {
-    std::cout << policy::name_of(rule.kind) << "  " << (rule.after.empty() ? rule.before : rule.after);
+  for (const rules::RuleChange& rule : change.rules) {
+    std::cout << rules::name_of(rule.kind) << "  " << (rule.after.empty() ? rule.before : rule.after);
     if (!rule.before.empty() && !rule.after.empty() && rule.before != rule.after)
       std::cout << " (was governed by " << rule.before << ")";
     std::cout << ":";

@@ -19,9 +19,9 @@
 #include "dns/resolver.hpp"
 #include "event/stream.hpp"
 #include "evidence/session.hpp"
-#include "policy/sts_service.hpp"
 #include "queue/dispatcher.hpp"
 #include "spool/spool.hpp"
+#include "sts/service.hpp"
 #include "tls/tls_client.hpp"
 #include "tlsrpt/recorder.hpp"
 
@@ -71,7 +71,7 @@ using RulesPtr = std::shared_ptr<const Rules>;
 struct Context {
   event::Loop& loop;
   dns::Resolver& resolver;
-  policy::StsService& sts;
+  sts::StsService& sts;
   tls::Client& tls;
   event::Connector& connector;
   spool::Spool& spool;

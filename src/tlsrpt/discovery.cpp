@@ -5,7 +5,7 @@
 
 #include "base/text.hpp"
 #include "mail/address.hpp"
-#include "policy/sts_grammar.hpp"
+#include "rules/sts_grammar.hpp"
 #include "sealpost/tls_rpt.hpp"
 
 namespace sealpost {
@@ -77,7 +77,7 @@ Parsed https_target(std::string_view rest, ReportTarget target) {
   if (host.find(':') != std::string::npos) return std::string("only port 443 is used (T-20)");
   const bool plain = !host.empty() && host.size() <= 253 &&
                      std::all_of(host.begin(), host.end(),
-                                 [](char c) { return sts::is_alnum(c) || c == '-' || c == '.'; }) &&
+                                 [](char c) { return rules::is_alnum(c) || c == '-' || c == '.'; }) &&
                      host.find('.') != std::string::npos && host.back() >= 'a' && host.back() <= 'z';
   if (!plain) return "'" + text::printable(host, 80) + "' is not a host name";
   if (path.empty() || path.front() != '/') path.insert(0, "/");
@@ -127,7 +127,7 @@ std::string parse_fields(std::string_view record, TlsRptRecordSet& set) {
       break;
     }
     const auto equals = field.find('=');
-    if (equals == std::string_view::npos || !sts::is_extension_name(field.substr(0, equals)))
+    if (equals == std::string_view::npos || !rules::is_extension_name(field.substr(0, equals)))
       return "'" + text::printable(field, 60) + "' is not name=value";
     const std::string_view value = field.substr(equals + 1);
     if (value.empty() ||

@@ -13,12 +13,12 @@
 #include <fstream>
 
 #include "base/random.hpp"
-#include "policy/sts_cache.hpp"
+#include "sts/cache.hpp"
 
 namespace {
 
 using namespace sealpost;
-using namespace sealpost::policy;
+using namespace sealpost::sts;
 using Clock = std::chrono::steady_clock;
 
 std::string domain_of(std::uint64_t number) { return "domain-" + std::to_string(number) + ".example"; }

@@ -1,4 +1,4 @@
-"""docs/policy-tables.md shows what tests/unit/policy/tables/*.tsv say. `--fix` writes the page anew."""
+"""docs/policy-tables.md shows what tests/unit/rules/tables/*.tsv say. `--fix` writes the page anew."""
 
 PAGE = "docs/policy-tables.md"
 TABLES = ["sts_record", "sts_policy", "sts_mx", "sts_sessions", "tlsa_records", "dane_sessions", "combinations"]
@@ -7,7 +7,7 @@ AS_CODE = {"records", "id", "policy", "pattern", "mx host", "partner", "sts", "d
 
 HEAD = """# How sealpost decides
 
-Every row below is a test: the tables are made from `tests/unit/policy/tables/*.tsv`, which `tests/unit/policy` reads
+Every row below is a test: the tables are made from `tests/unit/rules/tables/*.tsv`, which `tests/unit/rules` reads
 (`tests/checks/run --fix policy_tables` writes this page). A row says condition, outcome, what is reported, the
 enhanced status code, and the section of the RFC it rests on ("operator" where the rule is the operator's own).
 
@@ -62,7 +62,7 @@ def cell(column, text):
 def page(root):
     parts = [HEAD]
     for name in TABLES:
-        title, explanation, columns, rows = read(root / "tests/unit/policy/tables" / f"{name}.tsv")
+        title, explanation, columns, rows = read(root / "tests/unit/rules/tables" / f"{name}.tsv")
         parts.append(f"## {title}\n\n{explanation} {len(rows)} rows.\n")
         lines = ["| " + " | ".join("RFC" if column == "rfc" else column.capitalize() for column in columns) + " |",
                  "|" + "---|" * len(columns)]
@@ -72,8 +72,8 @@ def page(root):
 
 
 def check(root):
-    found = {path.stem for path in (root / "tests/unit/policy/tables").glob("*.tsv")}
-    problems = [f"tests/unit/policy/tables/{name}.tsv: not in {PAGE}; add it to tests/checks/policy_tables.py"
+    found = {path.stem for path in (root / "tests/unit/rules/tables").glob("*.tsv")}
+    problems = [f"tests/unit/rules/tables/{name}.tsv: not in {PAGE}; add it to tests/checks/policy_tables.py"
                 for name in sorted(found - set(TABLES))]
     wanted = page(root)
     path = root / PAGE

@@ -5,7 +5,7 @@ scripted HTTPS peer as policy hosts. Conditions: policy_cases.py.
 A refused policy is met twice: by a domain never seen before, whose mail then goes as if there were none (S24), and by
 one whose good policy is cached, which goes on ruling (S7, S29). Times of hours and days - refreshing daily, the five
 minutes' back-off, the hourly fetch under an unchanged id, a failure that alerts the third time - are proven in virtual
-time, in tests/unit/policy/sts_service_test.cpp.
+time, in tests/unit/sts/service_test.cpp.
 """
 
 import time

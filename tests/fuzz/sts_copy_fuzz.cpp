@@ -6,11 +6,11 @@
 #include <string>
 
 #include "base/digest.hpp"
-#include "policy/sts_copy.hpp"
+#include "sts/copy.hpp"
 
 namespace {
 
-using namespace sealpost::policy;
+using namespace sealpost::sts;
 
 void check(std::string_view line) {
   const auto record = from_line(line);

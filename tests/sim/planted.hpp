@@ -72,9 +72,9 @@ class SimRelay::PlantedSpool final : public spool::Spool {
   Rng rng_;
 };
 
-class SimRelay::PlantedSts final : public policy::StsService {
+class SimRelay::PlantedSts final : public sts::StsService {
  public:
-  PlantedSts(policy::StsService& real, Plant plant) : real_(real), plant_(plant) {}
+  PlantedSts(sts::StsService& real, Plant plant) : real_(real), plant_(plant) {}
   event::Task<StsState> state_for(event::Loop& home, std::string policy_domain, Duration hold) override {
     if (plant_ == Plant::no_policy) return none();
     return real_.state_for(home, std::move(policy_domain), hold);
@@ -92,7 +92,7 @@ class SimRelay::PlantedSts final : public policy::StsService {
 
  private:
   static event::Task<StsState> none() { co_return StsState(); }
-  policy::StsService& real_;
+  sts::StsService& real_;
   Plant plant_;
 };
 

@@ -91,7 +91,7 @@ class SimRelay {
   std::unique_ptr<spool::Driver> driver_;
   std::unique_ptr<spool::JournalSpool> journal_;
   std::unique_ptr<spool::Spool> spool_;
-  std::unique_ptr<policy::StsService> sts_;
+  std::unique_ptr<sts::StsService> sts_;
   std::unique_ptr<Recorder> recorder_;
   delivery::HostRegistry hosts_;
   delivery::NxGuard nx_guard_;

@@ -39,7 +39,7 @@ event::Task<StsState> TableSts::recheck(event::Loop& home, std::string policy_do
 event::Task<StsState> TableSts::refresh(event::Loop& home, std::string policy_domain) {
   return state_for(home, std::move(policy_domain), {});
 }
-event::Task<std::vector<policy::StsService::Entry>> TableSts::entries(event::Loop&, std::string) {
+event::Task<std::vector<sts::StsService::Entry>> TableSts::entries(event::Loop&, std::string) {
   co_return std::vector<Entry>();
 }
 

@@ -16,10 +16,10 @@
 #include "../unit/dns/table_resolver.hpp"
 #include "event/sim_loop.hpp"
 #include "event/sim_network.hpp"
-#include "policy/sts_service.hpp"
 #include "rng.hpp"
 #include "scripted_tls.hpp"
 #include "sealpost/partner.hpp"
+#include "sts/service.hpp"
 
 namespace sealpost::sim {
 
@@ -60,7 +60,7 @@ struct Temper {
   double slow = 0;                               // minutes before a reply
 };
 
-class TableSts final : public policy::StsService {
+class TableSts final : public sts::StsService {
  public:
   event::Task<StsState> state_for(event::Loop& home, std::string policy_domain, Duration hold) override;
   event::Task<StsState> recheck(event::Loop& home, std::string policy_domain) override;

@@ -7,7 +7,7 @@
 #include <algorithm>
 
 #include "app/partner_file.hpp"
-#include "policy/rule_hold.hpp"
+#include "rules/rule_hold.hpp"
 
 using namespace sealpost;
 using namespace sealpost::app;

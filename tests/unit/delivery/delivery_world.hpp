@@ -15,9 +15,9 @@
 #include "delivery/context.hpp"
 #include "event/run.hpp"
 #include "event/sim_loop.hpp"
-#include "policy/sts_off.hpp"
 #include "spool/journal_spool.hpp"
 #include "spool/sim_disk.hpp"
+#include "sts/off.hpp"
 
 namespace sealpost::delivery {
 
@@ -127,7 +127,7 @@ struct DeliveryWorld {
   std::unique_ptr<spool::Driver> driver;
   std::unique_ptr<spool::JournalSpool> journal;
   dns::test::TableResolver resolver{loop};
-  policy::StsOff sts;
+  sts::StsOff sts;
   NoTls tls;
   NoConnector connector;
   NoRecorder recorder;

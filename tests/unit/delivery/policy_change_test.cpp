@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 namespace {
 
 // Says what the test says, and counts its changes.
-class ChangingSts final : public policy::StsService {
+class ChangingSts final : public sts::StsService {
  public:
   StsState state;
   std::uint64_t changes = 1;

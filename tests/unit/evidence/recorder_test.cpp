@@ -4,7 +4,7 @@
 #include <fstream>
 #include <thread>
 
-#include "../policy/scratch_directory.hpp"
+#include "../sts/scratch_directory.hpp"
 #include "event/event_loop.hpp"
 #include "event/run.hpp"
 #include "evidence/db_recorder.hpp"

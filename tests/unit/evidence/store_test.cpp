@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "../policy/scratch_directory.hpp"
+#include "../sts/scratch_directory.hpp"
 #include "samples.hpp"
 
 using namespace sealpost;

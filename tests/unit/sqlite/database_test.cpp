@@ -8,7 +8,7 @@
 
 #include <thread>
 
-#include "../policy/scratch_directory.hpp"
+#include "../sts/scratch_directory.hpp"
 #include "failing_vfs.hpp"
 #include "sqlite/aside.hpp"
 
