@@ -1,6 +1,7 @@
-"""Includes point one way: the table of docs/architecture.md says which folder of src may use which others and
-which libraries, and every #include line must agree with it. Public headers (include/sealpost) stand on nothing but
-each other and the standard library."""
+"""Includes point one way: the table of docs/architecture.md says which room of src may use which others and
+which libraries, and every #include line must agree with it. A room is a folder, a folder in a folder, or a file with a
+row of its own (without its ending: the file and its header); the row that names most of a path counts. Public headers
+(include/sealpost) stand on nothing but each other and the standard library."""
 import re
 
 from sources import quoted_includes, sources, system_includes
@@ -25,11 +26,11 @@ LIBRARIES = {
 
 
 def words(cell):
-    return set(re.findall(r"[\w-]+", cell))
+    return set(re.findall(r"[\w/.-]+", cell))
 
 
 def read_table(root):
-    """{folder or file: (may use, libraries)} in the order of the table, and what is wrong with the table itself."""
+    """{room: (may use, libraries)} in the order of the table, and what is wrong with the table itself."""
     table, problems = {}, []
     lines = (root / TABLE).read_text().splitlines()
     for number, line in enumerate(lines, 1):
@@ -43,35 +44,43 @@ def read_table(root):
             problems.append(f"{TABLE}:{number}: no library is called {name}; there are: {', '.join(sorted(LIBRARIES))}")
         table[folder] = (uses, libraries)
     for folder in sorted(path.name for path in (root / "src").iterdir() if path.is_dir()):
-        if folder not in table:
+        if not any(room == folder or room.startswith(f"{folder}/") for room in table):
             problems.append(f"{TABLE}: src/{folder} has no row in the table")
     return table, problems
 
 
-def check_file(path, name, folder, uses, libraries):
+def room_of(path, table):
+    """The room that holds `path`, which is written from src. None: no row speaks of it."""
+    rooms = [room for room in table if path.startswith((room + "/", room + ".")) or path == room]
+    return max(rooms, key=len, default=None)
+
+
+def check_file(path, name, room, table):
+    uses, libraries = table.get(room, (set(), set()))
     text = path.read_text()
     for number, target in quoted_includes(text):
-        top = target.split("/")[0]
+        used = "sealpost" if target.startswith("sealpost/") else room_of(target, table) or target.split("/")[0]
         if "/" not in target:
+            folder = "/".join(name.parts[1:-1])
             yield f'{name}:{number}: "{target}": write the path from src, "{folder}/{target}"'
-        elif top not in uses | {folder, "sealpost"}:
-            yield f"{name}:{number}: {folder} may not use {top} ({TABLE})"
+        elif used not in uses | {room, "sealpost"}:
+            yield f"{name}:{number}: {room} may not use {used} ({TABLE})"
     for number, target in system_includes(text):
         for library, pattern in LIBRARIES.items():
             if re.match(pattern, target) and library not in libraries:
-                yield f"{name}:{number}: {folder} may not use {library} ({TABLE})"
+                yield f"{name}:{number}: {room} may not use {library} ({TABLE})"
 
 
 def check(root):
     table, problems = read_table(root)
     files = 0
     for path in sources(root, "src"):
-        inside = path.relative_to(root / "src")
-        row = str(inside) if str(inside) in table else inside.parts[0]
-        if row in table:
-            problems += check_file(path, path.relative_to(root), inside.parts[0], *table[row])
+        name = path.relative_to(root)
+        room = room_of(str(path.relative_to(root / "src")), table)
+        problems += (check_file(path, name, room, table) if room is not None
+                     else [f"{name}: lies in no room of the table ({TABLE})"])
         files += 1
     for path in sources(root, "include"):
-        problems += check_file(path, path.relative_to(root), "sealpost", set(), set())
+        problems += check_file(path, path.relative_to(root), "sealpost", table)
         files += 1
     return f"{files} files", problems

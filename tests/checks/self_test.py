@@ -75,6 +75,27 @@ class Includes(Tree):
         self.assertEqual(len(problems), 1, problems)
         self.finds(includes, "src/base/other.cpp:1")
 
+    def test_rooms_in_a_folder(self):
+        rooms = "| `src/reports/kept` | base | | |\n| `src/reports/sent` | base reports/kept | | |\n"
+        self.write("docs/architecture.md", TABLE + rooms)
+        self.write("src/reports/sent/a.cpp", '#include "reports/sent/a.hpp"\n#include "reports/kept/b.hpp"\n')
+        self.assertEqual(self.problems(includes), [])
+        self.write("src/reports/kept/b.hpp", '#include "reports/sent/a.hpp"\n')
+        self.finds(includes, "src/reports/kept/b.hpp:1", "reports/kept may not use reports/sent")
+        self.write("src/reports/c.cpp", "int c;\n")
+        self.finds(includes, "src/reports/c.cpp", "in no room")
+
+    def test_row_of_a_file_and_its_header(self):
+        rows = TABLE.replace("| `src/base` | |", "| `src/base/text` | | | |\n| `src/base` | base/text |")
+        self.write("docs/architecture.md", rows)
+        self.write("src/base/text.cpp", '#include "base/text.hpp"\n#include <openssl/evp.h>\n#include "base/log.hpp"\n')
+        self.write("src/base/log.cpp", '#include "base/text.hpp"\n')
+        self.write("src/event/a.cpp", '#include "base/text.hpp"\n')
+        self.finds(includes, "src/base/text.cpp:2", "base/text may not use openssl")
+        self.finds(includes, "src/base/text.cpp:3", "base/text may not use base")
+        self.finds(includes, "src/event/a.cpp:1", "event may not use base/text")
+        self.assertEqual(len(self.problems(includes)), 3)
+
     def test_table(self):
         self.write("docs/architecture.md", TABLE.replace("| base | |", "| dns | |"))
         self.finds(includes, "event may use dns")
