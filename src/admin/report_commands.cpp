@@ -8,10 +8,10 @@
 #include "admin/report_days.hpp"
 #include "admin/report_views.hpp"
 #include "base/text.hpp"
-#include "tlsrpt/certificates.hpp"
-#include "tlsrpt/overview.hpp"
-#include "tlsrpt/received.hpp"
-#include "tlsrpt/refusals.hpp"
+#include "tlsrpt/counting/certificates.hpp"
+#include "tlsrpt/counting/overview.hpp"
+#include "tlsrpt/counting/refusals.hpp"
+#include "tlsrpt/received/received.hpp"
 
 namespace sealpost::admin {
 namespace {

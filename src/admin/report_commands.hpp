@@ -4,9 +4,9 @@
 #pragma once
 
 #include "admin/control_server.hpp"
-#include "tlsrpt/db_recorder.hpp"
-#include "tlsrpt/report.hpp"
-#include "tlsrpt/sender.hpp"
+#include "tlsrpt/counting/db_recorder.hpp"
+#include "tlsrpt/sending/report.hpp"
+#include "tlsrpt/sending/sender.hpp"
 
 namespace sealpost::admin {
 

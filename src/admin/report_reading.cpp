@@ -3,9 +3,9 @@
 
 #include "base/log.hpp"
 #include "base/text.hpp"
-#include "tlsrpt/received.hpp"
-#include "tlsrpt/received_aside.hpp"
-#include "tlsrpt/report_file.hpp"
+#include "tlsrpt/received/received.hpp"
+#include "tlsrpt/received/received_aside.hpp"
+#include "tlsrpt/received/report_file.hpp"
 
 namespace sealpost::admin {
 namespace {

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "admin/control_server.hpp"
-#include "tlsrpt/store_access.hpp"
+#include "tlsrpt/counting/store_access.hpp"
 
 namespace sealpost::admin {
 

@@ -11,7 +11,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "tlsrpt/overview.hpp"
+#include "tlsrpt/counting/overview.hpp"
 
 namespace sealpost::admin {
 

@@ -22,9 +22,9 @@
 #include "sealpost/ip_address.hpp"
 #include "sealpost/partner.hpp"
 #include "smtp/data_decoder.hpp"
-#include "tlsrpt/alerts.hpp"
-#include "tlsrpt/retention.hpp"
-#include "tlsrpt/sender.hpp"
+#include "tlsrpt/alerts/alerts.hpp"
+#include "tlsrpt/counting/retention.hpp"
+#include "tlsrpt/sending/sender.hpp"
 
 namespace sealpost::app {
 

@@ -8,7 +8,7 @@
 #include "mail/envelope.hpp"
 #include "queue/dispatcher.hpp"
 #include "spool/spool.hpp"
-#include "tlsrpt/sender.hpp"
+#include "tlsrpt/sending/sender.hpp"
 
 namespace sealpost::app {
 

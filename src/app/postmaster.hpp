@@ -12,8 +12,8 @@
 #include "base/health.hpp"
 #include "queue/dispatcher.hpp"
 #include "spool/spool.hpp"
-#include "tlsrpt/alert_watch.hpp"
-#include "tlsrpt/db_recorder.hpp"
+#include "tlsrpt/alerts/alert_watch.hpp"
+#include "tlsrpt/counting/db_recorder.hpp"
 
 namespace sealpost::app {
 

@@ -37,7 +37,7 @@
 #include "sts/service.hpp"
 #include "tls/server_identity.hpp"
 #include "tls/trust_store.hpp"
-#include "tlsrpt/db_recorder.hpp"
+#include "tlsrpt/counting/db_recorder.hpp"
 
 namespace sealpost::app {
 

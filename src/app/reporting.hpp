@@ -16,7 +16,7 @@
 #include "http/curl_client.hpp"
 #include "queue/dispatcher.hpp"
 #include "spool/spool.hpp"
-#include "tlsrpt/sender.hpp"
+#include "tlsrpt/sending/sender.hpp"
 
 namespace sealpost::app {
 

@@ -23,7 +23,7 @@
 #include "spool/spool.hpp"
 #include "sts/service.hpp"
 #include "tls/tls_client.hpp"
-#include "tlsrpt/recorder.hpp"
+#include "tlsrpt/counting/recorder.hpp"
 
 namespace sealpost::delivery {
 

@@ -12,12 +12,13 @@
 #include <iostream>
 #include <random>
 
+#include "base/gzip.hpp"
 #include "mail/message_id.hpp"
-#include "tlsrpt/certificates.hpp"
-#include "tlsrpt/db_recorder.hpp"
-#include "tlsrpt/report.hpp"
-#include "tlsrpt/report_mail.hpp"
-#include "tlsrpt/retention.hpp"
+#include "tlsrpt/counting/certificates.hpp"
+#include "tlsrpt/counting/db_recorder.hpp"
+#include "tlsrpt/counting/retention.hpp"
+#include "tlsrpt/sending/report.hpp"
+#include "tlsrpt/sending/report_mail.hpp"
 
 namespace {
 

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "tlsrpt/report_mail.hpp"
+#include "base/gzip.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace sealpost;

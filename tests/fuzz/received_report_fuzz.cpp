@@ -7,11 +7,11 @@
 #include <string>
 
 #include "mail/mime_parts.hpp"
-#include "tlsrpt/i_json.hpp"
-#include "tlsrpt/json_text.hpp"
-#include "tlsrpt/received_report.hpp"
-#include "tlsrpt/report_file.hpp"
-#include "tlsrpt/unzip.hpp"
+#include "tlsrpt/received/i_json.hpp"
+#include "tlsrpt/received/json_text.hpp"
+#include "tlsrpt/received/received_report.hpp"
+#include "tlsrpt/received/report_file.hpp"
+#include "tlsrpt/received/unzip.hpp"
 
 namespace {
 

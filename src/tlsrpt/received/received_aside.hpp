@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Reports of others that could not be taken: kept as they came, with the reason, so that nothing is lost before somebody
+// has looked. Bounded: the oldest go when there are too many. Rows of tlsrpt.db.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tlsrpt/counting/store.hpp"
+
+namespace sealpost::tlsrpt {
+
+struct KeptAside {
+  std::int64_t id = 0;
+  std::string file, piece;  // which file it was in, and where in it
+  std::string why;
+  SystemTime read_at{};
+  std::size_t octets = 0;
+};
+
+class Aside {
+ public:
+  static constexpr std::size_t most_pieces = 500;
+  static constexpr std::size_t most_octets = 64u << 20;
+
+  explicit Aside(Store& store) noexcept : store_(store) {}
+
+  // Its id; that of before when the same octets are there already.
+  Expected<std::int64_t> keep(const KeptAside& about, const std::string& octets);
+  Expected<std::vector<KeptAside>> list();  // newest first
+  // Nothing: there is none of that id.
+  Expected<std::optional<std::string>> octets(std::int64_t id);
+  Expected<bool> forget(std::int64_t id);                   // false: there was none
+  Expected<bool> forget_octets(const std::string& octets);  // once they could be taken after all
+
+ private:
+  Expected<void> make_room();
+  Store& store_;
+};
+
+}  // namespace sealpost::tlsrpt
