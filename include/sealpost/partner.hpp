@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Partner rules: what the operator demands of mail to named domains, whatever those domains publish. The
-// value only; reading TOML is src/app/partner_file, choosing the rule for a domain is find_partner().
+// value only; reading TOML is src/partner/partner_file, choosing the rule for a domain is find_partner().
 #pragma once
 
 #include <chrono>

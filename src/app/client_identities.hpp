@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "app/toml_reader.hpp"
+#include "config/toml_reader.hpp"
 #include "delivery/context.hpp"
 
 namespace sealpost::app {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "app/config.hpp"
+#include "config/config.hpp"
 #include "dns/resolver.hpp"
 #include "keys/source.hpp"
 #include "mail/dkim_keyring.hpp"

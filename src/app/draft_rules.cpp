@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/draft_rules.hpp"
 
-#include "app/partner_file.hpp"
 #include "base/digest.hpp"
+#include "partner/partner_file.hpp"
 
 namespace sealpost::app {
 

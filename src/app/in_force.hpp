@@ -7,8 +7,8 @@
 #include <memory>
 #include <mutex>
 
-#include "app/config.hpp"
 #include "app/dkim_setup.hpp"
+#include "config/config.hpp"
 #include "delivery/context.hpp"
 #include "tls/server_identity.hpp"
 

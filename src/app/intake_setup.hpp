@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "app/config.hpp"
+#include "config/config.hpp"
 #include "intake/settings.hpp"
 
 namespace sealpost::app {

@@ -8,8 +8,8 @@
 #include <cstring>
 
 #include "app/port_owner.hpp"
-#include "app/resolving.hpp"
 #include "base/handles.hpp"
+#include "config/resolving.hpp"
 #include "event/event_loop.hpp"
 #include "event/listener.hpp"
 #include "event/run.hpp"

@@ -6,6 +6,7 @@
 #include <exception>
 #include <iostream>
 
+#include "app/materials.hpp"
 #include "app/relay.hpp"
 #include "app/rights.hpp"
 #include "app/signals.hpp"
@@ -13,6 +14,7 @@
 #include "base/version.hpp"
 #include "cli/command_line.hpp"
 #include "keys/key_process.hpp"
+#include "partner/load_config.hpp"
 
 namespace {
 

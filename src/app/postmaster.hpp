@@ -7,9 +7,9 @@
 #include <string>
 
 #include "admin/control_server.hpp"
-#include "app/config.hpp"
 #include "app/own_mail.hpp"
 #include "base/health.hpp"
+#include "config/config.hpp"
 #include "queue/dispatcher.hpp"
 #include "spool/spool.hpp"
 #include "tlsrpt/alerts/alert_watch.hpp"

@@ -6,6 +6,7 @@
 #include "app/relay.hpp"
 #include "base/log.hpp"
 #include "event/ask.hpp"
+#include "partner/load_config.hpp"
 
 namespace sealpost::app {
 namespace {

@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "app/config.hpp"
 #include "app/dkim_setup.hpp"
 #include "app/own_mail.hpp"
 #include "base/health.hpp"
+#include "config/config.hpp"
 #include "dns/resolver_proxy.hpp"
 #include "event/event_loop.hpp"
 #include "http/curl_client.hpp"

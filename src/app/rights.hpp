@@ -11,7 +11,7 @@
 
 #include <string>
 
-#include "app/config.hpp"
+#include "config/config.hpp"
 #include "privilege/confine.hpp"
 
 namespace sealpost::app {

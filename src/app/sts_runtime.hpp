@@ -5,8 +5,8 @@
 
 #include <memory>
 
-#include "app/config.hpp"
 #include "base/health.hpp"
+#include "config/config.hpp"
 #include "dns/caching_resolver.hpp"
 #include "event/blocking_pool.hpp"
 #include "event/event_loop.hpp"

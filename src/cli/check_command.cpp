@@ -9,13 +9,15 @@
 #include <iostream>
 #include <memory>
 
-#include "app/config_change.hpp"
 #include "app/live_check.hpp"
-#include "app/rules_store.hpp"
+#include "app/materials.hpp"
 #include "base/handles.hpp"
 #include "base/log.hpp"
 #include "cli/command_line.hpp"
 #include "keys/key_file.hpp"
+#include "partner/comparison.hpp"
+#include "partner/load_config.hpp"
+#include "partner/rules_store.hpp"
 
 namespace sealpost::cli {
 namespace {

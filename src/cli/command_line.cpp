@@ -6,8 +6,9 @@
 #include <cerrno>
 #include <iostream>
 
-#include "app/config.hpp"
 #include "cli/control_client.hpp"
+#include "config/config.hpp"
+#include "partner/load_config.hpp"
 
 namespace sealpost::cli {
 

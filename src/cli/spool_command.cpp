@@ -7,11 +7,12 @@
 #include <iostream>
 #include <memory>
 
-#include "app/config.hpp"
 #include "app/spool_tools.hpp"
 #include "base/log.hpp"
 #include "cli/command_line.hpp"
 #include "cli/control_client.hpp"
+#include "config/config.hpp"
+#include "partner/load_config.hpp"
 
 namespace sealpost::cli {
 namespace {

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "app/partner_file.hpp"
+#include "partner/partner_file.hpp"
 
 namespace {
 

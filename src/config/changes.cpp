@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/changes.hpp"
+
+#include <algorithm>
+#include <array>
+#include <set>
+#include <string_view>
+
+namespace sealpost::app {
+namespace {
+
+// Taken over by a reload: a whole table when the name ends in a dot. Everything else is read once, at the start.
+constexpr std::array<std::string_view, 23> reloaded{
+    "listener.allow",
+    "listener.address_literals",
+    "listener.bare_newline",
+    "listener.hide_client",
+    "listener.honour_tls_required",
+    "listener.proxy_protocol",
+    "tls.certificate",
+    "tls.key",
+    "delivery.timeouts.",
+    "delivery.allow_destinations",
+    "delivery.hold_first_for_policy",
+    "delivery.messages_per_connection",
+    "delivery.recipients_per_transaction",
+    "delivery.idle_connection",
+    "delivery.ipv4",
+    "delivery.ipv6",
+    "mta_sts.enabled",
+    "dane.",
+    "evidence.keep_days",
+    "dkim.",
+    "policies.",
+    "limits.",
+    "postmaster",
+};
+
+bool is_reloaded(std::string_view key) {
+  if (key == "limits.body_memory") return false;
+  return std::any_of(reloaded.begin(), reloaded.end(), [key](std::string_view known) {
+    return known.ends_with('.') ? key.starts_with(known) : key == known;
+  });
+}
+
+// "route.1.relay" is "route.relay" of an entry.
+std::string without_numbers(const std::string& key) {
+  std::string plain;
+  for (std::size_t from = 0; from <= key.size();) {
+    const std::size_t dot = std::min(key.find('.', from), key.size());
+    const std::string_view part(key.data() + from, dot - from);
+    const bool number = std::all_of(part.begin(), part.end(), [](char c) { return c >= '0' && c <= '9'; });
+    if (!number) plain += (plain.empty() ? "" : ".") + std::string(part);
+    from = dot + 1;
+  }
+  return plain;
+}
+
+}  // namespace
+
+std::vector<std::string> keys_for_restart(const WrittenValues& before, const WrittenValues& after) {
+  std::set<std::string> keys;
+  const auto compare = [&keys](const WrittenValues& one, const WrittenValues& other) {
+    for (const auto& [key, value] : one) {
+      const auto found = other.find(key);
+      const std::string plain = without_numbers(key);
+      if ((found == other.end() || found->second != value) && !is_reloaded(plain)) keys.insert(plain);
+    }
+  };
+  compare(before, after);
+  compare(after, before);
+  return {keys.begin(), keys.end()};
+}
+
+}  // namespace sealpost::app

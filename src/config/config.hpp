@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The configuration: TOML, read whole, checked whole, every error reported with file, line, key and what
+// would be right. Nothing starts or changes on an error. docs/configuration.md lists every key; a check
+// compares the two.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/changes.hpp"
+#include "config/toml_reader.hpp"
+#include "config/weaker_entry.hpp"
+#include "delivery/context.hpp"
+#include "dns/servers.hpp"
+#include "keys/source.hpp"
+#include "queue/dispatcher.hpp"
+#include "queue/schedule.hpp"
+#include "sealpost/expected.hpp"
+#include "sealpost/ip_address.hpp"
+#include "sealpost/partner.hpp"
+#include "smtp/data_decoder.hpp"
+#include "tlsrpt/alerts/alerts.hpp"
+#include "tlsrpt/counting/retention.hpp"
+#include "tlsrpt/sending/sender.hpp"
+
+namespace sealpost::app {
+
+struct ListenerConfig {
+  ListenerConfig();
+  Endpoint address;
+  std::vector<Network> allow;     // who may relay
+  std::vector<Network> proxies;   // who speaks for others, by the PROXY protocol
+  bool address_literals = false;  // take mail to user@[192.0.2.1]
+  bool honour_tls_required =
+      false;                 // a client's "TLS-Required: No" sets aside what recipients publish (T-61)
+  bool hide_client = false;  // leave the client out of our Received field (T-49)
+  smtp::BareNewline bare_newline = smtp::BareNewline::normalize;  // of clients that may relay
+};
+
+struct RouteConfig {
+  std::string domain;  // "*", "*.example", "example.net"
+  std::string relay;   // as queue lanes name it: "host:port" or "[host]:port"
+};
+
+struct DnsConfig {
+  std::vector<Endpoint> servers;  // empty: /etc/resolv.conf
+  dns::TrustAd trust_ad = dns::TrustAd::loopback;
+  std::string signed_name, broken_name;  // names for the self-test (T-10); empty: none
+};
+
+struct LimitsConfig {
+  std::uint64_t message_size = 50u << 20;
+  std::uint32_t recipients = 1000;
+  std::uint32_t hops = 50;                      // Received fields before a message counts as looping (T-38)
+  std::uint32_t sessions = 20'000;              // inbound, in all
+  std::uint32_t sessions_per_address = 12'000;  // of one client that may relay: never all of them
+  std::uint32_t sessions_per_stranger = 10;     // of one client that may not
+  std::uint32_t stranger_share = 25;            // percent of `sessions` that all of these may have together
+  std::uint32_t stranger_rate = 60;             // connections a minute from one of them
+  std::uint32_t errors = 20;                    // refused commands before a session ends
+  std::uint32_t minimum_rate = 512;             // octets a second of message data
+  std::chrono::seconds command{300};            // for the next command
+  std::chrono::seconds transaction{1800};       // MAIL to DATA
+  std::chrono::seconds data_block{300};         // silence in message data
+  std::chrono::seconds data{7200};              // all of a message's data
+  std::chrono::seconds session{86'400};
+  std::uint64_t body_memory = 256u << 20;  // bodies in transit, all sessions together
+};
+
+struct TlsRptConfig {
+  std::string organization;  // default: the domain of hostname
+  std::string contact;       // addr-spec
+  std::string from;
+  bool send = false;
+  bool enabled = true;  // count
+  tlsrpt::RetentionSettings retention;
+  std::uint64_t most_per_destination = 1000;  // reports of one day to one mail domain or https host (T-45)
+  std::vector<tlsrpt::DomainWish> domains;    // [[tls_rpt.domain]]
+};
+
+struct EvidenceConfig {
+  bool enabled = true;           // record judged sessions in evidence.db
+  std::uint32_t keep_days = 90;  // UTC days before today's
+};
+
+struct AlertsConfig {
+  tlsrpt::AlertSettings settings;
+  std::string mail;  // addr-spec; empty: none
+  std::string from;  // default: postmaster@hostname
+};
+
+struct DkimKeyConfig {
+  std::string domain, selector, key;
+};
+
+struct DkimConfig {
+  std::string domain, selector, key;
+  std::vector<DkimKeyConfig>
+      also;  // [[dkim.also]]: further keys of this domain, and keys of other sender domains
+  bool sign_relayed = false;
+};
+
+struct LogConfig {
+  std::string format = "text";  // text | json
+  std::string level = "info";   // debug | info | warning | error
+  std::string file;             // empty: standard error
+};
+
+struct Config {
+  Config();
+  std::string source;     // the file, or "(embedded defaults)"
+  WrittenValues written;  // what stands in it
+  std::string hostname;
+  std::string
+      postmaster;  // where mail to <postmaster> goes; empty: to postmaster@hostname, not from strangers
+  std::string data_dir;
+  std::vector<ListenerConfig> listeners;
+  std::string certificate, key, trust;
+  TlsVersion minimum = TlsVersion::tls1_2;
+  DnsConfig dns;
+  queue::ScheduleSettings schedule;
+  delivery::NoticeSettings notices;
+  delivery::Settings delivery;  // timeouts, destinations, hold_first_for_policy, mta_sts, dane
+  std::chrono::seconds policy_fetch_limit{60};  // RFC 8461 §3.3; for a whole MTA-STS fetch (T-19)
+  std::uint32_t connections_per_host = 100;
+  std::vector<RouteConfig> routes;
+  TlsRptConfig tls_rpt;
+  AlertsConfig alerts;
+  EvidenceConfig evidence;
+  std::optional<DkimConfig> dkim;
+  std::string control_socket;
+  std::string control_http;      // empty: off
+  std::string policy_directory;  // empty: none
+  std::vector<PartnerRule> partners;
+  std::vector<WeakerEntry> weaker;  // of this file and of the partner files
+  SourceFiles sources;              // all that was read: this file first, then the partner files
+  LimitsConfig limits;
+  LogConfig log;
+  std::string user;                         // whom a relay started as root becomes; empty: it stays root
+  bool sandbox = true;                      // the filter of system calls, and Landlock
+  unsigned workers = 0;                     // 0: one per core
+  std::chrono::seconds shutdown_grace{30};  // after the first SIGTERM; then what is open is cut (D-28)
+  std::string node;                         // part of ids; default: hostname
+};
+
+struct LoadResult {
+  Config config;  // usable when there is no error
+  std::vector<Finding> findings;
+  bool ok() const noexcept;
+};
+
+// The file alone; partner/load_config.hpp reads it with the partner rules that it names.
+// `path` empty: the embedded defaults (listeners on 127.0.0.1:2525 and [::1]:2525, data in ./sealpost-data).
+LoadResult read_config(const std::string& path);
+
+// Every key that is understood, tables included: "delivery.timeouts.mail". What docs/configuration.md must list.
+std::vector<std::string> known_keys();
+
+}  // namespace sealpost::app

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "config/checks.hpp"
+#include "config/sections.hpp"
+#include "mail/address.hpp"
+
+namespace sealpost::app {
+namespace {
+
+using namespace std::chrono_literals;
+
+// RFC 5321 §4.5.3.2 names the least that a client should wait. Less is allowed and warned about: a final dot that is
+// given up on too soon has often been delivered, and is delivered again.
+void read_timeouts(TableReader& reader, smtp::ClientLimits& limits) {
+  const auto read = [&](std::string_view key, Duration& into, std::chrono::seconds usual) {
+    const auto value = read_at_least(reader, key, 1s);
+    if (!value) return;
+    into = *value;
+    if (*value < usual)
+      reader.warning(key,
+                     "is shorter than the " + to_duration_text(usual) + " that RFC 5321 4.5.3.2 asks for");
+  };
+  read("connect", limits.connect, 1s);
+  read("greeting", limits.greeting, 5min);
+  read("ehlo", limits.ehlo, 1s);
+  read("starttls", limits.starttls, 1s);
+  read("mail", limits.mail, 5min);
+  read("rcpt", limits.rcpt, 5min);
+  read("data", limits.data, 2min);
+  read("body", limits.body, 3min);
+  read("final", limits.final_dot, 10min);
+}
+
+void read_schedule(TableReader& reader, queue::ScheduleSettings& schedule) {
+  if (const auto retry = reader.durations("retry")) {
+    const bool too_short = std::any_of(retry->begin(), retry->end(), [](auto gap) { return gap < 1s; });
+    if (retry->empty() || too_short)
+      reader.error("retry", "needs at least one gap, each of 1s or more");
+    else
+      schedule.retry = *retry;
+  }
+  if (const auto value = read_at_least(reader, "lifetime", 60s)) schedule.lifetime = *value;
+  if (const auto value = reader.duration("delay_notice")) schedule.delay_notice = *value;
+  if (schedule.lifetime < schedule.retry.front())
+    reader.error("lifetime", "ends before the first retry; it must be longer than retry's first gap");
+  else if (schedule.delay_notice >= schedule.lifetime)
+    reader.warning("delay_notice", "is not before the end of lifetime: no delay notice will be sent");
+}
+
+}  // namespace
+
+void read_dns(TableReader& reader, DnsConfig& config) {
+  if (const auto servers = reader.strings("servers")) {
+    for (const std::string& text : *servers) {
+      if (const auto server = dns::parse_server(text))
+        config.servers.push_back(*server);
+      else
+        reader.error("servers", "'" + text +
+                                    "' is not an address; write it as \"127.0.0.1\", \"127.0.0.1:5353\" or "
+                                    "\"[::1]:5353\"");
+    }
+  }
+  if (const auto trust = reader.choice("trust_ad", {"loopback", "always", "never"}))
+    config.trust_ad = *dns::parse_trust_ad(*trust);
+  if (const auto name = read_domain(reader, "signed_name")) config.signed_name = *name;
+  if (const auto name = read_domain(reader, "broken_name")) config.broken_name = *name;
+  if (config.signed_name.empty() != config.broken_name.empty())
+    reader.error(config.signed_name.empty() ? "broken_name" : "signed_name",
+                 "signed_name and broken_name belong together");
+}
+
+void read_delivery(TableReader& reader, Config& config) {
+  delivery::Settings& settings = config.delivery;
+  read_schedule(reader, config.schedule);
+  if (const auto value = reader.duration("hold_first_for_policy")) settings.hold_first_for_policy = *value;
+  if (const auto value = reader.integer("connections_per_host", 1, 10'000))
+    config.connections_per_host = static_cast<std::uint32_t>(*value);
+  if (const auto value = reader.integer("messages_per_connection", 1, 1'000'000))
+    settings.messages_per_connection = static_cast<std::uint32_t>(*value);
+  if (const auto value = reader.integer("recipients_per_transaction", 1, 1000))
+    settings.recipients_per_transaction = static_cast<std::uint32_t>(*value);
+  if (const auto value = reader.duration("idle_connection")) settings.idle_connection = *value;
+  if (const auto value = reader.boolean("ipv4")) settings.routing.ipv4 = *value;
+  if (const auto value = reader.boolean("ipv6")) settings.routing.ipv6 = *value;
+  if (!settings.routing.ipv4 && !settings.routing.ipv6)
+    reader.error("ipv6", "ipv4 and ipv6 cannot both be off");
+  reader.table("timeouts", [&](TableReader& timeouts) { read_timeouts(timeouts, settings.limits); });
+  read_networks(reader, "allow_destinations", settings.routing.allow_destinations);
+}
+
+void read_notifications(TableReader& reader, delivery::NoticeSettings& notices) {
+  if (const auto value = reader.integer("per_sender", 1, 1'000'000))
+    notices.per_sender = static_cast<std::uint32_t>(*value);
+  if (const auto value = reader.integer("in_all", 1, 10'000'000))
+    notices.in_all = static_cast<std::uint32_t>(*value);
+  if (const auto value = read_at_least(reader, "gather", 1s)) notices.gather = *value;
+  if (const auto value = read_at_least(reader, "again", 1s)) notices.again = *value;
+  if (const auto value = read_at_least(reader, "keep_held", 60s)) notices.keep_held = *value;
+  if (const auto value = reader.integer("most_held", 0, 1'000'000))
+    notices.most_held = static_cast<std::uint32_t>(*value);
+}
+
+void read_route(TableReader& reader, Config& config) {
+  RouteConfig route;
+  reader.required("domain");
+  reader.required("relay");
+  if (const auto text = reader.string("domain")) {
+    const bool pattern = text->starts_with("*.");
+    const auto name = to_a_labels(pattern ? std::string_view(*text).substr(2) : std::string_view(*text));
+    if (*text == "*")
+      route.domain = *text;
+    else if (name)
+      route.domain = (pattern ? "*." : "") + *name;
+    else
+      reader.error("domain", "'" + *text +
+                                 "' is not a domain; write it as \"example.net\", \"*.example.net\" for what "
+                                 "lies below it, or \"*\" for all others");
+  }
+  if (const auto relay = reader.string("relay")) {
+    route.relay = *relay;
+    if (!delivery::NextHop::parse(*relay))
+      reader.error("relay", "'" + *relay +
+                                "' is not a relay; write it as \"smtp.example.net:587\" (its MX hosts are "
+                                "looked up) or \"[smtp.example.net]:587\"");
+  }
+  const bool known = std::any_of(config.routes.begin(), config.routes.end(), [&](const auto& other) {
+    return !route.domain.empty() && other.domain == route.domain;
+  });
+  if (known) reader.error("domain", "'" + route.domain + "' has a route already");
+  config.routes.push_back(std::move(route));
+}
+
+}  // namespace sealpost::app

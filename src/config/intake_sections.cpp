@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "config/checks.hpp"
+#include "config/sections.hpp"
+
+namespace sealpost::app {
+
+using namespace std::chrono_literals;
+
+ListenerConfig::ListenerConfig() : allow{*Network::parse("127.0.0.0/8"), *Network::parse("::1/128")} {}
+
+void read_listener(TableReader& reader, Config& config) {
+  ListenerConfig listener;
+  reader.required("address");
+  if (const auto address = read_endpoint(reader, "address")) {
+    const bool known = std::any_of(config.listeners.begin(), config.listeners.end(),
+                                   [&](const auto& other) { return other.address == *address; });
+    if (known) reader.error("address", address->to_string() + " has a listener already");
+    listener.address = *address;
+  }
+  if (const auto mode = reader.choice("mode", {"relay", "submission", "submissions"});
+      mode && *mode != "relay")
+    reader.error("mode", "'" + *mode + "' is not available in this version; use \"relay\"");
+  const auto entries = read_networks(reader, "allow", listener.allow);
+  read_networks(reader, "proxy_protocol", listener.proxies);
+  const auto nobody_is_everyone = [&](std::string_view key, const std::vector<Network>& networks) {  // T-30
+    for (const Network& network : networks) {
+      if (network.to_string().ends_with("/0"))
+        reader.error(key, "'" + network.to_string() +
+                              "' is everyone: this would be an open relay; name your own networks");
+    }
+  };
+  nobody_is_everyone("allow", listener.allow);
+  nobody_is_everyone("proxy_protocol", listener.proxies);
+  if (entries == 0) reader.warning("allow", "is empty: nobody may relay through this listener");
+  if (const auto value = reader.boolean("address_literals")) listener.address_literals = *value;
+  if (const auto value = reader.boolean("hide_client")) listener.hide_client = *value;
+  if (const auto value = reader.boolean("honour_tls_required")) listener.honour_tls_required = *value;
+  if (const auto value = reader.choice("bare_newline", {"normalize", "reject"}))
+    listener.bare_newline = *value == "reject" ? smtp::BareNewline::reject : smtp::BareNewline::normalize;
+  config.listeners.push_back(std::move(listener));
+}
+
+void read_tls(TableReader& reader, Config& config) {
+  config.certificate = read_file_path(reader, "certificate", Secret::no);
+  config.key = read_file_path(reader, "key", Secret::yes);
+  if (config.certificate.empty() != config.key.empty())
+    reader.error(config.key.empty() ? "certificate" : "key",
+                 "certificate and key belong together; one of them is missing");
+  if (auto path = read_file_path(reader, "trust", Secret::no); !path.empty()) config.trust = std::move(path);
+  if (const auto minimum = reader.choice("minimum", {"1.2", "1.3"}))
+    config.minimum = *minimum == "1.3" ? TlsVersion::tls1_3 : TlsVersion::tls1_2;
+}
+
+void read_limits(TableReader& reader, LimitsConfig& limits) {
+  const auto number = [&](std::string_view key, auto& into, std::int64_t least, std::int64_t most) {
+    if (const auto value = reader.integer(key, least, most))
+      into = static_cast<std::remove_reference_t<decltype(into)>>(*value);
+  };
+  number("message_size", limits.message_size, 64 << 10, std::int64_t{2} << 30);  // RFC 5321 §4.5.3.1.7
+  number("recipients", limits.recipients, 100, 1000);                            // RFC 5321 §4.5.3.1.8
+  number("hops", limits.hops, 10, 1000);
+  number("sessions", limits.sessions, 1, 1'000'000);
+  number("sessions_per_address", limits.sessions_per_address, 1, 1'000'000);
+  number("sessions_per_stranger", limits.sessions_per_stranger, 1, 1'000'000);
+  number("stranger_share", limits.stranger_share, 1, 90);
+  number("stranger_rate", limits.stranger_rate, 1, 1'000'000);
+  number("errors", limits.errors, 1, 10'000);
+  number("minimum_rate", limits.minimum_rate, 1, 1 << 20);
+  number("body_memory", limits.body_memory, 1 << 20, std::int64_t{64} << 30);
+  const auto time = [&](std::string_view key, std::chrono::seconds& into, std::chrono::seconds usual) {
+    const auto value = read_at_least(reader, key, 10s);
+    if (!value) return;
+    into = *value;
+    if (*value < usual)
+      reader.warning(key, "is shorter than the " + to_duration_text(usual) +
+                              " that RFC 5321 4.5.3.2.7 asks a server to wait");
+  };
+  time("command", limits.command, 5min);
+  time("transaction", limits.transaction, 5min);
+  time("data_block", limits.data_block, 3min);
+  time("data", limits.data, 10min);
+  time("session", limits.session, 10min);
+}
+
+}  // namespace sealpost::app

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The sections of the configuration file, one reader each. Inner header of config.cpp.
+#pragma once
+
+#include "config/config.hpp"
+#include "config/toml_reader.hpp"
+
+namespace sealpost::app {
+
+// Taking mail in: intake_sections.cpp.
+void read_listener(TableReader& reader, Config& config);
+void read_tls(TableReader& reader, Config& config);
+void read_limits(TableReader& reader, LimitsConfig& limits);
+void read_notifications(TableReader& reader, delivery::NoticeSettings& notices);
+
+// Sending it out: delivery_sections.cpp.
+void read_dns(TableReader& reader, DnsConfig& config);
+void read_delivery(TableReader& reader, Config& config);
+void read_route(TableReader& reader, Config& config);
+
+// dkim_section.cpp.
+void read_dkim(TableReader& reader, Config& config);
+
+}  // namespace sealpost::app

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "partner/comparison.hpp"
+
+#include <filesystem>
+
+#include "partner/floor_settings.hpp"
+#include "partner/load_config.hpp"
+#include "partner/partner_file.hpp"
+
+namespace sealpost::app {
+namespace {
+
+bool holds_partners(const std::string& path) {
+  Findings unused;
+  const auto table = parse_toml_file(path, unused);
+  return table && table->contains("partner");
+}
+
+}  // namespace
+
+ConfigChange compare_configs(const Config& before, const Config& after, SystemTime now) {
+  ConfigChange change;
+  for (SettingChange& each : compare_settings(floor_settings(before), before.partners, floor_settings(after),
+                                              after.partners, now)) {
+    auto& texts = each.way == SettingChange::Way::weaker     ? change.settings.weaker
+                  : each.way == SettingChange::Way::stronger ? change.settings.stronger
+                                                             : change.settings.other;
+    texts.push_back(each.text + " (" + each.key + ")");
+  }
+  change.rules =
+      rules::compare_rule_sets(before.partners, after.partners, now, before.minimum, after.minimum);
+  return change;
+}
+
+LoadResult load_for_comparison(const std::string& path, const Config& other, SystemTime now) {
+  std::error_code ignored;
+  const bool directory = std::filesystem::is_directory(path, ignored);
+  if (!directory && !holds_partners(path)) return load_config(path);
+  PartnerFiles files = directory ? read_partner_directory(path, now) : read_partner_file(path, now);
+  LoadResult result;
+  result.config = other;
+  result.config.source = path;
+  result.config.partners = std::move(files.rules);
+  result.findings = std::move(files.findings);
+  return result;
+}
+
+}  // namespace sealpost::app
