@@ -9,23 +9,18 @@
 
 #include "base/handles.hpp"
 #include "base/text.hpp"
+#include "rules/sts_grammar.hpp"
 
 namespace sealpost {
 namespace {
 
 // RFC 5321 §4.5.3.1.
 constexpr std::size_t local_part_cap = 64;
-constexpr std::size_t domain_cap =
-    253;  // the 255 octets of DNS count length octets and the root (RFC 1035 §3.1)
 constexpr std::size_t path_cap = 256;  // with brackets and source route
-constexpr std::size_t label_cap = 63;
 constexpr std::string_view ends_domain = ">,: \t";
 
-bool is_alnum(char c) noexcept {
-  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-}
 bool is_atext(char c) noexcept {
-  return is_alnum(c) || std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != std::string_view::npos;
+  return rules::is_alnum(c) || std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != std::string_view::npos;
 }
 bool is_8bit(char c) noexcept { return static_cast<unsigned char>(c) >= 0x80; }
 bool is_blank(char c) noexcept { return c == ' ' || c == '\t'; }
@@ -117,7 +112,7 @@ class PathReader {
       if (written.ends_with('.')) return invalid("domain ends in a dot");
       return to_a_labels(written);
     }
-    if (written.size() > domain_cap) return too_long("domain is longer than 253 octets");
+    if (written.size() > domain_name_cap) return too_long("domain is longer than 253 octets");
     if (!(lenient_ ? is_lenient_domain_name(written) : is_domain_name(written)))
       return invalid("domain is not made of letters, digits, '-' and single dots");
     return std::string(written);
@@ -274,20 +269,6 @@ std::optional<IpAddress> parse_address_literal(std::string_view text) noexcept {
   // A mapped address becomes IPv4 when parsed, so the form is judged by its text.
   if (tagged != (text.find(':') != text.npos)) return std::nullopt;
   return IpAddress::parse(text);
-}
-
-bool is_domain_name(std::string_view text) noexcept {
-  return is_lenient_domain_name(text) && every_label(text, [](std::string_view label) {
-           return is_alnum(label.front()) && is_alnum(label.back()) && label.find('_') == label.npos;
-         });
-}
-
-bool is_lenient_domain_name(std::string_view text) noexcept {
-  return text.size() <= domain_cap && every_label(text, [](std::string_view label) {
-           return !label.empty() && label.size() <= label_cap &&
-                  std::all_of(label.begin(), label.end(),
-                              [](char c) { return is_alnum(c) || c == '-' || c == '_'; });
-         });
 }
 
 Expected<std::string> to_a_labels(std::string_view domain) {

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "rules/domain_name.hpp"
 #include "sealpost/expected.hpp"
 #include "sealpost/ip_address.hpp"
 
@@ -53,11 +54,6 @@ bool has_quoted_at(std::string_view address) noexcept;
 
 // "[192.0.2.1]", "[IPv6:2001:db8::1]" (§4.1.3). No other tag is registered, so none other is known.
 std::optional<IpAddress> parse_address_literal(std::string_view text) noexcept;
-// LDH labels of 1-63 octets joined by dots, at most 253 octets (what fits the 255 of DNS); no trailing dot,
-// no '_'.
-bool is_domain_name(std::string_view text) noexcept;
-// The same with '_' and '-' anywhere in a label: names that DNS can be asked for and RFC 5321 does not know.
-bool is_lenient_domain_name(std::string_view text) noexcept;
 // Lower-case A-labels for a domain as people write it: any case, U-labels, one trailing dot. Errc::invalid
 // says why.
 Expected<std::string> to_a_labels(std::string_view domain);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "sealpost/dkim.hpp"
+#include "mail/dkim.hpp"
 
 #include <openssl/evp.h>
 

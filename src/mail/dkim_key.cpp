@@ -11,8 +11,8 @@
 #include "base/digest.hpp"
 #include "base/openssl_handles.hpp"
 #include "base/text.hpp"
+#include "mail/dkim.hpp"
 #include "mail/dkim_tags.hpp"
-#include "sealpost/dkim.hpp"
 
 namespace sealpost {
 namespace {

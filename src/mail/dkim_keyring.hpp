@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "sealpost/dkim.hpp"
+#include "mail/dkim.hpp"
 
 namespace sealpost {
 

@@ -11,8 +11,8 @@
 #include <string>
 #include <string_view>
 
+#include "mail/dkim.hpp"
 #include "mail/dkim_keyring.hpp"
-#include "sealpost/dkim.hpp"
 
 namespace sealpost {
 

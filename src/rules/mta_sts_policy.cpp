@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "base/text.hpp"
-#include "mail/address.hpp"
+#include "rules/domain_name.hpp"
 #include "rules/sts_grammar.hpp"
 #include "sealpost/mta_sts.hpp"
 

@@ -1,7 +1,7 @@
 """Includes point one way: the table of docs/architecture.md says which room of src may use which others and
 which libraries, and every #include line must agree with it. A room is a folder, a folder in a folder, or a file with a
-row of its own (without its ending: the file and its header); the row that names most of a path counts. Public headers
-(include/sealpost) stand on nothing but each other and the standard library."""
+row of its own (without its ending: the file and its header); the row that names most of a path counts. Who may use a
+folder may use the rooms in it. Public headers (include/sealpost) stand on nothing but each other and the standard library."""
 import re
 
 from sources import quoted_includes, sources, system_includes
@@ -63,7 +63,7 @@ def check_file(path, name, room, table):
         if "/" not in target:
             folder = "/".join(name.parts[1:-1])
             yield f'{name}:{number}: "{target}": write the path from src, "{folder}/{target}"'
-        elif used not in uses | {room, "sealpost"}:
+        elif not any(used == known or used.startswith(known + "/") for known in uses | {room, "sealpost"}):
             yield f"{name}:{number}: {room} may not use {used} ({TABLE})"
     for number, target in system_includes(text):
         for library, pattern in LIBRARIES.items():

@@ -9,7 +9,7 @@
 
 #include "base/text.hpp"
 #include "mail/address.hpp"
-#include "sealpost/tls_rpt.hpp"
+#include "tlsrpt/sending/discovery.hpp"
 
 namespace {
 

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "tlsrpt/sending/discovery.hpp"
+
 #include <algorithm>
 #include <optional>
 #include <variant>
@@ -6,7 +8,6 @@
 #include "base/text.hpp"
 #include "mail/address.hpp"
 #include "rules/sts_grammar.hpp"
-#include "sealpost/tls_rpt.hpp"
 
 namespace sealpost {
 namespace {

@@ -11,8 +11,8 @@
 
 #include "sealpost/clock.hpp"
 #include "sealpost/expected.hpp"
-#include "sealpost/tls_rpt.hpp"
 #include "tlsrpt/counting/store.hpp"
+#include "tlsrpt/sending/discovery.hpp"
 
 namespace sealpost::tlsrpt {
 

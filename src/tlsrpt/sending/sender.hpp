@@ -12,7 +12,7 @@
 #include "base/health.hpp"
 #include "dns/resolver.hpp"
 #include "http/client.hpp"
-#include "sealpost/dkim.hpp"
+#include "mail/dkim.hpp"
 #include "tlsrpt/sending/planner.hpp"
 #include "tlsrpt/sending/report_mail.hpp"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest.h>
 
-#include "sealpost/tls_rpt.hpp"
+#include "tlsrpt/sending/discovery.hpp"
 
 using namespace sealpost;
 using Kind = TlsRptRecordSet::Kind;

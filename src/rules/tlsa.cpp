@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "base/digest.hpp"
+#include "rules/sha256.hpp"
 
 namespace sealpost {
 namespace {
@@ -47,7 +47,7 @@ std::string tlsa_digest(std::span<const TlsaRecord> records) {
   std::sort(wires.begin(), wires.end());
   std::string all;
   for (const std::string& wire : wires) all += wire;
-  return sha256_hex(all);
+  return rules::sha256_hex(all);
 }
 
 }  // namespace sealpost
