@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/postmaster.hpp"
 
-#include "delivery/mx_lookup.hpp"
 #include "event/ask.hpp"
+#include "route/mx_lookup.hpp"
 
 namespace sealpost::app {
 namespace {

@@ -5,9 +5,9 @@
 
 #include "base/log.hpp"
 #include "base/planted.hpp"
-#include "delivery/dane_lookup.hpp"
 #include "delivery/handshake.hpp"
 #include "delivery/recording.hpp"
+#include "route/dane_lookup.hpp"
 #include "sealpost/verdict.hpp"
 
 namespace sealpost::delivery {

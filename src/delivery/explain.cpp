@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "delivery/explain.hpp"
 
-#include "delivery/dane_lookup.hpp"
 #include "delivery/gateway.hpp"
+#include "route/dane_lookup.hpp"
 
 namespace sealpost::delivery {
 namespace {

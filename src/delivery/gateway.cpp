@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "delivery/mx_lookup.hpp"
+#include "route/mx_lookup.hpp"
 
 namespace sealpost::delivery {
 namespace {

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "delivery/dane_lookup.hpp"
 #include "delivery/handshake.hpp"
+#include "route/dane_lookup.hpp"
 #include "smtp/client_session.hpp"
 
 namespace sealpost::delivery {

@@ -4,7 +4,7 @@
 #include <doctest.h>
 
 #include "delivery/hosts.hpp"
-#include "delivery/nx_guard.hpp"
+#include "route/nx_guard.hpp"
 
 using namespace sealpost;
 using namespace sealpost::delivery;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "delivery/nx_guard.hpp"
+#include "route/nx_guard.hpp"
 
 namespace sealpost::delivery {
 namespace {

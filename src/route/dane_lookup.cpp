@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "delivery/dane_lookup.hpp"
+#include "route/dane_lookup.hpp"
 #include "tls/tlsa_records.hpp"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "delivery/mx_lookup.hpp"
+#include "route/mx_lookup.hpp"
 
 #include <doctest.h>
 

@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "delivery/mx_lookup.hpp"
+#include "route/mx_lookup.hpp"
 #include "sealpost/requirement.hpp"
 
 namespace sealpost::delivery {
