@@ -84,7 +84,6 @@ enum class StartTls : std::uint8_t {
 
 struct SessionFacts {
   std::string mx_host;  // as in the MX RDATA, lower case
-  bool mx_from_dnssec = false;
   StartTls starttls = StartTls::not_tried;
   std::string starttls_reply;      // for refused: "454 4.7.0 ..." printable
   std::string handshake_error;     // for handshake_failed: reason token, printable

@@ -7,6 +7,7 @@
 #include "base/text.hpp"
 #include "delivery/explain.hpp"
 #include "event/ask.hpp"
+#include "mail/address.hpp"
 
 namespace sealpost::admin {
 namespace {
@@ -79,8 +80,7 @@ class PolicyCommands {
 
   event::Task<Answer> explain(Json arguments) {
     const std::string address = text::printable(arguments.value("address", std::string()));
-    const auto at = address.rfind('@');
-    const std::string domain = text::lower(at == std::string::npos ? address : address.substr(at + 1));
+    const std::string domain = text::lower(after_at(address));
     if (domain.empty())
       co_return Answer(400, "no address was given", "for example: sealpost policy explain user@example.net");
     Envelope envelope;

@@ -9,6 +9,7 @@
 #include "delivery/probe.hpp"
 #include "event/ask.hpp"
 #include "evidence/replay.hpp"
+#include "mail/address.hpp"
 
 namespace sealpost::admin {
 namespace {
@@ -190,7 +191,7 @@ class ProbeCommand {
 
   event::Task<Answer> probe(Json arguments) {
     const std::string address = text::printable(arguments.value("domain", std::string()));
-    const std::string domain = text::lower(address.substr(address.rfind('@') + 1));
+    const std::string domain = text::lower(after_at(address));
     if (domain.empty())
       co_return Answer(400, "no domain was given", "for example: sealpost policy probe example.net");
     delivery::RulesPtr rules = access_.rules();

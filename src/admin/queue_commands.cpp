@@ -17,7 +17,7 @@ Json to_json(const queue::QueueEntry& entry) {
           {"sender", entry.sender},
           {"recipient", entry.recipient},
           {"next_hop", entry.next_hop},
-          {"policy_domain", entry.policy_domain},
+          {"policy_domain", entry.recipient_domain},
           {"state", entry.state},
           {"attempts", entry.attempts},
           {"arrival", to_rfc3339(entry.arrival)},
@@ -47,7 +47,7 @@ class QueueCommands {
       std::move(part.begin(), part.end(), std::back_inserter(entries));
     }
     std::erase_if(entries, [&](const queue::QueueEntry& entry) {
-      return (!domain.empty() && entry.policy_domain != domain && entry.next_hop != domain) ||
+      return (!domain.empty() && entry.recipient_domain != domain && entry.next_hop != domain) ||
              (!state.empty() && entry.state != state);
     });
     std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
@@ -100,7 +100,7 @@ class QueueCommands {
       auto act = [shard, all, domain, id] {
         return shard->retry([&](const queue::Lane& lane, const queue::Job& job) {
           return all || (id && job.message->id == *id) ||
-                 (!domain.empty() && (lane.key().policy_domain == domain || lane.key().next_hop == domain));
+                 (!domain.empty() && (lane.key().recipient_domain == domain || lane.key().next_hop == domain));
         });
       };
       count += co_await event::ask(home_, shard->loop(), act);

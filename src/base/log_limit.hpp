@@ -21,14 +21,13 @@ class LogLimit {
 
   // True: write the line. Counts it otherwise.
   bool allow(SteadyTime now);
-  std::uint64_t kept_back() const noexcept { return kept_back_; }  // since the last note
 
  private:
   std::string_view what_;
   std::uint32_t burst_;
   Duration step_;         // between two tokens
   SteadyTime full_at_{};  // when the bucket is full again
-  std::uint64_t kept_back_ = 0;
+  std::uint64_t kept_back_ = 0;  // since the last note
 };
 
 }  // namespace sealpost::log

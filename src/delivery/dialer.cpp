@@ -134,13 +134,10 @@ event::Task<std::unique_ptr<Connection>> Dialer::try_host(const Plan& plan, cons
     if (!candidate.offer.serves(wanted, candidate.facts)) return false;  // T-07
     const auto limit = candidate.session->extensions().size_limit;
     if (limit > 0 && walk.size() > limit) return false;
-    SessionFacts facts = candidate.facts;
-    facts.mx_from_dnssec = plan.mx.dnssec == dns::Dnssec::secure;
-    return judge(requirement, facts, now).verdict != Verdict::refuse;
+    return judge(requirement, candidate.facts, now).verdict != Verdict::refuse;
   });
   if (pooled) {
     context_.totals.reused.fetch_add(1, std::memory_order_relaxed);
-    pooled->facts.mx_from_dnssec = plan.mx.dnssec == dns::Dnssec::secure;
     const Judgement judgement = judge(requirement, pooled->facts, now);
     pooled->policy_text = policy_text(judgement);
     pooled->mx_signed = plan.mx.dnssec == dns::Dnssec::secure;
@@ -252,7 +249,6 @@ event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endp
     }
   }
   facts.mx_host = host;
-  facts.mx_from_dnssec = plan.mx.dnssec == dns::Dnssec::secure;
   if (context_.clock != nullptr && facts.tls.certificate && facts.tls.certificate->webpki.ok())
     context_.clock->witness(facts.tls.certificate->not_before, context_.loop.steady());
   const Judgement judgement = judge(requirement, facts, context_.loop.believed().latest);
@@ -319,7 +315,7 @@ void Dialer::count(const HostAttempt& attempt, const SessionFacts* facts, const 
   record.attempt_id =
       attempt.plan.rules->settings.node + "-" + MessageId::make(context_.loop.date()).to_string();
   record.when = context_.loop.date();
-  record.recipient_domain = attempt.plan.policy_domain;
+  record.policy_domain = attempt.plan.policy_domain;
   record.sts = attempt.plan.sts;
   record.dane = attempt.dane;
   if (facts != nullptr) record.facts = *facts;

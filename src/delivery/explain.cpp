@@ -71,7 +71,7 @@ std::string on_failure(const Plan& plan, const Requirement& requirement, SystemT
 
 event::Task<Explanation> explain(Context& context, RulesPtr rules, queue::LaneKey key) {
   Explanation explanation;
-  explanation.recipient_domain = key.policy_domain;
+  explanation.recipient_domain = key.recipient_domain;
   explanation.next_hop = key.next_hop;
   auto made = co_await make_plan(context, rules, key);
   if (const auto* refusal = std::get_if<Refusal>(&made)) {
@@ -81,7 +81,7 @@ event::Task<Explanation> explain(Context& context, RulesPtr rules, queue::LaneKe
   const Plan& plan = std::get<Plan>(made);
   const SystemTime now = context.loop.believed().latest;
   explanation.policy_domain = plan.policy_domain;
-  if (key.next_hop != key.policy_domain)
+  if (key.next_hop != key.recipient_domain)
     explanation.trace.push_back("route: through " + key.next_hop + ", whose policies count");
   add_partner_lines(plan, now, explanation.trace);
   explanation.trace.push_back(sts_line(plan));

@@ -63,7 +63,7 @@ event::Task<PlanResult> make_plan(Context& context, RulesPtr rules, queue::LaneK
   // The record, and both kinds of address of the policy host, are asked for on the resolver's loop, for all at once.
   constexpr unsigned sts_questions = 3;
   plan.resolver = std::make_shared<dns::QueryBudget>(context.resolver, settings.mta_sts ? sts_questions : 0);
-  plan.recipient_domain = key.policy_domain;
+  plan.recipient_domain = key.recipient_domain;
   plan.report = key.message_class == MessageClass::report;
   plan.flags.requiretls = key.requiretls;
   plan.null_reverse_path = key.requiretls_bounce;

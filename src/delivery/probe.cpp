@@ -120,7 +120,6 @@ class HostVisit {
 
   void conclude(SessionFacts facts, const Endpoint& endpoint, const std::string& server_name) {
     facts.mx_host = host_.name;
-    facts.mx_from_dnssec = result_.mx_secure;
     result_.judgement = judge(result_.decision.requirement, facts, context_.loop.believed().latest);
     result_.facts = std::move(facts);
     result_.address = endpoint.to_string();
@@ -153,7 +152,7 @@ event::Task<Probe> probe(Context& context, RulesPtr rules, queue::LaneKey key,
                          [[maybe_unused]] std::shared_ptr<void> place) {
   Apart apart(context);
   Probe result;
-  result.recipient_domain = key.policy_domain;
+  result.recipient_domain = key.recipient_domain;
   result.next_hop = key.next_hop;
   result.when = context.loop.date();
   auto made = co_await make_plan(apart.context(), rules, key);

@@ -321,7 +321,7 @@ void Settler::give_back(queue::JobOwner& lane, queue::JobPtr job,
   if (!other_lane->gateway_rule.empty()) {
     context_.totals.rerouted.fetch_add(1, std::memory_order_relaxed);
     log::warning("rerouted", {{"id", moved->message->id.to_string()},
-                              {"domain", other_lane->policy_domain},
+                              {"domain", other_lane->recipient_domain},
                               {"gateway", other_lane->next_hop},
                               {"rule", other_lane->gateway_rule},
                               {"why", moved->reason}});

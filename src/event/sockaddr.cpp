@@ -45,11 +45,6 @@ Endpoint SockAddr::endpoint() const noexcept {
   return Endpoint();
 }
 
-Endpoint peer_of(int fd) noexcept {
-  SockAddr address;
-  return ::getpeername(fd, address.get(), address.size_for_call()) == 0 ? address.endpoint() : Endpoint();
-}
-
 Endpoint local_of(int fd) noexcept {
   SockAddr address;
   return ::getsockname(fd, address.get(), address.size_for_call()) == 0 ? address.endpoint() : Endpoint();

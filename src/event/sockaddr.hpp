@@ -28,7 +28,6 @@ class SockAddr {
   socklen_t size_ = sizeof storage_;
 };
 
-Endpoint peer_of(int fd) noexcept;
 Endpoint local_of(int fd) noexcept;
 
 // `what` failed with `number`: "connect: Connection refused" with the code callers branch on.

@@ -44,20 +44,10 @@ CurlClient::CurlClient(event::EventLoop& loop, std::shared_ptr<const tls::TrustS
 
 CurlClient::~CurlClient() = default;
 
-void CurlClient::use_trust(std::shared_ptr<const tls::TrustStore> trust) {
-  const std::lock_guard lock(mutex_);
-  trust_ = std::move(trust);
-}
-
-std::shared_ptr<const tls::TrustStore> CurlClient::trust() const {
-  const std::lock_guard lock(mutex_);
-  return trust_;
-}
-
 event::Task<Expected<Response, Failure>> CurlClient::send(Request request) {
   if (request.addresses.empty())
     co_return Failure(FailureKind::connect, "no-address", "no address to connect to");
-  Transfer transfer(multi_.get(), loop_, request, trust());
+  Transfer transfer(multi_.get(), loop_, request, trust_);
   if (!transfer.start()) co_return Failure(FailureKind::internal, "internal", "libcurl could not begin");
   const CURLcode code = co_await transfer.end();
   co_return transfer.result(code);

@@ -8,7 +8,6 @@
 
 #include <atomic>
 #include <memory>
-#include <mutex>
 
 #include "base/handles.hpp"
 #include "event/foreign_sockets.hpp"
@@ -24,8 +23,6 @@ class CurlClient final : public Client {
   ~CurlClient() override;
 
   event::Task<Expected<Response, Failure>> send(Request request) override;
-  // For requests that start later; any thread.
-  void use_trust(std::shared_ptr<const tls::TrustStore> trust);
 
  private:
   class Transfer;
@@ -38,11 +35,9 @@ class CurlClient final : public Client {
   static int timer_changed(CURLM* multi, long milliseconds, void* self) noexcept;
   static void ready(void* self, int fd, bool readable, bool writable) noexcept;
   void act(curl_socket_t fd, int what) noexcept;
-  std::shared_ptr<const tls::TrustStore> trust() const;
 
   event::EventLoop& loop_;
-  mutable std::mutex mutex_;  // guards trust_
-  std::shared_ptr<const tls::TrustStore> trust_;
+  const std::shared_ptr<const tls::TrustStore> trust_;
   event::ForeignSockets sockets_;
   Alarm alarm_;
   std::unique_ptr<CURLM, FreeWith<curl_multi_cleanup>> multi_;  // dies first: it still calls back

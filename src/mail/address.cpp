@@ -248,6 +248,8 @@ std::string_view local_part_of(std::string_view address) noexcept {
   return address.substr(0, at_sign(address));
 }
 
+std::string_view after_at(std::string_view text) noexcept { return text.substr(text.rfind('@') + 1); }
+
 std::string domain_of(std::string_view address) {
   const std::size_t at = at_sign(address);
   if (at == address.npos) return {};

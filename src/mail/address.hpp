@@ -47,6 +47,9 @@ Expected<std::string> parse_mailbox(std::string_view text, Utf8 utf8 = Utf8::ref
 
 // Parts of an address that has been parsed. "" when it has none ("postmaster", the null reverse-path).
 std::string_view local_part_of(std::string_view address) noexcept;
+// What follows the last '@' of a text that need not be an address (a contact, what an operator typed); all of it when there
+// is none.
+std::string_view after_at(std::string_view text) noexcept;
 // The domain in the form policies, lanes and DNS use: lower case. A literal keeps its brackets.
 std::string domain_of(std::string_view address);
 // True for a quoted @ in the local part: a next hop that takes the quotes off sends it elsewhere (T-30).

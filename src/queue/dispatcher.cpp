@@ -5,16 +5,9 @@
 
 #include "base/random.hpp"
 #include "base/text.hpp"
+#include "mail/address.hpp"
 
 namespace sealpost::queue {
-namespace {
-
-std::string domain_part(std::string_view address) {
-  const auto at = address.rfind('@');
-  return at == std::string_view::npos ? std::string() : text::lower(address.substr(at + 1));
-}
-
-}  // namespace
 
 void RouteTable::add(std::string domain, std::string relay) {
   relays_.insert_or_assign(std::move(domain), std::move(relay));
@@ -37,11 +30,11 @@ Dispatcher::Dispatcher(std::vector<Shard*> shards, RouteTable routes, const Sche
 
 LaneKey Dispatcher::key_for(const Envelope& envelope, const Recipient& recipient) const {
   LaneKey key;
-  const std::string domain = domain_part(recipient.address);
+  const std::string domain = text::lower(domain_of(recipient.address));
   const std::string relay = routes_.relay_for(domain);
   // With a smart host the policy domain is the smart host's, taken from the relay by whoever routes (S25);
   // the lane is still the recipient's domain's, so that partner rules see it.
-  key.policy_domain = domain;
+  key.recipient_domain = domain;
   key.next_hop = relay.empty() ? domain : relay;
   key.message_class =
       envelope.message_class == MessageClass::report ? MessageClass::report : MessageClass::normal;

@@ -20,7 +20,7 @@ std::size_t LaneKey::hash() const noexcept {
   const std::hash<std::string> of;
   const std::uint64_t flags = static_cast<std::uint64_t>(message_class) * 8 + (requiretls_bounce ? 4U : 0U) +
                               (requiretls ? 2U : 0U) + (tls_required_no ? 1U : 0U);
-  const std::uint64_t place = mixed(mixed(flags, of(policy_domain)), of(next_hop));
+  const std::uint64_t place = mixed(mixed(flags, of(recipient_domain)), of(next_hop));
   if (!returns_to.empty()) return mixed(place, of(returns_to));
   return gateway_rule.empty() ? place : mixed(place, of(gateway_rule));
 }

@@ -42,7 +42,7 @@ struct ShardSettings {
 };
 
 struct QueueEntry {  // one recipient, for `queue list`
-  std::string id, sender, recipient, next_hop, policy_domain;
+  std::string id, sender, recipient, next_hop, recipient_domain;
   std::string state;  // "active", "waiting", "deferred", "held"
   std::uint32_t attempts = 0;
   SystemTime arrival{}, next_attempt{}, expires{};

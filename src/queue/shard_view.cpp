@@ -24,7 +24,7 @@ QueueEntry entry_for(const Shard& shard, const Lane& lane, const Job& job, std::
   entry.sender = envelope.reverse_path;
   entry.recipient = envelope.recipients[recipient].address;
   entry.next_hop = lane.key().next_hop;
-  entry.policy_domain = lane.key().policy_domain;
+  entry.recipient_domain = lane.key().recipient_domain;
   entry.state = state_of(job, in_flight);
   entry.attempts = job.attempts;
   entry.arrival = envelope.arrival;

@@ -69,8 +69,8 @@ class Traffic {
 
   const SessionRecord& plan(std::size_t domain) {
     record_ = SessionRecord();
-    record_.recipient_domain = "partner-" + std::to_string(domain) + ".example";
-    record_.mx_host = "mx" + std::to_string(domain % 2 + 1) + "." + record_.recipient_domain;
+    record_.policy_domain = "partner-" + std::to_string(domain) + ".example";
+    record_.mx_host = "mx" + std::to_string(domain % 2 + 1) + "." + record_.policy_domain;
     record_.mx_helo = record_.mx_host;
     record_.sending_ip = IpAddress::parse(domain % 3 == 0 ? "198.51.100.7" : "2001:db8:1::7");
     record_.receiving_ip = IpAddress::parse("192.0.2." + std::to_string(domain % 250));
@@ -104,9 +104,9 @@ class Traffic {
     record_.sts.id = "20260101000000";
     record_.sts.policy.emplace();
     record_.sts.policy->mode = StsMode::enforce;
-    record_.sts.policy->mx = {"mx1." + record_.recipient_domain, "mx2." + record_.recipient_domain};
-    record_.sts.policy->lines = {"version: STSv1", "mode: enforce", "mx: mx1." + record_.recipient_domain,
-                                 "mx: mx2." + record_.recipient_domain, "max_age: 604800"};
+    record_.sts.policy->mx = {"mx1." + record_.policy_domain, "mx2." + record_.policy_domain};
+    record_.sts.policy->lines = {"version: STSv1", "mode: enforce", "mx: mx1." + record_.policy_domain,
+                                 "mx: mx2." + record_.policy_domain, "max_age: 604800"};
     DemandResult result;
     result.source = Source::mta_sts;
     record_.judgement.results.push_back(result);
@@ -160,7 +160,7 @@ void count(const Options& options) {
     SessionRecord record;
     record.attempt_id = "relay-" + MessageId::make(now).to_string();
     record.when = now;
-    record.recipient_domain = plan.recipient_domain;
+    record.policy_domain = plan.recipient_domain;
     record.sts = plan.sts;
     record.dane = plan.dane;
     record.facts = plan.facts;

@@ -22,7 +22,7 @@ Observation refused(const SessionRecord& record, Source source, const std::strin
   about.result_type = result_type;
   about.reason_code = reason_code;
   about.mx_host = record.mx_host;
-  about.domain = record.recipient_domain;
+  about.domain = record.policy_domain;
   about.certificate_expires = chain_end(record);
   about.now = record.when;
   const PlainWords words = in_plain_words(about);
@@ -49,7 +49,7 @@ std::optional<Observation> about_delivery(const SessionRecord& record) {
     return std::nullopt;
   }
   observation.kind = AlertKind::delivery;
-  observation.subject = record.recipient_domain;
+  observation.subject = record.policy_domain;
   return observation;
 }
 
@@ -67,7 +67,7 @@ std::optional<Observation> about_certificate(const SessionRecord& record, std::c
   observation.subject = record.mx_host;
   observation.wrong = *end < record.when + ahead;
   if (!observation.wrong) return observation;
-  observation.what = "certificate of " + record.mx_host + ", mail host of " + record.recipient_domain +
+  observation.what = "certificate of " + record.mx_host + ", mail host of " + record.policy_domain +
                      ", expires " + when_in_words(*end, record.when) + " (" + to_utc_day(*end) + ")";
   observation.how = "ask them to renew it, and to reload their mail server afterwards";
   return observation;
@@ -77,13 +77,13 @@ std::optional<Observation> about_refresh(const SessionRecord& record, unsigned s
   if (record.sts.kind != StsState::Kind::policy) return std::nullopt;
   Observation observation;
   observation.kind = AlertKind::sts_refresh;
-  observation.subject = record.recipient_domain;
+  observation.subject = record.policy_domain;
   observation.wrong = record.sts.failure_streak >= streak;
   if (!observation.wrong) return observation;
   Circumstances about;
   about.result_type = record.sts.failure_type;
   about.reason_code = record.sts.failure_reason;
-  about.domain = record.recipient_domain;
+  about.domain = record.policy_domain;
   about.now = record.when;
   const PlainWords words = in_plain_words(about);
   observation.what = words.what + ", " + std::to_string(record.sts.failure_streak) +

@@ -17,8 +17,8 @@ std::int64_t seconds_of(SystemTime time) {
 void note_certificate(SeenCertificates& seen, const SessionRecord& record) {
   if (!record.facts || !record.facts->tls.certificate || record.mx_host.empty()) return;
   const CertificateFacts& facts = *record.facts->tls.certificate;
-  SeenCertificate& row = seen[{record.recipient_domain, record.mx_host}];
-  row.domain = record.recipient_domain;
+  SeenCertificate& row = seen[{record.policy_domain, record.mx_host}];
+  row.domain = record.policy_domain;
   row.mx_host = record.mx_host;
   row.trusted = facts.webpki.ok();
   const bool chain = row.trusted && facts.chain_expires != SystemTime{};

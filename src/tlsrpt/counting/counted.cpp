@@ -20,7 +20,7 @@ FailureDetail detail_of(const SessionRecord& record, std::string type, std::stri
 CountedEntry entry_for(const SessionRecord& record, std::string type) {
   CountedEntry entry;
   entry.key.day = to_utc_day(record.when);
-  entry.key.domain = record.recipient_domain;
+  entry.key.domain = record.policy_domain;
   entry.key.type = std::move(type);
   return entry;
 }
@@ -60,7 +60,7 @@ void judge_source(const SessionRecord& record, Source source, CountedEntry& entr
 
 CountedEntry sts_entry(const SessionRecord& record) {
   CountedEntry entry = entry_for(record, "sts");
-  entry.key.policy_domain = record.recipient_domain;
+  entry.key.policy_domain = record.policy_domain;
   if (record.sts.policy) {
     entry.key.policy_string = record.sts.policy->lines;
     entry.key.mx_hosts = record.sts.policy->mx;
@@ -128,7 +128,7 @@ std::vector<CountedEntry> count_session(const SessionRecord& record) {
 
   if (entries.empty()) {
     CountedEntry entry = entry_for(record, "no-policy-found");
-    entry.key.policy_domain = record.recipient_domain;
+    entry.key.policy_domain = record.policy_domain;
     entry.success = encrypted;
     if (!record.facts) return {};  // an operator's rule kept us away: nothing the recipient published failed
     if (!encrypted && record.facts->starttls == StartTls::handshake_failed) {

@@ -45,7 +45,7 @@ void DbRecorder::round(std::vector<SessionRecord>& records) {
     if (counting) left_out += pending_.add(record) ? 0u : 1u;
     if (seen_.size() < Pending::most_kinds) note_certificate(seen_, record);
     if (!note_refusal(refused_, record))
-      log::warning("refusal_not_counted", {{"domain", record.recipient_domain}});
+      log::warning("refusal_not_counted", {{"domain", record.policy_domain}});
     if (observer_) observer_(record);
   }
   if (left_out > 0) lose(left_out, "tlsrpt.db cannot be written, and memory holds all the kinds it may");

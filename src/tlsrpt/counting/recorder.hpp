@@ -21,7 +21,7 @@ struct SessionRecord {
   SessionRecord() = default;
   std::string attempt_id;  // unique per attempt: replay-safe (D-25)
   SystemTime when{};       // end of handshake
-  std::string recipient_domain;
+  std::string policy_domain;  // whose published policies counted: with a smart host, the smart host's
   StsState sts;
   DaneState dane;
   std::optional<SessionFacts> facts;

@@ -30,7 +30,7 @@ bool note_refusal(SeenRefusals& seen, const SessionRecord& record) {
     return true;
   }
   refusal.day = to_utc_day(record.when);
-  refusal.domain = record.recipient_domain;
+  refusal.domain = record.policy_domain;
   refusal.mx_host = record.mx_host;
   const auto found = seen.find(refusal);
   if (found == seen.end() && seen.size() >= Pending::most_kinds) return false;

@@ -8,6 +8,7 @@
 
 #include "base/digest.hpp"
 #include "base/text.hpp"
+#include "mail/address.hpp"
 #include "sealpost/ip_address.hpp"
 #include "tlsrpt/received/i_json.hpp"
 
@@ -83,7 +84,7 @@ class Parser {
     if (report_.contact.empty()) note("/contact-info", "is missing");
     report_.organization = text_of(root, "", "organization-name");
     if (report_.organization.empty()) {
-      report_.organization = report_.contact.substr(report_.contact.rfind('@') + 1);
+      report_.organization = after_at(report_.contact);
       if (report_.organization.empty()) refuse("/organization-name", "is missing, and so is contact-info");
       note("/organization-name", "is missing; the domain of contact-info stands for it");
     }

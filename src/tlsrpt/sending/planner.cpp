@@ -5,6 +5,7 @@
 
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "mail/address.hpp"
 #include "tlsrpt/sending/schedule.hpp"
 #include "tlsrpt/sending/side_by_side.hpp"
 
@@ -66,7 +67,7 @@ std::optional<ReportTarget> target_of(const std::string& uri) {
 
 std::string destination_of(const ReportTarget& target) {
   if (target.kind == ReportTarget::Kind::https) return target.host;
-  return text::lower(target.address.substr(target.address.rfind('@') + 1));
+  return text::lower(after_at(target.address));
 }
 
 event::Task<void> Planner::plan_domain(ReportJob job) {

@@ -2,6 +2,7 @@
 #include "tlsrpt/sending/report.hpp"
 
 #include "base/text.hpp"
+#include "mail/address.hpp"
 
 namespace sealpost::tlsrpt {
 namespace {
@@ -37,6 +38,8 @@ Json detail_json(const DetailCount& count) {
 
 }  // namespace
 
+std::string submitter_of(const ReportIdentity& identity) { return std::string(after_at(identity.contact)); }
+
 Json build_report(const ReportIdentity& identity, const std::string& day, const std::string& domain,
                   const std::vector<PolicyCount>& policies) {
   Json report;
@@ -44,9 +47,7 @@ Json build_report(const ReportIdentity& identity, const std::string& day, const 
   report["date-range"]["start-datetime"] = day + "T00:00:00Z";
   report["date-range"]["end-datetime"] = day + "T23:59:59Z";
   report["contact-info"] = identity.contact;
-  const auto at = identity.contact.rfind('@');
-  const std::string submitter = at == std::string::npos ? identity.contact : identity.contact.substr(at + 1);
-  report["report-id"] = day + "." + domain + "@" + submitter;
+  report["report-id"] = day + "." + domain + "@" + submitter_of(identity);
   report["policies"] = Json::array();
   for (const PolicyCount& count : policies) {
     Json entry;

@@ -17,6 +17,9 @@ struct ReportIdentity {
   std::string contact;  // addr-spec
 };
 
+// Who sends, as file names and ids of reports say it (RFC 8460 §5.1): the domain of the contact.
+std::string submitter_of(const ReportIdentity& identity);
+
 // `day` and `domain` name the report; `policies` is not empty.
 nlohmann::ordered_json build_report(const ReportIdentity& identity, const std::string& day,
                                     const std::string& domain, const std::vector<PolicyCount>& policies);

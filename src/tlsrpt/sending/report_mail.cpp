@@ -3,6 +3,7 @@
 
 #include "base/digest.hpp"
 #include "base/text.hpp"
+#include "mail/address.hpp"
 
 namespace sealpost::tlsrpt {
 namespace {
@@ -39,8 +40,7 @@ std::string report_file_name(const std::string& submitter, const std::string& do
 
 MailText build_report_mail(const ReportMail& mail) {
   const std::string boundary = "=_" + sha256_hex(mail.report_id + mail.to).substr(0, 32);
-  const auto at = mail.from.rfind('@');
-  const std::string from_domain = at == std::string::npos ? mail.submitter : mail.from.substr(at + 1);
+  const std::string from_domain(after_at(mail.from));
   MailText text;
   text.head = "From: <" + mail.from + ">\r\n" + "To: <" + mail.to + ">\r\n" +
               "Date: " + to_rfc5322(mail.now) + "\r\n" + "Subject: Report Domain: " + mail.domain +

@@ -58,11 +58,6 @@ void Sender::set_signers(std::vector<DkimSigner> signers) {
   if (health_ != nullptr && !signers_.empty()) health_->clear(unsigned_cause);
 }
 
-std::string Sender::submitter() const {
-  const auto at = settings_.identity.contact.rfind('@');
-  return at == std::string::npos ? settings_.identity.contact : settings_.identity.contact.substr(at + 1);
-}
-
 event::Task<void> Sender::keep(ReportJob job) {
   std::function<Expected<void>(Store&)> update = [job](Store& store) { return Jobs(store).update(job); };
   const Expected<void> kept = co_await store_.tell(loop_, std::move(update));
@@ -112,11 +107,11 @@ event::Task<Sender::HandedOver> Sender::mail(const ReportJob& job, const ReportT
   ReportMail mail;
   mail.from = settings_.from;
   mail.to = target.address;
-  mail.submitter = submitter();
+  mail.submitter = submitter_of(settings_.identity);
   mail.domain = job.domain;
   mail.day = job.day;
   mail.report_id = report_id;
-  mail.file_name = report_file_name(submitter(), job.domain, job.day, sha256_hex(report_id).substr(0, 8));
+  mail.file_name = report_file_name(mail.submitter, job.domain, job.day, sha256_hex(report_id).substr(0, 8));
   mail.compressed = std::move(packed);
   mail.summary = std::move(summary);
   mail.now = loop_.date();

@@ -71,7 +71,6 @@ class Sender {
   event::Task<HandedOver> mail(const ReportJob& job, const ReportTarget& target, std::string report_id,
                                std::string packed, std::string summary);
   event::Task<void> keep(ReportJob job);
-  std::string submitter() const;
 
   event::Loop& loop_;
   StoreAccess& store_;

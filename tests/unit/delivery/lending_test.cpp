@@ -83,7 +83,7 @@ struct World : DeliveryWorld {
   }
   DialResult dial(const std::string& domain) {
     queue::LaneKey key;
-    key.policy_domain = key.next_hop = domain;
+    key.recipient_domain = key.next_hop = domain;
     auto made = event::run_until_done(loop, make_plan(*context, rules, key));
     REQUIRE(std::holds_alternative<Plan>(made));
     const Plan plan = std::get<Plan>(std::move(made));
@@ -180,7 +180,7 @@ TEST_CASE(
                                     world.journal->store(world.loop, world.message("", {"v@none.example"}))));
   REQUIRE_FALSE(world.journal->healthy());
   queue::LaneKey key;
-  key.policy_domain = key.next_hop = "none.example";
+  key.recipient_domain = key.next_hop = "none.example";
   queue::Loan loan(*world.shard, std::make_shared<queue::ShardAddress>(world.loop, world.shard.get()), key);
   DeliveryCourier courier(*world.context, world.rules, world.schedule);
   CHECK_FALSE(event::run_until_done(world.loop, courier.assist(loan)));

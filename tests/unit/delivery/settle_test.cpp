@@ -228,7 +228,7 @@ TEST_CASE(
   world.loop.advance(2min);
   REQUIRE(world.queued().size() == 1);
   CHECK(world.queued()[0].next_hop == "[gw.example]:2525");
-  CHECK(world.queued()[0].policy_domain == "b.example");
+  CHECK(world.queued()[0].recipient_domain == "b.example");
   CHECK(world.totals.rerouted == 1);
   CHECK(world.totals.bounced == 0);
 
@@ -292,7 +292,7 @@ TEST_CASE(
         "Gateway.example:25, encrypted and verified as gateway.example");
 
   queue::LaneKey direct;
-  direct.policy_domain = direct.next_hop = "b.example";
+  direct.recipient_domain = direct.next_hop = "b.example";
   const queue::LaneKey lane = gateway_lane(direct, rule);
   CHECK(rule_behind(lane, {rule}, now) != nullptr);
   PartnerRule elsewhere = rule;

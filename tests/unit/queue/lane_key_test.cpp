@@ -18,7 +18,7 @@ namespace {
 
 LaneKey lane_to(const std::string& domain, const std::string& next_hop) {
   LaneKey key;
-  key.policy_domain = domain;
+  key.recipient_domain = domain;
   key.next_hop = next_hop;
   return key;
 }

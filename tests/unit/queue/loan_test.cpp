@@ -113,7 +113,7 @@ struct World {
   }
   Shard& home(const std::string& domain = "flood.example") {
     LaneKey key;
-    key.policy_domain = key.next_hop = domain;
+    key.recipient_domain = key.next_hop = domain;
     return dispatcher->shard_for(key);
   }
   std::size_t jobs() const {

@@ -259,7 +259,6 @@ DecisionFacts facts_of(const Row& row) {
 SessionFacts session_of(const Row& row, const DecisionFacts& facts) {
   SessionFacts session;
   session.mx_host = facts.mx_host;
-  session.mx_from_dnssec = facts.mx_secure;
   session.starttls = StartTls::established;
   session.tls.version = TlsVersion::tls1_3;
   session.tls.cipher = "TLS_AES_256_GCM_SHA384";

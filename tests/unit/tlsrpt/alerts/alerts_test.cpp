@@ -34,7 +34,7 @@ struct Desk {
   SessionRecord session(const std::string& domain) {
     SessionRecord record;
     record.when = loop.wall();
-    record.recipient_domain = domain;
+    record.policy_domain = domain;
     record.mx_host = "mx." + domain;
     record.facts.emplace();
     record.facts->starttls = StartTls::established;

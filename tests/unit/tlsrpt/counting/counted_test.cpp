@@ -14,7 +14,7 @@ const SystemTime noon{std::chrono::sys_days{std::chrono::year{2026} / 3 / 1} + 1
 SessionRecord session(StartTls starttls) {
   SessionRecord record;
   record.when = noon;
-  record.recipient_domain = "b.example";
+  record.policy_domain = "b.example";
   record.mx_host = "mx.b.example";
   record.receiving_ip = IpAddress::parse("192.0.2.1");
   record.facts.emplace();

@@ -28,7 +28,7 @@ struct TempDir {
 SessionRecord session() {
   SessionRecord record;
   record.when = SystemTime{std::chrono::sys_days{std::chrono::year{2026} / 3 / 1}};
-  record.recipient_domain = "b.example";
+  record.policy_domain = "b.example";
   record.facts.emplace();
   record.facts->starttls = StartTls::established;
   return record;
@@ -121,12 +121,12 @@ TEST_CASE("D-25 what waits in memory is bounded in kinds, and known kinds are co
   std::size_t taken = 0;
   SessionRecord record = session();
   for (std::size_t i = 0; i < Pending::most_kinds + 10; ++i) {
-    record.recipient_domain = "d" + std::to_string(i) + ".example";
+    record.policy_domain = "d" + std::to_string(i) + ".example";
     taken += pending.add(record) ? 1u : 0u;
   }
   CHECK(taken == Pending::most_kinds);
   CHECK(pending.kinds() == Pending::most_kinds);
-  record.recipient_domain = "d0.example";
+  record.policy_domain = "d0.example";
   CHECK(pending.add(record));
   CHECK(pending.sessions() == Pending::most_kinds + 1);
 }

@@ -100,7 +100,7 @@ TEST_CASE("a host's certificate is kept with the end of its chain, and found for
   facts->leaf_expires = noon + std::chrono::days(90);
   facts->chain_expires = noon + std::chrono::days(10);
   SessionRecord record;
-  record.recipient_domain = "b.example";
+  record.policy_domain = "b.example";
   record.mx_host = "mx.b.example";
   record.when = noon;
   record.facts.emplace();

@@ -15,7 +15,7 @@ namespace {
 SessionRecord refused_by(Source source) {
   SessionRecord record;
   record.when = from_rfc3339("2026-03-01T12:00:00Z").value();
-  record.recipient_domain = "b.example";
+  record.policy_domain = "b.example";
   record.mx_host = "mx.b.example";
   record.facts.emplace();
   record.facts->starttls = StartTls::established;
