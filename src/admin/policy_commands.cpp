@@ -138,7 +138,7 @@ class PolicyCommands {
     const auto known = co_await trials_.readiness(rules, readiness_days);
     if (!known) co_return "";
     const auto index = static_cast<std::size_t>(rule - rules->partners.data());
-    const evidence::Readiness& one = known->rules[index];
+    const history::Readiness& one = known->rules[index];
     std::string line = "record: " + one.to_string(readiness_days, rule->audit);
     if (!one.reasons.empty()) line += "; most often: " + one.reasons.front().text;
     co_return line;

@@ -7,7 +7,7 @@
 
 #include "admin/control_server.hpp"
 #include "delivery/context.hpp"
-#include "evidence/db_recorder.hpp"
+#include "history/db_recorder.hpp"
 
 namespace sealpost::admin {
 
@@ -25,7 +25,7 @@ struct PolicyAccess {
   delivery::Context* context = nullptr;       // of the worker that answers
   event::TaskScope* scope = nullptr;          // on that worker's loop
   std::function<delivery::RulesPtr()> rules;  // any thread
-  evidence::DbRecorder* evidence = nullptr;   // null: no session is recorded
+  history::DbRecorder* evidence = nullptr;    // null: no session is recorded
   std::string evidence_off;                   // then why
   std::function<DraftRules(const std::string& text, const std::string& name, SystemTime now)> read_rules;
 };

@@ -8,7 +8,7 @@
 #include "base/text.hpp"
 #include "delivery/probe.hpp"
 #include "event/ask.hpp"
-#include "evidence/replay.hpp"
+#include "history/replay.hpp"
 #include "mail/address.hpp"
 
 namespace sealpost::admin {
@@ -96,17 +96,17 @@ Json sources_of(const delivery::HostProbe& host) {
   return all;
 }
 
-evidence::Recorded as_recorded(const delivery::Probe& probe, const delivery::HostProbe& host) {
-  evidence::Facts facts;
+history::Recorded as_recorded(const delivery::Probe& probe, const delivery::HostProbe& host) {
+  history::Facts facts;
   facts.mx_secure = host.mx_secure;
   facts.sts = probe.sts;
   facts.dane = host.dane;
   facts.session = host.facts;
-  evidence::Recorded recorded;
+  history::Recorded recorded;
   recorded.recipient_domain = probe.recipient_domain;
   recorded.policy_domain = probe.policy_domain;
   recorded.mx_host = host.mx;
-  recorded.facts = std::make_shared<const evidence::Facts>(std::move(facts));
+  recorded.facts = std::make_shared<const history::Facts>(std::move(facts));
   recorded.first = recorded.last = probe.when;
   return recorded;
 }
@@ -115,17 +115,17 @@ evidence::Recorded as_recorded(const delivery::Probe& probe, const delivery::Hos
 Json levels_of(const delivery::Probe& probe, const delivery::HostProbe& host, TlsVersion minimum) {
   Json levels = Json::object();
   if (host.outcome != delivery::HostProbe::Outcome::judged) return levels;
-  const evidence::Recorded recorded = as_recorded(probe, host);
-  evidence::Terms terms;
+  const history::Recorded recorded = as_recorded(probe, host);
+  history::Terms terms;
   terms.minimum = minimum;
   terms.now = probe.when;
   for (const PartnerLevel level : {PartnerLevel::encrypt, PartnerLevel::verify, PartnerLevel::dane}) {
     PartnerRule rule;
     rule.name = "tls = " + std::string(sealpost::name_of(level));
     rule.level = level;
-    const auto assessed = evidence::assess_rule(recorded, rule, terms);
+    const auto assessed = history::assess_rule(recorded, rule, terms);
     levels[std::string(sealpost::name_of(level))] =
-        assessed.result == evidence::Result::pass ? "holds" : assessed.failure.text;
+        assessed.result == history::Result::pass ? "holds" : assessed.failure.text;
   }
   return levels;
 }
@@ -206,7 +206,7 @@ class ProbeCommand {
       if (!governs(draft.rules, domain))
         co_return Answer(400, "no rule of the file is about " + domain, "its domains do not name it");
       auto trial = std::make_shared<delivery::Rules>(*rules);
-      trial->partners = evidence::with_draft(rules->partners, std::move(draft.rules));
+      trial->partners = history::with_draft(rules->partners, std::move(draft.rules));
       rules = std::move(trial);
     }
     auto place = take_place();

@@ -100,7 +100,8 @@ class QueueCommands {
       auto act = [shard, all, domain, id] {
         return shard->retry([&](const queue::Lane& lane, const queue::Job& job) {
           return all || (id && job.message->id == *id) ||
-                 (!domain.empty() && (lane.key().recipient_domain == domain || lane.key().next_hop == domain));
+                 (!domain.empty() &&
+                  (lane.key().recipient_domain == domain || lane.key().next_hop == domain));
         });
       };
       count += co_await event::ask(home_, shard->loop(), act);

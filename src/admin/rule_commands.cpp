@@ -65,7 +65,7 @@ class RuleCommands {
   event::Task<Answer> suggest(Json arguments) {
     const auto days = arguments.value("days", readiness_days);
     if (days < 1 || days > most_days) co_return Answer(400, "days must be between 1 and 3650");
-    evidence::SuggestTerms wanted;
+    history::SuggestTerms wanted;
     wanted.least_sessions = arguments.value("least_sessions", wanted.least_sessions);
     wanted.least_span = std::chrono::days(std::min(arguments.value("least_days", 7U), most_days));
     wanted.most = std::min<std::size_t>(arguments.value("limit", wanted.most), 10'000);
@@ -79,7 +79,7 @@ class RuleCommands {
     answer["none_holds"] = made->none_holds;
     answer["more"] = made->more;
     answer["suggestions"] = Json::array();
-    for (const evidence::Suggestion& one : made->proposals) {
+    for (const history::Suggestion& one : made->proposals) {
       std::string toml = to_toml(one);
       // A proposal that could not be read back would be of no use to anyone.
       if (!access_.read_rules(toml, "suggestion", home_.date()).ok) continue;

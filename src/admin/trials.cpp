@@ -8,8 +8,8 @@ namespace {
 
 constexpr std::size_t most_reasons = 10;  // per host or rule; the rest is a number
 
-evidence::Terms terms_of(const delivery::RulesPtr& rules, SystemTime now) {
-  evidence::Terms terms;
+history::Terms terms_of(const delivery::RulesPtr& rules, SystemTime now) {
+  history::Terms terms;
   terms.minimum = rules->settings.minimum;
   terms.dane_satisfies_sts = rules->settings.dane_satisfies_sts;
   terms.now = now;
@@ -45,9 +45,9 @@ Error nothing_recorded() { return Error(Errc::unavailable, "no sessions are reco
 
 Json time_or_null(SystemTime time) { return time == SystemTime{} ? Json() : Json(to_rfc3339(time)); }
 
-Json to_json(const std::vector<evidence::Reason>& reasons) {
+Json to_json(const std::vector<history::Reason>& reasons) {
   Json all = Json::array();
-  for (const evidence::Reason& reason : reasons) {
+  for (const history::Reason& reason : reasons) {
     if (all.size() == most_reasons) break;
     all.push_back({{"sessions", reason.sessions},
                    {"result_type", reason.result_type},
@@ -63,15 +63,15 @@ Json to_json(const std::vector<evidence::Reason>& reasons) {
 event::Task<Expected<RuleReadiness>> Trials::readiness(delivery::RulesPtr rules, unsigned days) const {
   if (recorder_ == nullptr) co_return nothing_recorded();
   const SystemTime now = home_.date();
-  std::function<Expected<RuleReadiness>(evidence::Store&)> query =
-      [rules, now, days](evidence::Store& store) -> Expected<RuleReadiness> {
-    evidence::Query wanted;
+  std::function<Expected<RuleReadiness>(history::Store&)> query =
+      [rules, now, days](history::Store& store) -> Expected<RuleReadiness> {
+    history::Query wanted;
     wanted.since = now - std::chrono::days(days);
     wanted.wanted = covered_by(patterns_of(rules->partners));
     const auto found = store.find(wanted);
     if (!found) return found.error();
     RuleReadiness all;
-    all.rules = evidence::readiness(found->sessions, rules->partners, terms_of(rules, now));
+    all.rules = history::readiness(found->sessions, rules->partners, terms_of(rules, now));
     all.left_out = found->left_out;
     all.damaged = found->damaged;
     return all;
@@ -83,16 +83,16 @@ event::Task<Expected<DraftReplay>> Trials::replay(delivery::RulesPtr rules, std:
                                                   SystemTime since) const {
   if (recorder_ == nullptr) co_return nothing_recorded();
   const SystemTime now = home_.date();
-  std::function<Expected<DraftReplay>(evidence::Store&)> query =
-      [rules, now, since, draft = std::move(draft)](evidence::Store& store) -> Expected<DraftReplay> {
-    evidence::Query wanted;
+  std::function<Expected<DraftReplay>(history::Store&)> query =
+      [rules, now, since, draft = std::move(draft)](history::Store& store) -> Expected<DraftReplay> {
+    history::Query wanted;
     wanted.since = since;
     wanted.wanted = covered_by(patterns_touched(rules->partners, draft));
     const auto found = store.find(wanted);
     if (!found) return found.error();
     DraftReplay done;
     done.replay =
-        evidence::replay(found->sessions, evidence::with_draft(rules->partners, draft), terms_of(rules, now));
+        history::replay(found->sessions, history::with_draft(rules->partners, draft), terms_of(rules, now));
     done.left_out = found->left_out;
     done.damaged = found->damaged;
     done.cut = found->cut;
@@ -101,21 +101,21 @@ event::Task<Expected<DraftReplay>> Trials::replay(delivery::RulesPtr rules, std:
   co_return co_await recorder_->ask<DraftReplay>(home_, std::move(query));
 }
 
-event::Task<Expected<evidence::Suggestions>> Trials::suggest(delivery::RulesPtr rules, std::string domain,
-                                                             unsigned days,
-                                                             evidence::SuggestTerms wanted) const {
+event::Task<Expected<history::Suggestions>> Trials::suggest(delivery::RulesPtr rules, std::string domain,
+                                                            unsigned days,
+                                                            history::SuggestTerms wanted) const {
   if (recorder_ == nullptr) co_return nothing_recorded();
   const SystemTime now = home_.date();
-  std::function<Expected<evidence::Suggestions>(evidence::Store&)> query =
-      [rules, now, days, wanted, domain](evidence::Store& store) -> Expected<evidence::Suggestions> {
-    evidence::Query about;
+  std::function<Expected<history::Suggestions>(history::Store&)> query =
+      [rules, now, days, wanted, domain](history::Store& store) -> Expected<history::Suggestions> {
+    history::Query about;
     about.since = now - std::chrono::days(days);
     if (!domain.empty()) about.wanted = [domain](std::string_view name) { return name == domain; };
     const auto found = store.find(about);
     if (!found) return found.error();
-    return evidence::suggest(found->sessions, rules->partners, terms_of(rules, now), wanted);
+    return history::suggest(found->sessions, rules->partners, terms_of(rules, now), wanted);
   };
-  co_return co_await recorder_->ask<evidence::Suggestions>(home_, std::move(query));
+  co_return co_await recorder_->ask<history::Suggestions>(home_, std::move(query));
 }
 
 event::Task<Json> Trials::audit_lines(delivery::RulesPtr rules) const {
@@ -126,14 +126,14 @@ event::Task<Json> Trials::audit_lines(delivery::RulesPtr rules) const {
   if (!known) co_return lines;
   for (std::size_t i = 0; i < rules->partners.size(); ++i) {
     if (!rules->partners[i].audit) continue;
-    const evidence::Readiness& one = known->rules[i];
+    const history::Readiness& one = known->rules[i];
     lines.push_back(one.partner + ": " + one.to_string(readiness_days, true) +
                     (one.ready() ? "; mode = \"audit\" can go" : ""));
   }
   co_return lines;
 }
 
-Json to_json(const evidence::Readiness& readiness, unsigned days, bool audit) {
+Json to_json(const history::Readiness& readiness, unsigned days, bool audit) {
   return {{"partner", readiness.partner},
           {"mode", audit ? "audit" : "enforce"},
           {"days", days},
@@ -148,9 +148,9 @@ Json to_json(const evidence::Readiness& readiness, unsigned days, bool audit) {
           {"different_reasons", readiness.reasons.size()}};
 }
 
-Json to_json(const evidence::Replay& replay) {
+Json to_json(const history::Replay& replay) {
   Json hosts = Json::array();
-  for (const evidence::HostReplay& host : replay.hosts) {
+  for (const history::HostReplay& host : replay.hosts) {
     hosts.push_back({{"domain", host.domain},
                      {"mx", host.mx_host},
                      {"sessions", host.sessions},

@@ -9,45 +9,45 @@
 
 #include "admin/control_server.hpp"
 #include "delivery/context.hpp"
-#include "evidence/db_recorder.hpp"
-#include "evidence/replay.hpp"
-#include "evidence/suggest.hpp"
+#include "history/db_recorder.hpp"
+#include "history/replay.hpp"
+#include "history/suggest.hpp"
 
 namespace sealpost::admin {
 
 constexpr unsigned readiness_days = 30;
 
 struct RuleReadiness {
-  std::vector<evidence::Readiness> rules;  // in the order of the rules in force
+  std::vector<history::Readiness> rules;  // in the order of the rules in force
   std::uint64_t left_out = 0, damaged = 0;
 };
 struct DraftReplay {
-  evidence::Replay replay;
+  history::Replay replay;
   std::uint64_t left_out = 0, damaged = 0;
   bool cut = false;
 };
 
 class Trials {
  public:
-  Trials(event::Loop& home, evidence::DbRecorder* recorder) : home_(home), recorder_(recorder) {}
+  Trials(event::Loop& home, history::DbRecorder* recorder) : home_(home), recorder_(recorder) {}
 
   // Errc::unavailable: nothing is recorded.
   event::Task<Expected<RuleReadiness>> readiness(delivery::RulesPtr rules, unsigned days) const;
   event::Task<Expected<DraftReplay>> replay(delivery::RulesPtr rules, std::vector<PartnerRule> draft,
                                             SystemTime since) const;
   // `domain` empty: all.
-  event::Task<Expected<evidence::Suggestions>> suggest(delivery::RulesPtr rules, std::string domain,
-                                                       unsigned days, evidence::SuggestTerms wanted) const;
+  event::Task<Expected<history::Suggestions>> suggest(delivery::RulesPtr rules, std::string domain,
+                                                      unsigned days, history::SuggestTerms wanted) const;
   // A line for each rule in audit mode, for `status`.
   event::Task<Json> audit_lines(delivery::RulesPtr rules) const;
 
  private:
   event::Loop& home_;
-  evidence::DbRecorder* recorder_;
+  history::DbRecorder* recorder_;
 };
 
-Json to_json(const evidence::Readiness& readiness, unsigned days, bool audit);
-Json to_json(const evidence::Replay& replay);
+Json to_json(const history::Readiness& readiness, unsigned days, bool audit);
+Json to_json(const history::Replay& replay);
 // "7d" or "36h" ago, "2026-01-31", or a time with zone.
 std::optional<SystemTime> parse_since(const std::string& text, SystemTime now);
 

@@ -193,10 +193,10 @@ Expected<void> Relay::open_evidence() {
     evidence_off_ = "[evidence] enabled = false";
     return {};
   }
-  evidence::Store store(config_.data_dir + "/evidence.db", &health_);
+  history::Store store(config_.data_dir + "/evidence.db", &health_);
   if (auto opened = store.file().open(); !opened && opened.error().code == Errc::newer) return opened;
-  evidence_ = std::make_unique<evidence::DbRecorder>(std::move(store), config_.evidence.keep_days,
-                                                     [this] { return date_to_forget_by(main_.believed()); });
+  evidence_ = std::make_unique<history::DbRecorder>(std::move(store), config_.evidence.keep_days,
+                                                    [this] { return date_to_forget_by(main_.believed()); });
   return {};
 }
 

@@ -28,7 +28,7 @@
 #include "event/blocking_pool.hpp"
 #include "event/event_loop.hpp"
 #include "event/one_at_a_time.hpp"
-#include "evidence/db_recorder.hpp"
+#include "history/db_recorder.hpp"
 #include "partner/rule_calendar.hpp"
 #include "partner/rule_keeper.hpp"
 #include "queue/held_watch.hpp"
@@ -105,8 +105,8 @@ class Relay {
   std::unique_ptr<spool::JournalSpool> spool_;
   std::unique_ptr<sts::StsService> sts_;
   std::unique_ptr<tlsrpt::DbRecorder> recorder_;
-  std::unique_ptr<evidence::DbRecorder> evidence_;  // null: nothing is recorded
-  std::string evidence_off_;                        // then why
+  std::unique_ptr<history::DbRecorder> evidence_;  // null: nothing is recorded
+  std::string evidence_off_;                       // then why
 
   const DescriptorBudget descriptors_;
   delivery::HostRegistry hosts_;

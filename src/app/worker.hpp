@@ -22,7 +22,7 @@ namespace sealpost::app {
 struct Shared {
   Shared(dns::CachingResolver& resolver_, sts::StsService& sts_, spool::Spool& spool_,
          tlsrpt::Recorder& recorder_, delivery::HostRegistry& hosts_, delivery::NxGuard& nx_guard_,
-         delivery::Totals& totals_, evidence::Recorder* evidence_, SharedClock* clock_)
+         delivery::Totals& totals_, history::Recorder* evidence_, SharedClock* clock_)
       : resolver(resolver_),
         sts(sts_),
         spool(spool_),
@@ -39,7 +39,7 @@ struct Shared {
   delivery::HostRegistry& hosts;
   delivery::NxGuard& nx_guard;
   delivery::Totals& totals;
-  evidence::Recorder* evidence;  // null: nothing is recorded
+  history::Recorder* evidence;  // null: nothing is recorded
   SharedClock* clock;
   delivery::NoticeBudget* notices = nullptr;
 };

@@ -25,8 +25,8 @@ class LogLimit {
  private:
   std::string_view what_;
   std::uint32_t burst_;
-  Duration step_;         // between two tokens
-  SteadyTime full_at_{};  // when the bucket is full again
+  Duration step_;                // between two tokens
+  SteadyTime full_at_{};         // when the bucket is full again
   std::uint64_t kept_back_ = 0;  // since the last note
 };
 

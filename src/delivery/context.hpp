@@ -16,7 +16,7 @@
 #include "delivery/notice_budget.hpp"
 #include "dns/resolver.hpp"
 #include "event/stream.hpp"
-#include "evidence/session.hpp"
+#include "history/session.hpp"
 #include "queue/dispatcher.hpp"
 #include "route/mx_lookup.hpp"
 #include "route/nx_guard.hpp"
@@ -81,9 +81,9 @@ struct Context {
   NxGuard& nx_guard;              // shared by all workers
   Totals& totals;                 // shared by all workers
   RandomSource random;
-  evidence::Recorder* evidence = nullptr;  // null: sessions are not recorded
-  NoticeBudget* notices = nullptr;         // shared by all workers; null: every failure is told at once
-  SharedClock* clock = nullptr;            // told what certificates say of the time; null: nobody is
+  history::Recorder* history = nullptr;  // null: sessions are not recorded
+  NoticeBudget* notices = nullptr;       // shared by all workers; null: every failure is told at once
+  SharedClock* clock = nullptr;          // told what certificates say of the time; null: nobody is
 };
 
 }  // namespace sealpost::delivery

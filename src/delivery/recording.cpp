@@ -2,7 +2,7 @@
 #include "delivery/recording.hpp"
 
 #include "base/text.hpp"
-#include "evidence/facts_codec.hpp"
+#include "history/facts_codec.hpp"
 
 namespace sealpost::delivery {
 namespace {
@@ -13,12 +13,12 @@ constexpr std::size_t longest_code = 120;
 std::string stable_code(const DemandFailure& failure) {
   const bool reply = !failure.reason_code.empty() && failure.reason_code.front() >= '0' &&
                      failure.reason_code.front() <= '9';
-  return reply ? evidence::stable_reply(failure.reason_code)
+  return reply ? history::stable_reply(failure.reason_code)
                : text::printable(failure.reason_code, longest_code);
 }
 
-evidence::Ending ending_of(const JudgedSession& judged) {
-  evidence::Ending ending;
+history::Ending ending_of(const JudgedSession& judged) {
+  history::Ending ending;
   if (judged.plan.partner) {
     ending.partner = judged.plan.partner->name;
     ending.partner_hash = judged.plan.partner->hash;
@@ -43,9 +43,9 @@ evidence::Ending ending_of(const JudgedSession& judged) {
 
 }  // namespace
 
-evidence::Session to_evidence(const JudgedSession& judged, Contact contact, SystemTime now) {
+history::Session to_history(const JudgedSession& judged, Contact contact, SystemTime now) {
   const Plan& plan = judged.plan;
-  evidence::Session session;
+  history::Session session;
   session.when = now;
   session.recipient_domain = plan.recipient_domain;
   session.policy_domain = plan.policy_domain;
@@ -61,8 +61,8 @@ evidence::Session to_evidence(const JudgedSession& judged, Contact contact, Syst
 }
 
 void record_session(Context& context, const JudgedSession& judged, Contact contact) {
-  if (context.evidence == nullptr || judged.plan.report) return;
-  context.evidence->record(to_evidence(judged, contact, context.loop.date()));
+  if (context.history == nullptr || judged.plan.report) return;
+  context.history->record(to_history(judged, contact, context.loop.date()));
 }
 
 }  // namespace sealpost::delivery

@@ -22,7 +22,7 @@ struct JudgedSession {
 };
 enum class Contact : std::uint8_t { handshake, reused };
 
-evidence::Session to_evidence(const JudgedSession& judged, Contact contact, SystemTime now);
+history::Session to_history(const JudgedSession& judged, Contact contact, SystemTime now);
 // Nothing when the context records nothing, or for mail that carries TLS reports.
 void record_session(Context& context, const JudgedSession& judged, Contact contact);
 

@@ -26,7 +26,7 @@ namespace sealpost::queue {
 // Messages whose requirement can differ never share a lane, so that one decision serves all of a lane's jobs.
 struct LaneKey {
   LaneKey() = default;
-  std::string recipient_domain;                          // lower-case A-labels
+  std::string recipient_domain;                       // lower-case A-labels
   std::string next_hop;                               // the domain itself, or the configured relay as written
   MessageClass message_class = MessageClass::normal;  // dsn counts as normal here; report stands apart (R21)
   bool requiretls = false;

@@ -19,8 +19,8 @@ namespace sealpost::tlsrpt {
 // unset).
 struct SessionRecord {
   SessionRecord() = default;
-  std::string attempt_id;  // unique per attempt: replay-safe (D-25)
-  SystemTime when{};       // end of handshake
+  std::string attempt_id;     // unique per attempt: replay-safe (D-25)
+  SystemTime when{};          // end of handshake
   std::string policy_domain;  // whose published policies counted: with a smart host, the smart host's
   StsState sts;
   DaneState dane;

@@ -3,8 +3,8 @@
 
 #include <doctest.h>
 
-#include "evidence/facts_codec.hpp"
-#include "evidence/replay.hpp"
+#include "history/facts_codec.hpp"
+#include "history/replay.hpp"
 
 using namespace sealpost;
 using namespace sealpost::delivery;
@@ -111,7 +111,7 @@ TEST_CASE("a session that is recorded, kept and replayed under the same rules en
           const Decision decision = decide_for(plan, host, dane, now);
           const Judgement judgement = judge(decision.requirement, facts, now);
           const SessionFacts* shown = decision.skip ? nullptr : &facts;
-          const evidence::Session session = to_evidence(
+          const history::Session session = to_history(
               JudgedSession(plan, host, dane, decision, shown, judgement), Contact::handshake, now);
           const bool refused = decision.skip || judgement.verdict == Verdict::refuse;
           CHECK((session.ending.verdict == Verdict::refuse) == refused);
@@ -119,20 +119,20 @@ TEST_CASE("a session that is recorded, kept and replayed under the same rules en
 
           const auto& kept_certificate =
               session.facts.session ? session.facts.session->tls.certificate : nullptr;
-          auto kept = evidence::decode_facts(evidence::encode(session.facts), kept_certificate);
+          auto kept = history::decode_facts(history::encode(session.facts), kept_certificate);
           REQUIRE(kept);
-          evidence::Recorded recorded;
+          history::Recorded recorded;
           recorded.recipient_domain = session.recipient_domain;
           recorded.policy_domain = session.policy_domain;
           recorded.mx_host = session.mx_host;
-          recorded.facts = std::make_shared<const evidence::Facts>(std::move(*kept));
+          recorded.facts = std::make_shared<const history::Facts>(std::move(*kept));
           recorded.first = recorded.last = now;
-          evidence::Terms terms;
+          history::Terms terms;
           terms.now = now;
           const std::vector<PartnerRule> in_force =
               rule ? std::vector<PartnerRule>{*rule} : std::vector<PartnerRule>{};
-          const evidence::Assessment again = evidence::assess(recorded, in_force, terms);
-          CHECK(again.result == (refused ? evidence::Result::fail : evidence::Result::pass));
+          const history::Assessment again = history::assess(recorded, in_force, terms);
+          CHECK(again.result == (refused ? history::Result::fail : history::Result::pass));
           ++compared;
         }
       }

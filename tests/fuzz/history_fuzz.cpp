@@ -6,13 +6,13 @@
 #include <cstdlib>
 #include <string>
 
-#include "evidence/facts_codec.hpp"
-#include "evidence/replay.hpp"
+#include "history/facts_codec.hpp"
+#include "history/replay.hpp"
 
 namespace {
 
 using namespace sealpost;
-using namespace sealpost::evidence;
+using namespace sealpost::history;
 
 void check_certificate(std::string_view text) {
   const auto certificate = decode_certificate(text);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "evidence/replay.hpp"
+#include "history/replay.hpp"
 
 #include <algorithm>
 
 #include "sealpost/verdict.hpp"
 
-namespace sealpost::evidence {
+namespace sealpost::history {
 namespace {
 
 DecisionFacts facts_for(const Recorded& recorded, const Terms& terms) {
@@ -214,4 +214,4 @@ std::vector<Readiness> readiness(const std::vector<Recorded>& sessions, const st
   return all;
 }
 
-}  // namespace sealpost::evidence
+}  // namespace sealpost::history

@@ -13,7 +13,7 @@
 #include "sealpost/requirement.hpp"
 #include "sealpost/verdict.hpp"
 
-namespace sealpost::evidence {
+namespace sealpost::history {
 
 // What was known and seen. Equal facts are stored once, so nothing belongs here that differs from one session
 // to the next without a meaning for a decision: no times, no addresses, no ticket state, no free text of a peer.
@@ -76,4 +76,4 @@ struct Recorded {
   std::uint64_t sessions() const noexcept { return handshakes + reuses; }
 };
 
-}  // namespace sealpost::evidence
+}  // namespace sealpost::history

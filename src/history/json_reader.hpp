@@ -14,7 +14,7 @@
 
 #include "sealpost/clock.hpp"
 
-namespace sealpost::evidence {
+namespace sealpost::history {
 
 class JsonReader {
  public:
@@ -89,4 +89,4 @@ class JsonReader {
   bool* good_;
 };
 
-}  // namespace sealpost::evidence
+}  // namespace sealpost::history

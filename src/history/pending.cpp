@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "evidence/pending.hpp"
+#include "history/pending.hpp"
 
 #include <algorithm>
 
 #include "base/digest.hpp"
-#include "evidence/facts_codec.hpp"
+#include "history/facts_codec.hpp"
 
-namespace sealpost::evidence {
+namespace sealpost::history {
 namespace {
 
 // As the store tells kinds apart.
@@ -55,4 +55,4 @@ void Pending::clear() {
   sessions_ = 0;
 }
 
-}  // namespace sealpost::evidence
+}  // namespace sealpost::history

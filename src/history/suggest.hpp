@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "evidence/replay.hpp"
+#include "history/replay.hpp"
 
-namespace sealpost::evidence {
+namespace sealpost::history {
 
 struct SuggestTerms {
   SuggestTerms() = default;
@@ -39,4 +39,4 @@ Suggestions suggest(const std::vector<Recorded>& sessions, const std::vector<Par
 // As a partner file has it, with what it rests on as a comment.
 std::string to_toml(const Suggestion& suggestion);
 
-}  // namespace sealpost::evidence
+}  // namespace sealpost::history

@@ -12,12 +12,12 @@
 #include <vector>
 
 #include "event/wait.hpp"
-#include "evidence/pending.hpp"
-#include "evidence/session.hpp"
-#include "evidence/store.hpp"
+#include "history/pending.hpp"
+#include "history/session.hpp"
+#include "history/store.hpp"
 #include "sqlite/writer_thread.hpp"
 
-namespace sealpost::evidence {
+namespace sealpost::history {
 
 class DbRecorder final : public Recorder {
  public:
@@ -64,4 +64,4 @@ class DbRecorder final : public Recorder {
   sqlite::WriterThread<Session, Store> thread_;  // last: uses the rest
 };
 
-}  // namespace sealpost::evidence
+}  // namespace sealpost::history

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "evidence/facts_codec.hpp"
+#include "history/facts_codec.hpp"
 
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
-#include "evidence/json_reader.hpp"
+#include "history/json_reader.hpp"
 
-namespace sealpost::evidence {
+namespace sealpost::history {
 namespace {
 
 using Json = nlohmann::json;
@@ -235,4 +235,4 @@ std::optional<CertificateFacts> decode_certificate(std::string_view text) {
   return certificate;
 }
 
-}  // namespace sealpost::evidence
+}  // namespace sealpost::history

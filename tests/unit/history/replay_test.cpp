@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "evidence/replay.hpp"
+#include "history/replay.hpp"
 
 #include <doctest.h>
 
 #include "samples.hpp"
 
 using namespace sealpost;
-using namespace sealpost::evidence;
+using namespace sealpost::history;
 using namespace std::chrono_literals;
 using test::clear_session;
 using test::good_session;

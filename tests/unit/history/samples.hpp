@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-#include "evidence/session.hpp"
+#include "history/session.hpp"
 
 namespace sealpost::test {
 
@@ -26,9 +26,9 @@ inline CertificateFacts good_certificate(const std::string& host) {
   return certificate;
 }
 
-inline evidence::Session good_session(const std::string& domain = "b.example",
-                                      const std::string& host = "mx.b.example") {
-  evidence::Session session;
+inline history::Session good_session(const std::string& domain = "b.example",
+                                     const std::string& host = "mx.b.example") {
+  history::Session session;
   session.when = noon;
   session.recipient_domain = domain;
   session.policy_domain = domain;
@@ -46,8 +46,8 @@ inline evidence::Session good_session(const std::string& domain = "b.example",
   return session;
 }
 
-inline evidence::Session clear_session(const std::string& domain, const std::string& host) {
-  evidence::Session session = good_session(domain, host);
+inline history::Session clear_session(const std::string& domain, const std::string& host) {
+  history::Session session = good_session(domain, host);
   session.facts.session->starttls = StartTls::not_offered;
   session.facts.session->tls = HandshakeFacts();
   session.ending.verdict = Verdict::deliver_and_report;
@@ -55,17 +55,17 @@ inline evidence::Session clear_session(const std::string& domain, const std::str
   return session;
 }
 
-inline void change_certificate(evidence::Session& session, CertificateFacts certificate) {
+inline void change_certificate(history::Session& session, CertificateFacts certificate) {
   session.facts.session->tls.certificate = std::make_shared<const CertificateFacts>(std::move(certificate));
 }
 
 // As it comes back from the store.
-inline evidence::Recorded recorded(const evidence::Session& session, std::uint64_t handshakes = 1) {
-  evidence::Recorded kept;
+inline history::Recorded recorded(const history::Session& session, std::uint64_t handshakes = 1) {
+  history::Recorded kept;
   kept.recipient_domain = session.recipient_domain;
   kept.policy_domain = session.policy_domain;
   kept.mx_host = session.mx_host;
-  kept.facts = std::make_shared<const evidence::Facts>(session.facts);
+  kept.facts = std::make_shared<const history::Facts>(session.facts);
   kept.ending = session.ending;
   kept.handshakes = handshakes;
   kept.first = kept.last = session.when;

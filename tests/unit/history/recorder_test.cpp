@@ -7,11 +7,11 @@
 #include "../sts/scratch_directory.hpp"
 #include "event/event_loop.hpp"
 #include "event/run.hpp"
-#include "evidence/db_recorder.hpp"
+#include "history/db_recorder.hpp"
 #include "samples.hpp"
 
 using namespace sealpost;
-using namespace sealpost::evidence;
+using namespace sealpost::history;
 using namespace std::chrono_literals;
 using test::good_session;
 using test::noon;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "evidence/facts_codec.hpp"
+#include "history/facts_codec.hpp"
 
 #include <doctest.h>
 
@@ -9,7 +9,7 @@
 #include "sealpost/tlsa.hpp"
 
 using namespace sealpost;
-using namespace sealpost::evidence;
+using namespace sealpost::history;
 using Json = nlohmann::json;
 
 namespace {

@@ -7,8 +7,8 @@
 
 #include "sqlite/database.hpp"
 
-namespace sealpost::evidence {
+namespace sealpost::history {
 
 sqlite::Settings schema_settings(const std::string& path);
 
-}  // namespace sealpost::evidence
+}  // namespace sealpost::history

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "evidence/suggest.hpp"
+#include "history/suggest.hpp"
 
 #include <algorithm>
 #include <map>
 #include <set>
 
-namespace sealpost::evidence {
+namespace sealpost::history {
 namespace {
 
 constexpr std::size_t most_exact_hosts = 10;
@@ -133,4 +133,4 @@ std::string to_toml(const Suggestion& suggestion) {
   return text + "mode = \"audit\"\n";
 }
 
-}  // namespace sealpost::evidence
+}  // namespace sealpost::history

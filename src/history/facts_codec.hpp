@@ -10,9 +10,9 @@
 #include <string>
 #include <string_view>
 
-#include "evidence/session.hpp"
+#include "history/session.hpp"
 
-namespace sealpost::evidence {
+namespace sealpost::history {
 
 // Everything but the certificate, which many sessions share.
 std::string encode(const Facts& facts);
@@ -27,4 +27,4 @@ std::string stable_reply(std::string_view reply);
 
 constexpr std::size_t most_text = 64 << 10;  // octets of one encoded text; more is not kept
 
-}  // namespace sealpost::evidence
+}  // namespace sealpost::history

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "evidence/schema.hpp"
+#include "history/schema.hpp"
 
 #include "sqlite/schema.hpp"
 
-namespace sealpost::evidence {
+namespace sealpost::history {
 namespace {
 
 constexpr int schema_version = 1;
@@ -89,4 +89,4 @@ sqlite::Settings schema_settings(const std::string& path) {
   return settings;
 }
 
-}  // namespace sealpost::evidence
+}  // namespace sealpost::history

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "evidence/store.hpp"
+#include "history/store.hpp"
 
 #include <array>
 #include <utility>
 
 #include "base/digest.hpp"
-#include "evidence/facts_codec.hpp"
-#include "evidence/schema.hpp"
+#include "history/facts_codec.hpp"
+#include "history/schema.hpp"
 
-namespace sealpost::evidence {
+namespace sealpost::history {
 namespace {
 
 constexpr std::size_t most_ids = 100'000;
@@ -319,4 +319,4 @@ Expected<Found> Store::find(const Query& query) {
   return std::move(reading.found);
 }
 
-}  // namespace sealpost::evidence
+}  // namespace sealpost::history

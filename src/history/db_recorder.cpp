@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "evidence/db_recorder.hpp"
+#include "history/db_recorder.hpp"
 
 #include "base/log.hpp"
 #include "base/planted.hpp"
 
-namespace sealpost::evidence {
+namespace sealpost::history {
 namespace {
 
 constexpr std::size_t most_waiting = 50'000;
@@ -77,4 +77,4 @@ void DbRecorder::forget_old() {
     log::error("evidence_not_forgotten", {{"why", done.error().detail}});
 }
 
-}  // namespace sealpost::evidence
+}  // namespace sealpost::history

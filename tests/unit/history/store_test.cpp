@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "evidence/store.hpp"
+#include "history/store.hpp"
 
 #include <doctest.h>
 
@@ -10,7 +10,7 @@
 #include "samples.hpp"
 
 using namespace sealpost;
-using namespace sealpost::evidence;
+using namespace sealpost::history;
 using namespace std::chrono_literals;
 using test::clear_session;
 using test::good_session;

@@ -10,10 +10,10 @@
 #include <string>
 #include <vector>
 
-#include "evidence/session.hpp"
+#include "history/session.hpp"
 #include "sealpost/partner.hpp"
 
-namespace sealpost::evidence {
+namespace sealpost::history {
 
 // The part of the configuration that decides besides the rules.
 struct Terms {
@@ -84,4 +84,4 @@ struct Readiness {
 std::vector<Readiness> readiness(const std::vector<Recorded>& sessions, const std::vector<PartnerRule>& rules,
                                  const Terms& terms);
 
-}  // namespace sealpost::evidence
+}  // namespace sealpost::history

@@ -8,9 +8,9 @@
 #include <unordered_map>
 #include <vector>
 
-#include "evidence/session.hpp"
+#include "history/session.hpp"
 
-namespace sealpost::evidence {
+namespace sealpost::history {
 
 class Pending {
  public:
@@ -28,4 +28,4 @@ class Pending {
   std::size_t sessions_ = 0;
 };
 
-}  // namespace sealpost::evidence
+}  // namespace sealpost::history

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "evidence/suggest.hpp"
+#include "history/suggest.hpp"
 
 #include <doctest.h>
 
@@ -7,7 +7,7 @@
 #include "sealpost/tlsa.hpp"
 
 using namespace sealpost;
-using namespace sealpost::evidence;
+using namespace sealpost::history;
 using namespace std::chrono_literals;
 using test::clear_session;
 using test::good_session;

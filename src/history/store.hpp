@@ -13,10 +13,10 @@
 #include <vector>
 
 #include "base/health.hpp"
-#include "evidence/session.hpp"
+#include "history/session.hpp"
 #include "sqlite/database.hpp"
 
-namespace sealpost::evidence {
+namespace sealpost::history {
 
 // Distinct kinds of session kept per domain and day. A host that shows a new certificate each time fills this
 // and no more; further sessions are counted as left out.
@@ -76,4 +76,4 @@ class Store {
   Ids names_, certificates_, facts_, endings_;  // bounded memory of ids
 };
 
-}  // namespace sealpost::evidence
+}  // namespace sealpost::history
