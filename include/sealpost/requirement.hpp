@@ -4,6 +4,13 @@
 // A Requirement is a list of Demands, one per source that asks for something. All demands count together: a
 // source can add a demand, none can take another's away. That is how operator policy stays a floor. Pure.
 //
+// This is the front of libsealpost; in order:
+//
+//   1. mta_sts.hpp, tlsa.hpp, partner.hpp   what is published and what the operator wants, from text to values
+//   2. here                                 all of it, as facts, becomes a requirement for one host
+//   3. handshake_facts.hpp                  what the session showed
+//   4. verdict.hpp                          judge(): does it satisfy the requirement?
+//
 // Sources and their order: RFC 8461 (MTA-STS), RFC 7672 (DANE), RFC 8689 (REQUIRETLS), the operator's partner
 // rules. `policy explain`, `policy probe`, `policy replay` and delivery all call this function.
 #pragma once

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The running relay: builds every part in order, wires them, starts the threads, and takes all of it down again. The
-// one place that knows everyone.
+// one place that knows everyone. This is the front of the room; in order:
+//
+//   1. main.cpp          reads the configuration, settles in (rights.hpp), starts the key process
+//   2. relay.cpp         builds: in_force.hpp (what a reload replaces), stores, resolver, workers (worker.hpp), control
+//   3. relay_life.cpp    threads begin, it listens, signals come (signals.hpp), it ends (exit_guard.hpp)
+//   4. relay_reload.cpp  everything of in_force.hpp anew, or nothing
+//   5. reporting.hpp, postmaster.hpp, clock_keeper.hpp   what runs beside mail
 #pragma once
 
 #include <memory>

@@ -2,7 +2,15 @@
 //
 // The configuration: TOML, read whole, checked whole, every error reported with file, line, key and what
 // would be right. Nothing starts or changes on an error. docs/configuration.md lists every key; a check
-// compares the two.
+// compares the two. This is the front of the room; in order:
+//
+//   1. whole_file.hpp    the text, read whole or not at all
+//   2. toml_reader.hpp   typed values, and a finding for each that is wrong or that nobody knows
+//   3. sections.hpp      section by section, with the values they have in common (checks.hpp)
+//   4. resolving.hpp, own_addresses.hpp   what follows from what was read
+//   5. changes.hpp       which changed keys wait for a restart
+//
+// The partner rules that it names are read by partner/load_config.hpp, which is what programs call.
 #pragma once
 
 #include <cstdint>

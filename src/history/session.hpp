@@ -2,7 +2,14 @@
 //
 // A recorded session: everything decide() and judge() were given about one host for one recipient domain, and
 // what came of it. Kept so that a rule can be tried on what has happened (replay.hpp). Partner rules are not
-// part of the facts: they are what a replay exchanges.
+// part of the facts: they are what a replay exchanges. This is the front of the room; in order:
+//
+//   1. pending.hpp       sessions of one kind are folded in memory
+//   2. db_recorder.hpp   the thread that writes them
+//   3. store.hpp         evidence.db: equal facts once (facts_codec.hpp), counted per domain, host and day
+//   4. replay.hpp        rules tried on them; suggest.hpp: rules that what was seen would bear
+//
+// It counts kinds of session and drops what is too much: it says what a rule would meet, and proves no single delivery.
 #pragma once
 
 #include <memory>

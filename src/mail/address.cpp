@@ -200,16 +200,6 @@ Expected<Path> parse_path(PathReader& reader) {
   return whole_path(reader, std::move(*mailbox));
 }
 
-template <class Fits>
-bool every_label(std::string_view name, Fits fits) noexcept {
-  while (true) {
-    const std::size_t dot = name.find('.');
-    if (!fits(name.substr(0, dot))) return false;
-    if (dot == name.npos) return true;
-    name.remove_prefix(dot + 1);
-  }
-}
-
 // Where the domain's '@' is: the last one outside quotes is the last one, since no domain has any.
 std::size_t at_sign(std::string_view address) noexcept {
   const std::size_t quote = address.rfind('"');

@@ -2,7 +2,13 @@
 //
 // From a next hop to the hosts to try, in order (RFC 5321 §5, RFC 7505): MX records, preference, equal ones
 // shuffled, null MX, implicit MX, ourselves and everything worse dropped; and from a host to the endpoints
-// that may be contacted. Security is carried along, not judged: DANE is dane_lookup.hpp.
+// that may be contacted. Security is carried along, not judged. This is the front of the room; in order:
+//
+//   1. NextHop::parse()    what a lane is called becomes a domain or a host
+//   2. find_mx()           its MX hosts in the order to try; nx_guard.hpp: is "no such domain" to be believed now?
+//   3. leads_to_us()       is one of them this relay?
+//   4. resolve_host()      the addresses of one host that may be contacted
+//   5. dane_lookup.hpp     its TLSA records, and whether DNSSEC vouches for the way there (RFC 7672 §2.2)
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // MTA-STS at run time (RFC 8461 §3.3, §5.1, §10.2): record lookup, fetch, durable cache, refresh. Lives on the
-// resolver loop; calls come from any worker's loop and return there.
+// resolver loop; calls come from any worker's loop and return there. This is the front of the room; in order:
+//
+//   1. states.hpp      what was last said of a domain, read by workers without leaving their thread
+//   2. domain.hpp      one domain: cached policy, record as last seen, how fetching goes, and what follows (no I/O)
+//   3. cached_service  one run per domain: the TXT record, then the policy when it is due (runs.cpp)
+//   4. fetch.hpp       the policy over HTTPS, behind policy_fetcher.hpp
+//   5. cache.hpp       kept before it is used: sts.db (database.hpp), and beside it a second copy (copy.hpp)
+//
+// What a record and a policy mean is libsealpost's (sealpost/mta_sts.hpp); what they ask of a session is decide().
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Tells alerts: a log line each, and one mail to the postmaster for all that is new. Lives on the housekeeping loop; the
-// book of alerts lives with the database.
+// book of alerts lives with the database. This is the front of the room; in order:
+//
+//   1. alert_signs.cpp     what one session says about a cause; alert_reports.cpp: what reports of others say
+//   2. alerts.hpp          the book: a cause is one alert while it lasts, and its end is said too
+//   3. here                told, and mailed at most once a day
 #pragma once
 
 #include <functional>

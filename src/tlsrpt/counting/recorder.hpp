@@ -2,7 +2,13 @@
 //
 // Counting TLS sessions for RFC 8460: one call per connection attempt that reached policy evaluation (§4.2),
 // folded in memory and flushed to tlsrpt.db by the housekeeping thread. Never blocks, never fails towards
-// delivery (D-25).
+// delivery (D-25). This is the front of the room; in order:
+//
+//   1. counted.hpp       a session becomes one entry per policy
+//   2. pending.hpp       entries of one kind are folded until they are written; refusals.hpp: those our own demands ended
+//   3. db_recorder.hpp   the thread that writes them
+//   4. store.hpp         tlsrpt.db: schema.hpp its tables, salvage.cpp what a damaged one still gives, retention.hpp its end
+//   5. overview.hpp      what the numbers say, plain_words.hpp in words
 #pragma once
 
 #include <optional>

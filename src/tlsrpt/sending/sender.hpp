@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Sends the reports of finished days (RFC 8460 §5): hands each to our own queue or POSTs it, retries for a day, and
-// keeps a row of everything (jobs.hpp). planner.hpp finds out who wants them. Lives on the housekeeping loop.
+// keeps a row of everything (jobs.hpp). Lives on the housekeeping loop. This is the front of the room; in order:
+//
+//   1. planner.hpp       a day is over: whose domains had sessions, and who among them wants a report (discovery.hpp)
+//   2. jobs.hpp          one row for each target, marked before its report leaves
+//   3. report.hpp        the report as JSON, from the counts
+//   4. report_mail.hpp   as a mail, signed and handed to our own queue; or POSTed
+//   5. schedule.hpp      when it is tried again, and given up
 #pragma once
 
 #include <set>
