@@ -10,7 +10,8 @@ int main() {
   facts.policy_domain = "example.net";
   facts.mx_host = "mx1.example.net";
   facts.now = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
-  const auto policy = sealpost::parse_sts_policy("version: STSv1\nmode: enforce\nmx: *.example.net\nmax_age: 86400\n");
+  const auto policy =
+      sealpost::parse_sts_policy("version: STSv1\nmode: enforce\nmx: *.example.net\nmax_age: 86400\n");
   if (!policy) return 2;
   facts.sts.kind = sealpost::StsState::Kind::policy;
   facts.sts.policy = *policy;

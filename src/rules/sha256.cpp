@@ -54,7 +54,8 @@ void take_block(State& state, std::string_view block) noexcept {
 }  // namespace
 
 std::string sha256_hex(std::string_view octets) {
-  State state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+  State state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
   const std::uint64_t bits = std::uint64_t{octets.size()} * 8;
   for (; octets.size() >= block_size; octets.remove_prefix(block_size))
     take_block(state, octets.substr(0, block_size));

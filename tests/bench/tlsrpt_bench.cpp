@@ -160,7 +160,7 @@ void count(const Options& options) {
     SessionRecord record;
     record.attempt_id = "relay-" + MessageId::make(now).to_string();
     record.when = now;
-    record.policy_domain = plan.recipient_domain;
+    record.policy_domain = plan.policy_domain;
     record.sts = plan.sts;
     record.dane = plan.dane;
     record.facts = plan.facts;

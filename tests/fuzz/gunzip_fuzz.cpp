@@ -9,7 +9,6 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace sealpost;
-  using namespace sealpost::tlsrpt;
   const std::string input(reinterpret_cast<const char*>(data), size);
   for (const std::size_t most : {std::size_t(0), std::size_t(100), std::size_t(1) << 20}) {
     const auto text = gunzip(input, most);
