@@ -23,7 +23,7 @@ struct CacheSettings {
   std::size_t most_octets = std::size_t{128} << 20;
   std::size_t most_in_flight = 20'000;  // questions; more fail at once
   Duration failure_kept = std::chrono::seconds(5);
-  Duration fresh = std::chrono::seconds(5);  // what query_fresh() still takes from memory
+  Duration fresh = std::chrono::seconds(5);       // what query_fresh() still takes from memory
   Duration first_test = std::chrono::seconds(5);  // the most that questions wait for the watch's first run
 };
 
