@@ -311,20 +311,19 @@ TEST_CASE("T-26: a handshake that drips is ended by the limit of the whole") {
   Ends ends = loopback(f.loop);
   auto drip = [](std::unique_ptr<event::Stream> stream) -> event::Task<void> {
     const std::string record("\x16\x03\x03\x10\x00", 5);
-    for (std::size_t i = 0; i < 200; ++i) {
+    for (std::size_t i = 0; i < 6000; ++i) {  // a minute
       stream->try_write(std::string(1, i < record.size() ? record[i] : '\x02'));
       co_await event::sleep_for(stream->loop(), std::chrono::milliseconds(10));
     }
   };
   event::TaskScope scope(f.loop);
   scope.spawn(drip(std::move(ends.server)));
-  const SteadyTime start = f.loop.now();
   const auto ours = event::run_until_done(
       f.loop,
       f.client->handshake(std::move(ends.client), tls::ClientOptions(), std::chrono::milliseconds(100)));
   REQUIRE_FALSE(ours);
   CHECK(ours.error().code == Errc::timed_out);
-  CHECK(f.loop.now() - start < std::chrono::seconds(1));
+  CHECK(scope.size() == 1);  // while octets still came
 }
 
 TEST_CASE("DANE-01: both verifications stand side by side, and neither stops the handshake") {
