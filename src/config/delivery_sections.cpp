@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
+#include "base/text.hpp"
 #include "config/checks.hpp"
 #include "config/sections.hpp"
 #include "mail/address.hpp"
@@ -107,11 +108,14 @@ void read_route(TableReader& reader, Config& config) {
   reader.required("relay");
   if (const auto text = reader.string("domain")) {
     const bool pattern = text->starts_with("*.");
-    const auto name = to_a_labels(pattern ? std::string_view(*text).substr(2) : std::string_view(*text));
+    const std::string_view domain = pattern ? std::string_view(*text).substr(2) : std::string_view(*text);
+    const auto name = to_a_labels(domain);
     if (*text == "*")
       route.domain = *text;
     else if (name)
       route.domain = (pattern ? "*." : "") + *name;
+    else if (is_lenient_domain_name(domain))  // as in partner rules: mail is taken for such domains (ADR 32)
+      route.domain = text::lower(*text);
     else
       reader.error("domain", "'" + *text +
                                  "' is not a domain; write it as \"example.net\", \"*.example.net\" for what "

@@ -12,7 +12,6 @@ namespace sealpost::intake {
 namespace {
 
 constexpr auto header_time = std::chrono::seconds(5);
-constexpr std::size_t most_meetings = 1000;  // of one worker and listener
 
 }  // namespace
 
@@ -64,19 +63,16 @@ void Acceptor::serve(std::unique_ptr<event::Stream> stream) {
   const bool proxy = std::any_of(settings_->proxies.begin(), settings_->proxies.end(),
                                  [&](const Network& network) { return network.contains(from); });
   if (!proxy) return admit(std::move(stream), true);
-  if (meeting_ >= most_meetings) return turn_away(*stream, false, smtp::replies::too_many_connections);
-  scope_.spawn(meet(std::move(stream)));
+  // It takes a place while it waits, as everything with a descriptor does (T-27).
+  auto slot = worker_.services.connections.enter(from, true, worker_.loop.now());
+  if (!slot) return turn_away(*stream, false, smtp::replies::too_many_connections);
+  scope_.spawn(meet(std::move(stream), std::move(slot)));
 }
 
-event::Task<void> Acceptor::meet(std::unique_ptr<event::Stream> stream) {
-  struct Meeting {
-    explicit Meeting(std::size_t& count) : count_(count) { ++count_; }
-    ~Meeting() { --count_; }
-    std::size_t& count_;
-  };
-  const Meeting meeting(meeting_);
+event::Task<void> Acceptor::meet(std::unique_ptr<event::Stream> stream, ConnectionLimits::Slot slot) {
   const std::string proxy = stream->peer().to_string();
   auto introduced = co_await introduce(std::move(stream), header_time);
+  slot = {};
   if (introduced) {
     admit(std::move(introduced->stream), introduced->named);
     co_return;

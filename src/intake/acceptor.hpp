@@ -47,7 +47,7 @@ class Acceptor {
  private:
   struct Connection;
   void admit(std::unique_ptr<event::Stream> stream, bool named);
-  event::Task<void> meet(std::unique_ptr<event::Stream> stream);
+  event::Task<void> meet(std::unique_ptr<event::Stream> stream, ConnectionLimits::Slot slot);
   void make_room();
   void note_stress();
   event::Task<void> converse(std::unique_ptr<Connection> connection);
@@ -57,7 +57,6 @@ class Acceptor {
   Worker worker_;
   SettingsPtr settings_;
   std::vector<Connection*> open_;
-  std::size_t meeting_ = 0;  // connections whose header has not come
   bool draining_ = false;
   bool stressed_ = false;   // as it was when the last client came
   event::TaskScope scope_;  // the sessions

@@ -123,13 +123,14 @@ bool SpooledMessage::head_is_whole() const noexcept {
 
 // Once, while the head is in memory: false when the message has passed too many relays (T-38, RFC 5321 §6.3).
 // "TLS-Required: No" lets a message go where what the recipient publishes would refuse it, so it counts only where the
-// operator says so (T-61), from clients that may relay, and never beside the MAIL parameter REQUIRETLS (RFC 8689 §4.1).
+// operator says so (T-61), from clients that may relay, and never beside the MAIL parameter REQUIRETLS (RFC 8689 §4.1). Nor in a header whose line
+// ends were mended: a relay before us that sees a line only behind CRLF has not seen that field.
 bool SpooledMessage::look_at_head() {
   if (std::exchange(head_seen_, true)) return true;
   const HeadFacts head = scan_head(std::string_view(message_.body).substr(own_octets_));
   MessageFlags& flags = message_.envelope.flags;
-  flags.tls_required_no =
-      head.tls_required_no && trusted_ && settings_->honour_tls_required && !flags.requiretls;
+  flags.tls_required_no = head.tls_required_no && trusted_ && settings_->honour_tls_required &&
+                          !flags.requiretls && !header_mended_;
   return head.received < settings_->most_hops;
 }
 

@@ -24,6 +24,7 @@ class SpooledMessage final : public smtp::IncomingMessage {
   std::string& buffer() noexcept override { return message_.body; }
   Progress appended() override;
   event::Task<Progress> settle() override;
+  void header_was_mended() noexcept override { header_mended_ = true; }
   smtp::ServerReply refusal() const noexcept override { return refusal_; }
   event::Task<Expected<MessageId, smtp::ServerReply>> finish(bool eight_bit) override;
 
@@ -48,6 +49,7 @@ class SpooledMessage final : public smtp::IncomingMessage {
   std::size_t own_octets_ = 0;             // of our Received field, before the client's first octet
   std::unique_ptr<RelaySigning> signing_;  // null: [dkim] sign_relayed is off
   bool head_seen_ = false;
+  bool header_mended_ = false;
   bool wrote_ahead_ = false;
   bool stored_ = false;
   smtp::ServerReply refusal_;

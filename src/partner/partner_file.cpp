@@ -35,8 +35,11 @@ std::optional<PartnerLevel> read_level(TableReader& reader) {
 std::optional<std::string> read_pattern(TableReader& reader, std::string_view key,
                                         const std::string& written) {
   const bool wild = written.starts_with("*.");
-  const auto name = to_a_labels(wild ? std::string_view(written).substr(2) : std::string_view(written));
+  const std::string_view domain = wild ? std::string_view(written).substr(2) : std::string_view(written);
+  const auto name = to_a_labels(domain);
   if (name) return (wild ? "*." : "") + *name;
+  // Mail is taken for domains with '_' (ADR 32), so they can be demanded of.
+  if (is_lenient_domain_name(domain)) return text::lower(written);
   reader.error(key,
                "'" + text::printable(written, 100) +
                    "' is not a domain; write \"noord.example\", or \"*.noord.example\" for what is below it");

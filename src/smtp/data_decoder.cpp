@@ -108,6 +108,7 @@ DataDecoder::Result DataDecoder::decode(std::string_view in, std::string& out) {
         keep_to(p);
         out.append("\r\n");
         run = ++p;
+        mended_header_ = mended_header_ || !head_ended_;
         next_line(At::after_lf);
         break;
       }

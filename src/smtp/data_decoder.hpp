@@ -51,6 +51,8 @@ class DataDecoder {
   bool eight_bit() const noexcept { return (seen_ & kHighBits) != 0; }  // some octet above 127
   bool eight_bit_header() const noexcept { return head_ended_ ? eight_bit_head_ : eight_bit(); }
   bool nul() const noexcept { return nul_; }  // some octet 0
+  // A bare LF was made CRLF in the header: who passed it on may have seen other fields than we do.
+  bool mended_header() const noexcept { return mended_header_; }
   // Octets of the longest line without its end, as it goes on: a doubled dot counts once (RFC 5321 §4.5.3.1.6).
   std::uint64_t longest_line() const noexcept { return longest_ > line_ ? longest_ : line_; }
 
@@ -74,6 +76,7 @@ class DataDecoder {
   bool nul_ = false;
   bool head_ended_ = false;  // an empty line has come
   bool eight_bit_head_ = false;
+  bool mended_header_ = false;
   std::uint64_t seen_ = 0;  // all octets of content, or-ed in eight lanes
   std::uint64_t line_ = 0;  // octets of the line under way
   std::uint64_t longest_ = 0;

@@ -2,7 +2,7 @@
 //
 // BDAT (RFC 3030 §2): a message in counted chunks. The octets of a chunk are read whatever becomes of it, so that what
 // stands behind them is the next command and nothing of a message ever is (T-21); only then comes the reply. What is
-// too large is known before it is read, and not read further than a message may be long (T-29). The content has to be
+// too large is known before it is read, and read no further than twice what a message may have (T-29). The content has to be
 // what the content of DATA has to be; BINARYMIME is not offered, so a chunk is text, and its lines end in CRLF.
 #include <algorithm>
 
@@ -12,8 +12,10 @@ namespace sealpost::smtp {
 
 namespace {
 
-constexpr std::uint64_t small_chunk =
-    1024;  // octets; below, it counts as a command that gets nobody anywhere
+// In octets. Below, a chunk counts as a command that gets nobody anywhere.
+constexpr std::uint64_t small_chunk = 64;
+// Read of who sends chunks without a transaction, for the sake of the reply.
+constexpr std::uint64_t uninvited = 64 * 1024;
 
 }  // namespace
 
@@ -29,8 +31,16 @@ ServerSession::Next ServerSession::chunk(std::string_view argument) {
   return Next::chunk;
 }
 
+// How many octets of refused chunks are read before the reply. Of a message too large as much again as one may have, as in
+// DATA: who sends it all before it listens must hear 552, and not try again for days.
+std::uint64_t ServerSession::swallowed_at_most() const noexcept {
+  if (failed_chunk_ || (in_transaction() && info_.esmtp)) return 2 * options_->limits.message_size;
+  return handler_.trusted() || !handler_.stressed() ? uninvited : 0;
+}
+
 // Why the chunk is refused, as far as that is known before it is read. With nothing, the message has begun.
 std::optional<ServerReply> ServerSession::chunk_refusal() {
+  if (failed_chunk_) return failed_chunk_;
   const Verb verb = chunk_.last ? Verb::bdat_last : Verb::bdat;
   if (!step(phase_, verb).allowed) return out_of_order(phase_, verb);
   if (!info_.esmtp) return replies::chunks_need_ehlo;
@@ -48,13 +58,16 @@ event::Task<void> ServerSession::receive_chunk() {
     end(Ending::abuse, replies::too_many_errors);
     co_return;
   }
+  const bool told = failed_chunk_.has_value();
+  const bool transaction = in_transaction();
+  const std::uint64_t most = swallowed_at_most();
   const auto refused = chunk_refusal();
   // A refused chunk has its octets read into nothing.
   if (!incoming_)
     incoming_ = std::make_unique<Incoming>(nullptr, BareNewline::reject, DataDecoder::Framing::counted);
   Incoming& incoming = *incoming_;
   if (refused) incoming.drop(*refused);
-  if (!incoming.message && chunk_.size > options_->limits.message_size - swallowed_) {
+  if (!incoming.message && chunk_.size > most - std::min(most, swallowed_)) {
     end(Ending::abuse);
     refuse(verb, *incoming.refusal);
     co_return;
@@ -73,11 +86,16 @@ event::Task<void> ServerSession::receive_chunk() {
   bool kept = false;
   if (chunk_.last && finish_chunks(incoming)) {
     kept = co_await conclude(incoming, verb);
-  } else if (!incoming.message) {
-    refuse(verb, *incoming.refusal);
-  } else {
+  } else if (incoming.message) {
     kept = accept(replies::chunk_ok);
+  } else if (told) {
+    say(*incoming.refusal);
+  } else {
+    refuse(verb, *incoming.refusal);
+    // A client that goes by the reply to the last chunk must not take 503 for the fate of its message.
+    if (transaction) failed_chunk_ = incoming.refusal;
   }
+  if (chunk_.last) failed_chunk_.reset();
   move_to(kept ? order.on_success : order.on_failure);
 }
 
@@ -88,7 +106,7 @@ void ServerSession::take_chunk(Incoming& incoming, std::uint64_t& left) {
   left -= piece.size();
   if (!incoming.message) {
     incoming.octets += piece.size();
-    swallowed_ += std::min<std::uint64_t>(piece.size(), options_->limits.message_size - swallowed_);
+    swallowed_ += piece.size();
     stream_.consume(piece.size());
     return;
   }
@@ -99,6 +117,7 @@ void ServerSession::take_chunk(Incoming& incoming, std::uint64_t& left) {
   stream_.consume(piece.size());
   if (result.state != DataDecoder::State::more) return incoming.drop(replies::bare_in_chunk);  // T-21
   if (incoming.octets > options_->limits.message_size) return incoming.drop(replies::too_big);
+  if (incoming.decoder.mended_header()) incoming.message->header_was_mended();
   incoming.progress = incoming.message->appended();
   if (incoming.progress == IncomingMessage::Progress::refused) incoming.drop(incoming.message->refusal());
 }

@@ -43,6 +43,8 @@ class IncomingMessage {
   virtual std::string& buffer() noexcept = 0;
   virtual Progress appended() = 0;
   virtual event::Task<Progress> settle() = 0;
+  // Of what has been appended: line ends of the header were mended (DataDecoder::mended_header). Before appended().
+  virtual void header_was_mended() noexcept {}
   virtual ServerReply refusal() const noexcept = 0;
 
   // The message is complete: keep it. The id means that it is durable and this relay's responsibility (RFC

@@ -72,6 +72,7 @@ void ServerSession::take_data(Incoming& incoming) {
     return;
   }
   if (!incoming.message) return;
+  if (incoming.decoder.mended_header()) incoming.message->header_was_mended();
   incoming.progress = incoming.message->appended();
   if (incoming.progress == IncomingMessage::Progress::refused) incoming.drop(incoming.message->refusal());
 }

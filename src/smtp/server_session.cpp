@@ -7,6 +7,7 @@
 #include <array>
 #include <charconv>
 
+#include "base/text.hpp"
 #include "event/wait.hpp"
 #include "smtp/server_incoming.hpp"
 
@@ -173,6 +174,10 @@ ServerSession::Next ServerSession::handle(const event::Line& line) {
   }
   const CommandLine command = split_command(line.text, syntax());
   if (command.verb == Verb::bdat) return chunk(command.argument);
+  failed_chunk_.reset();
+  // What nearly says BDAT has octets behind it as BDAT has, and they are no commands either (T-21).
+  if (command.verb == Verb::unknown && text::istarts_with(text::trim(line.text, " \t\v\f"), "BDAT"))
+    return chunk("");
   const Step step = smtp::step(phase_, command.verb);
   if (!step.allowed) {
     const ServerReply& reply = out_of_order(phase_, command.verb);
@@ -272,6 +277,7 @@ bool ServerSession::mail(std::string_view argument) {
   envelope_->envid = std::move(command->envid);
   envelope_->ret = command->ret;
   declared_size_ = command->size;
+  swallowed_ = 0;
   transaction_end_ = stream_.stream().loop().now() + limits().transaction;
   return accept(replies::sender_ok);
 }
@@ -367,10 +373,14 @@ bool ServerSession::refuse(Verb verb, const ServerReply& reply) {
 }
 
 void ServerSession::move_to(Phase phase) {
-  phase_ = phase;
-  if (phase_ == Phase::mail || phase_ == Phase::rcpt) return;
-  if (phase_ != Phase::chunks) incoming_.reset();
+  const Phase before = std::exchange(phase_, phase);
+  if (phase == Phase::mail || phase == Phase::rcpt) return;
   envelope_.reset();
+  if (phase == Phase::chunks) {  // all of them within what the data of one message may take (T-26)
+    if (before != phase) transaction_end_ = event::deadline(stream_.stream().loop().now(), limits().data);
+    return;
+  }
+  incoming_.reset();
   transaction_end_ = SteadyTime::max();
 }
 

@@ -133,6 +133,7 @@ class ServerSession {
 
   std::optional<ServerReply> begin_message(DataDecoder::Framing framing);
   std::optional<ServerReply> chunk_refusal();
+  std::uint64_t swallowed_at_most() const noexcept;
   event::Task<void> receive_chunk();
   void take_chunk(Incoming& incoming, std::uint64_t& left);
   bool finish_chunks(Incoming& incoming);
@@ -156,8 +157,9 @@ class ServerSession {
   SteadyTime begun_;
   SteadyTime transaction_end_ = SteadyTime::max();
   std::uint64_t messages_ = 0;
-  std::uint64_t declared_size_ = 0;  // of the open transaction
-  std::uint64_t swallowed_ = 0;      // octets of refused chunks since the last message
+  std::uint64_t declared_size_ = 0;          // of the open transaction
+  std::uint64_t swallowed_ = 0;              // octets of refused chunks since the last MAIL or message
+  std::optional<ServerReply> failed_chunk_;  // what those behind it hear, up to the last
   std::uint32_t errors_ = 0;
   std::uint32_t refusals_ = 0;       // and those that count less
   std::uint32_t idle_commands_ = 0;  // since the last message

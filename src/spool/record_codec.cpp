@@ -61,11 +61,12 @@ void put_envelope(std::string& out, const Envelope& envelope) {
   }
 }
 
-// An address that can stand in a command: it passed the grammar once, and does so again (T-54). "" only where the
+// An address that can stand in a command: it passed the grammar once, and does so again, with nothing left to mend (T-54). "" only where the
 // null reverse-path may be.
 bool sane_address(std::string_view address) {
   const std::string path = "<" + std::string(address) + ">";
-  return plain(address) && parse_forward_path(path, Utf8::accept, Syntax::lenient).has_value();
+  const auto read = parse_forward_path(path, Utf8::accept, Syntax::lenient);
+  return plain(address) && read && read->address == address;
 }
 
 std::string plain_text(ByteReader& in) {

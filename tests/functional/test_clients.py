@@ -15,6 +15,7 @@ from relay import Relay, expect, ports
 
 HEARS = "clients-hears"  # its server writes down every command, and believes every wrong end of data there is
 HELLO, MAIL = "EHLO client.home.test", "MAIL FROM:<anna@home.test>"
+SIZE = 1_000_000  # octets of a message
 LONG = "gmuser+fwd_=site_01234567-89ab-cdef-0123-456789abcdef=mail.rcpt.example"
 
 
@@ -32,7 +33,7 @@ def one(lab, tmp_path_factory):
         {"address": f"127.0.0.1:{stranger}", "allow": ["192.0.2.0/24"]},
         {"address": f"127.0.0.1:{proxied}", "allow": ["192.0.2.0/24"], "proxy_protocol": ["127.0.0.0/8"]},
     ]
-    relay = Relay(lab, tmp_path_factory.mktemp("clients"), listener=listeners, postmaster="ops@clients.test")
+    relay = Relay(lab, tmp_path_factory.mktemp("clients"), listener=listeners, postmaster="ops@clients.test", limits={"message_size": SIZE})
     relay.strict, relay.stranger, relay.proxied = strict, stranger, proxied
     yield relay.start()
     relay.kill()
@@ -168,33 +169,40 @@ def test_SMTP08_a_domain_with_an_underscore_gets_its_mail(lab, one):
 # ---- line ends, and what else a message may not be made of
 
 WRONG_ENDS = [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r\n.\r", b"\r.\r\n", b"\n\n.\r\n", b"\r\n\x00.\r\n", b"\r\n.\x00\r\n"]
+TRUE_END = b"\r\n.\r\n"  # content in a chunk, and an end everywhere else
 SMUGGLED = b"MAIL FROM:<ceo@home.test>\r\nRCPT TO:<smuggled@%b>\r\nDATA\r\nsmuggled\r\n.\r\n"
+FRAMINGS = {"DATA": None, "one chunk": 0, "two chunks, cut behind 2": 2, "two chunks, cut behind 3": 3}
+SMUGGLING = [(f, e) for f in FRAMINGS for e in (*WRONG_ENDS, TRUE_END) if f != "DATA" or e != TRUE_END]
 
 
-@pytest.mark.parametrize("end", WRONG_ENDS, ids=[repr(e)[2:-1] for e in WRONG_ENDS])
+@pytest.mark.parametrize("framing, end", SMUGGLING, ids=[f"{f} {e!r}" for f, e in SMUGGLING])
 @pytest.mark.parametrize("listener", ["port", "strict"])
-@pytest.mark.parametrize("framing", ["DATA", "BDAT"])
-def test_T21_T22_SMTP01_nothing_can_be_smuggled_past_us_to_a_lax_server(lab, one, end, listener, framing):
+def test_T21_T22_SMTP01_nothing_can_be_smuggled_past_us_to_a_lax_server(lab, one, framing, end, listener):
     domain = f"{HEARS}.test"
     before = len(lab.mail_of(domain))
-    octets = b"Subject: outer\r\n\r\nouter" + end + SMUGGLED % domain.encode()
+    outer = b"Subject: outer\r\n\r\nouter"
+    octets = outer + end + SMUGGLED % domain.encode()
     with Raw(lab, getattr(one, listener)) as client:
         client.begin(f"outer@{domain}")
         if framing == "DATA":
             assert client.say("DATA").startswith("354")
             client.send(octets)
-            answer = client.answer()
         else:
-            client.send(chunk(octets, last=True))
-            answer = client.answer()
-            assert client.say("NOOP").startswith("250")  # a chunk is counted: the session goes on
-    if listener == "strict" or b"\x00" in end or re.search(rb"\r(?!\n)", end):
-        assert answer.startswith("550 5."), answer
-        wanted = []
+            cut = len(outer) + FRAMINGS[framing] if FRAMINGS[framing] else 0
+            client.send((chunk(octets[:cut]) if cut else b"") + chunk(octets[cut:], last=True))
+        client.send(b"QUIT\r\n")
+        answers = list(iter(client.answer, ""))  # up to the end
+    queued = [a for a in answers if "queued as" in a]
+    refused = b"\x00" in end or re.search(rb"\r(?!\n)", end) or (listener == "strict" and re.search(rb"(?<!\r)\n", end))
+    if refused:
+        assert not queued and any(a.startswith("550 5.") for a in answers), answers
     else:
-        one.wait_gone(re.search(r"queued as (\w+)", answer)[1])
-        wanted = [f"outer@{domain}"]
-    assert [m.recipient for m in lab.mail_of(domain)[before:]] == wanted
+        assert len(queued) == 1 and answers[-1].startswith("221"), answers
+        one.wait_gone(re.search(r"queued as (\w+)", queued[0])[1])
+    assert not [a for a in answers if a.startswith(("354", "500", "503"))], answers  # none was taken for a command
+    one.wait_gone(one.submit("anna@home.test", f"sentinel@{domain}", "Subject: x\r\n\r\nx\r\n"))
+    wanted = [] if refused else [f"outer@{domain}"]
+    assert [m.recipient for m in lab.mail_of(domain)[before:]] == [*wanted, f"sentinel@{domain}"]
 
 
 CONTENT = {  # octets of the message; replies to who may relay, and to a stranger
@@ -240,15 +248,24 @@ def test_X3_a_message_in_chunks_arrives_as_it_was(lab, one):
     assert arrived(lab, "clients.test", "chunks@clients.test") == body.replace(b"\r\n", b"\n") + b"\n"
 
 
-def test_X3_T29_a_chunk_too_large_is_known_before_it_is_read(lab, one):
+def test_X3_T29_who_sends_a_chunk_that_is_too_large_hears_so(lab, one):
     with Raw(lab, one.port) as client:
         client.begin("bob@clients.test")
-        assert client.say("BDAT 52428801 LAST").startswith("552 5.3.4")
+        client.send(chunk(b"y" * (SIZE + 1), last=True))  # all of it, before anything is heard
+        assert client.answer().startswith("552 5.3.4")
+        assert client.say("NOOP").startswith("250")
+        client.begin("bob@clients.test")
+        assert client.say(f"BDAT {2 * SIZE + 1} LAST").startswith("552 5.3.4")
         assert client.answer() == ""  # closed: so much is not read for nothing
-    with Raw(lab, one.port) as client:
-        client.begin("bob@clients.test")
-        assert client.say("BDAT ten LAST").startswith("501 5.5.4")
-        assert client.answer() == ""
+
+
+@pytest.mark.parametrize("line", ["BDAT ten LAST", "BDAT60 LAST", "BDAT:60"])
+def test_T21_X3_a_chunk_that_cannot_be_counted_ends_the_session(lab, one, line):
+    for port in (one.port, one.stranger):
+        with Raw(lab, port) as client:
+            assert client.say(HELLO).startswith("250")
+            assert client.say(line).startswith("501 5.5.4")
+            assert client.answer() == ""
 
 
 def test_X4_BINARYMIME_is_neither_offered_nor_taken(one):

@@ -282,6 +282,9 @@ TEST_CASE("T-61 T6 TLS-Required: No counts where the operator says so, and only 
       {"twice is ignored", true, "TLS-Required: No\r\nTLS-Required: No\r\n\r\n", false},
       {"in the body it is text", true, "Subject: x\r\n\r\nTLS-Required: No\r\n", false},
       {"absent", true, "Subject: x\r\n\r\n", false},
+      {"behind a line end that was mended", true, "Subject: x\nTLS-Required: No\r\n\r\n", false},
+      {"nor before one", true, "TLS-Required: No\r\nSubject: x\n\r\n", false},
+      {"the body may be mended", true, "TLS-Required: No\r\n\r\nx\ny\r\n", true},
   };
   for (const auto& row : rows) {
     CAPTURE(row.name);

@@ -59,6 +59,17 @@ const std::string key_hex = "5f2c7a0d9be14c3b8a6d0e1f2a3b4c5d6e7f8091a2b3c4d5e6f
 
 }  // namespace
 
+TEST_CASE("rules for domains with '_': mail is taken for them, so it can be demanded of them (ADR 32)") {
+  const PartnerFiles files = read(R"([[partner]]
+name = "Under"
+domains = ["Under_score.example", "*.sub_.example"]
+tls = "encrypt"
+)");
+  CHECK(told(files) == "");
+  REQUIRE(files.rules.size() == 1);
+  CHECK(files.rules[0].domains == std::vector<std::string>{"under_score.example", "*.sub_.example"});
+}
+
 TEST_CASE("a rule with everything in it") {
   const PartnerFiles files = read(R"([[partner]]
 name = "Zorgverzekeraar Noord"

@@ -70,12 +70,12 @@ TEST_CASE("X3 RFC 2920 replies go out when the input is empty, in the middle of 
   CHECK(codes(fixture.say("678\r\n" + chunk("", " LAST"))) == "250 250");
 }
 
-TEST_CASE("X3 a refused chunk is read to its end, and those behind it") {
+TEST_CASE("X3 a refused chunk is read to its end, and those behind it; they hear the same, up to the last") {
   SUBCASE("no recipient was accepted") {
     SessionFixture fixture;
     CHECK(codes(fixture.talk("EHLO c\r\nMAIL FROM:<a@example.net>\r\nRCPT TO:<refused@example.org>\r\n" +
                              chunk("QUIT\r\n") + chunk("QUIT\r\n", " LAST") + "NOOP\r\n")) ==
-          "220 250 250 550 554 503 250");
+          "220 250 250 550 554 554 250");
     CHECK(fixture.handler.begun == 0);
   }
   SUBCASE("before EHLO, after HELO, without MAIL") {
@@ -89,14 +89,14 @@ TEST_CASE("X3 a refused chunk is read to its end, and those behind it") {
     SessionFixture fixture;
     fixture.handler.begin_error = smtp::ServerReply{451, "4.3.0", "no"};
     CHECK(after_opening(fixture, chunk("QUIT\r\n") + chunk("QUIT\r\n", " LAST") + "NOOP\r\n") ==
-          "451 503 250");
+          "451 451 250");
   }
   SUBCASE("the store refuses on the way, and at the end") {
     SessionFixture fixture;
     fixture.handler.part = 10;
     fixture.handler.settle_error = smtp::ServerReply{452, "4.3.1", "no room"};
     CHECK(after_opening(fixture, chunk(std::string(5000, 'y')) + chunk("QUIT\r\n", " LAST") + "NOOP\r\n",
-                        100) == "452 503 250");
+                        100) == "452 452 250");
     CHECK(fixture.handler.dropped == 1);
     SessionFixture late;
     late.handler.store_error = smtp::ServerReply{451, "4.3.0", "disk"};
@@ -156,9 +156,9 @@ TEST_CASE("T-29 the size of a chunk counts before it is read, and all of them to
   SUBCASE("over by what normalizing adds") {
     CHECK(after_opening(fixture, chunk(std::string(6000, '\n'), " LAST") + "NOOP\r\n") == "552 250");
   }
-  SUBCASE("more than a message may be long is not read") {
+  SUBCASE("more than twice a message is not read") {
     for (const std::string_view size :
-         {"10001", "4294967296", "9223372036854775808", "18446744073709551615", "99999999999999999999"}) {
+         {"20001", "4294967296", "9223372036854775808", "18446744073709551615", "99999999999999999999"}) {
       CAPTURE(size);
       SessionFixture huge;
       huge.options->limits.message_size = 10'000;
@@ -167,13 +167,36 @@ TEST_CASE("T-29 the size of a chunk counts before it is read, and all of them to
       CHECK(huge.handler.dropped == 1);
     }
   }
+  SUBCASE("once as much as a message may have is read, so that its sender hears why") {
+    SessionFixture over;
+    over.options->limits.message_size = 10'000;
+    CHECK(after_opening(over, chunk(std::string(20'000, 'x'), " LAST") + "NOOP\r\n", 700) == "552 250");
+  }
   SUBCASE("what is swallowed has an end, too") {
-    std::string flood;
-    for (int i = 0; i < 5; ++i) flood += chunk(std::string(4000, 'x'));
+    std::string flood, said = "220 250";
+    for (int i = 0; i < 18; ++i) flood += chunk(std::string(4000, 'x'));
+    for (int i = 0; i < 17; ++i) said += " 503";  // 64 KiB of who sends them without a transaction
     SessionFixture swallowing;
-    swallowing.options->limits.message_size = 10'000;
-    CHECK(codes(swallowing.talk("EHLO c\r\n" + flood)) == "220 250 503 503 503");
+    CHECK(codes(swallowing.talk("EHLO c\r\n" + flood)) == said);
     CHECK(*swallowing.ending == Ending::abuse);
+    SessionFixture stressed;
+    stressed.handler.trusts = false;
+    stressed.handler.stress = true;
+    CHECK(codes(stressed.talk(chunk("QUIT\r\n"))) == "220 503");
+    CHECK(*stressed.ending == Ending::abuse);
+  }
+  SUBCASE("MAIL begins a new count, and many pipelined chunks behind a failed one are no errors") {
+    SessionFixture again;
+    again.options->limits.message_size = 10'000;
+    again.options->limits.errors = 5;
+    again.handler.begin_error = smtp::ServerReply{452, "4.3.1", "no"};
+    std::string chunks, said;
+    for (int i = 0; i < 50; ++i) {
+      chunks += chunk(std::string(300, 'x'), i == 49 ? " LAST" : "");
+      said += "452 ";
+    }
+    const std::string envelope = "MAIL FROM:<a@example.net>\r\nRCPT TO:<b@example.org>\r\n";
+    CHECK(after_opening(again, chunks + envelope + chunks + "NOOP\r\n") == said + "250 250 " + said + "250");
   }
 }
 
@@ -202,6 +225,23 @@ TEST_CASE(
     CHECK(after_opening(fixture, "BDAT" + std::string(argument) + "\r\nNOOP\r\n") == "501");
     CHECK(*fixture.ending == Ending::lost_step);
     CHECK(fixture.handler.begun == 0);
+  }
+}
+
+TEST_CASE("T-21 what nearly says BDAT ends the session: octets of a chunk are never commands") {
+  for (const std::string_view line : {"BDAT60 LAST", "BDAT:60", "BDAT\v60 LAST", "\vBDAT 60 LAST", "BDATA",
+                                      "bdat\f1", "BDAT\t60 LAST", " BDAT 60 LAST"}) {
+    for (const bool trusted : {false, true}) {
+      CAPTURE(line);
+      SessionFixture fixture;
+      fixture.handler.trusts = trusted;
+      const std::string smuggled = "MAIL FROM:<x@y.example>\r\nRCPT TO:<b@example.org>\r\nDATA\r\nx\r\n.\r\n";
+      const std::string heard = after_opening(fixture, std::string(line) + "\r\n" + smuggled);
+      const bool understood = trusted && (line.starts_with(' ') || line.find('\t') != line.npos);
+      CHECK(heard == (understood ? "250 500" : "501"));
+      if (!understood) CHECK(*fixture.ending == Ending::lost_step);
+      CHECK(fixture.handler.begun == (understood ? 1 : 0));
+    }
   }
 }
 

@@ -100,6 +100,7 @@ class Model {
 
   void say(Say what) {
     input += words[static_cast<std::size_t>(what)];
+    if (what < Say::bdat || what > Say::bdat_huge) failed_ = 0;
     if (what == Say::bdat_nul) input[input.size() - 3] = '\0';
     switch (what) {
       case Say::ehlo:
@@ -135,9 +136,9 @@ class Model {
       case Say::bdat_empty: return chunk("", true);
       case Say::bdat_lost: return chunk("lose me\r\n", true);
       case Say::bdat_nul: return chunk(std::string_view("\0\r\n", 3), false);
-      case Say::bdat_bare: return refused_chunk(550);
+      case Say::bdat_bare: return refused_chunk(550, false);
       case Say::bdat_huge:
-        refused_chunk(552);
+        refused_chunk(552, true);
         over = true;
         return;
       case Say::bdat_bad: return last(501);
@@ -189,16 +190,21 @@ class Model {
     if (code == 250) messages.push_back(recipients);
     reply(code);
   }
-  // RFC 3030 §2; a chunk that fails ends the transaction.
-  void refused_chunk(int code) {
+  // RFC 3030 §2; a chunk that fails ends the transaction, and those behind it hear the same, up to the last.
+  void refused_chunk(int code, bool last) {
+    if (failed_ != 0) {
+      reply(failed_);
+      if (last) failed_ = 0;
+      return;
+    }
     if (!greeted_ || !sender_) return reply(503);
-    const std::size_t recipients = recipients_;
+    const int said = recipients_ == 0 ? 554 : esmtp_ ? code : 503;
     no_transaction();
-    if (recipients == 0) return reply(554);
-    reply(esmtp_ ? code : 503);
+    if (!last) failed_ = said;
+    reply(said);
   }
   void chunk(std::string_view content, bool last) {
-    if (!greeted_ || !sender_ || recipients_ == 0 || !esmtp_) return refused_chunk(503);
+    if (failed_ != 0 || !greeted_ || !sender_ || recipients_ == 0 || !esmtp_) return refused_chunk(503, last);
     chunks_ = true;
     content_ += content;
     if (!last) return reply(250);
@@ -210,6 +216,7 @@ class Model {
     if (code == 250) messages.push_back(recipients);
     reply(code);
   }
+  int failed_ = 0;
   bool greeted_ = false;
   bool esmtp_ = false;
   bool sender_ = false;

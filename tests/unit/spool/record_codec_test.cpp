@@ -130,6 +130,10 @@ TEST_CASE("T-23 T-54: a message record with an insane field is refused though it
   CHECK_FALSE(refused([](Envelope& e) { e.recipients[0].address = std::string(244, 'l') + "@b.example"; }));
   CHECK_FALSE(refused([](Envelope& e) { e.recipients[0].address = "\"try..this\"@b.example"; }));
   CHECK_FALSE(refused([](Envelope& e) { e.reverse_path = "a@_under_.example"; }));
+  // But not what it mends on the way in: a last dot would be another domain to partner rules.
+  for (const char* raw :
+       {"b@d.example.", "b@d.example ", " b@d.example", "try..this@d.example", "@x.example:b@d.example"})
+    CHECK(refused([raw](Envelope& e) { e.recipients[0].address = raw; }));
 }
 
 TEST_CASE("T-28 T-54: counts that promise more than is there allocate nothing") {
