@@ -103,9 +103,9 @@ class Relay {
 
   std::shared_ptr<const tls::TrustStore> trust_;
   std::unique_ptr<dns::AresResolver> ares_;
-  std::unique_ptr<dns::CachingResolver> resolver_;
   std::unique_ptr<dns::DnssecWatch> dnssec_;
-  std::unique_ptr<spool::Disk> disk_;  // what still runs in the pool uses it
+  std::unique_ptr<dns::CachingResolver> resolver_;  // its first questions wait for the watch
+  std::unique_ptr<spool::Disk> disk_;               // what still runs in the pool uses it
   std::unique_ptr<event::ThreadPool> pool_;
   std::unique_ptr<spool::Driver> driver_;
   std::unique_ptr<spool::JournalSpool> spool_;

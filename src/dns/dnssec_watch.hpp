@@ -74,7 +74,6 @@ class DnssecWatch {
   // One run of the test; logs every change of state, and at first one that no test will change. On the resolver's loop.
   event::Task<void> test();
   // Until the first run has ended, `limit` at most: what answers are worth is not known before. On the resolver's loop.
-  bool has_tested() const noexcept { return runs_ > 0 || state() == DnssecState::untrusted; }
   event::Task<void> first_test(Duration limit);
 
   DnssecState state() const noexcept { return state_.load(std::memory_order_acquire); }
@@ -93,6 +92,7 @@ class DnssecWatch {
   };
   event::Task<void> test_server(std::size_t server);
   event::Task<void> test_broken(std::size_t server, Standing& standing);
+  bool has_tested() const noexcept { return runs_ > 0 || state() == DnssecState::untrusted; }
   event::Task<Expected<void>> tested();
   event::Task<void> keep_probe(std::size_t server, std::string name, ProbeReply& into);
   void conclude();

@@ -85,10 +85,11 @@ class JournalWriter {
   Expected<void> go_on_in(const Recovered& recovered);
   Expected<void> roll(SystemTime wall);
   Expected<void> begin_segment(SystemTime wall);
+  // In journal_bring_back.cpp.
   bool is_lost();
   Expected<void> bring_back(std::uint32_t end);
   Expected<Spare> file_for_copy();
-  Expected<void> go_on_in(const Spare& spare, std::uint32_t end);
+  Expected<void> copy_into(const Spare& spare, std::uint32_t end);
   void stay(const Error& error);
   Expected<void> note_torn_end();
   void keep_mark();

@@ -12,37 +12,15 @@
 #include <regex>
 #include <set>
 
-#include "app/host.hpp"
 #include "app/intake_setup.hpp"
-#include "app/materials.hpp"
-#include "config/own_addresses.hpp"
-#include "keys/key_file.hpp"
 #include "partner/load_config.hpp"
+#include "scratch_files.hpp"
 
 using namespace sealpost;
 using namespace sealpost::app;
 using namespace std::chrono_literals;
 
 namespace {
-
-class Directory {
- public:
-  Directory() {
-    char name[] = "/tmp/sealpost-config-XXXXXX";
-    path_ = ::mkdtemp(name);
-  }
-  ~Directory() { std::filesystem::remove_all(path_); }
-  std::string file(const std::string& name, const std::string& text, unsigned mode = 0600) const {
-    const std::string path = path_ + "/" + name;
-    std::ofstream(path) << text;
-    ::chmod(path.c_str(), mode);
-    return path;
-  }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 LoadResult load(const std::string& text) {
   const Directory directory;
@@ -453,36 +431,6 @@ TEST_CASE("T-51 a key that others can read is refused") {
   }
 }
 
-TEST_CASE("T-52 check also opens what the file names") {
-  const Directory directory;
-  const std::string junk = directory.file("junk.pem", "no certificate in here");
-  const auto result = load_config(directory.file(
-      "sealpost.toml", "hostname = \"a.test\"\ndata_dir = \"" + directory.file("data", "") + "\"\n" +
-                           "[dns]\nservers = [\"127.0.0.1\"]\n" + "[tls]\ncertificate = \"" + junk +
-                           "\"\nkey = \"" + junk + "\"\ntrust = \"" + junk + "\"\n"));
-  CHECK(result.ok());
-  const Findings found = check_materials(result.config, keys::FileSource());
-  REQUIRE(found.size() == 2);
-  CHECK(found[0].key == "tls.certificate");
-  CHECK(found[1].key == "tls.trust");
-}
-
-TEST_CASE("T-27 inbound sessions never take more than half of the descriptors") {
-  LimitsConfig limits;
-  for (const std::uint64_t descriptors : {300U, 1024U, 4096U}) {
-    const DescriptorBudget budget = share_out(descriptors, limits.sessions, 2, 2);
-    CAPTURE(descriptors);
-    CHECK(connection_caps(limits, budget.inbound).total <= descriptors / 2);
-    CHECK(budget.inbound + budget.outbound + budget.reserved <= descriptors);
-    // As after a reload that asks for all there is.
-    CHECK((budget.limit - budget.reserved) / 2 + budget.outbound + budget.reserved <= descriptors);
-  }
-  CHECK(connection_caps(limits, 512).total == 512);
-  CHECK(connection_caps(limits, 512).client == 306);
-  CHECK(connection_caps(limits, 512).strangers == 128);
-  CHECK(connection_caps(limits, 1'000'000).total == 20'000);
-}
-
 TEST_CASE("docs/configuration.md lists every key, and no other") {
   std::set<std::string> documented;
   const std::regex row("(^|\n)\\| `([a-z0-9_.]+)` \\|");
@@ -507,20 +455,4 @@ TEST_CASE("docs/configuration.md: its example is understood, but for files that 
     CAPTURE(found.to_string());
     CHECK(found.to_string().find("/etc/sealpost/") != std::string::npos);
   }
-}
-
-TEST_CASE("T-39 a wildcard listener on port 25 makes every address of the machine our own") {
-  const auto own = [](const char* address) {
-    ListenerConfig listener;
-    listener.address = *Endpoint::parse(address);
-    return own_addresses({listener});
-  };
-  const auto has = [](const std::vector<IpAddress>& list, const char* address) {
-    return std::find(list.begin(), list.end(), *IpAddress::parse(address)) != list.end();
-  };
-  CHECK(own("192.0.2.1:25") == std::vector<IpAddress>{*IpAddress::parse("192.0.2.1")});
-  CHECK(own("0.0.0.0:2525").empty());
-  CHECK(has(own("0.0.0.0:25"), "127.0.0.1"));
-  CHECK_FALSE(has(own("0.0.0.0:25"), "0.0.0.0"));
-  for (const IpAddress& address : own("[::]:25")) CHECK_FALSE(address.is_v4());
 }

@@ -5,87 +5,15 @@
 
 #include <doctest.h>
 
-#include <deque>
-
 #include "base/shared_clock.hpp"
-#include "delivery/gateway.hpp"
-#include "delivery_world.hpp"
+#include "settle_world.hpp"
 
 using namespace sealpost;
 using namespace sealpost::delivery;
 using namespace std::chrono_literals;
 
 namespace {
-
-// Gives every job the next planned end.
-class Script final : public queue::Courier {
- public:
-  explicit Script(Settler& settler) : settler_(settler) { settings_.hostname = "relay.test"; }
-  event::Task<void> serve(queue::Lane& lane) override {
-    for (queue::JobPtr job = lane.take(); job; job = lane.take()) {
-      REQUIRE_FALSE(ends.empty());
-      AttemptEnd end = ends.front();
-      if (ends.size() > 1) ends.pop_front();
-      ++attempts;
-      settler_.settle(lane, std::move(job), std::move(end), settings_);
-      co_await settler_.room();
-    }
-  }
-  std::deque<AttemptEnd> ends;
-  std::size_t attempts = 0;
-
- private:
-  Settler& settler_;
-  Settings settings_;
-};
-
-struct World : DeliveryWorld {
-  World() { begin(); }
-  ~World() { shard.reset(); }  // its tasks wait for what is ours
-
-  void begin() {
-    settler = std::make_unique<Settler>(*context, schedule);
-    script = std::make_unique<Script>(*settler);
-    shard->start(*script);
-  }
-  using DeliveryWorld::accept;
-  MessageId accept(std::string from, std::vector<std::string> to, MessageClass kind = MessageClass::normal) {
-    spool::NewMessage made = message(std::move(from), std::move(to));
-    made.envelope.message_class = kind;
-    return accept(std::move(made));
-  }
-  // The process dies now; the disk keeps what was synced.
-  std::vector<spool::StoredMessagePtr> crash() {
-    shard.reset();
-    script.reset();
-    settler.reset();
-    auto recovered = reopen();
-    begin();
-    return recovered;
-  }
-
-  std::unique_ptr<Settler> settler;
-  std::unique_ptr<Script> script;
-};
-
-RecipientFate fate_of(std::uint32_t recipient, Fate fate, std::string status, std::string words,
-                      bool remote = true) {
-  RecipientFate result;
-  result.recipient = recipient;
-  result.fate = fate;
-  result.status = std::move(status);
-  result.diagnostic = std::move(words);
-  result.remote = remote;
-  return result;
-}
-
-AttemptEnd end_with(RecipientFate fate) {
-  AttemptEnd end;
-  end.remote_mta = "mx.b.example";
-  end.fates.push_back(std::move(fate));
-  return end;
-}
-
+using World = SettleWorld;
 }  // namespace
 
 TEST_CASE("D-16 delivered mail is gone from queue and journal") {
@@ -166,142 +94,6 @@ TEST_CASE("S38 a policy that changed just now gets one more attempt before the m
   world.accept("a@here.example", {"u@b.example"});
   world.loop.advance(4h);
   CHECK(world.totals.bounced == 0);
-}
-
-TEST_CASE("a partner rule bounces after its grace, not before, and names itself") {
-  World world;
-  AttemptEnd end =
-      end_with(fate_of(0, Fate::deferred, "4.7.4", "TLS required, not offered by mx.b.example", false));
-  end.policy_refused = end.partner_refused = true;
-  end.partner.emplace();
-  end.partner->name = "Noord";
-  end.partner->on_failure = PartnerRule::OnFailure::bounce;
-  end.partner->grace = 15min;
-  world.script->ends.push_back(end);
-  world.accept("a@here.example", {"u@b.example"});
-  world.loop.advance(14min);
-  CHECK(world.totals.bounced == 0);
-  world.loop.advance(3min);
-  CHECK(world.totals.bounced == 1);
-  CHECK(world.totals.dsns == 1);
-}
-
-TEST_CASE("a partner rule that says defer waits as long as the lifetime lasts") {
-  World world;
-  AttemptEnd end = end_with(fate_of(0, Fate::deferred, "4.7.4", "TLS required", false));
-  end.policy_refused = end.partner_refused = true;
-  end.partner.emplace();
-  end.partner->on_failure = PartnerRule::OnFailure::defer;
-  end.partner->grace = 1min;
-  world.script->ends.push_back(end);
-  world.accept("a@here.example", {"u@b.example"});
-  world.loop.advance(1h);
-  CHECK(world.totals.bounced == 0);
-}
-
-namespace {
-
-AttemptEnd refused_by_rule_with_gateway() {
-  AttemptEnd end = end_with(fate_of(0, Fate::deferred, "4.7.4", "TLS required", false));
-  end.policy_refused = end.partner_refused = true;
-  end.partner.emplace();
-  end.partner->name = "Noord";
-  end.partner->on_failure = PartnerRule::OnFailure::reroute;
-  end.partner->reroute = "gw.example:2525";
-  end.partner->grace = 15min;
-  return end;
-}
-
-}  // namespace
-
-TEST_CASE(
-    "a partner rule that says reroute hands mail to its gateway after the grace, in a lane that names the "
-    "rule") {
-  World world;
-  world.script->ends.push_back(refused_by_rule_with_gateway());
-  world.accept("a@here.example", {"u@b.example"});
-  world.loop.advance(14min);
-  REQUIRE(world.queued().size() == 1);
-  CHECK(world.queued()[0].next_hop == "b.example");
-  world.script->ends.assign(1, refused_by_rule_with_gateway());
-  world.script->ends.push_back(end_with(fate_of(0, Fate::deferred, "4.4.1", "the gateway is away", false)));
-  world.loop.advance(2min);
-  REQUIRE(world.queued().size() == 1);
-  CHECK(world.queued()[0].next_hop == "[gw.example]:2525");
-  CHECK(world.queued()[0].recipient_domain == "b.example");
-  CHECK(world.totals.rerouted == 1);
-  CHECK(world.totals.bounced == 0);
-
-  // Nobody sends it there any more.
-  AttemptEnd leave = end_with(fate_of(0, Fate::deferred, "4.7.0", "no longer", false));
-  leave.leave_gateway = true;
-  world.script->ends.assign(1, leave);
-  world.script->ends.push_back(end_with(fate_of(0, Fate::delivered, "2.0.0", "250 ok")));
-  const auto attempts = world.script->attempts;
-  world.loop.advance(15min);
-  CHECK(world.script->attempts == attempts + 2);
-  CHECK(world.queued().empty());
-}
-
-TEST_CASE("what is on its way to a gateway is still there after a crash, and a delivery there is final") {
-  World world;
-  AttemptEnd at_once = refused_by_rule_with_gateway();
-  at_once.partner->grace = 0s;
-  world.script->ends.push_back(at_once);
-  world.script->ends.push_back(end_with(fate_of(0, Fate::deferred, "4.4.1", "the gateway is away", false)));
-  world.accept("a@here.example", {"u@b.example"});
-  world.loop.advance(10s);
-  CHECK(world.totals.rerouted == 1);
-  auto recovered = world.crash();
-  REQUIRE(recovered.size() == 1);
-  CHECK(recovered[0]->progress[0].state == spool::RecipientState::pending);
-  world.script->ends.push_back(at_once);
-  world.script->ends.push_back(end_with(fate_of(0, Fate::delivered, "2.0.0", "250 ok")));
-  world.dispatcher->recovered(recovered);
-  world.loop.advance(1h);
-  CHECK(world.queued().empty());
-  CHECK(world.crash().empty());
-}
-
-TEST_CASE(
-    "a gateway must show a certificate that names it, unless a rule of its own asks for something better") {
-  PartnerRule rule;
-  rule.name = "Noord";
-  rule.on_failure = PartnerRule::OnFailure::reroute;
-  rule.reroute = "Gateway.example:25";
-  rule.level = PartnerLevel::pin;
-  const SystemTime now{};
-  const auto requirement = [&](PartnerLevel level, bool audit) {
-    PartnerRule own;
-    own.name = "Gateway";
-    own.domains = {"gateway.example"};
-    own.level = level;
-    own.audit = audit;
-    return gateway_requirement(rule, {rule, own}, now);
-  };
-  for (const PartnerLevel weak : {PartnerLevel::none, PartnerLevel::opportunistic}) {
-    const PartnerRule asked = requirement(weak, false);
-    CHECK(asked.level == PartnerLevel::verify);
-    CHECK(asked.literal_names == std::vector<std::string>{"gateway.example"});
-  }
-  CHECK(requirement(PartnerLevel::dane, true).level == PartnerLevel::verify);
-  CHECK(requirement(PartnerLevel::encrypt, false).name == "Gateway");
-  CHECK(requirement(PartnerLevel::dane, false).level == PartnerLevel::dane);
-  CHECK(requirement(PartnerLevel::dane, false).on_failure == PartnerRule::OnFailure::defer);
-  CHECK(describe_gateway(rule, {rule}, now) ==
-        "Gateway.example:25, encrypted and verified as gateway.example");
-
-  queue::LaneKey direct;
-  direct.recipient_domain = direct.next_hop = "b.example";
-  const queue::LaneKey lane = gateway_lane(direct, rule);
-  CHECK(rule_behind(lane, {rule}, now) != nullptr);
-  PartnerRule elsewhere = rule;
-  elsewhere.reroute = "other.example:25";
-  CHECK(rule_behind(lane, {elsewhere}, now) == nullptr);
-  elsewhere = rule;
-  elsewhere.audit = true;
-  CHECK(rule_behind(lane, {elsewhere}, now) == nullptr);
-  CHECK(rule_behind(lane, {}, now) == nullptr);
 }
 
 TEST_CASE("D-15 after a lost final reply at least 15 minutes pass, also when the policy is another by then") {
@@ -432,50 +224,6 @@ TEST_CASE("T-50, D-19 the age of mail is time that has passed, whatever the cloc
   CHECK(world.totals.bounced == 0);
   world.loop.advance(15min);
   CHECK(world.totals.bounced == 1);
-}
-
-TEST_CASE("a partner's grace counts from the first refusal, across restarts (T-16)") {
-  World world;
-  AttemptEnd end = end_with(fate_of(0, Fate::deferred, "4.7.4", "TLS required, not offered", false));
-  end.policy_refused = end.partner_refused = true;
-  end.partner.emplace();
-  end.partner->name = "Noord";
-  end.partner->on_failure = PartnerRule::OnFailure::bounce;
-  end.partner->grace = 15min;
-  world.script->ends.push_back(end);
-  world.accept("a@here.example", {"u@b.example"});
-  for (int restart = 0; restart < 3; ++restart) {
-    world.loop.advance(4min);
-    CHECK(world.totals.bounced == 0);
-    const auto recovered = world.crash();
-    REQUIRE(recovered.size() == 1);
-    world.script->ends.push_back(end);
-    world.dispatcher->recovered(recovered);
-  }
-  world.loop.advance(2min);
-  CHECK(world.totals.bounced == 0);
-  world.loop.advance(2min);
-  CHECK(world.totals.bounced == 1);
-}
-
-TEST_CASE("a refusal that was interrupted by something else begins a partner's grace anew, restart or not") {
-  World world;
-  AttemptEnd end = end_with(fate_of(0, Fate::deferred, "4.7.4", "TLS required, not offered", false));
-  end.policy_refused = end.partner_refused = true;
-  end.partner.emplace();
-  end.partner->on_failure = PartnerRule::OnFailure::bounce;
-  end.partner->grace = 6min;
-  world.script->ends.push_back(end);
-  world.script->ends.push_back(end_with(fate_of(0, Fate::deferred, "4.4.1", "connection refused", false)));
-  world.accept("a@here.example", {"u@b.example"});
-  world.loop.advance(8min);
-  CHECK(world.script->attempts == 2);
-  const auto recovered = world.crash();
-  world.script->ends.push_back(end);
-  world.dispatcher->recovered(recovered);
-  world.loop.advance(12min);
-  CHECK(world.script->attempts >= 1);
-  CHECK(world.totals.bounced == 0);
 }
 
 TEST_CASE("N7 RET=FULL returns the whole of a short message, and its headers otherwise") {

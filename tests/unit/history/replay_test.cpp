@@ -12,6 +12,7 @@ using test::clear_session;
 using test::good_session;
 using test::noon;
 using test::recorded;
+using test::untrusted_session;
 
 namespace {
 
@@ -33,14 +34,6 @@ Session expired_since() {  // good when it was made
   Session session = good_session();
   CertificateFacts certificate = test::good_certificate("mx.b.example");
   certificate.leaf_expires = certificate.chain_expires = noon + 1h;
-  test::change_certificate(session, std::move(certificate));
-  return session;
-}
-
-Session untrusted() {
-  Session session = good_session();
-  CertificateFacts certificate = test::good_certificate("mx.b.example");
-  certificate.webpki = ChainResult{18, 0, "X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT"};
   test::change_certificate(session, std::move(certificate));
   return session;
 }
@@ -73,8 +66,8 @@ TEST_CASE("one rule against one session") {
        Result::fail, "starttls-not-supported"},
       {"clear, opportunistic", clear_session("b.example", "mx.b.example"), PartnerLevel::opportunistic,
        Result::pass, Result::pass, ""},
-      {"self-signed, encrypt", untrusted(), PartnerLevel::encrypt, Result::pass, Result::pass, ""},
-      {"self-signed, verify", untrusted(), PartnerLevel::verify, Result::fail, Result::fail,
+      {"self-signed, encrypt", untrusted_session(), PartnerLevel::encrypt, Result::pass, Result::pass, ""},
+      {"self-signed, verify", untrusted_session(), PartnerLevel::verify, Result::fail, Result::fail,
        "certificate-not-trusted"},
       {"certificates are judged at the session's time", expired_since(), PartnerLevel::verify, Result::pass,
        Result::pass, ""},
@@ -97,7 +90,7 @@ TEST_CASE("one rule against one session") {
 }
 
 TEST_CASE("a replay counts then and now, per domain and host, with the reasons") {
-  Session refused = untrusted();  // refused by a rule of that time
+  Session refused = untrusted_session();  // refused by a rule of that time
   refused.ending.verdict = Verdict::refuse;
   const std::vector<Recorded> sessions = {recorded(good_session(), 40), recorded(refused, 3),
                                           recorded(clear_session("b.example", "old.b.example"), 5),
@@ -122,7 +115,7 @@ TEST_CASE("a replay counts then and now, per domain and host, with the reasons")
 }
 
 TEST_CASE("operator rules stay a floor in a replay: what is published still refuses") {
-  Session session = untrusted();
+  Session session = untrusted_session();
   session.facts.sts.kind = StsState::Kind::policy;
   session.facts.sts.policy.emplace();
   session.facts.sts.policy->mode = StsMode::enforce;
@@ -154,7 +147,7 @@ TEST_CASE("readiness: how a rule on trial would have done, over what it governs"
   wide.audit = true;
   PartnerRule narrow = rule("Narrow", {"c.example"}, PartnerLevel::encrypt);
   const PartnerRule idle = rule("Idle", {"nobody.test"}, PartnerLevel::verify);
-  const std::vector<Recorded> sessions = {recorded(good_session(), 400), recorded(untrusted(), 12),
+  const std::vector<Recorded> sessions = {recorded(good_session(), 400), recorded(untrusted_session(), 12),
                                           recorded(clear_session("c.example", "mx.c.example"), 5),
                                           recorded(passed_over(), 2)};
   const auto all = readiness(sessions, {wide, narrow, idle}, terms());

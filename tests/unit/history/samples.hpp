@@ -59,6 +59,14 @@ inline void change_certificate(history::Session& session, CertificateFacts certi
   session.facts.session->tls.certificate = std::make_shared<const CertificateFacts>(std::move(certificate));
 }
 
+inline history::Session untrusted_session() {
+  history::Session session = good_session();
+  CertificateFacts certificate = good_certificate("mx.b.example");
+  certificate.webpki = ChainResult{18, 0, "X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT"};
+  change_certificate(session, std::move(certificate));
+  return session;
+}
+
 // As it comes back from the store.
 inline history::Recorded recorded(const history::Session& session, std::uint64_t handshakes = 1) {
   history::Recorded kept;

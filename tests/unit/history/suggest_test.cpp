@@ -13,6 +13,7 @@ using test::clear_session;
 using test::good_session;
 using test::noon;
 using test::recorded;
+using test::untrusted_session;
 
 namespace {
 
@@ -35,16 +36,8 @@ Session names_only_host() {  // as large providers do: the certificate knows not
   return session;
 }
 
-Session untrusted() {
-  Session session = good_session();
-  CertificateFacts certificate = test::good_certificate("mx.b.example");
-  certificate.webpki = ChainResult{18, 0, "X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT"};
-  test::change_certificate(session, std::move(certificate));
-  return session;
-}
-
 Session with_dane() {
-  Session session = untrusted();
+  Session session = untrusted_session();
   session.facts.mx_secure = true;
   session.facts.dane.kind = DaneState::Kind::usable;
   session.facts.dane.base_domain = "mx.b.example";
@@ -76,7 +69,7 @@ TEST_CASE("the strongest plain rule that every session would have passed") {
        {names_only_host()},
        "tls = \"verify\"\nmx = [\"b-example.mail.provider.test\"]\nmode"},
       {"DANE, whatever the authority", {with_dane()}, "tls = \"dane\"\nmode"},
-      {"one session not verified", {good_session(), untrusted()}, "tls = \"encrypt\"\nmode"},
+      {"one session not verified", {good_session(), untrusted_session()}, "tls = \"encrypt\"\nmode"},
       {"one session in clear", {good_session(), clear_session("b.example", "mx.b.example")}, ""},
   };
   for (const Row& row : rows) {
