@@ -23,8 +23,6 @@
 #include "config/weaker_entry.hpp"
 #include "delivery/context.hpp"
 #include "dns/servers.hpp"
-#include "keys/source.hpp"
-#include "queue/dispatcher.hpp"
 #include "queue/schedule.hpp"
 #include "sealpost/expected.hpp"
 #include "sealpost/ip_address.hpp"

@@ -118,7 +118,6 @@ class Lane final : public JobOwner {
   std::size_t waiting() const noexcept { return waiting_.size() + due_.size(); }
   std::size_t taken() const noexcept { return taken_; }
   std::uint32_t couriers() const noexcept { return couriers_; }
-  std::uint32_t lent_places() const noexcept { return lent_places_; }  // of these, on other workers
   std::uint32_t concurrency() const noexcept { return concurrency_; }
   SystemTime blocked_until() const noexcept { return blocked_until_; }
   const std::string& blocked_reason() const noexcept { return blocked_reason_; }

@@ -77,7 +77,6 @@ void DbRecorder::flush() {
   if (!added && store_.file().trouble() >= sqlite::Trouble::reopen && store_.file().tend())
     added = store_.add_folded(pending_.tally());  // set aside and begun anew, or opened again
   const std::size_t sessions = pending_.sessions();
-  pending_kinds_.store(added ? 0 : pending_.kinds(), std::memory_order_relaxed);
   if (added) {
     counted_.fetch_add(sessions, std::memory_order_relaxed);
     pending_.clear();

@@ -32,7 +32,6 @@ class DbRecorder final : public Recorder, public StoreAccess {
   void observe(Observer observer);
 
   std::uint64_t counted() const noexcept { return counted_.load(std::memory_order_relaxed); }
-  std::uint64_t waiting_kinds() const noexcept { return pending_kinds_.load(std::memory_order_relaxed); }
   std::uint64_t dropped() const noexcept { return dropped_.load(std::memory_order_relaxed); }
 
  private:
@@ -43,7 +42,7 @@ class DbRecorder final : public Recorder, public StoreAccess {
   void lose(std::size_t sessions, std::string_view why);
 
   Store store_;
-  std::atomic<std::uint64_t> counted_{0}, dropped_{0}, pending_kinds_{0};
+  std::atomic<std::uint64_t> counted_{0}, dropped_{0};
   std::atomic<bool> counting_{true};
   // Of thread_:
   Observer observer_;
