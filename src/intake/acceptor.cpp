@@ -171,9 +171,8 @@ event::Task<void> Acceptor::drain(Duration grace) {
 }
 
 void Acceptor::cut(std::string_view reason) {
-  if (open_.empty()) return;
-  log::warning("sessions_cut", {{"count", open_.size()}, {"reason", reason}});
-  scope_.cancel();
+  if (!open_.empty()) log::warning("sessions_cut", {{"count", open_.size()}, {"reason", reason}});
+  scope_.cancel();  // with those who wait for a PROXY header, and are in no session yet
 }
 
 }  // namespace sealpost::intake
