@@ -112,6 +112,7 @@ Expected<std::unique_ptr<Relay>> Relay::create(Config config, const keys::Source
   if (auto done = rights.confine(relay->config_); !done) return done.error();
   log::write_in_background();
   log::last_words_at_crash();
+  relay->manager_.status("starting: reads the journal");
   const auto admission = relay->admit_rules();
   if (!admission) return admission.error();
   if (auto done = relay->open_parts(); !done) return done.error();

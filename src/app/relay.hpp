@@ -20,9 +20,11 @@
 #include "app/exit_guard.hpp"
 #include "app/host.hpp"
 #include "app/in_force.hpp"
+#include "app/loop_watch.hpp"
 #include "app/postmaster.hpp"
 #include "app/reporting.hpp"
 #include "app/rights.hpp"
+#include "app/service_manager.hpp"
 #include "app/signals.hpp"
 #include "app/worker.hpp"
 #include "base/health.hpp"
@@ -68,10 +70,13 @@ class Relay {
   void make_acceptors();
   void serve_control();
   void listen_to_signals();
+  void watch_loops();
+  void tell_manager();  // what it does, in a line
 
   event::Task<void> begin_mail();  // recovered mail, then the listeners
   event::Task<void> watch_dnssec();
   event::Task<void> reload();  // one at a time: reloads_
+  event::Task<void> read_and_put_in_force();
   Expected<InForcePtr> read_again();
   event::Task<void> put_in_force(InForcePtr next);
   event::Task<void> keep_rules();
@@ -86,6 +91,7 @@ class Relay {
   class QueueSink;
 
   ExitGuard exit_guard_;  // to the very end
+  const ServiceManager manager_ = ServiceManager::of_environment();
   const keys::Source& keys_;
   Rights& rights_;
   Health health_;  // what every part may tell of
@@ -134,6 +140,7 @@ class Relay {
   RuleCalendar calendar_;
   AddressWatch addresses_;
   std::unique_ptr<Postmaster> postmaster_;
+  std::unique_ptr<LoopWatch> loop_watch_;
   std::vector<std::vector<FileDescriptor>> sockets_;  // per listener, one per worker; until begin_mail()
   std::unique_ptr<event::TaskScope> resolver_scope_;
   std::unique_ptr<admin::ControlServer> control_;

@@ -19,6 +19,7 @@ using namespace std::chrono_literals;
 constexpr auto exit_after_grace = 5s;  // outcomes, databases, threads
 constexpr auto exit_after_second_signal = 2s;
 constexpr auto dnssec_test_every = 30s;
+constexpr auto loops_asked_every = 15s;  // without a watchdog
 
 event::Task<bool> drained(Worker& worker, Duration grace) {
   co_await worker.drain(grace);
@@ -56,11 +57,33 @@ int Relay::run() {
   scope_.spawn(addresses_.run());
   scope_.spawn(control_->keep(health_));
   scope_.spawn(clock_->run(*pool_));
+  watch_loops();
   postmaster_->start(scope_);
   listen_to_signals();
   main_.run();
   finish();
   return exit_code_;
+}
+
+void Relay::watch_loops() {
+  std::vector<LoopWatch::Watched> loops{{"resolver", &resolver_loop_}};
+  for (std::size_t w = 0; w < workers_.size(); ++w)
+    loops.push_back({"worker " + std::to_string(w + 1), &workers_[w]->loop()});
+  const auto limit = manager_.watchdog();
+  const auto all_turn = [this] {
+    manager_.alive();
+    tell_manager();
+  };
+  loop_watch_ = std::make_unique<LoopWatch>(main_, std::move(loops), limit ? *limit / 4 : loops_asked_every,
+                                            health_, all_turn);
+  scope_.spawn(loop_watch_->run());
+}
+
+void Relay::tell_manager() {
+  if (stopping_ || !taking_mail_) return;
+  const auto troubles = health_.list();
+  manager_.status("taking mail; " + std::to_string(spool_->counters().live_messages) + " messages wait" +
+                  (troubles.empty() ? "" : "; NOT WELL (sealpost status): " + troubles.front().what));
 }
 
 // After the other threads have been started: this one takes the signals.
@@ -121,6 +144,8 @@ event::Task<void> Relay::begin_mail() {
   sockets_.clear();
   taking_mail_ = !stopping_;
   if (!stopping_) {
+    manager_.ready();
+    tell_manager();
     scope_.spawn(probation_->run());
     scope_.spawn(held_notices_->run());
     scope_.spawn(held_watch_->run());
@@ -134,6 +159,7 @@ void Relay::stop() {
     stopping_ = true;
     spool_->drain();  // first of all: a manager of services may kill us before the grace is over
     exit_guard_.arm(config_.shutdown_grace + exit_after_grace);
+    manager_.stopping(config_.shutdown_grace + 2 * exit_after_grace);
     scope_.spawn(shut_down());
     return;
   }

@@ -56,8 +56,14 @@ Expected<InForcePtr> Relay::read_again() {
   return next;
 }
 
-// SIGHUP. What only a start reads keeps its value, and the log names it.
 event::Task<void> Relay::reload() {
+  if (taking_mail_) manager_.reloading();
+  co_await read_and_put_in_force();
+  if (taking_mail_ && !stopping_) manager_.ready();
+}
+
+// SIGHUP. What only a start reads keeps its value, and the log names it.
+event::Task<void> Relay::read_and_put_in_force() {
   // A file that is being written may parse with half its rules: wait until nobody writes any more.
   SourceFiles seen;
   for (int look = 0; look < most_looks; ++look) {

@@ -21,14 +21,21 @@ std::string folder_of(const std::string& path) {
 }
 
 // Made by root for the user, who could not in a directory of root's.
-Expected<void> make_data_directory(const std::string& path, const privilege::User& user) {
-  if (::mkdir(path.c_str(), 0700) != 0)
+Expected<void> make_directory(const std::string& what, const std::string& path, mode_t mode,
+                              const privilege::User& user) {
+  if (::mkdir(path.c_str(), mode) != 0)
     return errno == EEXIST ? Expected<void>()
-                           : Error(Errc::io, "data_dir " + path + " cannot be made: " + std::strerror(errno));
-  if (::chown(path.c_str(), user.uid, user.gid) != 0)
+                           : Error(Errc::io, what + " " + path + " cannot be made: " + std::strerror(errno));
+  if (::chmod(path.c_str(), mode) != 0 || ::chown(path.c_str(), user.uid, user.gid) != 0)
     return Error(Errc::io,
-                 "data_dir " + path + " cannot be given to '" + user.name + "': " + std::strerror(errno));
+                 what + " " + path + " cannot be given to '" + user.name + "': " + std::strerror(errno));
   return {};
+}
+
+Expected<void> make_directories(const Config& config, const privilege::User& user) {
+  if (auto made = make_directory("data_dir", config.data_dir, 0700, user); !made) return made;
+  // Below /run it is gone with each boot. Others may look in and find a socket that is closed to them.
+  return make_directory("the folder of control.socket,", folder_of(config.control_socket), 0755, user);
 }
 
 }  // namespace
@@ -37,13 +44,17 @@ Expected<void> Rights::settle_in(const Config& config) {
   if (privilege::is_root() && !config.user.empty()) {
     const auto user = privilege::find_user(config.user);
     if (!user) return user.error();
-    if (auto made = make_data_directory(config.data_dir, *user); !made) return made;
+    if (auto made = make_directories(config, *user); !made) return made;
     if (auto became = privilege::become(*user); !became) return became;
   } else if (privilege::is_root()) {
     warning_ = "it runs as root; make a user for it and name it: user = \"sealpost\"";
   } else if (!config.user.empty() && config.user != privilege::user_name()) {
     warning_ = "it was not started as root, so it stays '" + privilege::user_name() +
                "' and does not become '" + config.user + "'";
+  }
+  // A service manager that starts us as the user may have lent more, for the key process.
+  if (!privilege::is_root()) {
+    if (auto kept = privilege::keep_only(privilege::Kept::bind_low_ports); !kept) return kept;
   }
   privilege::forbid_dumps();  // after the change of identity, which allows them again
   return make_private_directory(config.data_dir);

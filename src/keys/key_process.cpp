@@ -20,6 +20,7 @@
 #include "keys/key_keeper.hpp"
 #include "keys/remote_key.hpp"
 #include "privilege/confine.hpp"
+#include "privilege/identity.hpp"
 
 namespace sealpost::keys {
 namespace {
@@ -66,6 +67,8 @@ void serve(KeyKeeper& keeper, int fd) {
   // A terminal's Ctrl-C and a service manager's stop reach both; the relay still needs keys while it drains.
   for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE}) ::signal(number, SIG_IGN);
   privilege::forbid_dumps();
+  // Each thread has capabilities of its own: before there are others.
+  if (!privilege::keep_only(privilege::Kept::read_all_files)) std::_Exit(1);
   KeyKeeper keeper(std::move(directories));
   std::mutex gate;
   std::vector<std::thread> threads;

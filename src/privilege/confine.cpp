@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "privilege/confine.hpp"
 
-#include <cap-ng.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -125,11 +124,6 @@ void forbid_dumps() noexcept {
 }
 
 bool confine_key_process() noexcept {
-  capng_clear(CAPNG_SELECT_BOTH);
-  if (::geteuid() == 0)
-    capng_update(CAPNG_ADD, static_cast<capng_type_t>(CAPNG_EFFECTIVE | CAPNG_PERMITTED),
-                 CAP_DAC_READ_SEARCH);
-  capng_apply(CAPNG_SELECT_CAPS);
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return false;
   if (sanitized) return true;
   const FilterPtr filter(seccomp_init(SCMP_ACT_ERRNO(EPERM)));

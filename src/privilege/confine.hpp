@@ -14,8 +14,7 @@ namespace sealpost::privilege {
 // No core dump, no ptrace by the same user, nothing of /proc/PID for others.
 void forbid_dumps() noexcept;
 
-// The key process: reads files (with CAP_DAC_READ_SEARCH when it had it), signs, answers; no more. All its threads. False:
-// the kernel did not take the filter.
+// The key process: reads files, signs, answers; no more. All its threads. False: the kernel did not take the filter.
 bool confine_key_process() noexcept;
 
 struct Walls {

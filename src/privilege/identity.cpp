@@ -51,6 +51,16 @@ Expected<void> become(const User& user) {
   return {};
 }
 
+Expected<void> keep_only(Kept kept) {
+  const unsigned number = kept == Kept::bind_low_ports ? CAP_NET_BIND_SERVICE : CAP_DAC_READ_SEARCH;
+  if (capng_get_caps_process() != 0) return failed("cannot read the process's capabilities");
+  const bool had = capng_have_capability(CAPNG_PERMITTED, number) != 0;
+  capng_clear(CAPNG_SELECT_CAPS);  // what is not inheritable any more is no longer ambient either
+  if (had) capng_update(CAPNG_ADD, static_cast<capng_type_t>(CAPNG_EFFECTIVE | CAPNG_PERMITTED), number);
+  if (capng_apply(CAPNG_SELECT_CAPS) != 0) return failed("cannot drop capabilities");
+  return {};
+}
+
 Expected<void> drop_all() {
   capng_clear(CAPNG_SELECT_BOTH);
   // Without CAP_SETPCAP the bounding set stays as it is; become() has emptied it, and no_new_privs makes it moot.

@@ -23,6 +23,10 @@ Expected<User> find_user(const std::string& name);
 bool is_root() noexcept;
 // From root to `user` with its groups; all capabilities but CAP_NET_BIND_SERVICE go. Before threads exist.
 Expected<void> become(const User& user);
+// Of capabilities that the process has or was lent (by root, or a service manager that starts it as a user), all but this
+// one go; no matter when it has none. This thread and those it makes. Before threads exist.
+enum class Kept { bind_low_ports, read_all_files };
+Expected<void> keep_only(Kept kept);
 // The rest goes too, from the bounding set as well, and no program can bring any back. All threads must have been made by
 // this one afterwards, or hold none already.
 Expected<void> drop_all();

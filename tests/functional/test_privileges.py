@@ -44,15 +44,25 @@ def folder():
     shutil.rmtree(path)
 
 
-@pytest.fixture(scope="module")
-def relay(lab, folder):
-    """Started as root, with a key that only root can read and a listener on a low port."""
+# As systemd starts it with User= and AmbientCapabilities=.
+LENT = "+net_bind_service,+dac_read_search"
+AS_THE_USER = [
+    "setpriv", f"--reuid={USER}", f"--regid={USER}", "--init-groups", f"--inh-caps=-all,{LENT}",
+    f"--ambient-caps=-all,{LENT}", f"--bounding-set=-all,{LENT}",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=["as root", "as the user, with rights lent"])
+def relay(lab, folder, request):
+    """With a key that only root can read and a listener on a low port."""
     certificate, key = make_identity(folder)
+    lent = request.param != "as root"
     relay = Relay(
-        lab, folder / "relay", user=USER,
+        lab, folder / ("lent" if lent else "relay"), user=USER,
         listener=[{"address": "127.0.0.1:25", "mode": "relay", "allow": ["127.0.0.0/8"]}],
         tls={"certificate": certificate, "key": key},
     )  # fmt: skip
+    relay.prefix = AS_THE_USER if lent else []
     owner = pwd.getpwnam(USER)
     for path in (relay.data, relay.directory):
         os.chown(path, owner.pw_uid, owner.pw_gid)
@@ -83,6 +93,14 @@ def test_T53_it_runs_as_the_user_without_any_capability(relay):
     said = relay.ask("status")["process"]
     assert said["user"] == USER and said["capabilities"] == "none" and said["no_new_privs"]
     assert said["seccomp"] == "in force"
+
+
+def test_T53_every_thread_of_the_key_process_may_read_files_and_no_more(relay):
+    for thread in Path(f"/proc/{key_process_of(relay)}/task").iterdir():
+        status = status_of(thread)
+        assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == 1 << 2  # CAP_DAC_READ_SEARCH
+        assert status["NoNewPrivs"] == "1"
+        assert status["Seccomp"] == "2"
 
 
 def test_T53_mail_flows_from_a_low_port_over_TLS_with_a_key_only_root_can_read(relay, lab):

@@ -115,6 +115,16 @@ TEST_CASE("T-53 from root to a user there is no way back; low ports stay possibl
         }) == 0);
 }
 
+TEST_CASE("T-53 of rights that were lent one is kept, and never one that was not") {
+  if (!privilege::is_root()) return;
+  CHECK(in_child([] {
+          if (!privilege::keep_only(privilege::Kept::read_all_files)) return 1;
+          if (privilege::capabilities() != "dac_read_search") return 2;
+          if (!privilege::keep_only(privilege::Kept::bind_low_ports)) return 3;
+          return privilege::capabilities() == "none" ? 0 : 4;
+        }) == 0);
+}
+
 TEST_CASE("a user that does not exist is named, with what to do") {
   const auto user = privilege::find_user("no-such-user-here");
   REQUIRE_FALSE(user);
