@@ -68,3 +68,19 @@ def test_T53_stacks_do_not_clash_and_jumps_land_where_they_may():
     assert ours
     for flag in ("-fstack-clash-protection", "-fcf-protection", "-fstack-protector-strong", "-D_FORTIFY_SOURCE=2"):
         assert all(flag in command.split() for command in ours), flag
+
+
+@pytest.mark.parametrize("what", ["as it is", "every suggestion taken"])
+def test_the_configuration_that_packages_ship_is_right(what, tmp_path):
+    text = (ROOT / "packaging" / "sealpost.toml").read_text()
+    if what != "as it is":
+        text = re.sub(r"^#(\[|\w+ = )", r"\1", text, flags=re.M)
+        for name in ("certificate", "key"):  # files that only an operator has
+            text = re.sub(rf"^{name} = .*\n", "", text, flags=re.M)
+        (tmp_path / "ours.toml").write_text('[[partner]]\nname = "A"\ndomains = ["a.test"]\ntls = "encrypt"\n')
+        text = text.replace("/etc/sealpost/policies", str(tmp_path))
+    config = tmp_path / "conf" / "sealpost.toml"
+    config.parent.mkdir()
+    config.write_text(text)
+    done = subprocess.run([BINARY, "--config", config, "check"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
