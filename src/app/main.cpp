@@ -101,6 +101,7 @@ int main(int argc, char** argv) {
     cli::add_spool_commands(app, line);
     cli::add_status_command(app, line);
     cli::add_clock_commands(app, line);
+    cli::add_describe_command(app, line);
     try {
       app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -88,6 +88,8 @@ def test_what_it_brings(installed):
     data = fresh.file("/var/lib/sealpost").stat()
     assert (data.st_uid, data.st_gid, data.st_mode & 0o777) == (int(uid), int(gid), 0o700)
     assert fresh.file("/etc/sealpost/policies").is_dir()
+    for file in ("man/man8/sealpost-queue.8.gz", "man/man5/sealpost.toml.5.gz", "bash-completion/completions/sealpost"):
+        assert fresh.file(f"/usr/share/{file}").exists()
     assert "/etc/sealpost/sealpost.toml" in fresh.must("dpkg-query", "-W", "-f", "${Conffiles}", "sealpost")
     assert fresh.file("/lib/systemd/system/sealpost.service").exists() or fresh.file("/usr/lib/systemd/system/sealpost.service").exists()
 
