@@ -78,7 +78,7 @@ void ClockKeeper::tell(const Expected<void>& recorded) {
                 "free space or repair data_dir; a start after this would not notice a clock that went back");
 }
 
-void ClockKeeper::record_now() { tell(write_clock_record(data_dir_, loop_.date())); }
+void ClockKeeper::record_now() { tell(write_clock_record(data_dir_, clock_->to_record())); }
 
 event::Task<void> ClockKeeper::run(event::BlockingPool& pool) {
   record_now();
@@ -86,7 +86,7 @@ event::Task<void> ClockKeeper::run(event::BlockingPool& pool) {
     co_await event::sleep_for(loop_, look_every);
     look();
     if (looks % looks_per_record != 0) continue;
-    const std::function<Expected<void>()> work = [directory = data_dir_, now = loop_.date()] {
+    const std::function<Expected<void>()> work = [directory = data_dir_, now = clock_->to_record()] {
       return write_clock_record(directory, now);
     };
     const auto recorded = co_await event::run_blocking<void>(pool, loop_, work);

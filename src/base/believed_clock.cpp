@@ -22,12 +22,11 @@ BelievedClock::BelievedClock(SystemTime built, std::optional<SystemTime> recorde
                              SteadyTime steady)
     : built_(built),
       newest_(std::max(built, recorded.value_or(built))),
+      away_(newest_ > built ? silence : service),
       base_(newest_),
       base_steady_(steady),
       even_wall_(wall),
       even_steady_(steady) {
-  // Without a record there is nothing to be ahead of.
-  if (!recorded && wall >= built) agree(wall, steady);
   observe(wall, steady);
 }
 
@@ -50,7 +49,7 @@ Believed BelievedClock::certain(SystemTime wall) noexcept {
 // The clock is not where it was expected. Is it believed all the same?
 bool BelievedClock::may_agree(SystemTime wall, SteadyTime steady) noexcept {
   if (wall < built_) return false;
-  if (!settled_ && off_ >= microseconds(0) && off_ <= silence) return true;
+  if (!settled_ && off_ >= microseconds(0) && off_ <= away_) return true;
   if (!near(wall - even_wall_ - passed(even_steady_, steady))) {  // it jumps about
     even_wall_ = wall;
     even_steady_ = steady;

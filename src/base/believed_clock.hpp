@@ -17,6 +17,8 @@ class BelievedClock {
   static constexpr std::chrono::minutes tolerance{5};
   // At a start: so long after the newest recorded time the relay may just have been switched off.
   static constexpr std::chrono::days silence{3};
+  // At a first start, when nothing later than the release was ever believed: so long after it a program is still in use.
+  static constexpr std::chrono::days service{5 * 365};
   // A doubted clock that goes on evenly for that long is believed, when its step was not too long to be real.
   static constexpr std::chrono::hours confirm{1};
   static constexpr std::chrono::days longest_ahead{7};
@@ -40,6 +42,9 @@ class BelievedClock {
   void witness(SystemTime issued, SteadyTime steady);
 
   Doubt doubt() const noexcept { return doubt_; }
+  // What a later life is to know: the newest time ever believed. No later than the release while nothing tells how long
+  // ago that was.
+  SystemTime to_record() const noexcept { return settled_ || away_ == silence ? newest_ : built_; }
   // How far the clock was off what was expected when it was last observed; negative: behind.
   std::chrono::microseconds off() const noexcept { return off_; }
   // The clock goes on evenly since then; of meaning in doubt.
@@ -53,8 +58,9 @@ class BelievedClock {
   Believed certain(SystemTime wall) noexcept;
 
   SystemTime built_;
-  SystemTime newest_;  // that `now` has ever been: it does not go behind
-  SystemTime base_{};  // believed at base_steady_; from there steady time counts
+  SystemTime newest_;       // that `now` has ever been: it does not go behind
+  std::chrono::days away_;  // as long may have passed before this life
+  SystemTime base_{};       // believed at base_steady_; from there steady time counts
   SteadyTime base_steady_{};
   bool settled_ = false;  // clock and expectation have agreed since the start
   Doubt doubt_ = Doubt::none;

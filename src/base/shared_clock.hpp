@@ -33,6 +33,10 @@ class SharedClock {
     const std::lock_guard lock(mutex_);
     clock_.witness(issued, steady);
   }
+  SystemTime to_record() {
+    const std::lock_guard lock(mutex_);
+    return clock_.to_record();
+  }
   struct State {
     Believed believed;
     BelievedClock::Doubt doubt = BelievedClock::Doubt::none;

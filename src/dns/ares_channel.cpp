@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dns/ares_channel.hpp"
 
+#include <sys/socket.h>
 #include <sys/time.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <stdexcept>
 #include <string>
 
+#include "base/handles.hpp"
+#include "event/sockaddr.hpp"
 #include "event/wait.hpp"
 
 namespace sealpost::dns {
@@ -20,10 +24,17 @@ void start_library() {
   if (status != ARES_SUCCESS) throw std::runtime_error(std::string("c-ares: ") + ares_strerror(status));
 }
 
+// c-ares 1.18 calls a server it had no socket for one that refused.
+Error refused() {
+  const FileDescriptor socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!socket) return event::socket_error("no socket for the question", errno);
+  return Error(Errc::refused, "connection refused");
+}
+
 Error error_of(int status) {
   switch (status) {
     case ARES_ETIMEOUT: return Error(Errc::timed_out, "timed out");
-    case ARES_ECONNREFUSED: return Error(Errc::refused, "connection refused");
+    case ARES_ECONNREFUSED: return refused();
     default: return Error(Errc::io, ares_strerror(status));
   }
 }

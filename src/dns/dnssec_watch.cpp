@@ -85,7 +85,7 @@ event::Task<void> DnssecWatch::test() {
 }
 
 event::Task<void> DnssecWatch::first_test(Duration limit) {
-  if (!has_tested()) co_await event::within(loop_, limit, tested());
+  if (!has_tested()) (void)co_await event::within(loop_, limit, tested());
 }
 
 event::Task<Expected<void>> DnssecWatch::tested() {

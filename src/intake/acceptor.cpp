@@ -62,7 +62,7 @@ void Acceptor::serve(std::unique_ptr<event::Stream> stream) {
   const IpAddress from = stream->peer().address;
   const bool proxy = std::any_of(settings_->proxies.begin(), settings_->proxies.end(),
                                  [&](const Network& network) { return network.contains(from); });
-  if (!proxy) return admit(std::move(stream), true);
+  if (!proxy) return admit(std::move(stream), true, {});
   // It takes a place while it waits, as everything with a descriptor does (T-27).
   auto slot = worker_.services.connections.enter(from, true, worker_.loop.now());
   if (!slot) return turn_away(*stream, false, smtp::replies::too_many_connections);
@@ -72,11 +72,13 @@ void Acceptor::serve(std::unique_ptr<event::Stream> stream) {
 event::Task<void> Acceptor::meet(std::unique_ptr<event::Stream> stream, ConnectionLimits::Slot slot) {
   const std::string proxy = stream->peer().to_string();
   auto introduced = co_await introduce(std::move(stream), header_time);
-  slot = {};
   if (introduced) {
-    admit(std::move(introduced->stream), introduced->named);
+    // A proxy that speaks for nobody looks whether the relay is well: in a place of its own also while strangers have none.
+    if (introduced->named) slot = {};
+    admit(std::move(introduced->stream), introduced->named, std::move(slot));
     co_return;
   }
+  slot = {};
   worker_.services.counters.turned_away.fetch_add(1, std::memory_order_relaxed);
   if (!log::enabled(log::Level::info) || !worker_.stranger_lines.allow(worker_.loop.now())) co_return;
   const Error& error = introduced.error();
@@ -84,14 +86,14 @@ event::Task<void> Acceptor::meet(std::unique_ptr<event::Stream> stream, Connecti
 }
 
 // A client that nobody named may not relay: who a proxy speaks for without saying so is not its own network's.
-void Acceptor::admit(std::unique_ptr<event::Stream> stream, bool named) {
+void Acceptor::admit(std::unique_ptr<event::Stream> stream, bool named, ConnectionLimits::Slot slot) {
   const IpAddress client = stream->peer().address;
   const bool trusted = named && settings_->relay.may_relay(client);
   if (draining_) {
     turn_away(*stream, trusted, smtp::replies::shutting_down);
     return;
   }
-  auto slot = worker_.services.connections.enter(client, trusted, worker_.loop.now());
+  if (!slot) slot = worker_.services.connections.enter(client, trusted, worker_.loop.now());
   if (!slot) {
     if (trusted) worker_.services.counters.turned_away_trusted.fetch_add(1, std::memory_order_relaxed);
     turn_away(*stream, trusted, smtp::replies::too_many_connections);

@@ -46,7 +46,8 @@ class Acceptor {
 
  private:
   struct Connection;
-  void admit(std::unique_ptr<event::Stream> stream, bool named);
+  // Into a place it has already, or one of the client's kind.
+  void admit(std::unique_ptr<event::Stream> stream, bool named, ConnectionLimits::Slot slot);
   event::Task<void> meet(std::unique_ptr<event::Stream> stream, ConnectionLimits::Slot slot);
   void make_room();
   void note_stress();

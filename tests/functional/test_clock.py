@@ -42,9 +42,10 @@ def world(lab):
 def stepped(lab, tmp_path):
     made = []
 
-    def make(**settings) -> Relay:
+    def make(step: float = 0, **settings) -> Relay:
         one = Relay(lab, tmp_path / "relay", **settings)
         one.clock = Stepped(tmp_path / "clock")
+        one.clock.step(step)
         one.prefix = one.clock.prefix()
         made.append(one)
         return one.start()
@@ -134,6 +135,18 @@ def test_T50_a_wrong_clock_takes_no_rule_away_and_brings_no_exception_back(lab, 
     assert b"EHLO" in said and b"MAIL FROM" not in said
     one.clock.step(0)
     assert state(one) == "believed"
+
+
+def test_T50_a_first_start_many_years_after_the_release_doubts_the_clock(lab, stepped, world):
+    one = stepped(step=10 * YEAR, partners=[partner(RULES[1])])
+    assert state(one) == "in doubt: ahead"
+    id = one.submit("a@home.test", "b@clk-clear.test", "Subject: x\r\n\r\nsecret\r\n")
+    one.wait_deferred(id, attempts=2)
+    one.stop()
+    one.clock.step(0)
+    one.start()
+    assert state(one) == "believed"
+    assert not one.events("delivered", id=id)
 
 
 def test_T50_an_operators_word_ends_the_doubt(lab, stepped, world):

@@ -142,7 +142,7 @@ Expected<void> SimRelay::open() {
 
 event::Task<void> SimRelay::record_clock() {
   for (;;) {
-    world_.clock_record = world_.loop.date();
+    world_.clock_record = clock_->to_record();
     co_await event::sleep_for(world_.loop, 1min);
   }
 }

@@ -76,10 +76,7 @@ event::Task<Sender::HandedOver> Sender::post(const ReportTarget& target, std::st
   request.body = std::move(packed);
   request.headers.emplace_back("Content-Type", "application/tlsrpt+gzip");
   for (const IpAddress& address : found.addresses) {
-    const bool allowed = !address.is_special() ||
-                         std::any_of(settings_.allow_destinations.begin(), settings_.allow_destinations.end(),
-                                     [&](const Network& network) { return network.contains(address); });
-    if (allowed) request.addresses.push_back(address);
+    if (may_contact(address, settings_.allow_destinations)) request.addresses.push_back(address);
   }
   if (found.addresses.empty())
     co_return Error(Errc::unreachable,

@@ -40,6 +40,8 @@ TEST_CASE("T-50 at a start the clock is compared with what was recorded") {
       {"first start", std::nullopt, noon, Doubt::none, noon, noon, noon},
       {"first start, years after the release", std::nullopt, noon + 3 * year, Doubt::none, noon + 3 * year,
        noon + 3 * year, noon + 3 * year},
+      {"first start, ten years after the release", std::nullopt, noon + 10 * year, Doubt::ahead, built, built,
+       noon + 10 * year},
       {"first start in 1970", std::nullopt, epoch, Doubt::behind, built, built, built},
       {"a restart", noon, noon + 5s, Doubt::none, noon + 5s, noon + 5s, noon + 5s},
       {"a little behind", noon, noon - 1min, Doubt::none, noon, noon, noon},
@@ -159,6 +161,19 @@ TEST_CASE("T-50 a machine that boots in 1970 and then hears the time goes on at 
   const Believed believed = clock.observe(noon + 2h, begin + 30s);
   CHECK_FALSE(believed.in_doubt);
   CHECK(believed.now == noon + 2h);
+}
+
+TEST_CASE(
+    "T-50 a first start with a wrong clock is forgotten when the clock is right, in this life or the next") {
+  for (const SystemTime wall : {noon + 10 * year, epoch}) {
+    BelievedClock clock(built, std::nullopt, wall, begin);
+    CHECK(clock.observe(wall + 10min, begin + 10min).in_doubt);
+    BelievedClock next(built, clock.to_record(), noon, begin);
+    CHECK(next.doubt() == Doubt::none);
+    CHECK(next.to_record() == noon);
+    CHECK_FALSE(clock.observe(noon + 11min, begin + 11min).in_doubt);
+    CHECK(clock.to_record() == noon + 11min);
+  }
 }
 
 TEST_CASE("T-50 an operator's word ends every doubt, back as well as ahead") {

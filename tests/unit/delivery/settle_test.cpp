@@ -185,7 +185,7 @@ TEST_CASE("T-50, D-19 while the clock is in doubt nothing comes back for lack of
   constexpr Duration ahead = 10 * 365 * 24h, back = -60 * 365 * 24h;
   for (const Row row : {Row{ahead, false}, Row{back, false}, Row{ahead, true}, Row{back, true}}) {
     World world;
-    SharedClock clock(SystemTime{} + 40 * 365 * 24h, std::nullopt, world.loop.wall(), world.loop.now());
+    SharedClock clock(world.loop.wall() - 24h, std::nullopt, world.loop.wall(), world.loop.now());
     world.loop.ask_clock(&clock);
     AttemptEnd end = end_with(fate_of(0, Fate::deferred, "4.7.4", "TLS required, not offered", false));
     if (row.by_partner) {

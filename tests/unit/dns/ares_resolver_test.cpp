@@ -3,6 +3,7 @@
 
 #include <doctest.h>
 
+#include "../few_descriptors.hpp"
 #include "event/event_loop.hpp"
 #include "event/run.hpp"
 #include "scripted_server.hpp"
@@ -214,4 +215,23 @@ TEST_CASE("T-56: queries given up at any moment, and a resolver destroyed with q
       sealpost::event::run_until_done(loop, stop_after(10ms));  // late answers find nobody
     }
   }
+}
+
+TEST_CASE("T-27: out of descriptors a question fails in words of its own, and the next one is asked again") {
+  ScriptedServer server([](const Query&) -> Reply { return mx_answer(); });
+  sealpost::event::EventLoop loop;
+  ResolverSettings settings = settings_for({&server});
+  settings.spread_always = true;
+  AresResolver resolver(loop, settings);
+  const auto ask_once = [&] {
+    return sealpost::event::run_until_done(loop, resolver.query("b.test", RrType::mx));
+  };
+  {
+    const sealpost::test::FewDescriptors none(0);
+    const auto answer = ask_once();
+    CHECK(answer->status == Status::failed);  // nothing is known of the name: mail waits
+    CHECK(answer->why.find("Too many open files") != std::string::npos);
+  }
+  CHECK(server.queries().empty());
+  CHECK(ask_once()->status == Status::found);
 }

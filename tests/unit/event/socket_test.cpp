@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "../few_descriptors.hpp"
 #include "event/line_stream.hpp"
 #include "event/listener.hpp"
 #include "event/run.hpp"
@@ -279,23 +280,6 @@ TEST_CASE("a paused listener leaves connections in the backlog") {
   CHECK(server.accepted.size() == 1);
 }
 
-// Leaves this process room for so many descriptors while it lives.
-class FewDescriptors {
- public:
-  explicit FewDescriptors(int room) {
-    ::getrlimit(RLIMIT_NOFILE, &before_);
-    const int next = ::fcntl(0, F_DUPFD, 0);
-    ::close(next);
-    rlimit few = before_;
-    few.rlim_cur = static_cast<rlim_t>(next + room);
-    ::setrlimit(RLIMIT_NOFILE, &few);
-  }
-  ~FewDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
-
- private:
-  rlimit before_{};
-};
-
 Task<void> wait_then_stop(Loop& loop, Duration time) {
   co_await sleep_for(loop, time);
   loop.stop();
@@ -307,7 +291,7 @@ TEST_CASE("T-27: out of descriptors the listener pauses 100 ms, does not spin, a
   std::vector<std::unique_ptr<Stream>> clients;
   TaskScope scope(loop);
   {
-    const FewDescriptors few(6);
+    const sealpost::test::FewDescriptors few(6);
     server.listener->pause();  // the clients take what there is; who is first does not hang on the scheduler
     for (int i = 0; i < 6; ++i) {
       auto client = run_until_done(loop, connect_to(loop, server.at()));

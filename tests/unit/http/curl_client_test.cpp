@@ -2,11 +2,11 @@
 #include "http/curl_client.hpp"
 
 #include <doctest.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <csignal>
 
+#include "../few_descriptors.hpp"
 #include "event/run.hpp"
 #include "https_server.hpp"
 
@@ -282,15 +282,10 @@ TEST_CASE("T-27 no descriptor for the connection is our own want, not a host tha
   HttpsServer server(good(), answering("HTTP/1.1 200 OK\r\n\r\n"));
   event::EventLoop loop;
   CurlClient client(loop, trust());
-  rlimit before{};
-  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
-  const int next = ::dup(0);
-  REQUIRE(next >= 0);
-  ::close(next);
-  const rlimit none{static_cast<rlim_t>(next), before.rlim_max};
-  REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
-  const auto response = event::run_until_done(loop, client.send(request_to(server.port())));
-  REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+  const auto response = [&] {
+    const FewDescriptors none(0);
+    return event::run_until_done(loop, client.send(request_to(server.port())));
+  }();
   REQUIRE_FALSE(response);
   CHECK(response.error().kind == FailureKind::internal);
   CHECK(response.error().reason == "out-of-descriptors");

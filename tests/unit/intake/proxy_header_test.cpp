@@ -127,6 +127,20 @@ TEST_CASE(
   CHECK(talk("198.51.100.9", insider).starts_with("500 5.5.1 "));
 }
 
+TEST_CASE("T-27 a proxy's own look at the relay is answered while strangers find no place") {
+  IntakeFixture fixture;
+  fixture.caps.total = 4;
+  fixture.caps.strangers = 1;
+  fixture.proxies = {*Network::parse("203.0.113.0/24")};
+  CHECK(fixture.connect("198.51.100.1").take().starts_with("220 "));
+  CHECK(fixture.connect("198.51.101.1").take().starts_with("421 4.7.0"));
+  for (const std::string& header : {std::string("PROXY UNKNOWN\r\n"), version_2(0x20, 0, "")})
+    CHECK(fixture.say(fixture.connect("203.0.113.1"), header).starts_with("220 "));
+  CHECK(fixture.limits().open() == 3);
+  CHECK(fixture.say(fixture.connect("203.0.113.1"), "PROXY TCP4 198.51.102.1 192.0.2.1 40000 25\r\n")
+            .starts_with("421 4.7.0"));
+}
+
 TEST_CASE("T-30 a proxy that may relay itself lends that to nobody") {
   IntakeFixture fixture;
   fixture.proxies = {*Network::parse("192.0.2.0/24")};

@@ -93,7 +93,7 @@ TEST_CASE("what is within its days stays") {
 TEST_CASE("T-50 a clock that steps ahead makes nothing old") {
   const TempDir dir;
   event::SimLoop loop(event::SimLoop::default_start + 5h);
-  SharedClock clock(SystemTime{}, std::nullopt, loop.wall(), loop.now());
+  SharedClock clock(loop.wall() - 24h, std::nullopt, loop.wall(), loop.now());
   loop.ask_clock(&clock);
   DirectStore db(dir.path + "/tlsrpt.db");
   fill(db.store(), "2025-12-07", 3);
