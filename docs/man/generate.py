@@ -7,7 +7,7 @@
 SEALPOST is the program, whose `describe` command tells what `--help` would. OUT gets man/, bash/, zsh/ and fish/.
 
   sealpost(8)            sealpost.md beside this, with the commands in it
-  sealpost-COMMAND(8)    one for each command
+  sealpost-COMMAND(8)    one for each command; sealpost-COMMAND.md beside this follows, where there is one
   sealpost.toml(5)       docs/configuration.md
   sealpost-policies(5)   policies/README.md
 """
@@ -85,6 +85,9 @@ class Manual:
                     body += [".SH OPTIONS", *options(leaf)]
                 continue
             body += [f".SS {roff(' '.join(words[1:]))}", sentence(leaf["description"]), *options(leaf)]
+        more = HERE / f"{name}.md"  # what no option can say
+        if more.exists():
+            body += to_man(more.read_text())
         body += [".PP", "Options that every command takes, and exit codes:", ".BR sealpost (8)."]
         body += examples(command)
         self.page(name, 8, lower_first(command["description"].split("\n")[0].rstrip(".")), body, ["sealpost(8)"])

@@ -13,6 +13,7 @@
 #include "base/log.hpp"
 #include "base/version.hpp"
 #include "cli/command_line.hpp"
+#include "cli/sendmail.hpp"
 #include "keys/key_process.hpp"
 #include "partner/load_config.hpp"
 
@@ -68,6 +69,8 @@ int run(const cli::CommandLine& line) {
 
 int main(int argc, char** argv) {
   try {
+    std::vector<std::string> words(argv, argv + argc);
+    if (const auto code = cli::run_as_sendmail(words)) return *code;
     CLI::App app(
         "An outbound SMTP relay that enforces and proves transport security.\n\n"
         "Without a configuration file 'sealpost run' listens on 127.0.0.1:2525 and [::1]:2525 and keeps its\n"
@@ -101,9 +104,15 @@ int main(int argc, char** argv) {
     cli::add_spool_commands(app, line);
     cli::add_status_command(app, line);
     cli::add_clock_commands(app, line);
+    app.add_subcommand("sendmail", "Hand in a mail from standard input, as sendmail(8) does")->callback([&line] {
+      line.work = [] {  // was done above
+        std::cerr << "sealpost: before 'sendmail' nothing but -c FILE may stand\n";
+        return EX_USAGE;
+      };
+    });
     cli::add_describe_command(app, line);
     try {
-      app.parse(argc, argv);
+      app.parse(std::vector<std::string>(words.rbegin(), words.rend() - 1));
     } catch (const CLI::ParseError& error) {
       return app.exit(error) == 0 ? EX_OK : EX_USAGE;
     }

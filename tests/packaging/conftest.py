@@ -31,7 +31,7 @@ def lab():
 def debs() -> dict[str, Path]:
     """By package name."""
     found = {path.name.split("_")[0]: path for path in DEBS.glob("*.deb")}
-    if not {"sealpost", "libsealpost-dev"} <= set(found):
+    if not {"sealpost", "sealpost-mta", "libsealpost-dev"} <= set(found):
         pytest.exit("no packages in build/deb; make them with packaging/build-deb", 3)
     return found
 

@@ -78,7 +78,7 @@ def installed(lab, fresh):
 
 
 def debs_in(fresh) -> list[str]:
-    return [f"/debs/{path.name}" for path in fresh.file("/debs").glob("*.deb") if "dbgsym" not in path.name and "-mta_" not in path.name]
+    return [f"/debs/{path.name}" for path in fresh.file("/debs").glob("*.deb") if "dbgsym" not in path.name]
 
 
 def test_what_it_brings(installed):
@@ -113,6 +113,17 @@ def test_two_lines_later_mail_flows(installed, lab):
         process = json.loads(installed.command("--json", "status").stdout)["process"]
         assert process["user"] == "sealpost" and process["capabilities"] == "none"
         assert installed.fresh.file("/run/sealpost/control.sock").is_socket()
+
+
+def test_mail_of_cron_goes_through_sendmail(installed, lab):
+    lab.change("cron", peer="script")
+    with installed.running():
+        command = installed.lab.command(["chroot", installed.fresh.path, "/usr/sbin/sendmail", "-t", "-oi"])
+        done = subprocess.run(command, input="To: bob@cron.test\n\nhello\n", capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        assert wait_for(lambda: lab.mail_of("cron.test"), 30)
+        listed = subprocess.run(installed.lab.command(["chroot", installed.fresh.path, "mailq"]), capture_output=True, text=True, timeout=60, check=False)
+        assert listed.returncode == 0, listed.stderr
 
 
 def test_mail_that_waits_survives_an_upgrade(installed, lab):

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/sendmail.hpp"
+
+#include <pwd.h>
+#include <signal.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <iostream>
+
+#include "cli/command_line.hpp"
+#include "cli/hand_over.hpp"
+#include "cli/sendmail_options.hpp"
+#include "config/config.hpp"
+#include "mail/submission.hpp"
+#include "partner/load_config.hpp"
+
+namespace sealpost::cli {
+namespace {
+
+int refuse(const std::string& called, int code, const std::string& why) {
+  std::cerr << called << ": " << why << '\n';
+  return code;
+}
+
+struct User {
+  std::string login = "unknown", full_name;
+};
+
+User this_user() {
+  User user;
+  passwd entry{};
+  passwd* found = nullptr;
+  std::array<char, 16384> space{};
+  ::getpwuid_r(::getuid(), &entry, space.data(), space.size(), &found);
+  if (found == nullptr) return user;
+  user.login = found->pw_name;
+  const std::string gecos = found->pw_gecos != nullptr ? found->pw_gecos : "";
+  user.full_name = gecos.substr(0, gecos.find(','));
+  return user;
+}
+
+// Where a client of this machine gets to: loopback first, then what is bound to every address, then the rest.
+std::vector<Endpoint> listeners_from_here(const app::Config& config) {
+  std::vector<Endpoint> here, elsewhere;
+  for (const auto& listener : config.listeners) {
+    Endpoint at = listener.address;
+    const std::string text = at.address.to_string();
+    if (text == "0.0.0.0") at.address = *IpAddress::parse("127.0.0.1");
+    if (text == "::") at.address = *IpAddress::parse("::1");
+    const bool loopback = at.address.to_string().rfind("127.", 0) == 0 || at.address.to_string() == "::1";
+    (loopback ? here : elsewhere).push_back(at);
+  }
+  here.insert(here.end(), elsewhere.begin(), elsewhere.end());
+  return here;
+}
+
+// False: it ended in an error, and what came so far is no whole message.
+bool read_input(std::string& input) {
+  std::array<char, 65536> piece{};
+  for (;;) {
+    const ssize_t got = ::read(STDIN_FILENO, piece.data(), piece.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return got == 0;
+    input.append(piece.data(), static_cast<std::size_t>(got));
+  }
+}
+
+int send(const std::string& called, const SendmailOptions& options, const app::Config& config) {
+  const User user = this_user();
+  SubmissionFacts facts;
+  facts.hostname = config.hostname;
+  facts.postmaster = config.postmaster;
+  facts.full_name = options.full_name.empty() ? user.full_name : options.full_name;
+  facts.recipients = options.recipients;
+  facts.recipients_in_header = options.recipients_in_header;
+  facts.dot_ends = options.dot_ends;
+  facts.now = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
+  const std::string typed = options.has_sender ? options.sender : user.login;
+  if (!typed.empty()) {
+    const auto sender = full_address(typed, config.hostname, "");
+    if (!sender) return refuse(called, EX_DATAERR, "sender: " + sender.error().detail);
+    facts.sender = *sender;
+  }
+  std::string input;
+  if (!read_input(input))
+    return refuse(called, EX_IOERR,
+                  std::string("standard input: ") + std::strerror(errno) + "; nothing was sent");
+  auto made = make_submission(input, facts);
+  if (!made) return refuse(called, EX_DATAERR, made.error().detail + "; nothing was sent");
+
+  Handover mail{
+      config.hostname, facts.sender, std::move(made->recipients), std::move(made->message), options.notify,
+      options.ret,     options.envid};
+  const HandoverResult result = hand_over(listeners_from_here(config), mail);
+  if (result.exit_code != EX_OK) return refuse(called, result.exit_code, result.words);
+  if (options.verbose) std::cout << result.words << '\n';
+  return EX_OK;
+}
+
+// Takes "-c FILE" and its like off the words in front of `sendmail`; false when another command follows.
+bool named_by_word(std::vector<std::string>& words, std::string& config) {
+  std::size_t at = 1;
+  if (words.size() > at + 1 && (words[at] == "-c" || words[at] == "--config")) {
+    config = words[at + 1];
+    at += 2;
+  } else if (words.size() > at && words[at].rfind("--config=", 0) == 0) {
+    config = words[at].substr(std::strlen("--config="));
+    ++at;
+  }
+  if (words.size() <= at || words[at] != "sendmail") return false;
+  if (words.size() == at + 2 && (words[at + 1] == "--help" || words[at + 1] == "-h")) return false;
+  words.erase(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(at));
+  return true;
+}
+
+}  // namespace
+
+std::optional<int> run_as_sendmail(std::vector<std::string>& words) {
+  if (words.empty()) return std::nullopt;
+  CommandLine line;
+  std::string called = words.front().substr(words.front().rfind('/') + 1);
+  const std::array<std::string_view, 3> names{"sendmail", "mailq", "newaliases"};
+  if (std::find(names.begin(), names.end(), called) == names.end()) {
+    if (!named_by_word(words, line.config)) return std::nullopt;
+    called = "sendmail";
+  }
+  words.erase(words.begin());
+  const auto options = read_sendmail_options(called, words);
+  if (!options) return refuse(called, EX_USAGE, options.error().detail + "; see sealpost-sendmail(8)");
+  switch (options->task) {
+    case SendmailOptions::Task::nothing: return EX_OK;
+    case SendmailOptions::Task::list_queue:
+      words = {"sealpost", "queue", "list"};
+      if (!line.config.empty()) words.insert(words.end(), {"--config", line.config});
+      return std::nullopt;
+    case SendmailOptions::Task::talk:
+    case SendmailOptions::Task::send: break;
+  }
+  ::signal(SIGPIPE, SIG_IGN);
+  // Its errors are for `sealpost check`: who mails needs the listeners and a name.
+  const app::LoadResult loaded = app::load_config(line.config_file());
+  if (loaded.config.listeners.empty())
+    return refuse(called, EX_CONFIG,
+                  "the configuration names no listener; `sealpost check` says more; nothing was sent");
+  if (options->task == SendmailOptions::Task::talk) {
+    const HandoverResult result = talk(listeners_from_here(loaded.config));
+    return result.exit_code == EX_OK ? EX_OK : refuse(called, result.exit_code, result.words);
+  }
+  return send(called, *options, loaded.config);
+}
+
+}  // namespace sealpost::cli

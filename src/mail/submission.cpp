@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "mail/submission.hpp"
+
+#include <algorithm>
+#include <cstddef>
+
+#include "base/text.hpp"
+#include "mail/address.hpp"
+#include "mail/address_list.hpp"
+#include "mail/message_id.hpp"
+
+namespace sealpost {
+namespace {
+
+// The lines of `input` with CRLF, up to a line with a dot alone when that ends it.
+std::string with_crlf(std::string_view input, bool dot_ends) {
+  std::string out;
+  out.reserve(input.size() + input.size() / 32);
+  while (!input.empty()) {
+    const std::size_t end = input.find('\n');
+    std::string_view line = input.substr(0, end);
+    input.remove_prefix(end == std::string_view::npos ? input.size() : end + 1);
+    if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+    if (dot_ends && line == ".") break;
+    out.append(line).append("\r\n");
+  }
+  return out;
+}
+
+// The line of an mbox that some programs put in front.
+std::string_view without_envelope_line(std::string_view message) {
+  if (message.rfind("From ", 0) == 0 || message.rfind(">From ", 0) == 0)
+    message.remove_prefix(message.find("\r\n") + 2);
+  return message;
+}
+
+struct Field {
+  std::string_view name, value;
+  std::string_view whole;  // with its folds and line ends
+};
+
+// The name of a field that begins here; empty: none does.
+std::string_view name_at(std::string_view line) {
+  const std::string_view name = text::trim(line.substr(0, std::min(line.find(':'), line.size())));
+  const bool good = line.find(':') < line.find("\r\n") && !name.empty() && line.front() != ' ' &&
+                    line.front() != '\t' &&
+                    std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c < 127; });
+  return good ? name : std::string_view();
+}
+
+// Takes the header off `message`: it ends with an empty line, which goes too, or where no field goes on or begins, which
+// is the body then, and no octet of it is lost.
+std::vector<Field> take_header(std::string_view& message) {
+  std::vector<Field> fields;
+  for (;;) {
+    const std::string_view name = name_at(message);
+    if (name.empty()) break;
+    std::size_t end = message.find("\r\n") + 2;
+    while (end < message.size() && (message[end] == ' ' || message[end] == '\t'))
+      end = message.find("\r\n", end) + 2;
+    const std::string_view whole = message.substr(0, end);
+    fields.push_back({name, whole.substr(whole.find(':') + 1), whole});
+    message.remove_prefix(end);
+  }
+  if (message.rfind("\r\n", 0) == 0) message.remove_prefix(2);
+  return fields;
+}
+
+bool is_one_of(std::string_view name, std::initializer_list<std::string_view> names) {
+  return std::any_of(names.begin(), names.end(),
+                     [&](std::string_view one) { return text::iequals(name, one); });
+}
+
+bool has(const std::vector<Field>& header, std::initializer_list<std::string_view> names) {
+  return std::any_of(header.begin(), header.end(),
+                     [&](const Field& field) { return is_one_of(field.name, names); });
+}
+
+std::vector<std::string> recipients_of(const std::vector<Field>& header) {
+  const bool resent = has(header, {"Resent-To", "Resent-Cc", "Resent-Bcc"});
+  std::vector<std::string> all;
+  for (const Field& field : header) {
+    if (!(resent ? is_one_of(field.name, {"Resent-To", "Resent-Cc", "Resent-Bcc"})
+                 : is_one_of(field.name, {"To", "Cc", "Bcc"})))
+      continue;
+    for (std::string& address : addresses_in(field.value)) all.push_back(std::move(address));
+  }
+  return all;
+}
+
+std::string from_field(const SubmissionFacts& facts) {
+  const std::string address = facts.sender.empty() ? "MAILER-DAEMON@" + facts.hostname : facts.sender;
+  if (facts.full_name.empty()) return "From: <" + address + ">\r\n";
+  std::string name;
+  for (const char c : facts.full_name) {
+    if (static_cast<unsigned char>(c) < ' ') continue;
+    if (c == '"' || c == '\\') name += '\\';
+    name += c;
+  }
+  return "From: \"" + name + "\" <" + address + ">\r\n";
+}
+
+}  // namespace
+
+Expected<std::string> full_address(std::string_view typed, const std::string& hostname,
+                                   const std::string& postmaster) {
+  std::string address(text::trim(typed));
+  if (address.size() > 1 && address.front() == '<' && address.back() == '>')
+    address = address.substr(1, address.size() - 2);
+  const bool no_domain = !address.empty() && address.find('@') == std::string::npos;
+  if (no_domain) address = postmaster.empty() ? address + "@" + hostname : postmaster;
+  auto parsed = parse_mailbox(address, Utf8::accept, Syntax::lenient);
+  if (!parsed)
+    return Error(Errc::invalid, "'" + text::printable(typed) + "' is no address: " + parsed.error().detail);
+  return parsed;
+}
+
+Expected<Submission> make_submission(std::string_view input, const SubmissionFacts& facts) {
+  const std::string lines = with_crlf(input, facts.dot_ends);
+  std::string_view rest = without_envelope_line(lines);
+  const std::vector<Field> header = take_header(rest);
+
+  Submission made;
+  std::vector<std::string> wanted = facts.recipients;
+  if (facts.recipients_in_header)
+    for (std::string& address : recipients_of(header)) wanted.push_back(std::move(address));
+  for (const std::string& typed : wanted) {
+    auto address = full_address(typed, facts.hostname, facts.postmaster);
+    if (!address) return address.error();
+    if (std::find(made.recipients.begin(), made.recipients.end(), *address) == made.recipients.end())
+      made.recipients.push_back(std::move(*address));
+  }
+  if (made.recipients.empty())
+    return Error(Errc::invalid,
+                 facts.recipients_in_header
+                     ? "there is no recipient, neither in To, Cc or Bcc nor on the command line"
+                     : "there is no recipient; name some, or take those of the header with -t");
+  if (!has(header, {"From"})) made.message += from_field(facts);
+  if (!has(header, {"Date"})) made.message += "Date: " + to_rfc5322(facts.now) + "\r\n";
+  if (!has(header, {"Message-ID"}))
+    made.message += "Message-ID: <" + MessageId::make(facts.now).to_string() + "@" + facts.hostname + ">\r\n";
+  for (const Field& field : header)
+    if (!is_one_of(field.name, {"Bcc", "Resent-Bcc"})) made.message += field.whole;
+  made.message += "\r\n";
+  made.message += rest;
+  return made;
+}
+
+}  // namespace sealpost

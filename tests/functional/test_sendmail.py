@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""sendmail, mailq and newaliases: mail of this machine's own programs comes to the relay, or they hear that it did not."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from lab.world import wait_for
+from relay import BINARY
+
+
+@pytest.fixture
+def sendmail(lab, tmp_path):
+    """The program under its old names, with the configuration of a relay."""
+
+    def run(config: Path, *words: str, name: str = "sendmail", stdin: str = "") -> subprocess.CompletedProcess:
+        program = tmp_path / name
+        if not program.exists():
+            program.symlink_to(BINARY)
+        command = [program, *words] if config is None else [BINARY, "-c", config, "sendmail", *words]
+        return subprocess.run(lab.command(command), input=stdin, capture_output=True, text=True, timeout=60, check=False)
+
+    return run
+
+
+def test_mail_of_a_program_arrives_whole(relay, lab, sendmail):
+    lab.change("program", peer="script")
+    one = relay(postmaster="ops@program.test")
+    text = "To: Bob <bob@program.test>, root\nBcc: quiet@program.test\nSubject: two\n\n.first dot\nlast\n"
+    done = sendmail(one.config, "-t", "-oi", "-F", "Cron", "-f", "cron@home.test", stdin=text)
+    assert done.returncode == 0, done.stderr
+    assert not done.stdout
+    assert wait_for(lambda: len(lab.mail_of("program.test")) == 3, 20)
+    copies = lab.mail_of("program.test")
+    assert {"bob@program.test", "quiet@program.test", "ops@program.test"} == {mail.recipient for mail in copies}
+    text = copies[0].octets.decode().replace("\r\n", "\n")
+    assert 'From: "Cron" <cron@home.test>\n' in text and "Message-ID: <" in text and "Date: " in text
+    assert "\n\n.first dot\nlast\n" in text and "Bcc" not in text and copies[0].sender == "cron@home.test"
+
+
+def test_what_the_relay_refuses_is_said_and_nothing_is_sent(relay, lab, sendmail):
+    lab.change("program2", peer="script")
+    one = relay(limits={"message_size": 65536})
+    for words, text, code, said in (
+        (["bob@program2.test", "no address@@"], "x\n", 65, "no address@@"),
+        ([], "x\n", 65, "no recipient"),
+        (["-bd"], "", 64, "sealpost run"),
+        (["bob@program2.test"], "x" * 70 + "\n" + ("y" * 70 + "\n") * 1000, 69, "refused"),
+    ):
+        done = sendmail(one.config, *words, stdin=text)
+        assert (done.returncode, said in done.stderr) == (code, True), (words, done)
+    assert not one.queue() and not lab.mail_of("program2.test")
+
+
+def test_without_a_relay_it_is_to_be_tried_again(relay, sendmail):
+    one = relay()
+    one.stop()
+    done = sendmail(one.config, "bob@home.test", stdin="hello\n")
+    assert done.returncode == 75
+    assert "no relay answers on 127.0.0.1" in done.stderr and "nothing was sent" in done.stderr
+
+
+def test_a_relay_that_is_restarted_is_waited_for(relay, lab, sendmail):
+    lab.change("program3", peer="script")
+    one = relay()
+    one.stop()
+    waiting = subprocess.Popen(lab.command([BINARY, "-c", one.config, "sendmail", "bob@program3.test"]), stdin=subprocess.PIPE)
+    waiting.stdin.write(b"hello\n")
+    waiting.stdin.close()
+    one.start()
+    assert waiting.wait(30) == 0
+    assert wait_for(lambda: lab.mail_of("program3.test"), 20)
+
+
+def test_the_queue_and_smtp_on_standard_input(relay, sendmail):
+    one = relay()
+    listed = sendmail(one.config, "-bp")
+    assert listed.returncode == 0 and listed.stdout == one.command("queue", "list").stdout != ""
+    said = sendmail(one.config, "-bs", stdin="EHLO here.test\r\nQUIT\r\n")
+    assert said.returncode == 0 and said.stdout.startswith("220 ") and "\n221 " in said.stdout
+    assert sendmail(one.config, "-bi").returncode == 0
+
+
+def test_by_its_old_names(sendmail):
+    assert sendmail(None, name="newaliases").returncode == 0
+    done = sendmail(None, "--nonsense", name="sendmail")
+    assert done.returncode == 64 and done.stderr.startswith("sendmail: ")

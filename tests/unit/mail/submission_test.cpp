@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "mail/submission.hpp"
+
+#include <doctest.h>
+
+#include "mail/address_list.hpp"
+
+using namespace sealpost;
+
+namespace {
+
+SubmissionFacts facts_with(std::vector<std::string> recipients, bool in_header = false) {
+  SubmissionFacts facts;
+  facts.sender = "anna@home.test";
+  facts.full_name = "Anna \"A\" B";
+  facts.hostname = "relay.home.test";
+  facts.recipients = std::move(recipients);
+  facts.recipients_in_header = in_header;
+  return facts;
+}
+
+using Addresses = std::vector<std::string>;
+const std::string whole_header = "From: <a@x.test>\nDate: today\nMessage-ID: <1@x.test>\n";
+const std::string whole_header_sent = "From: <a@x.test>\r\nDate: today\r\nMessage-ID: <1@x.test>\r\n";
+
+}  // namespace
+
+TEST_CASE("addresses of a To field (RFC 5322 3.4)") {
+  struct Row {
+    const char* field;
+    Addresses addresses;
+  };
+  for (const Row& row : {
+           Row{" a@x.test", {"a@x.test"}},
+           Row{"A <a@x.test>, b@x.test ,\r\n\t<c@x.test>", {"a@x.test", "b@x.test", "c@x.test"}},
+           Row{"\"Doe, John <no@x.test>\" <j@x.test>", {"j@x.test"}},
+           Row{"a@x.test (him, (and) \\) not b@x.test)", {"a@x.test"}},
+           Row{"friends: a@x.test, B <b@x.test>; c@x.test", {"a@x.test", "b@x.test", "c@x.test"}},
+           Row{"undisclosed-recipients:;", {}},
+           Row{"\"a,b\"@x.test, u@[192.0.2.1]", {"\"a,b\"@x.test", "u@[192.0.2.1]"}},
+           Row{"<@hop.test,@b.test:a@x.test>", {"a@x.test"}},
+           Row{", ,", {}},
+           Row{"root", {"root"}},
+           Row{"(never closed", {}},
+           Row{"\"never closed", {"\"never closed"}},
+       }) {
+    CAPTURE(row.field);
+    CHECK(addresses_in(row.field) == row.addresses);
+  }
+}
+
+TEST_CASE("what is missing is added, once") {
+  const auto made = make_submission("Subject: s\n\nhello\n", facts_with({"b@x.test", "b@x.test"}));
+  REQUIRE(made);
+  CHECK(made->recipients == Addresses{"b@x.test"});
+  CHECK(made->message.rfind("From: \"Anna \\\"A\\\" B\" <anna@home.test>\r\nDate: ", 0) == 0);
+  CHECK(made->message.find("\r\nMessage-ID: <") != std::string::npos);
+  CHECK(made->message.find("\r\nSubject: s\r\n\r\nhello\r\n") != std::string::npos);
+
+  const auto complete = make_submission(whole_header + "\nhello\n", facts_with({"b@x.test"}));
+  REQUIRE(complete);
+  CHECK(complete->message == whole_header_sent + "\r\nhello\r\n");
+}
+
+TEST_CASE("no octet of the text is lost, wherever its header ends") {
+  struct Row {
+    std::string input, output;
+  };
+  for (const Row& row : {
+           Row{whole_header + "no field\nx: y\n", whole_header_sent + "\r\nno field\r\nx: y\r\n"},
+           Row{whole_header + "\r\nlast line without an end",
+               whole_header_sent + "\r\nlast line without an end\r\n"},
+           Row{"From a@x.test Mon Jan  1\n" + whole_header + "\nx\n", whole_header_sent + "\r\nx\r\n"},
+           Row{whole_header + "To: b@x.test,\n  c@x.test\n\nx\n",
+               whole_header_sent + "To: b@x.test,\r\n  c@x.test\r\n\r\nx\r\n"},
+           Row{whole_header, whole_header_sent + "\r\n"},
+           Row{whole_header + "\nbefore\n.\nafter\n", whole_header_sent + "\r\nbefore\r\n"},
+       }) {
+    CAPTURE(row.input);
+    const auto made = make_submission(row.input, facts_with({"b@x.test"}));
+    REQUIRE(made);
+    CHECK(made->message == row.output);
+  }
+  const auto bare = make_submission("hello: you\nthere\n", facts_with({"b@x.test"}));
+  REQUIRE(bare);
+  CHECK(bare->message.find("\r\n\r\nthere\r\n") != std::string::npos);
+  const auto empty = make_submission("", facts_with({"b@x.test"}));
+  REQUIRE(empty);
+  CHECK(empty->message.size() > 4);
+  auto dots = facts_with({"b@x.test"});
+  dots.dot_ends = false;
+  const auto whole = make_submission(whole_header + "\nbefore\n.\nafter\n", dots);
+  REQUIRE(whole);
+  CHECK(whole->message == whole_header_sent + "\r\nbefore\r\n.\r\nafter\r\n");
+}
+
+TEST_CASE("-t takes recipients from the header, and nobody sees Bcc") {
+  const auto made = make_submission(
+      whole_header + "To: b@x.test\nBcc: secret@x.test,\n more@x.test\nCc: C <c@x.test>\n\nx\n",
+      facts_with({"d@x.test"}, true));
+  REQUIRE(made);
+  CHECK(made->recipients == Addresses{"d@x.test", "b@x.test", "secret@x.test", "more@x.test", "c@x.test"});
+  CHECK(made->message == whole_header_sent + "To: b@x.test\r\nCc: C <c@x.test>\r\n\r\nx\r\n");
+
+  const auto resent =
+      make_submission(whole_header + "Resent-To: r@x.test\nTo: b@x.test\n\nx\n", facts_with({}, true));
+  REQUIRE(resent);
+  CHECK(resent->recipients == Addresses{"r@x.test"});
+}
+
+TEST_CASE("without a recipient, or with one that is none, nothing is sent") {
+  CHECK_FALSE(make_submission("x\n", facts_with({})));
+  CHECK_FALSE(make_submission("Subject: x\n\n", facts_with({}, true)));
+  const auto bad = make_submission("x\n", facts_with({"a@x.test", "a b@@c"}));
+  REQUIRE_FALSE(bad);
+  CHECK(bad.error().detail.find("a b@@c") != std::string::npos);
+}
+
+TEST_CASE("users of this machine have a domain, or the postmaster answers for them") {
+  CHECK(*full_address("root", "relay.home.test", "") == "root@relay.home.test");
+  CHECK(*full_address("root", "relay.home.test", "ops@home.test") == "ops@home.test");
+  CHECK(*full_address(" <a@x.test> ", "relay.home.test", "ops@home.test") == "a@x.test");
+  CHECK_FALSE(full_address("", "relay.home.test", "ops@home.test"));
+  CHECK_FALSE(full_address("a@x.test\r\nDATA", "relay.home.test", ""));
+}
