@@ -201,6 +201,15 @@ Expected<void> Relay::open_evidence() {
   return {};
 }
 
+// What the descriptors allow is shared out, so that no worker sends couriers who find none.
+queue::ShardSettings Relay::shard_settings(unsigned workers) const {
+  constexpr std::uint32_t most_places = 600;
+  queue::ShardSettings settings;
+  settings.couriers = std::clamp<std::uint32_t>(descriptors_.outbound / workers, 1, most_places);
+  settings.concurrency.most = config_.connections_per_host;
+  return settings;
+}
+
 Expected<void> Relay::open_workers() {
   shared_ = std::make_unique<Shared>(*resolver_, *sts_, *spool_, *recorder_, hosts_, nx_guard_, totals_,
                                      evidence_.get(), &clock_->clock());
@@ -213,7 +222,7 @@ Expected<void> Relay::open_workers() {
     if (!client) return client.error();
     worker_loops_.push_back(std::make_unique<event::EventLoop>());
     worker_loops_.back()->ask_clock(&clock_->clock());
-    workers_.push_back(std::make_unique<Worker>(*worker_loops_.back(), *shared_, queue::ShardSettings(),
+    workers_.push_back(std::make_unique<Worker>(*worker_loops_.back(), *shared_, shard_settings(count),
                                                 schedule_, std::move(*client)));
     shards.push_back(&workers_.back()->shard());
     if (in_force->identity) {

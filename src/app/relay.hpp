@@ -66,6 +66,7 @@ class Relay {
   Expected<void> open_parts();
   Expected<void> open_evidence();
   Expected<void> open_workers();
+  queue::ShardSettings shard_settings(unsigned workers) const;
   Expected<void> bind_listeners();  // sockets only
   void make_acceptors();
   void serve_control();

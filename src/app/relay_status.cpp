@@ -116,6 +116,7 @@ event::Task<admin::Answer> Relay::status() {
   body["delivery"]["rerouted"] = totals_.rerouted.load();
   body["delivery"]["next_hosts"] = totals_.next_hosts.load();
   body["delivery"]["sessions_spent"] = totals_.sessions_spent.load();
+  body["delivery"]["crowded"] = totals_.crowded.load();
   body["delivery"]["decided_again"] = totals_.decided_again.load();
   body["delivery"]["refused_by_policy"] = totals_.refused_by_policy.load();
   body["spool"]["state"] = healthy ? "ok" : healthy.error().detail;

@@ -60,6 +60,7 @@ enum class Plant : std::uint8_t {
   go_on_after_refusal,             // what one host refused for good is offered to the next one
   bounce_on_530,                   // a host that wants TLS first is taken for one that wants no such mail
   count_session_limit_as_failure,  // a host that ends a session after some messages is taken for broken
+  crowd_is_host_failure,           // a connection refused beside others that work is held against the host
   notify_per_lane,                 // a sender is told of each failure at once, however many (T-37)
   hold_notifications_for_ever,     // undeliverable notifications stay (T-36)
   // Clients
@@ -119,6 +120,7 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(Plant::co
     "go-on-after-refusal",
     "bounce-on-530",
     "count-session-limit-as-failure",
+    "crowd-is-host-failure",
     "notify-per-lane",
     "hold-notifications-for-ever",
     "no-reserve",

@@ -131,7 +131,7 @@ struct Config {
   delivery::NoticeSettings notices;
   delivery::Settings delivery;  // timeouts, destinations, hold_first_for_policy, mta_sts, dane
   std::chrono::seconds policy_fetch_limit{60};  // RFC 8461 §3.3; for a whole MTA-STS fetch (T-19)
-  std::uint32_t connections_per_host = 100;
+  std::uint32_t connections_per_host = 250;
   std::vector<RouteConfig> routes;
   TlsRptConfig tls_rpt;
   AlertsConfig alerts;

@@ -14,6 +14,7 @@ constexpr auto place_pause = 200ms;  // until a connection is free again for the
 constexpr int place_looks = 50;
 constexpr auto avoid_failed = 1min;
 constexpr std::size_t longest_besides = 400;
+constexpr std::uint64_t small_message = 64u << 10;  // its time is that of the way and of answers
 
 RecipientFate our_word(std::uint32_t recipient, std::string status, std::string words) {
   RecipientFate fate;
@@ -57,6 +58,7 @@ event::Task<queue::JobPtr> Attempt::run(queue::JobOwner& lane, queue::JobPtr job
   std::vector<RecipientFate> before;   // the words of earlier hosts about those that are open
   std::unique_ptr<Connection> better;  // a host that works and did not want some of them: others may
   bool failed = false, worked = false, unreadable = false, passed = false, begun = false;
+  Duration took{0};
   for (;;) {
     Visit seen = co_await visit(*connection, *job, open, plan);
     if (seen.stale && !begun && seen.transactions == 0) co_return job;
@@ -68,6 +70,7 @@ event::Task<queue::JobPtr> Attempt::run(queue::JobOwner& lane, queue::JobPtr job
     failed = failed || seen.failed;
     worked = worked || (!seen.failed && !seen.unreadable);
     passed = passed || seen.accepted > 0;
+    took = seen.took;
 
     open.clear();
     std::vector<RecipientFate> delivered, onward;
@@ -134,7 +137,7 @@ event::Task<queue::JobPtr> Attempt::run(queue::JobOwner& lane, queue::JobPtr job
     const SystemTime until = context_.loop.paced() + schedule_.gap(lane.failures() + 1, context_.random());
     lane.trouble(until, end.fates.empty() ? "connection lost" : end.fates.front().diagnostic);
   } else if (worked && !unreadable) {
-    lane.succeeded();
+    lane.succeeded(took);
   }
   settler_.settle(lane, std::move(job), std::move(end), plan.rules->settings);
   co_return nullptr;
@@ -158,10 +161,12 @@ event::Task<Attempt::Visit> Attempt::visit(Connection& connection, const queue::
     transaction.recipients.assign(left.begin(), left.begin() + count);
     left.erase(left.begin(), left.begin() + count);
     const smtp::Transaction sent = transaction;
+    const SteadyTime begun = context_.loop.now();
     auto body = context_.spool.open(context_.loop, job.message);
     const smtp::TransactionResult result =
         co_await connection.session->transact(std::move(transaction), std::move(body));
     ++seen.transactions;
+    if (job.message->size <= small_message) seen.took = context_.loop.now() - begun;
     took_part(seen, connection, sent, result, left);
   }
   for (const std::uint32_t recipient : left) {

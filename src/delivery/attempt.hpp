@@ -37,6 +37,7 @@ class Attempt {
     Visit() = default;
     std::vector<RecipientFate> fates;
     std::uint32_t transactions = 0, accepted = 0;
+    Duration took{0};         // the last transaction, when its size does not tell in it
     bool stale = false;       // stopped because the plan no longer holds
     bool spent = false;       // ended having carried what the host takes in one session
     bool ambiguous = false;   // D-15

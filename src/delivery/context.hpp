@@ -55,7 +55,8 @@ struct Totals {
   std::atomic<std::uint64_t> encrypted{0}, clear{0}, refused_by_policy{0}, dsns{0}, rerouted{0};
   std::atomic<std::uint64_t> next_hosts{0};  // times an attempt went on to another host after an answer
   std::atomic<std::uint64_t> sessions_spent{
-      0};  // sessions that ended having carried what the host takes in one
+      0};                                 // sessions that ended having carried what the host takes in one
+  std::atomic<std::uint64_t> crowded{0};  // connections refused by a host that had others of ours
   std::atomic<std::uint64_t> decided_again{0};  // attempts whose policy changed before MAIL
 };
 

@@ -122,7 +122,7 @@ event::Task<bool> DeliveryCourier::deliver(queue::Lane& lane, queue::JobPtr job,
       auto dialled = co_await dialer_.dial(*plan, job->message->size, tour);
       if (auto* refusal = std::get_if<Refusal>(&dialled)) {
         if (refusal->no_place) {
-          lane.put_back(std::move(job), context_.loop.paced() + no_place_pause, refusal->text);
+          lane.crowded(std::move(job), context_.loop.paced() + no_place_pause, refusal->text);
           co_return false;
         }
         const bool changed = co_await policy_changed(*plan, *refusal);

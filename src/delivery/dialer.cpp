@@ -74,6 +74,8 @@ event::Task<DialResult> Dialer::dial(const Plan& plan, std::uint64_t size, Tour&
   const RoutingSettings& routing = plan.rules->settings.routing;
   for (const MxHost& host : order) {
     if (tour.left(host.name)) continue;
+    if (walk.waits_before(host.preference) || (walk.waits() && context_.hosts.avoid(host.name, now)))
+      continue;
     const bool loops =
         co_await leads_to_us(*plan.resolver, plan.mx, host.preference, plan.next_hop.port, routing);
     if (loops) continue;
@@ -183,19 +185,21 @@ event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endp
   const std::string& host = attempt.host.name;
   const SteadyTime avoid_until = context_.loop.now() + avoid_unreachable;
 
-  auto lease = context_.hosts.acquire(host);
+  auto lease = context_.hosts.acquire(host, endpoint, context_.loop.now());
   if (!lease) {
     if (context_.hosts.full()) pool_.close_all();  // idle ones are in the way of this one
-    walk.no_place(host);
+    walk.no_place(host, attempt.host.preference,
+                  context_.hosts.connection_limit(host, endpoint, context_.loop.now()));
     co_return nullptr;
   }
   attempt.tour.tried(host, endpoint);
   auto stream = co_await context_.connector.connect(endpoint, settings.limits.connect);
   // Our own want of descriptors says nothing about the host, and is no attempt (T-27).
   if (!stream && stream.error().code == Errc::no_space && !planted(Plant::emfile_is_host_failure)) {
-    walk.no_place(host);
+    walk.no_place(host, attempt.host.preference);
     co_return nullptr;
   }
+  if (!stream && crowded(attempt, endpoint, walk)) co_return nullptr;
   if (!stream) {
     context_.hosts.unreachable(host, avoid_until);
     walk.unreachable(Refusal("4.4.1", "connect to " + where(host, endpoint) + ": " + stream.error().detail));
@@ -209,13 +213,16 @@ event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endp
   const bool knows_no_ehlo = !greeted && requirement.tls_required() && refused_ehlo(greeted.error());
   if (!greeted && !knows_no_ehlo) {
     Refusal refusal = refusal_from(greeted.error(), host, endpoint);
-    if (!refusal.permanent()) context_.hosts.unreachable(host, avoid_until);
-    walk.failed(std::move(refusal));
+    if (refusal.permanent() || !crowded(attempt, endpoint, walk)) {
+      if (!refusal.permanent()) context_.hosts.unreachable(host, avoid_until);
+      walk.failed(std::move(refusal));
+    }
     // A host that answers 5yz waits for QUIT (RFC 5321 §3.1); nobody else waits for its answer.
     pool_.close(std::make_unique<Connection>(std::move(session), std::move(lease)));
     co_return nullptr;
   }
   context_.hosts.reached(host);
+  lease.greeted();
   if (!session->remark().empty())
     log::info(
         "odd_host",
@@ -299,6 +306,16 @@ event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endp
   connection->policy_text = policy_text(judgement);
   connection->mx_signed = plan.mx.dnssec == dns::Dnssec::secure;
   co_return connection;
+}
+
+// Others of ours are in session there: what is refused is one more, and says nothing about the mail or the host.
+bool Dialer::crowded(const HostAttempt& attempt, const Endpoint& endpoint, Walk& walk) {
+  const std::string& host = attempt.host.name;
+  const SteadyTime now = context_.loop.now();
+  if (planted(Plant::crowd_is_host_failure) || !context_.hosts.crowded(host, endpoint, now)) return false;
+  context_.totals.crowded.fetch_add(1, std::memory_order_relaxed);
+  walk.no_place(host, attempt.host.preference, context_.hosts.connection_limit(host, endpoint, now));
+  return true;
 }
 
 void Dialer::count(const HostAttempt& attempt, const SessionFacts* facts, const Judgement& judgement,

@@ -39,6 +39,7 @@ class Dialer {
   event::Task<std::unique_ptr<Connection>> try_endpoint(HostAttempt& attempt, Endpoint endpoint, Walk& walk);
   event::Task<std::unique_ptr<Connection>> open(HostAttempt& attempt, Endpoint endpoint, Manner manner,
                                                 Walk& walk);
+  bool crowded(const HostAttempt& attempt, const Endpoint& endpoint, Walk& walk);
   void count(const HostAttempt& attempt, const SessionFacts* facts, const Judgement& judgement,
              const smtp::ClientSession* session);
 

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "delivery/hosts.hpp"
 
+#include <algorithm>
+
 namespace sealpost::delivery {
 namespace {
 constexpr std::size_t remembered_hosts = 100'000;
 constexpr auto limit_believed = std::chrono::hours(1);
+constexpr auto crowd_believed = std::chrono::minutes(10);
 constexpr auto encryption_believed = std::chrono::hours(24);
 }  // namespace
 
@@ -13,26 +16,66 @@ HostRegistry::Lease& HostRegistry::Lease::operator=(Lease&& other) noexcept {
     release();
     registry_ = std::exchange(other.registry_, nullptr);
     host_ = std::move(other.host_);
+    door_ = std::move(other.door_);
+    up_ = other.up_;
   }
   return *this;
 }
 
 void HostRegistry::Lease::release() noexcept {
-  if (auto* registry = std::exchange(registry_, nullptr)) registry->give_back(host_);
+  if (auto* registry = std::exchange(registry_, nullptr)) registry->give_back(host_, door_, up_);
 }
 
-HostRegistry::Lease HostRegistry::acquire(const std::string& host) {
+void HostRegistry::Lease::greeted() {
+  if (registry_ == nullptr || std::exchange(up_, true)) return;
+  const std::lock_guard lock(registry_->mutex_);
+  Door& door = registry_->doors_[door_];
+  door.limit = std::max(door.limit, ++door.up);  // it takes these: those under way were not counted
+}
+
+std::string HostRegistry::door_of(const std::string& host, const Endpoint& endpoint) {
+  return host + " " + endpoint.to_string();
+}
+
+HostRegistry::Lease HostRegistry::acquire(const std::string& host, const Endpoint& endpoint, SteadyTime now) {
+  std::string name = door_of(host, endpoint);
   const std::lock_guard lock(mutex_);
   if (open_ >= most_in_all_) return Lease();
   Entry& entry = hosts_[host];
   if (entry.open >= most_) return Lease();
+  Door& door = doors_[name];
+  if (now < door.limit_until && door.open >= door.limit) return Lease();
+  ++door.open;
   ++entry.open;
   ++open_;
-  return Lease(*this, host);
+  return Lease(*this, host, std::move(name));
 }
 
-void HostRegistry::give_back(const std::string& host) noexcept {
+bool HostRegistry::crowded(const std::string& host, const Endpoint& endpoint, SteadyTime now) {
   const std::lock_guard lock(mutex_);
+  const auto it = doors_.find(door_of(host, endpoint));
+  if (it == doors_.end() || it->second.up == 0) return false;
+  if (doors_.size() >= remembered_hosts)
+    std::erase_if(doors_, [](const auto& item) { return item.second.open == 0; });
+  it->second.limit = it->second.up;
+  it->second.limit_until = now + crowd_believed;
+  return true;
+}
+
+std::optional<std::uint32_t> HostRegistry::connection_limit(const std::string& host, const Endpoint& endpoint,
+                                                            SteadyTime now) const {
+  const std::lock_guard lock(mutex_);
+  const auto it = doors_.find(door_of(host, endpoint));
+  if (it == doors_.end() || now >= it->second.limit_until) return std::nullopt;
+  return it->second.limit;
+}
+
+void HostRegistry::give_back(const std::string& host, const std::string& door, bool up) noexcept {
+  const std::lock_guard lock(mutex_);
+  if (const auto at = doors_.find(door); at != doors_.end()) {
+    if (up) --at->second.up;
+    if (--at->second.open == 0 && at->second.limit_until == SteadyTime::min()) doors_.erase(at);
+  }
   const auto it = hosts_.find(host);
   if (it == hosts_.end()) return;
   --open_;

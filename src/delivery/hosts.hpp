@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What all workers know about MX hosts: how many connections are open to each, which ones could not be reached lately,
-// how many messages a session with one may carry, which ones want no mail in clear. The only state that couriers of
+// how many connections one takes at once and how many messages in a session, which ones want no mail in clear. The only state that couriers of
 // different workers share; a lock held for a map look-up. Bounded: beyond 100,000 hosts those without a connection
 // are forgotten.
 #pragma once
@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "sealpost/clock.hpp"
+#include "sealpost/ip_address.hpp"
 
 namespace sealpost::delivery {
 
@@ -29,20 +30,33 @@ class HostRegistry {
   class Lease {
    public:
     Lease() noexcept = default;
-    Lease(HostRegistry& registry, std::string host) : registry_(&registry), host_(std::move(host)) {}
+    Lease(HostRegistry& registry, std::string host, std::string door)
+        : registry_(&registry), host_(std::move(host)), door_(std::move(door)) {}
     Lease(Lease&& other) noexcept
-        : registry_(std::exchange(other.registry_, nullptr)), host_(std::move(other.host_)) {}
+        : registry_(std::exchange(other.registry_, nullptr)),
+          host_(std::move(other.host_)),
+          door_(std::move(other.door_)),
+          up_(other.up_) {}
     Lease& operator=(Lease&& other) noexcept;
     ~Lease() { release(); }
     explicit operator bool() const noexcept { return registry_ != nullptr; }
+    void greeted();  // there is a session
 
    private:
     void release() noexcept;
     HostRegistry* registry_ = nullptr;
-    std::string host_;
+    std::string host_, door_;
+    bool up_ = false;
   };
-  // Empty when the host has as many connections as it may have, or all hosts together.
-  Lease acquire(const std::string& host);
+  // Empty when the host has as many connections as it may have, or takes there, or all hosts together.
+  Lease acquire(const std::string& host, const Endpoint& endpoint, SteadyTime now);
+
+  // No session was to be had there. When there are others it takes no more than these: that is believed for ten minutes,
+  // and true is the answer. False: it takes none.
+  bool crowded(const std::string& host, const Endpoint& endpoint, SteadyTime now);
+  // How many it takes, as far as is known.
+  std::optional<std::uint32_t> connection_limit(const std::string& host, const Endpoint& endpoint,
+                                                SteadyTime now) const;
 
   std::uint32_t open() const;
   bool full() const;  // all hosts together: a connection that idles is in the way of another host's
@@ -73,14 +87,22 @@ class HostRegistry {
              encrypted_until == SteadyTime::min();
     }
   };
+  // An address of a host: what it takes at once is its own affair.
+  struct Door {
+    std::uint32_t open = 0, up = 0;  // up: greeted
+    std::uint32_t limit = 0;
+    SteadyTime limit_until = SteadyTime::min();
+  };
+  static std::string door_of(const std::string& host, const Endpoint& endpoint);
   Entry& entry_for(const std::string& host);
 
-  void give_back(const std::string& host) noexcept;
+  void give_back(const std::string& host, const std::string& door, bool up) noexcept;
   const std::uint32_t most_;
   const std::uint32_t most_in_all_;
   mutable std::mutex mutex_;  // guards what follows
   std::uint32_t open_ = 0;
   std::unordered_map<std::string, Entry> hosts_;
+  std::unordered_map<std::string, Door> doors_;
 };
 
 }  // namespace sealpost::delivery

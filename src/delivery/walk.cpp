@@ -65,9 +65,11 @@ void Walk::too_big(std::uint64_t limit, const std::string& host) {
   failed(Refusal("5.3.4", host + " takes at most " + std::to_string(limit) + " octets"));
 }
 
-void Walk::no_place(const std::string& host) {
+void Walk::no_place(const std::string& host, std::uint16_t preference, std::optional<std::uint32_t> limit) {
   no_place_ = true;
-  failed(Refusal("4.4.5", "no free connection to " + host));
+  if (!busy_) busy_ = preference;
+  failed(Refusal("4.4.5", "no free connection to " + host +
+                              (limit ? ", which takes " + std::to_string(*limit) + " at once" : "")));
 }
 
 Refusal Walk::conclude(const std::string& domain) {

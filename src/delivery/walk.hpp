@@ -36,7 +36,12 @@ class Walk {
   void absent(
       Refusal refusal);  // the name does not exist or has no address: believed only with a working resolver
   void too_big(std::uint64_t limit, const std::string& host);
-  void no_place(const std::string& host);  // our own limit of connections to it
+  // No further connection: our own limit, or the host's, which has some of ours.
+  void no_place(const std::string& host, std::uint16_t preference,
+                std::optional<std::uint32_t> limit = std::nullopt);
+  // A host that works and is busy with us is waited for: those that come after it are for when it does not work.
+  bool waits_before(std::uint16_t preference) const noexcept { return busy_ && preference > *busy_; }
+  bool waits() const noexcept { return busy_.has_value(); }
 
   // Why there is no session. Every host is done with.
   Refusal conclude(const std::string& domain);
@@ -52,9 +57,10 @@ class Walk {
   std::size_t hosts_ = 0, final_hosts_ = 0, too_big_hosts_ = 0;
   bool in_host_ = false, for_good_ = false, for_now_ = false, oversize_ = false;  // of the present host
   bool absent_ = false, no_place_ = false, stopped_early_ = false;
-  std::optional<Refusal> policy_;   // the first, which explains more than a later timeout
-  std::optional<Refusal> passing_;  // the last that may pass
-  std::optional<Refusal> final_;    // the last that will not
+  std::optional<std::uint16_t> busy_;  // the preference of the first host without a place
+  std::optional<Refusal> policy_;      // the first, which explains more than a later timeout
+  std::optional<Refusal> passing_;     // the last that may pass
+  std::optional<Refusal> final_;       // the last that will not
 };
 
 }  // namespace sealpost::delivery

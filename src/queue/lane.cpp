@@ -29,7 +29,7 @@ Lane::Lane(Shard& shard, LaneKey key)
     : shard_(shard),
       key_(std::move(key)),
       work_(shard.loop()),
-      concurrency_(shard.settings_.initial_concurrency),
+      concurrency_(shard.settings_.concurrency),
       worked_(shard.last_success(key_)) {}
 
 void Lane::add(JobPtr job, SystemTime now) {
@@ -48,8 +48,10 @@ void Lane::add(JobPtr job, SystemTime now) {
 }
 
 void Lane::wake_due(SystemTime now) {
-  if (blocked_until_ <= now)
+  if (blocked_until_ != SystemTime{} && blocked_until_ <= now) {
     blocked_until_ = SystemTime{};  // the back-off is over; how often it failed is kept
+    if (failures_ > 0) concurrency_.begin_anew();
+  }
   bool woke = false;
   while (!waiting_.empty() && waiting_.begin()->first <= now) {
     auto node = waiting_.extract(waiting_.begin());
@@ -147,37 +149,50 @@ void Lane::defer(JobPtr job) {
   shard_.changed(*this);
 }
 
-void Lane::put_back(JobPtr job, SystemTime until, std::string reason) {
+void Lane::untried(JobPtr job) {
   no_longer_in_flight(in_flight_, *job);
   --taken_;
   --job->attempts;
   job->next_attempt = SystemTime{};
   due_.push_front(std::move(job));
+}
+
+void Lane::crowded(JobPtr job, SystemTime until, std::string reason) {
+  if (couriers_ <= 1) return put_back(std::move(job), until, std::move(reason));
+  untried(std::move(job));
+  concurrency_.crowded(shard_.now(), couriers_ - 1);
+  if (idle_couriers_ > 0) work_.notify();
+  shard_.changed(*this);
+}
+
+void Lane::put_back(JobPtr job, SystemTime until, std::string reason) {
+  untried(std::move(job));
   blocked_until_ = std::max(blocked_until_, until);
   blocked_reason_ = std::move(reason);
   shard_.changed(*this);
 }
 
 void Lane::trouble(SystemTime until, std::string reason) {
-  if (!blocked(shard_.now())) ++failures_;  // couriers that fail together are one failure
+  if (!blocked(shard_.now())) {  // couriers that fail together are one failure
+    ++failures_;
+    concurrency_.lost(shard_.now());
+  }
   blocked_until_ = std::max(blocked_until_, until);
   blocked_reason_ = std::move(reason);
-  concurrency_ = std::max<std::uint32_t>(1, concurrency_ / 2);
   shard_.changed(*this);
 }
 
-void Lane::succeeded() {
+void Lane::succeeded(Duration took) {
   const SystemTime at = shard_.now();
   const bool news = !works(at) || at - worked_ > std::chrono::minutes(1);
   failures_ = 0;
   worked_ = at;
   if (news) shard_.remember_success(*this, at);
-  const bool grows = concurrency_ < shard_.settings_.most_concurrency;
-  if (grows) ++concurrency_;
+  concurrency_.worked(at, took, due_.size(), couriers_);
   const bool was_blocked = blocked_until_ != SystemTime{};
   blocked_until_ = SystemTime{};
   blocked_reason_.clear();
-  if (was_blocked || (grows && !due_.empty())) shard_.changed(*this);
+  if (was_blocked || (!listed_ && wants_courier(at))) shard_.changed(*this);
 }
 
 std::vector<JobPtr> Lane::pull(const std::function<bool(const Job&)>& match) {
@@ -205,14 +220,17 @@ std::vector<JobPtr> Lane::pull(const std::function<bool(const Job&)>& match) {
 bool Lane::wants_courier(SystemTime now) const noexcept {
   if (due_.size() <= idle_couriers_) return false;
   if (blocked(now)) return urgent_ > 0 && couriers_ == 0;
-  if (couriers_ >= concurrency_) return false;
+  if (couriers_ >= concurrency() || !shard_.spares_a_place_for(*this)) return false;
   return !next_place_is_lent(now) || due_.size() >= shard_.settings_.lend_from;
 }
 
-// Half of the places a lane may have are for its own worker, and all of them while others cannot help.
+// Half of the usual places are for the lane's own worker, and all of them while others cannot help; then each worker
+// has as many as the others.
 bool Lane::next_place_is_lent(SystemTime now) const noexcept {
-  const std::uint32_t own = (shard_.settings_.most_concurrency + 1) / 2;
-  return couriers_ - lent_places_ >= own && !shard_.peers_.empty() && now >= no_loans_until_;
+  if (shard_.peers_.empty() || now < no_loans_until_) return false;
+  const Concurrency::Bounds& bounds = shard_.settings_.concurrency;
+  const std::uint32_t own = couriers_ - lent_places_;
+  return own >= (std::min(bounds.usual, bounds.most) + 1) / 2 && own * shard_.peers_.size() > lent_places_;
 }
 
 std::vector<JobPtr> Lane::lend(std::size_t most) {

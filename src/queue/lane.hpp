@@ -19,6 +19,7 @@
 
 #include "event/wait.hpp"
 #include "mail/dsn.hpp"
+#include "queue/concurrency.hpp"
 #include "spool/spool.hpp"
 
 namespace sealpost::queue {
@@ -81,7 +82,9 @@ class JobOwner {
   virtual void defer(JobPtr job) = 0;   // next_attempt and reason are set
   // The connection, not the message, made trouble: back off for the whole lane, shrink concurrency.
   virtual void trouble(SystemTime until, std::string reason) = 0;
-  virtual void succeeded() = 0;  // a transaction worked: back-off ends, concurrency may grow
+  // A transaction worked: back-off ends, concurrency may grow. `took`: how long the host's answers were under way; zero:
+  // not known, or the message was so large that its size tells in it.
+  virtual void succeeded(Duration took) = 0;
   virtual std::uint32_t failures() const noexcept = 0;  // troubles in a row
 };
 
@@ -106,8 +109,11 @@ class Lane final : public JobOwner {
   void defer(JobPtr job) override;
   // Not tried after all, for want of a free connection: first in line again when the lane goes on.
   void put_back(JobPtr job, SystemTime until, std::string reason);
+  // The same when the want is not of all connections but of one more: the others go on. Only a lane that has none at all
+  // waits until `until`.
+  void crowded(JobPtr job, SystemTime until, std::string reason);
   void trouble(SystemTime until, std::string reason) override;
-  void succeeded() override;
+  void succeeded(Duration took) override;
   std::uint32_t failures() const noexcept override { return failures_; }
   // Due jobs, taken all at once for an outcome that holds for the whole lane (no such domain, policy unmet).
   std::vector<JobPtr> take_all_due(std::size_t most);
@@ -118,7 +124,7 @@ class Lane final : public JobOwner {
   std::size_t waiting() const noexcept { return waiting_.size() + due_.size(); }
   std::size_t taken() const noexcept { return taken_; }
   std::uint32_t couriers() const noexcept { return couriers_; }
-  std::uint32_t concurrency() const noexcept { return concurrency_; }
+  std::uint32_t concurrency() const noexcept { return concurrency_.places(); }
   SystemTime blocked_until() const noexcept { return blocked_until_; }
   const std::string& blocked_reason() const noexcept { return blocked_reason_; }
   template <class Visit>
@@ -147,6 +153,7 @@ class Lane final : public JobOwner {
   void lent_untried(const Job& job);
   std::optional<SystemTime> next_event() const noexcept;
   void hand_out(Job& job);
+  void untried(JobPtr job);
   // Takes out what waits and matches; what is in flight stays.
   std::vector<JobPtr> pull(const std::function<bool(const Job&)>& match);
 
@@ -169,7 +176,7 @@ class Lane final : public JobOwner {
   std::uint32_t lent_places_ = 0;
   std::uint32_t places_in_doubt_ = 0;  // of its couriers here: since they were sent out nothing has worked
   SystemTime no_loans_until_{};
-  std::uint32_t concurrency_ = 0;
+  Concurrency concurrency_;
   std::uint32_t failures_ = 0;
   std::uint32_t urgent_ = 0;  // due jobs that pass the back-off
   std::uint64_t served_ = 0;  // since the shard last gave this lane a place

@@ -49,7 +49,7 @@ void Shard::told(const LaneKey& key, const ShardAddressPtr& by, LoanReport news)
   for (JobPtr& job : news.deferred) lane.lent_deferred(std::move(job));
   // Pushed to the front one by one, so the last first.
   for (auto job = news.untried.rbegin(); job != news.untried.rend(); ++job) lane.lent_untried(**job);
-  for (std::uint32_t i = 0; i < news.succeeded; ++i) lane.succeeded();
+  for (const Duration took : news.succeeded) lane.succeeded(took);
   if (news.trouble) lane.trouble(news.trouble->first, std::move(news.trouble->second));
   lane.couriers_ -= news.places;
   lane.lent_places_ -= news.places;

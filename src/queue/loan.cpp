@@ -86,8 +86,8 @@ void Loan::trouble(SystemTime until, std::string reason) {
   tell();
 }
 
-void Loan::succeeded() {
-  ++news_.succeeded;
+void Loan::succeeded(Duration took) {
+  news_.succeeded.push_back(took);
   tell();
 }
 

@@ -31,7 +31,7 @@ using ShardAddressPtr = std::shared_ptr<ShardAddress>;
 struct LoanReport {
   LoanReport() = default;
   std::vector<JobPtr> finished, deferred, untried;
-  std::uint32_t succeeded = 0;
+  std::vector<Duration> succeeded;  // how long each took
   std::optional<std::pair<SystemTime, std::string>> trouble;
   std::uint32_t places = 0;  // given back
   bool refused = false;      // one of them without a connection
@@ -57,7 +57,7 @@ class Loan final : public JobOwner {
   void finish(JobPtr job) override;
   void defer(JobPtr job) override;
   void trouble(SystemTime until, std::string reason) override;
-  void succeeded() override;
+  void succeeded(Duration took) override;
   std::uint32_t failures() const noexcept override { return 0; }  // a lane that has trouble lends nothing
 
  private:

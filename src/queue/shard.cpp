@@ -72,6 +72,10 @@ bool Shard::place_wanted_elsewhere(const Lane& lane) const noexcept {
   return others_in(wanting_) || (doubt_may && others_in(in_doubt_));
 }
 
+bool Shard::spares_a_place_for(const Lane& lane) const noexcept {
+  return lane.couriers_ < settings_.concurrency.usual || lane.couriers_ + active_ < settings_.couriers;
+}
+
 void Shard::pump() {
   if (courier_ == nullptr || draining_) return;
   const SystemTime at = now();

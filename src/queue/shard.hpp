@@ -35,10 +35,9 @@ class Courier {
 struct ShardSettings {
   ShardSettings() = default;
   std::uint32_t couriers = 250;  // places in this shard; a quarter of them for lanes that work (Lane::works)
-  std::uint32_t initial_concurrency = 5;  // of a lane: grows by one with each success, halves with trouble
-  std::uint32_t most_concurrency = 20;
-  std::uint32_t quantum = 100;   // jobs a lane may serve while others wait for a place
-  std::uint32_t lend_from = 32;  // due jobs of a lane from which on other workers help it
+  Concurrency::Bounds concurrency;  // of a lane
+  std::uint32_t quantum = 100;      // jobs a lane may serve while others wait for a place
+  std::uint32_t lend_from = 32;     // due jobs of a lane from which on other workers help it
 };
 
 struct QueueEntry {  // one recipient, for `queue list`
@@ -101,6 +100,9 @@ class Shard {
   // For lanes.
   void changed(Lane& lane);  // due mail, a place or back-off changed: list or schedule it
   bool place_wanted_elsewhere(const Lane& lane) const noexcept;
+  // Beyond the usual number a lane has no more places than are free: one alone half of them, two a third each. Whoever
+  // comes finds some, however slow a host with many has become (T-42).
+  bool spares_a_place_for(const Lane& lane) const noexcept;
   void pump();
   Lane* next_in_turn(SystemTime at);
   std::uint32_t most_in_doubt() const noexcept { return settings_.couriers - settings_.couriers / 4; }

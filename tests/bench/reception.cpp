@@ -74,7 +74,27 @@ bool Guest::greet() {
   return flush();
 }
 
-bool Guest::flush() { return out_.empty() || wire_.write(out_) != Io::closed; }
+bool Guest::flush() {
+  if (receiver_->reception.options.late_ms == 0) return out_.empty() || wire_.write(out_) != Io::closed;
+  if (!out_.empty()) {
+    held_.push_back(std::move(out_));
+    out_.clear();
+    receiver_->speak_later(receiver_->current);
+  }
+  return sending_.empty() || wire_.write(sending_) != Io::closed;
+}
+
+bool Guest::speak() {
+  sending_ += held_.front();
+  held_.pop_front();
+  if (!flush() || (leaving_ && silent())) return false;
+  if (step_ == Step::turning) {
+    wire_.begin_tls(*receiver_->reception.tls, true);
+    step_ = Step::handshake;
+    return ready(false);
+  }
+  return true;
+}
 
 bool Guest::ready(bool hang_up) {
   if (step_ == Step::handshake) {
@@ -92,7 +112,7 @@ bool Guest::ready(bool hang_up) {
     if (result == Io::blocked) break;
     if (result == Io::closed || !take({room.data(), got})) return false;
     if (!flush()) return false;
-    if (leaving_) return false;
+    if (leaving_) return !silent();
     // A short read has emptied the socket; only a hang-up that came together with it makes no event of its
     // own.
     if (!wire_.encrypted() && !hang_up && got < room.size()) break;
@@ -120,7 +140,8 @@ bool Guest::take(std::string_view chunk) {
       break;  // a pause; what came ahead of it waits
     }
   }
-  if (step_ == Step::handshake) return chunk.empty();  // nothing may come between STARTTLS and the handshake
+  if (step_ == Step::handshake || step_ == Step::turning)
+    return chunk.empty();  // nothing may come between STARTTLS and the handshake
   backlog_.assign(chunk);
   return step_ == Step::waiting || backlog_.size() <= longest_line;
 }
@@ -153,9 +174,9 @@ bool Guest::command(std::string_view line) {
     out_ += "250-ENHANCEDSTATUSCODES\r\n250 8BITMIME\r\n";
   } else if (is(line, "STARTTLS") && reception.tls && !wire_.encrypted()) {
     out_ += "220 2.0.0 Go on\r\n";
+    step_ = reception.options.late_ms > 0 ? Step::turning : Step::handshake;
     if (!flush()) return false;
-    wire_.begin_tls(*reception.tls, true);
-    step_ = Step::handshake;
+    if (step_ == Step::handshake) wire_.begin_tls(*reception.tls, true);
   } else if (is(line, "QUIT")) {
     out_ += "221 2.0.0 Bye\r\n";
     leaving_ = true;
@@ -213,7 +234,7 @@ void Guest::end_of_message() {
 bool Guest::answer_now() {
   step_ = Step::command;
   accept_message();
-  return take_backlog() && flush() && !leaving_ && ready(true);
+  return take_backlog() && flush() && (!leaving_ || !silent()) && ready(true);
 }
 
 void Guest::accept_message() {
@@ -249,12 +270,17 @@ void Receiver::answer_later(std::uint64_t guest) {
   due_.push({now_ns() + reception.options.delay_ms * millisecond, guest});
 }
 
+void Receiver::speak_later(std::uint64_t guest) {
+  due_.push({now_ns() + reception.options.late_ms * millisecond, guest, true});
+}
+
 void Receiver::take_guests(const Descriptor& listener) {
   for (Descriptor fd = accept_from(listener); fd.open(); fd = accept_from(listener)) {
     const std::uint64_t key = next_key_++;
     ++reception.tally.connections;
     poll_.add(fd.get(), key);
     const auto place = guests_.try_emplace(key, *this, std::move(fd)).first;
+    current = key;
     if (!place->second.greet()) guests_.erase(place);
   }
 }
@@ -272,10 +298,11 @@ int Receiver::answer_due() {
     const std::int64_t left = due_.top().at - now_ns();
     if (left > 0) return static_cast<int>(left / millisecond) + 1;
     const auto place = guests_.find(due_.top().guest);
+    const bool late = due_.top().late;
     due_.pop();
     if (place == guests_.end()) continue;
     current = place->first;
-    if (!place->second.answer_now()) guests_.erase(place);
+    if (!(late ? place->second.speak() : place->second.answer_now())) guests_.erase(place);
   }
   return -1;
 }

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdio>
+#include <deque>
 #include <mutex>
 #include <queue>
 #include <random>
@@ -28,7 +29,7 @@ struct SinkOptions {
   std::string certificate, key, record;
   double defer = 0, reject = 0, drop = 0;
   bool greylist = false;
-  int delay_ms = 0;
+  int delay_ms = 0, late_ms = 0;
   unsigned seed = 1;
 };
 
@@ -71,9 +72,10 @@ class Guest {
   bool greet();
   bool ready(bool hang_up);  // false: the connection is over
   bool answer_now();         // the delay is over
+  bool speak();              // the oldest of the late replies goes out; false: the connection is over
 
  private:
-  enum class Step { command, text, handshake, waiting };
+  enum class Step { command, text, turning, handshake, waiting };  // turning: to TLS, once 220 is out
 
   bool take(std::string_view chunk);
   bool take_backlog();
@@ -83,6 +85,7 @@ class Guest {
   void end_of_message();
   void accept_message();
   bool flush();
+  bool silent() const { return held_.empty() && sending_.empty(); }
 
   Receiver* receiver_;
   Wire wire_;
@@ -90,7 +93,8 @@ class Guest {
   bool leaving_ = false, cut_ = false;
   EndOfData end_;
   std::size_t size_ = 0;
-  std::string out_, backlog_, tail_;
+  std::string out_, backlog_, tail_, sending_;
+  std::deque<std::string> held_;  // replies on their late way
   std::vector<std::string> recipients_;
 };
 
@@ -103,6 +107,7 @@ class Receiver {
   Reception& reception;
   bool chance(double share) { return share > 0 && std::uniform_real_distribution<>()(random_) < share; }
   void answer_later(std::uint64_t guest);
+  void speak_later(std::uint64_t guest);
   std::uint64_t current = 0;  // key of the guest being served
 
  private:
@@ -113,6 +118,7 @@ class Receiver {
   struct Due {
     std::int64_t at;
     std::uint64_t guest;
+    bool late = false;  // a reply is there already
     bool operator>(const Due& other) const { return at > other.at; }
   };
   Poll poll_;

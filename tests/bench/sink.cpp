@@ -78,6 +78,10 @@ int main(int argc, char** argv) {
   app.add_flag("--greylist", options.greylist, "answer every recipient 451 the first time");
   app.add_option("--delay", options.delay_ms, "milliseconds before the answer to a message")
       ->check(CLI::Range(0, 600000));
+  app.add_option("--late", options.late_ms,
+                 "milliseconds that every reply is late, as on a long way; those to commands sent together "
+                 "come together")
+      ->check(CLI::Range(0, 600000));
   app.add_option("--seed", options.seed, "of the chances above")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   ::signal(SIGPIPE, SIG_IGN);

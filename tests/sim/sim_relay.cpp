@@ -20,8 +20,7 @@ constexpr const char* hostname = "relay.origin.example";
 // Few places for each lane, so that a day's mail is enough for some to be lent to the other worker.
 queue::ShardSettings shard_settings() {
   queue::ShardSettings settings;
-  settings.initial_concurrency = 2;
-  settings.most_concurrency = 6;
+  settings.concurrency = queue::Concurrency::Bounds(2, 6, 12);
   settings.lend_from = 2;
   return settings;
 }

@@ -130,21 +130,49 @@ TEST_CASE("T-41 the witness is a domain that existed, asked for the longest ago"
 
 TEST_CASE("a host's connections are counted, and given back") {
   HostRegistry hosts(2);
-  auto first = hosts.acquire("mx");
-  auto second = hosts.acquire("mx");
+  const SteadyTime now{1000h};
+  const Endpoint door = *Endpoint::parse("198.51.100.1:25"), back_door = *Endpoint::parse("198.51.100.2:25");
+  auto first = hosts.acquire("mx", door, now);
+  auto second = hosts.acquire("mx", door, now);
   CHECK(first);
   CHECK(second);
-  CHECK_FALSE(hosts.acquire("mx"));
-  CHECK(hosts.acquire("other"));
+  CHECK_FALSE(hosts.acquire("mx", back_door, now));
+  CHECK(hosts.acquire("other", door, now));
   first = HostRegistry::Lease();
-  CHECK(hosts.acquire("mx"));
-  const SteadyTime now{1000h};
+  CHECK(hosts.acquire("mx", door, now));
   hosts.unreachable("mx", now + 60s);
   CHECK(hosts.avoid("mx", now));
   CHECK_FALSE(hosts.avoid("mx", now + 61s));
   hosts.unreachable("mx", now + 60s);
   hosts.reached("mx");
   CHECK_FALSE(hosts.avoid("mx", now));
+}
+
+TEST_CASE(
+    "how many connections an address takes is learned from the one it refuses, and believed for a while") {
+  HostRegistry hosts(100);
+  const SteadyTime now{1000h};
+  const Endpoint door = *Endpoint::parse("198.51.100.1:25"), back_door = *Endpoint::parse("198.51.100.2:25");
+  std::vector<HostRegistry::Lease> leases;
+  for (int i = 0; i < 5; ++i) leases.push_back(hosts.acquire("mx", door, now));
+  CHECK_FALSE(hosts.crowded("mx", door, now));  // none has been greeted: the host takes nothing
+  CHECK_FALSE(hosts.connection_limit("mx", door, now));
+  for (int i = 0; i < 3; ++i) leases[static_cast<std::size_t>(i)].greeted();
+  CHECK(hosts.crowded("mx", door, now));
+  CHECK(hosts.connection_limit("mx", door, now) == 3U);
+  leases[3].greeted();  // was under way
+  CHECK(hosts.connection_limit("mx", door, now) == 4U);
+  leases.pop_back();
+  CHECK_FALSE(hosts.acquire("mx", door, now));
+  CHECK(hosts.acquire("mx", back_door, now));  // another address has its own limit
+  leases.pop_back();
+  CHECK(hosts.acquire("mx", door, now));
+  leases.push_back(hosts.acquire("mx", door, now));
+  CHECK_FALSE(hosts.acquire("mx", door, now));
+  CHECK(hosts.acquire("mx", door, now + 11min));
+  leases.clear();
+  CHECK_FALSE(hosts.crowded("mx", door, now));
+  CHECK(hosts.open() == 0);
 }
 
 TEST_CASE("a body that the spool cannot give says nothing about the peer") {

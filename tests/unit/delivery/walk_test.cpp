@@ -31,7 +31,7 @@ Refusal after(const std::vector<std::vector<std::string>>& hosts) {
       if (word == "no-requiretls") walk.refused_by_policy(policy("5.7.30"));
       if (word == "bad-tls-requiretls") walk.refused_by_policy(policy("5.7.10"));
       if (word == "small") walk.too_big(100, "mx");
-      if (word == "busy") walk.no_place("mx");
+      if (word == "busy") walk.no_place("mx", 10);
     }
   }
   return walk.conclude("b.example");

@@ -90,15 +90,21 @@ class ScriptedCourier final : public Courier {
  private:
   void deliver(JobOwner& owner, JobPtr job) {
     ++script_.delivered[job->message->id];
-    if (script_.tells_success) owner.succeeded();
+    if (script_.tells_success) owner.succeeded(Duration(script_.takes));
     owner.finish(std::move(job));
   }
   event::Loop& loop_;
   Script& script_;
 };
 
+ShardSettings usual_places() {
+  ShardSettings settings;
+  settings.concurrency.most = settings.concurrency.usual;
+  return settings;
+}
+
 struct World {
-  explicit World(ShardSettings settings = {}) {
+  explicit World(ShardSettings settings = usual_places()) {
     std::vector<Shard*> all;
     for (std::size_t i = 0; i < 4; ++i) {
       shards.push_back(std::make_unique<Shard>(loop, settings, schedule));
@@ -153,6 +159,21 @@ TEST_CASE("a lane with much due mail is helped by the other workers, within its 
   world.check_all_delivered_once(2000);
 }
 
+TEST_CASE("beyond the usual places each worker has as many as the others") {
+  ShardSettings settings;
+  settings.concurrency.most = 100;
+  World world(settings);
+  world.accept(40'000);
+  world.loop.advance(100s);
+  CHECK(world.home().couriers() == 100);
+  CHECK(world.script.helping >= 73);
+  CHECK(world.script.helping <= 77);
+  for (const auto& shard : world.shards)
+    if (shard.get() != &world.home()) CHECK(shard->couriers() >= 24);
+  world.loop.advance(600s);
+  world.check_all_delivered_once(40'000);
+}
+
 TEST_CASE("a lane with little due mail lends nothing") {
   World world;
   for (int i = 0; i < 100; ++i) {
@@ -177,8 +198,8 @@ TEST_CASE("when no other worker gets a connection, the lane uses all its places 
 }
 
 TEST_CASE("a helper's lost connection is the lane's trouble: everybody waits, and nothing is lost") {
-  ShardSettings settings;
-  settings.initial_concurrency = 20;
+  ShardSettings settings = usual_places();
+  settings.concurrency.first = 20;
   World world(settings);
   world.script.tells_success = false;
   world.script.trouble_at = 30;
@@ -224,7 +245,7 @@ TEST_CASE("T-26 jobs behind connections that hang go home, untried") {
 }
 
 TEST_CASE("T-42 lent places are places: another domain gets its turn") {
-  ShardSettings settings;
+  ShardSettings settings = usual_places();
   settings.couriers = 20;
   settings.quantum = 10;
   World world(settings);

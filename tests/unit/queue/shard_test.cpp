@@ -60,7 +60,7 @@ class ScriptedCourier final : public Courier {
         lane.defer(std::move(job));
         break;
       } else {
-        lane.succeeded();
+        lane.succeeded(Duration(takes));
         lane.finish(std::move(job));
         ++finished;
       }
@@ -113,7 +113,7 @@ TEST_CASE("recipients of one message are grouped by next hop") {
 TEST_CASE("T-42 one domain's backlog does not hold up another") {
   ShardSettings settings;
   settings.couriers = 10;
-  settings.most_concurrency = 8;
+  settings.concurrency.most = 8;
   settings.quantum = 5;
   World world(settings);
   for (int i = 0; i < 2000; ++i) world.accept("u@flood.example");
@@ -131,7 +131,7 @@ TEST_CASE("T-42 one domain's backlog does not hold up another") {
 
 TEST_CASE("T-42 where a backlog has every place, another lane gets one within a quantum of turns") {
   ShardSettings settings;
-  settings.couriers = settings.most_concurrency = 8;
+  settings.couriers = settings.concurrency.most = 8;
   settings.quantum = 5;
   World world(settings);
   for (int i = 0; i < 2000; ++i) world.accept("u@flood.example");
@@ -174,7 +174,7 @@ TEST_CASE("T-42 T-26 tarpits of many domains leave places to domains that work, 
 TEST_CASE("T-42 backlogs that began in doubt and work now keep nobody waiting who is in doubt still") {
   ShardSettings settings;
   settings.couriers = 8;
-  settings.initial_concurrency = settings.most_concurrency = 4;
+  settings.concurrency.first = settings.concurrency.most = 4;
   settings.quantum = 5;
   World world(settings);
   for (int i = 0; i < 4000; ++i) world.accept("u@good" + std::to_string(i % 3) + ".example");
@@ -190,7 +190,7 @@ TEST_CASE("T-42 backlogs that began in doubt and work now keep nobody waiting wh
 TEST_CASE("T-42 a domain that begins to work leaves the row of those in doubt") {
   ShardSettings settings;
   settings.couriers = 8;
-  settings.initial_concurrency = 4;
+  settings.concurrency.first = 4;
   World world(settings);
   for (int i = 0; i < 5; ++i) world.accept("u@tarpit" + std::to_string(i) + ".example");
   for (int i = 0; i < 50; ++i) world.accept("u@good.example");
@@ -201,14 +201,45 @@ TEST_CASE("T-42 a domain that begins to work leaves the row of those in doubt") 
 
 TEST_CASE("concurrency starts small and grows with success") {
   ShardSettings settings;
-  settings.initial_concurrency = 2;
-  settings.most_concurrency = 6;
+  settings.concurrency.first = 2;
+  settings.concurrency.most = 6;
   World world(settings);
   for (int i = 0; i < 200; ++i) world.accept("u@x.example");
   world.loop.settle();
   CHECK(world.courier.running == 2);
   world.loop.advance(20s);
   CHECK(world.courier.most_running == 6);
+}
+
+TEST_CASE("a far destination with much mail gets as many connections as help, within what is allowed") {
+  ShardSettings settings;
+  settings.couriers = 1000;
+  settings.concurrency.most = 150;
+  World world(settings);
+  for (int i = 0; i < 20'000; ++i) world.accept("u@far.example");
+  for (int i = 0; i < 100; ++i) world.accept("u@small.example");
+  world.loop.advance(60s);
+  CHECK(world.courier.most_running >= 150);
+  CHECK(world.courier.per_lane["far.example"] == 150);
+  CHECK(world.courier.per_lane["small.example"] <= 51);  // gone in two seconds
+}
+
+TEST_CASE("T-42 T-26 a destination that grew and then hangs leaves half of the places, two leave a third") {
+  for (const int floods : {1, 2}) {
+    CAPTURE(floods);
+    ShardSettings settings;
+    settings.couriers = 120;
+    World world(settings);
+    for (int i = 0; i < 20'000; ++i) world.accept("u@flood" + std::to_string(i % floods) + ".example");
+    world.loop.advance(100s);
+    CHECK(world.shard.couriers() >= (floods == 1 ? 59U : 78U));
+    CHECK(world.shard.couriers() <= (floods == 1 ? 61U : 82U));
+    world.courier.takes = 3600s;  // from now on nobody gives a place back
+    world.loop.advance(10s);
+    for (int i = 0; i < 30; ++i) world.accept("u@quiet" + std::to_string(i) + ".example");
+    world.loop.settle();
+    for (int i = 0; i < 30; ++i) CHECK(world.courier.per_lane["quiet" + std::to_string(i) + ".example"] == 1);
+  }
 }
 
 TEST_CASE("a deferred job comes back when its time has come, not before") {
