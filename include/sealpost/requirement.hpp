@@ -102,7 +102,7 @@ struct StsState {
   SystemTime expires{};
   std::string failure_type;     // fetch_failed: TLS-RPT result type; also set when a refresh fails behind a
                                 // cached policy
-  std::string failure_reason;   // token for failure-reason-code
+  std::string failure_reason;   // token for failure-reason-code; none: why the record published is unreadable
   unsigned failure_streak = 0;  // refreshes in a row that failed behind a cached policy
   bool changing = false;        // its record names another id, and that policy is being fetched
 };

@@ -96,9 +96,9 @@ void reply(evhttp_request* request, const Answer& answer) {
 
 }  // namespace
 
-Answer::Answer(int status_, std::string error, std::string hint)
+Answer::Answer(int status_, std::string error, std::string remedy)
     : status(status_), body(Json{{"error", std::move(error)}}) {
-  if (!hint.empty()) body["hint"] = std::move(hint);
+  if (!remedy.empty()) body["remedy"] = std::move(remedy);
 }
 
 void ControlServer::FreeHttp::operator()(evhttp* http) const noexcept { evhttp_free(http); }

@@ -2,7 +2,7 @@
 //
 // The control socket: HTTP with JSON bodies on a Unix socket that only its owner may open (T-59). `POST
 // /v1/NAME` with an object of arguments calls the handler of that name; the answer is its value, or {"error",
-// "hint"} with a 4xx or 5xx status. libevent's HTTP server does the protocol; caps and the total deadline
+// "remedy"} with a 4xx or 5xx status. libevent's HTTP server does the protocol; caps and the total deadline
 // around it are ours, because its own timeouts are per read.
 #pragma once
 
@@ -35,7 +35,7 @@ using Json = nlohmann::json;
 
 struct Answer {
   Answer(Json body_) : body(std::move(body_)) {}  // NOLINT: a value is an answer
-  Answer(int status_, std::string error, std::string hint = {});
+  Answer(int status_, std::string error, std::string remedy = {});
   int status = 200;
   Json body;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "admin/policy_commands.hpp"
 
+#include "admin/explain_json.hpp"
 #include "admin/probe_command.hpp"
 #include "admin/rule_commands.hpp"
 #include "admin/trials.hpp"
@@ -12,15 +13,6 @@
 namespace sealpost::admin {
 namespace {
 
-std::string_view name_of(PartnerRule::OnFailure action) noexcept {
-  switch (action) {
-    case PartnerRule::OnFailure::bounce: return "bounce";
-    case PartnerRule::OnFailure::defer: return "defer";
-    case PartnerRule::OnFailure::reroute: return "reroute";
-  }
-  return "";
-}
-
 std::string_view name_of(StsState::Kind kind) noexcept {
   switch (kind) {
     case StsState::Kind::disabled: return "switched off";
@@ -30,21 +22,6 @@ std::string_view name_of(StsState::Kind kind) noexcept {
     case StsState::Kind::unknown: return "unknown: the cache of policies cannot be read, so mail waits";
   }
   return "";
-}
-
-Json to_json(const PartnerRule& rule, SystemTime now) {
-  return {{"name", rule.name},
-          {"domains", rule.domains},
-          {"tls", sealpost::name_of(level_at(rule, now))},
-          {"mode", rule.audit ? "audit" : "enforce"},
-          {"mx", rule.mx},
-          {"on_failure",
-           std::string(name_of(rule.on_failure)) + (rule.reroute.empty() ? "" : ":" + rule.reroute)},
-          {"grace", to_duration_text(rule.grace)},
-          {"owner", rule.owner},
-          {"reference", rule.reference},
-          {"file", rule.file + ":" + std::to_string(rule.line)},
-          {"hash", rule.hash}};
 }
 
 Json to_json(const sts::StsService::Entry& entry) {
@@ -67,7 +44,7 @@ class PolicyCommands {
   event::Task<Answer> list(Json) {
     const delivery::RulesPtr rules = access_.rules();
     Json partners = Json::array();
-    for (const PartnerRule& rule : rules->partners) partners.push_back(to_json(rule, home_.date()));
+    for (const PartnerRule& rule : rules->partners) partners.push_back(admin::to_json(rule, home_.date()));
     const auto known = co_await trials_.readiness(rules, readiness_days);
     for (std::size_t i = 0; known && i < partners.size(); ++i)
       partners[i]["readiness"] = admin::to_json(known->rules[i], readiness_days, rules->partners[i].audit);
@@ -90,23 +67,10 @@ class PolicyCommands {
     auto make = [context = access_.context, rules, key] { return delivery::explain(*context, rules, key); };
     const delivery::Explanation explanation = co_await event::ask_task(home_, *access_.scope, make);
 
-    Json answer;
+    Json answer = admin::to_json(explanation, home_.date());
     answer["address"] = address;
-    answer["next_hop"] = explanation.next_hop;
-    answer["policy_domain"] = explanation.policy_domain;
-    answer["trace"] = explanation.trace;
     const std::string readiness = co_await readiness_line(rules, domain);
     if (!readiness.empty()) answer["trace"].push_back(readiness);
-    answer["hosts"] = Json::array();
-    for (const auto& host : explanation.hosts) {
-      Json entry;
-      entry["mx"] = host.mx;
-      entry["preference"] = host.preference;
-      entry["trace"] = host.trace;
-      entry["tls_required"] = host.tls_required;
-      entry["on_failure"] = host.on_failure;
-      answer["hosts"].push_back(std::move(entry));
-    }
     co_return Answer(std::move(answer));
   }
 
@@ -115,7 +79,9 @@ class PolicyCommands {
         co_await access_.context->sts.entries(home_, text::lower(arguments.value("domain", std::string())));
     Json all = Json::array();
     for (const auto& entry : entries) all.push_back(to_json(entry));
-    co_return Answer(std::move(all));
+    Json answer;
+    answer["policies"] = std::move(all);
+    co_return Answer(std::move(answer));
   }
 
   event::Task<Answer> sts_refresh(Json arguments) {

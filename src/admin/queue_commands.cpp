@@ -2,17 +2,27 @@
 #include "admin/queue_commands.hpp"
 
 #include <algorithm>
+#include <map>
 
-#include "base/log.hpp"
+#include "admin/queue_filter.hpp"
+#include "admin/queue_work.hpp"
 #include "base/text.hpp"
 #include "event/ask.hpp"
 
 namespace sealpost::admin {
 namespace {
 
-constexpr std::size_t most_listed = 100'000;
+using namespace std::chrono_literals;
+constexpr std::size_t most_listed = 100'000, most_rows = 10'000;
+constexpr std::size_t most_octets = 4u << 20;  // of a message in one answer
+const std::vector<std::chrono::seconds> age_bounds{5min, 15min, 1h, 4h, 12h, 24h, 48h};
+
+Json time_or_null(const std::optional<SystemTime>& time) {
+  return time && *time != SystemTime{} && *time != SystemTime::max() ? Json(to_rfc3339(*time)) : Json();
+}
 
 Json to_json(const queue::QueueEntry& entry) {
+  const bool has_turn = entry.state == "waiting" || entry.state == "deferred";
   return {{"id", entry.id},
           {"sender", entry.sender},
           {"recipient", entry.recipient},
@@ -21,10 +31,42 @@ Json to_json(const queue::QueueEntry& entry) {
           {"state", entry.state},
           {"attempts", entry.attempts},
           {"arrival", to_rfc3339(entry.arrival)},
-          {"next_attempt", entry.state == "held" ? Json() : Json(to_rfc3339(entry.next_attempt))},
+          {"next_attempt", has_turn ? time_or_null(entry.next_attempt) : Json()},
           {"expires", to_rfc3339(entry.expires)},
           {"size", entry.size},
-          {"reason", entry.reason}};
+          {"reason", entry.reason},
+          {"policy", entry.policy.empty() ? Json() : Json(entry.policy)},
+          {"refused_since", time_or_null(entry.refused_since)},
+          {"grace_ends", time_or_null(entry.grace_ends)},
+          {"grace_then", entry.grace_then.empty() ? Json() : Json(entry.grace_then)}};
+}
+
+// What all recipients of a message have in common.
+Json message_json(const spool::StoredMessage& message) {
+  const Envelope& envelope = message.envelope;
+  return {{"id", message.id.to_string()},
+          {"sender", envelope.reverse_path},
+          {"arrival", to_rfc3339(envelope.arrival)},
+          {"received_from", envelope.received_from},
+          {"size", message.size},
+          {"body", envelope.body == BodyType::eight_bit_mime ? "8BITMIME" : "7BIT"},
+          {"requiretls", envelope.flags.requiretls},
+          {"tls_required_no", envelope.flags.tls_required_no},
+          {"envid", envelope.envid},
+          {"recipients_in_all", envelope.recipients.size()},
+          {"recipients", Json::array()}};
+}
+
+std::optional<queue::SummaryBy> summary_by(const std::string& word) {
+  if (word == "domain") return queue::SummaryBy::domain;
+  if (word == "sender") return queue::SummaryBy::sender;
+  if (word == "next-hop") return queue::SummaryBy::next_hop;
+  if (word == "reason") return queue::SummaryBy::reason;
+  return std::nullopt;
+}
+
+Json to_json(const queue::Ages& row) {
+  return {{"recipients", row.total}, {"ages", row.counts}, {"oldest", to_rfc3339(row.oldest)}};
 }
 
 class QueueCommands {
@@ -33,175 +75,140 @@ class QueueCommands {
       : home_(home), dispatcher_(dispatcher), spool_(spool) {}
 
   event::Task<Answer> list(Json arguments) {
-    const std::size_t limit = std::min<std::size_t>(arguments.value("limit", most_listed), most_listed);
-    const std::string domain = text::lower(arguments.value("domain", std::string()));
-    const std::string state = arguments.value("state", std::string());
-    std::vector<queue::QueueEntry> entries;
-    for (queue::Shard* shard : dispatcher_.shards()) {
-      auto look = [shard, limit] {
-        std::vector<queue::QueueEntry> part;
-        shard->list(part, limit);
-        return part;
-      };
-      auto part = co_await event::ask(home_, shard->loop(), look);
-      std::move(part.begin(), part.end(), std::back_inserter(entries));
-    }
-    std::erase_if(entries, [&](const queue::QueueEntry& entry) {
-      return (!domain.empty() && entry.recipient_domain != domain && entry.next_hop != domain) ||
-             (!state.empty() && entry.state != state);
-    });
-    std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
-    if (entries.size() > limit) entries.resize(limit);
-    Json all = Json::array();
-    for (const auto& entry : entries) all.push_back(to_json(entry));
-    co_return Answer(std::move(all));
+    const auto filter = filter_of(arguments);
+    if (!filter) co_return Answer(400, filter.error().what, filter.error().remedy);
+    const std::size_t limit = limit_of(arguments, most_listed);
+    const queue::Listing listing = co_await found(*filter, limit);
+    if (listing.total == 0 && filter->names_ids()) co_return not_queued(*filter);
+    Json answer{{"total", listing.total}, {"limit", limit}, {"entries", Json::array()}};
+    for (const auto& entry : listing.entries) answer["entries"].push_back(to_json(entry));
+    co_return Answer(std::move(answer));
   }
 
   event::Task<Answer> show(Json arguments) {
-    const auto id = id_of(arguments);
-    if (!id) co_return bad_id(arguments);
-    Json all = Json::array();
-    for (queue::Shard* shard : dispatcher_.shards()) {
-      auto look = [shard, id] {
-        std::vector<queue::QueueEntry> part;
-        shard->find(*id, part);
-        return part;
-      };
-      const auto part = co_await event::ask(home_, shard->loop(), look);
-      for (const auto& entry : part) all.push_back(to_json(entry));
+    const auto filter = filter_of(arguments);
+    if (!filter) co_return Answer(400, filter.error().what, filter.error().remedy);
+    const std::size_t limit = limit_of(arguments, spool::max_recipients);
+    const queue::Listing listing = co_await found(*filter, limit);
+    if (listing.total == 0 && filter->names_ids()) co_return not_queued(*filter);
+    Json answer{{"total", listing.total}, {"limit", limit}, {"messages", Json::array()}};
+    Json& messages = answer["messages"];
+    for (const auto& entry : listing.entries) {
+      if (messages.empty() || messages.back().at("id") != entry.id)
+        messages.push_back(message_json(*entry.message));
+      messages.back()["recipients"].push_back(to_json(entry));
     }
-    if (all.empty()) co_return not_queued(*id);
-    co_return Answer(std::move(all));
+    co_return Answer(std::move(answer));
   }
 
   event::Task<Answer> why(Json arguments) {
-    const auto id = id_of(arguments);
-    if (!id) co_return bad_id(arguments);
-    Json lines = Json::array();
+    const auto filter = filter_of(arguments);
+    if (!filter) co_return Answer(400, filter.error().what, filter.error().remedy);
+    const std::size_t limit = limit_of(arguments, spool::max_recipients);
+    const queue::Listing listing = co_await found(*filter, limit);
+    if (listing.total == 0 && filter->names_ids()) co_return not_queued(*filter);
+    Json answer{{"total", listing.total}, {"limit", limit}, {"entries", Json::array()}};
+    for (const auto& entry : listing.entries)
+      answer["entries"].push_back(
+          {{"id", entry.id},
+           {"recipient", entry.recipient},
+           {"state", entry.state},
+           {"why", entry.why},
+           {"policy", entry.policy.empty() ? Json() : Json(entry.policy)},
+           {"grace_ends", time_or_null(entry.grace_ends)},
+           {"grace_then", entry.grace_then.empty() ? Json() : Json(entry.grace_then)}});
+    co_return Answer(std::move(answer));
+  }
+
+  event::Task<Answer> summary(Json arguments) {
+    const auto filter = filter_of(arguments);
+    if (!filter) co_return Answer(400, filter.error().what, filter.error().remedy);
+    const std::string word = arguments.value("by", std::string("domain"));
+    const auto by = summary_by(word);
+    if (!by)
+      co_return Answer(400, "the queue cannot be summed up by '" + text::printable(word, 60) + "'",
+                       "by domain, sender, next-hop or reason");
+    std::map<std::string, queue::Ages> rows;
+    queue::Ages total;
+    total.counts.resize(age_bounds.size() + 1);
     for (queue::Shard* shard : dispatcher_.shards()) {
-      auto look = [shard, id] { return shard->why(*id); };
+      auto look = [shard, filter = *filter, by = *by] { return shard->summary(filter, by, age_bounds); };
       const auto part = co_await event::ask(home_, shard->loop(), look);
-      for (const auto& line : part) lines.push_back(line);
-    }
-    if (lines.empty()) co_return not_queued(*id);
-    Json answer;
-    answer["id"] = id->to_string();
-    answer["why"] = std::move(lines);
-    co_return Answer(std::move(answer));
-  }
-
-  event::Task<Answer> retry(Json arguments) {
-    const bool all = arguments.value("all", false);
-    const std::string domain = text::lower(arguments.value("domain", std::string()));
-    const auto id = id_of(arguments);
-    if (!all && domain.empty() && !id) co_return bad_id(arguments);
-    std::size_t count = 0;
-    for (queue::Shard* shard : dispatcher_.shards()) {
-      auto act = [shard, all, domain, id] {
-        return shard->retry([&](const queue::Lane& lane, const queue::Job& job) {
-          return all || (id && job.message->id == *id) ||
-                 (!domain.empty() &&
-                  (lane.key().recipient_domain == domain || lane.key().next_hop == domain));
-        });
-      };
-      count += co_await event::ask(home_, shard->loop(), act);
-    }
-    Json answer;
-    answer["retried"] = count;
-    co_return Answer(std::move(answer));
-  }
-
-  event::Task<Answer> set_held(Json arguments, bool held) {
-    const auto id = id_of(arguments);
-    if (!id) co_return bad_id(arguments);
-    const std::string reason = text::printable(arguments.value("reason", std::string("by the operator")));
-    const Expected<void> recorded = co_await spool_.hold(home_, *id, held, reason);
-    if (!recorded && recorded.error().code == Errc::not_found) co_return not_queued(*id);
-    if (!recorded) co_return Answer(503, "the spool could not record it: " + recorded.error().detail);
-    for (queue::Shard* shard : dispatcher_.shards()) {
-      auto act = [shard, id, held, reason] {
-        shard->set_held(*id, held, "held: " + reason);
-        return true;
-      };
-      co_await event::ask(home_, shard->loop(), act);
-    }
-    log::info(held ? "message_held" : "message_released", {{"id", id->to_string()}, {"why", reason}});
-    Json answer;
-    answer["id"] = id->to_string();
-    answer["held"] = held;
-    co_return Answer(std::move(answer));
-  }
-
-  // Gone for good, without a bounce. What is in flight at this moment stays; so nothing is half removed.
-  event::Task<Answer> remove(Json arguments) {
-    const auto id = id_of(arguments);
-    if (!id) co_return bad_id(arguments);
-    std::size_t removed = 0;
-    bool busy = false;
-    for (queue::Shard* shard : dispatcher_.shards()) {
-      auto take = [shard, id] {
-        Taken taken;
-        auto jobs = shard->extract(*id, taken.busy);
-        taken.jobs = std::make_shared<std::vector<Placed>>();
-        for (auto& job : jobs) taken.jobs->push_back(Placed{std::move(job)});
-        return taken;
-      };
-      Taken taken = co_await event::ask(home_, shard->loop(), take);
-      busy = busy || taken.busy;
-      for (Placed& placed : *taken.jobs) {
-        spool::Outcome outcome;
-        outcome.id = *id;
-        outcome.when = home_.date();
-        for (const std::uint32_t recipient : placed.job->recipients)
-          outcome.recipients.emplace_back(recipient, spool::RecipientState::removed,
-                                          "removed by the operator");
-        const std::size_t recipients = outcome.recipients.size();
-        std::vector<spool::NewMessage> none;
-        const auto recorded = co_await spool_.finish_attempt(home_, std::move(outcome), std::move(none));
-        if (!recorded && recorded.error().code != Errc::not_found) {
-          const auto& envelope = placed.job->message->envelope;
-          const queue::LaneKey key =
-              dispatcher_.key_for(envelope, envelope.recipients[placed.job->recipients.front()]);
-          auto box = std::make_shared<queue::JobPtr>(std::move(placed.job));
-          shard->loop().post([shard, key, box] { shard->add(key, std::move(*box)); });
-          co_return Answer(503, "the spool could not record it: " + recorded.error().detail,
-                           "nothing was removed");
-        }
-        removed += recipients;
+      for (const auto& [name, ages] : part) {
+        add(rows[name], ages);
+        add(total, ages);
       }
     }
-    if (removed == 0 && busy)
-      co_return Answer(409, "message " + id->to_string() + " is being delivered at this moment",
-                       "try again in a minute");
-    if (removed == 0) co_return not_queued(*id);
-    log::info("message_removed", {{"id", id->to_string()}, {"recipients", removed}});
-    Json answer;
-    answer["id"] = id->to_string();
-    answer["removed"] = removed;
-    answer["in_flight"] = busy;
+    std::vector<std::pair<std::string, queue::Ages>> sorted(rows.begin(), rows.end());
+    std::stable_sort(sorted.begin(), sorted.end(),
+                     [](const auto& a, const auto& b) { return a.second.total > b.second.total; });
+    const std::size_t limit = limit_of(arguments, most_rows);
+    Json answer{
+        {"by", word}, {"rows_in_all", sorted.size()}, {"rows", Json::array()}, {"older_than", Json::array()}};
+    answer["older_than"].push_back(0);
+    for (const auto bound : age_bounds) answer["older_than"].push_back(bound.count());
+    answer["total"] = to_json(total);
+    if (total.total == 0) answer["total"]["oldest"] = Json();
+    for (std::size_t i = 0; i < std::min(limit, sorted.size()); ++i) {
+      Json row = to_json(sorted[i].second);
+      row["name"] = sorted[i].first;
+      answer["rows"].push_back(std::move(row));
+    }
+    co_return Answer(std::move(answer));
+  }
+
+  // A piece of a message as it will be sent, from `offset` on.
+  event::Task<Answer> raw(Json arguments) {
+    const auto filter = filter_of(arguments);
+    if (!filter) co_return Answer(400, filter.error().what, filter.error().remedy);
+    if (filter->ids.size() != 1) co_return Answer(400, "one queue id is wanted");
+    const queue::Listing listing = co_await found(*filter, 1);
+    if (listing.entries.empty()) co_return not_queued(*filter);
+    const std::uint64_t offset = arguments.value("offset", std::uint64_t{0});
+    const spool::StoredMessagePtr& message = listing.entries.front().message;
+    const auto reader = spool_.open(home_, message);
+    Json answer{{"id", message->id.to_string()}, {"size", message->size}, {"offset", offset}};
+    std::string octets;
+    std::uint64_t at = 0;
+    while (octets.size() < most_octets) {
+      const Expected<std::string_view> piece = co_await reader->next();
+      if (!piece) {
+        answer["damaged"] = piece.error().detail;  // what is whole of it is shown all the same
+        break;
+      }
+      if (piece->empty()) break;
+      const std::uint64_t skip = std::min<std::uint64_t>(offset > at ? offset - at : 0, piece->size());
+      octets += piece->substr(static_cast<std::size_t>(skip));
+      at += piece->size();
+    }
+    answer["last"] = answer.contains("damaged") || octets.size() < most_octets;
+    answer["octets"] = text::base64(octets);
     co_return Answer(std::move(answer));
   }
 
  private:
-  struct Placed {
-    queue::JobPtr job;
-  };
-  struct Taken {
-    std::shared_ptr<std::vector<Placed>> jobs;
-    bool busy = false;
-  };
+  // The oldest of all shards.
+  event::Task<queue::Listing> found(queue::Filter filter, std::size_t limit) {
+    queue::Listing all;
+    for (queue::Shard* shard : dispatcher_.shards()) {
+      auto look = [shard, filter, limit] { return shard->list(filter, limit); };
+      queue::Listing part = co_await event::ask(home_, shard->loop(), look);
+      all.total += part.total;
+      std::move(part.entries.begin(), part.entries.end(), std::back_inserter(all.entries));
+    }
+    std::stable_sort(all.entries.begin(), all.entries.end());
+    if (all.entries.size() > limit) all.entries.resize(limit);
+    co_return all;
+  }
 
-  static std::optional<MessageId> id_of(const Json& arguments) {
-    return MessageId::parse(arguments.value("id", std::string()));
+  static void add(queue::Ages& to, const queue::Ages& more) {
+    to.counts.resize(more.counts.size());
+    for (std::size_t i = 0; i < more.counts.size(); ++i) to.counts[i] += more.counts[i];
+    to.total += more.total;
+    to.oldest = std::min(to.oldest, more.oldest);
   }
-  static Answer bad_id(const Json& arguments) {
-    return Answer(400,
-                  "'" + text::printable(arguments.value("id", std::string()), 64) + "' is not a queue id",
-                  "a queue id has 26 letters and digits, as 'sealpost queue list' shows them");
-  }
-  static Answer not_queued(const MessageId& id) {
-    return Answer(404, "no message " + id.to_string() + " in the queue",
-                  "delivered and bounced mail is in the log");
+  static std::size_t limit_of(const Json& arguments, std::size_t most) {
+    return std::min<std::size_t>(arguments.value("limit", most), most);
   }
 
   event::Loop& home_;
@@ -211,19 +218,25 @@ class QueueCommands {
 
 }  // namespace
 
+Answer not_queued(const queue::Filter& filter) {
+  if (filter.ids.size() > 1) return Answer(404, "none of these messages is in the queue as asked for");
+  const std::string id = filter.ids.front().to_string();
+  queue::Filter rest = filter;
+  rest.ids.clear();
+  if (!rest.all()) return Answer(404, "no message " + id + " in the queue that is as asked for");
+  return Answer(404, "no message " + id + " in the queue", "delivered and bounced mail is in the log");
+}
+
 void serve_queue_commands(ControlServer& server, event::Loop& home, queue::Dispatcher& dispatcher,
                           spool::Spool& spool) {
   const auto commands = std::make_shared<QueueCommands>(home, dispatcher, spool);
   server.handle("queue.list", [commands](Json arguments) { return commands->list(std::move(arguments)); });
   server.handle("queue.show", [commands](Json arguments) { return commands->show(std::move(arguments)); });
   server.handle("queue.why", [commands](Json arguments) { return commands->why(std::move(arguments)); });
-  server.handle("queue.retry", [commands](Json arguments) { return commands->retry(std::move(arguments)); });
-  server.handle("queue.hold",
-                [commands](Json arguments) { return commands->set_held(std::move(arguments), true); });
-  server.handle("queue.release",
-                [commands](Json arguments) { return commands->set_held(std::move(arguments), false); });
-  server.handle("queue.remove",
-                [commands](Json arguments) { return commands->remove(std::move(arguments)); });
+  server.handle("queue.raw", [commands](Json arguments) { return commands->raw(std::move(arguments)); });
+  server.handle("queue.summary",
+                [commands](Json arguments) { return commands->summary(std::move(arguments)); });
+  serve_queue_work(server, home, dispatcher, spool);
 }
 
 }  // namespace sealpost::admin

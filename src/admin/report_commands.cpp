@@ -40,13 +40,17 @@ class ReportCommands {
     filter.domain = text::lower(arguments.value("domain", std::string()));
     filter.way = way_of(arguments);
     filter.organization = arguments.value("organization", std::string());
-    filter.most = std::clamp<std::size_t>(arguments.value("limit", usual_lines), 1, most_lines);
+    const auto limit = std::clamp<std::size_t>(arguments.value("limit", usual_lines), 1, most_lines);
+    filter.most = limit + 1;  // is there more?
     std::function<Expected<Lines>(tlsrpt::Store&)> query = [filter](tlsrpt::Store& store) {
       return tlsrpt::overview(store, filter);
     };
-    const Expected<Lines> lines = co_await recorder_.ask<Lines>(home_, std::move(query));
+    Expected<Lines> lines = co_await recorder_.ask<Lines>(home_, std::move(query));
     if (!lines) co_return Answer(500, lines.error().detail);
-    co_return Answer(list_view(*lines, filter.way, home_.date()));
+    Json answer{{"limit", limit}, {"cut", lines->size() > limit}};
+    if (lines->size() > limit) lines->resize(limit);
+    answer["entries"] = list_view(*lines, filter.way, home_.date());
+    co_return Answer(std::move(answer));
   }
 
   // A domain in plain words: one day, by default the newest with sessions, or several together; and how each of them went.
@@ -116,7 +120,9 @@ class ReportCommands {
     };
     const Expected<List> jobs = co_await recorder_.ask<List>(home_, std::move(query));
     if (!jobs) co_return Answer(500, jobs.error().detail);
-    co_return Answer(rows(*jobs));
+    Json answer;
+    answer["reports"] = rows(*jobs);
+    co_return Answer(std::move(answer));
   }
 
  private:

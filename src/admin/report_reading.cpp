@@ -111,8 +111,10 @@ event::Task<Answer> read(event::Loop& home, tlsrpt::StoreAccess& store, Json arg
     return Reading(where, name, now).all(octets);
   };
   const Expected<Json> taken = co_await store.ask<Json>(home, std::move(work));
-  if (taken) co_return Answer(*taken);
-  co_return failed(taken.error());
+  if (!taken) co_return failed(taken.error());
+  Json answer;
+  answer["reports"] = *taken;
+  co_return Answer(std::move(answer));
 }
 
 Expected<Json> aside_list(tlsrpt::Store& store) {
@@ -126,12 +128,14 @@ Expected<Json> aside_list(tlsrpt::Store& store) {
                    {"why", each.why},
                    {"read_at", to_rfc3339(each.read_at)},
                    {"octets", each.octets}});
-  return all;
+  Json answer;
+  answer["reports"] = std::move(all);
+  return answer;
 }
 
 // What is kept aside: all of it by name, one piece as it came, or one piece forgotten.
 event::Task<Answer> aside(event::Loop& home, tlsrpt::StoreAccess& store, Json arguments) {
-  const std::string verb = arguments.value("do", std::string("list"));
+  const std::string verb = arguments.value("verb", std::string("list"));
   const auto id = arguments.value("id", std::int64_t(0));
   std::function<Expected<Json>(tlsrpt::Store&)> work = [verb, id](tlsrpt::Store& where) -> Expected<Json> {
     if (verb == "list") return aside_list(where);

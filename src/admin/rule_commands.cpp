@@ -112,7 +112,7 @@ Answer bad_draft(const DraftRules& draft) {
   Answer answer(400, "the rule file has errors; nothing was tried");
   std::string all;
   for (const std::string& finding : draft.findings) all += (all.empty() ? "" : "\n  ") + finding;
-  answer.body["hint"] = std::move(all);
+  answer.body["remedy"] = std::move(all);
   return answer;
 }
 

@@ -107,7 +107,7 @@ admin::Json ClockKeeper::status() {
   if (state.doubt != Doubt::none) {
     body["off"] = (state.doubt == Doubt::ahead ? "+" : "-") + length_of(state.off);
     body["even_for"] = to_duration_text(std::chrono::duration_cast<std::chrono::seconds>(state.even));
-    body["do"] = what_to_do;
+    body["remedy"] = what_to_do;
   }
   return body;
 }

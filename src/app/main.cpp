@@ -3,6 +3,7 @@
 // The sealpost binary: parse the command line, run the subcommand.
 #include <sysexits.h>
 
+#include <algorithm>
 #include <exception>
 #include <iostream>
 
@@ -13,7 +14,9 @@
 #include "base/log.hpp"
 #include "base/version.hpp"
 #include "cli/command_line.hpp"
+#include "cli/control_client.hpp"
 #include "cli/sendmail.hpp"
+#include "cli/usage.hpp"
 #include "keys/key_process.hpp"
 #include "partner/load_config.hpp"
 
@@ -65,6 +68,17 @@ int run(const cli::CommandLine& line) {
   return (*relay)->run();
 }
 
+// 0 for --help and --version, which are no errors.
+int misused(const CLI::App& app, const CLI::ParseError& error, std::vector<std::string> words) {
+  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return app.exit(error);
+  words.erase(words.begin());
+  cli::CommandLine line;
+  line.json = std::find(words.begin(), words.end(), "--json") != words.end();
+  const std::string unknown = cli::unknown_word(app, words);
+  return line.fail({EX_USAGE, unknown.empty() ? error.what() : unknown,
+                    "'sealpost --help' lists the commands; '--help' after one says more of it"});
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -83,15 +97,6 @@ int main(int argc, char** argv) {
                    "else embedded defaults");
     app.add_option("--socket", line.socket, "Control socket; default: from the configuration");
     app.add_flag("--json", line.json, "Print JSON instead of tables");
-    app.footer(
-        "First steps:\n"
-        "  sealpost run                              a relay on port 2525 of this machine\n"
-        "  sealpost check -c sealpost.toml           is this configuration right? nothing is started\n"
-        "  sealpost policy explain anna@example.net  what must hold before mail goes there, and why\n"
-        "  sealpost queue list                       what waits; 'queue why ID' says for what\n"
-        "  sealpost report show --domain example.net what failed there, and what to do\n\n"
-        "--config, --socket and --json may stand before or after the command. Exit codes are those of\n"
-        "sysexits.h: 64 usage, 69 no relay answers, 78 configuration.");
     app.require_subcommand(1);
     app.fallthrough();
     app.add_subcommand("run", "Run the relay in the foreground; SIGTERM ends it in order, SIGHUP reloads")
@@ -111,10 +116,20 @@ int main(int argc, char** argv) {
       };
     });
     cli::add_describe_command(app, line);
+    // After the commands, which would have it below their own help.
+    app.footer(
+        "First steps:\n"
+        "  sealpost run                              a relay on port 2525 of this machine\n"
+        "  sealpost check -c sealpost.toml           is this configuration right? nothing is started\n"
+        "  sealpost policy explain anna@example.net  what must hold before mail goes there, and why\n"
+        "  sealpost queue list                       what waits; 'queue why ID' says for what\n"
+        "  sealpost report show --domain example.net what failed there, and what to do\n\n"
+        "--config, --socket and --json may stand before or after the command. Exit codes are those of\n"
+        "sysexits.h: 64 usage, 69 no relay answers, 77 no permission, 78 configuration.");
     try {
       app.parse(std::vector<std::string>(words.rbegin(), words.rend() - 1));
     } catch (const CLI::ParseError& error) {
-      return app.exit(error) == 0 ? EX_OK : EX_USAGE;
+      return misused(app, error, words);
     }
     return line.work();
   } catch (const std::exception& error) {

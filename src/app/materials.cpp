@@ -65,6 +65,16 @@ Findings check_materials(const Config& config, const keys::Source& keys) {
   if (!config.certificate.empty() && !config.key.empty()) {
     const auto identity = tls::ServerIdentity::load(config.certificate, config.key, keys);
     if (!identity) note("tls.certificate", identity.error());
+    const auto today = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
+    const auto objection =
+        identity ? (*identity)->objection(config.hostname, today, config.alerts.settings.certificate)
+                 : std::nullopt;
+    if (objection) {
+      note("tls.certificate",
+           Error(Errc::invalid, config.certificate + " " + objection->what + "; " + objection->remedy));
+      if (objection->kind != tls::ServerIdentity::Objection::Kind::refused)
+        findings.back().kind = Finding::Kind::warning;
+    }
   }
   const auto trust = tls::TrustStore::load(config.trust);
   if (!trust) note("tls.trust", trust.error());

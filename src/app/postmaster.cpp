@@ -35,7 +35,7 @@ admin::Json alert_json(const tlsrpt::Alert& alert) {
           {"last_seen", to_rfc3339(alert.last_seen)},
           {"mailed", alert.mailed == SystemTime{} ? admin::Json() : admin::Json(to_rfc3339(alert.mailed))},
           {"what", alert.what},
-          {"do", alert.how}};
+          {"remedy", alert.how}};
 }
 
 }  // namespace
@@ -91,6 +91,11 @@ event::Task<admin::Json> Postmaster::status() {
   const auto lists = co_await alerts_.lists(most_listed);
   if (!lists) co_return body;
   body["pending"] = lists->pending.size();
+  body["kinds"] = admin::Json::object();
+  for (const tlsrpt::Alert& alert : lists->open) {
+    admin::Json& count = body["kinds"][std::string(name_of(alert.kind))];
+    count = count.is_null() ? 1U : count.get<unsigned>() + 1;
+  }
   for (const tlsrpt::Alert& alert : lists->open) {
     if (body["list"].size() == most_in_status) break;
     body["list"].push_back(std::string(name_of(alert.kind)) + " " + alert.subject + " since " +

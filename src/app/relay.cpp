@@ -102,6 +102,8 @@ Relay::Relay(Config config, const keys::Source& keys, Rights& rights)
       bodies_(config_.limits.body_memory),
       calendar_(main_, [this] { return in_force_.get()->rules->partners; }),
       addresses_(main_, addresses_of(config_.listeners), health_, event::address_is_here),
+      certificate_watch_(
+          main_, [this] { return in_force_.get(); }, health_),
       scope_(main_),
       reloads_(scope_, [this] { return reload(); }) {}
 

@@ -16,6 +16,7 @@
 
 #include "admin/control_server.hpp"
 #include "app/address_watch.hpp"
+#include "app/certificate_watch.hpp"
 #include "app/clock_keeper.hpp"
 #include "app/exit_guard.hpp"
 #include "app/host.hpp"
@@ -140,6 +141,7 @@ class Relay {
   std::unique_ptr<queue::Probation> probation_;
   RuleCalendar calendar_;
   AddressWatch addresses_;
+  CertificateWatch certificate_watch_;
   std::unique_ptr<Postmaster> postmaster_;
   std::unique_ptr<LoopWatch> loop_watch_;
   std::vector<std::vector<FileDescriptor>> sockets_;  // per listener, one per worker; until begin_mail()

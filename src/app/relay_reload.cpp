@@ -84,6 +84,7 @@ event::Task<void> Relay::read_and_put_in_force() {
 event::Task<void> Relay::put_in_force(InForcePtr next) {
   in_force_.set(next);
   reporting_->use_keys(next->config, next->dkim);
+  certificate_watch_.look();
   notices_.set_settings(next->config.notices);
   connections_.set_caps(
       connection_caps(next->config.limits, (descriptors_.limit - descriptors_.reserved) / 2));

@@ -3,6 +3,7 @@
 
 #include "admin/trials.hpp"
 #include "app/relay.hpp"
+#include "app/verdict.hpp"
 #include "base/log.hpp"
 #include "base/version.hpp"
 #include "event/ask.hpp"
@@ -22,13 +23,19 @@ std::string recording_state(const std::vector<Health::Trouble>& troubles) {
 
 event::Task<admin::Answer> Relay::status() {
   std::size_t jobs = 0, lanes = 0, couriers = 0, sessions = 0, idle = 0;
+  queue::Shard::Waiting waiting;
   for (auto& worker : workers_) {
     struct Counts {
       std::size_t jobs, lanes, couriers, sessions, idle;
+      queue::Shard::Waiting waiting;
     };
     auto look = [&worker = *worker] {
-      Counts counts{worker.shard().jobs(), worker.shard().lanes(), worker.shard().couriers(), 0,
-                    worker.courier().idle_connections()};
+      Counts counts{worker.shard().jobs(),
+                    worker.shard().lanes(),
+                    worker.shard().couriers(),
+                    0,
+                    worker.courier().idle_connections(),
+                    worker.shard().waiting()};
       for (const auto& acceptor : worker.acceptors()) counts.sessions += acceptor->sessions();
       return counts;
     };
@@ -38,6 +45,11 @@ event::Task<admin::Answer> Relay::status() {
     couriers += counts.couriers;
     sessions += counts.sessions;
     idle += counts.idle;
+    waiting.recipients += counts.waiting.recipients;
+    waiting.deferred += counts.waiting.deferred;
+    waiting.held += counts.waiting.held;
+    waiting.active += counts.waiting.active;
+    waiting.oldest = std::max(waiting.oldest, counts.waiting.oldest);
   }
   const auto spool = spool_->counters();
   const auto healthy = spool_->room_for(0);
@@ -55,7 +67,7 @@ event::Task<admin::Answer> Relay::status() {
     body["troubles"].push_back({{"cause", trouble.cause},
                                 {"since", to_rfc3339(trouble.since)},
                                 {"what", trouble.what},
-                                {"do", trouble.how}});
+                                {"remedy", trouble.how}});
   body["clock"] = clock_->status();
   body["version"] = version();
   body["state"] = stopping_ ? "stopping" : taking_mail_ ? "running" : "starting";
@@ -72,12 +84,18 @@ event::Task<admin::Answer> Relay::status() {
   body["process"]["keys"] = rights_.key_process();
   body["dnssec"]["state"] = dns::name_of(dnssec_->state());
   body["dnssec"]["explanation"] = dnssec_->explanation();
+  body["dnssec"]["wanted"] = in_force_.get()->config.delivery.dane;
   const auto& dns = ares_->counters();
   body["dns"]["asked"] = dns.asked.load();
   body["dns"]["case_differed"] = dns.case_differed.load();
   body["dns"]["suspect"] = dns.suspect.load();
   body["dns"]["waited"] = dns.waited.load();
   body["dns"]["refused"] = dns.refused.load();
+  body["queue"]["recipients"] = waiting.recipients;
+  body["queue"]["deferred"] = waiting.deferred;
+  body["queue"]["held"] = waiting.held;
+  body["queue"]["active"] = waiting.active;
+  body["queue"]["oldest_s"] = std::chrono::duration_cast<std::chrono::seconds>(waiting.oldest).count();
   body["queue"]["jobs"] = jobs;
   body["queue"]["lanes"] = lanes;
   body["queue"]["couriers"] = couriers;
@@ -96,7 +114,7 @@ event::Task<admin::Answer> Relay::status() {
   body["intake"]["octets"] = intake_counters_.octets.load();
   body["intake"]["refused"] = intake_counters_.refused.load();
   body["delivery"]["delivered"] = totals_.delivered.load();
-  body["delivery"]["deferred"] = totals_.deferred.load();
+  body["delivery"]["deferred_attempts"] = totals_.deferred.load();
   body["delivery"]["bounced"] = totals_.bounced.load();
   body["delivery"]["dsns"] = totals_.dsns.load();
   auto& notices = notices_.counters();
@@ -139,6 +157,8 @@ event::Task<admin::Answer> Relay::status() {
   const admin::Trials trials(main_, evidence_.get());
   body["rules_on_trial"] = co_await trials.audit_lines(in_force_.get()->rules);
   body["rule_dates"] = calendar_.ahead();
+  body["listener_certificate"] = certificate_watch_.status();
+  body["verdict"] = verdict_of(body);
   co_return admin::Answer(std::move(body));
 }
 

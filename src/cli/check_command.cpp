@@ -14,6 +14,7 @@
 #include "base/handles.hpp"
 #include "base/log.hpp"
 #include "cli/command_line.hpp"
+#include "cli/control_client.hpp"
 #include "keys/key_file.hpp"
 #include "partner/comparison.hpp"
 #include "partner/load_config.hpp"
@@ -164,6 +165,38 @@ Live try_live(const app::Config& config) {
   return live;
 }
 
+std::string count_of(std::size_t number, const char* one, const char* many) {
+  return std::to_string(number) + " " + (number == 1 ? one : many);
+}
+
+// "ok: ", but not where something is worth a look.
+std::string all_well(const app::Findings& findings) {
+  const auto warnings =
+      static_cast<std::size_t>(std::count_if(findings.begin(), findings.end(), [](const auto& one) {
+        return one.kind == app::Finding::Kind::warning;
+      }));
+  return warnings == 0 ? "ok: " : "usable, with " + count_of(warnings, "warning", "warnings") + ": ";
+}
+
+// Partner files by themselves: what their rules say, and whether they go together. What only a whole configuration tells
+// (settings, other files, what is in force) is not looked at.
+int check_partners(const CommandLine& line, const std::string& path) {
+  const auto now = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
+  const app::LoadResult result = app::load_for_comparison(path, app::Config(), now);
+  if (line.json) {
+    line.print({{"ok", result.ok()},
+                {"findings", to_json(result.findings)},
+                {"partners", result.config.partners.size()}});
+  } else {
+    print(result.findings);
+    if (result.ok())
+      std::cout << all_well(result.findings) << path << ", "
+                << count_of(result.config.partners.size(), "partner rule", "partner rules")
+                << ", by itself; 'sealpost check --config FILE' looks at all files together\n";
+  }
+  return result.ok() ? EX_OK : EX_CONFIG;
+}
+
 int check(const CommandLine& line, const std::string& against, bool with_live) {
   app::LoadResult result = app::load_config(line.config_file());
   const app::Findings materials = app::check_materials(result.config, keys::FileSource());
@@ -196,9 +229,10 @@ int check(const CommandLine& line, const std::string& against, bool with_live) {
   } else {
     print(result.findings);
     if (good) {
-      std::cout << "ok: " << result.config.source << ", " << result.config.listeners.size()
-                << " listener(s), " << result.config.partners.size() << " partner rule(s), "
-                << result.config.routes.size() << " route(s)\n";
+      std::cout << all_well(result.findings) << result.config.source << ", "
+                << count_of(result.config.listeners.size(), "listener", "listeners") << ", "
+                << count_of(result.config.partners.size(), "partner rule", "partner rules") << ", "
+                << count_of(result.config.routes.size(), "route", "routes") << '\n';
     }
     if (change) show(*change, against);
     show(here);
@@ -215,6 +249,10 @@ void add_check_command(CLI::App& app, CommandLine& line) {
   const auto against = std::make_shared<std::string>();
   CLI::App* command = app.add_subcommand(
       "check", "Read the configuration and the partner files; say everything that is wrong");
+  const auto file = std::make_shared<std::string>();
+  command->add_option(
+      "FILE", *file,
+      "A configuration, as with --config; or a partner file or a directory of them, by itself");
   command->add_option(
       "--against", *against,
       "Also say what this configuration demands more or less than that of FILE-OR-DIR: a "
@@ -227,8 +265,21 @@ void add_check_command(CLI::App& app, CommandLine& line) {
       "Also try: do the DNS servers answer and validate DNSSEC, can the listeners be bound, can "
       "data_dir be\n"
       "written. Exit code 1 when one of these is bad. To be run by the user the relay runs as");
-  command->callback([&line, against, live] {
-    line.work = [&line, against, live] { return check(line, *against, *live); };
+  command->callback([&line, against, live, file] {
+    line.work = [&line, against, live, file]() -> int {
+      if (file->empty()) return check(line, *against, *live);
+      if (!line.config.empty())
+        return line.fail({EX_USAGE, "both --config and " + *file + " are given", "give one of them"});
+      if (app::is_partner_file(*file)) {
+        if (against->empty() && !*live) return check_partners(line, *file);
+        return line.fail(
+            {EX_USAGE,
+             *file + " holds partner rules; --against and --live want the configuration they belong to",
+             "say it with --config; to see what these files change: 'check --against' the former ones"});
+      }
+      line.config = *file;
+      return check(line, *against, *live);
+    };
   });
 }
 

@@ -9,7 +9,7 @@ namespace sealpost::cli {
 namespace {
 
 void show_clock(const Json& answer) {
-  for (const char* key : {"state", "system", "believed", "off", "even_for", "do"})
+  for (const char* key : {"state", "system", "believed", "off", "even_for", "remedy"})
     if (answer.contains(key)) std::cout << key << ": " << answer.at(key).get<std::string>() << '\n';
 }
 

@@ -24,25 +24,34 @@ std::string CommandLine::socket_path() const {
   const app::LoadResult loaded = app::load_config(config_file());
   if (!loaded.config.control_socket.empty()) return loaded.config.control_socket;
   for (const app::Finding& finding : loaded.findings)
-    if (finding.kind == app::Finding::Kind::error) std::cerr << finding.to_string() << '\n';
+    if (!json && finding.kind == app::Finding::Kind::error) std::cerr << finding.to_string() << '\n';
   return {};
+}
+
+int CommandLine::print(const Json& answer) const {
+  std::cout << answer.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
+  return 0;
+}
+
+int CommandLine::fail(const ControlError& error) const {
+  if (json) {
+    std::cerr << to_json(error).dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
+  } else {
+    std::cerr << "sealpost: " << error.message << '\n';
+    if (!error.remedy.empty()) std::cerr << "  " << error.remedy << '\n';
+  }
+  return error.exit_code;
 }
 
 int ask_and_show(const CommandLine& line, const std::string& name, const Json& arguments,
                  const std::function<void(const Json&)>& show,
                  const std::function<int(const Json&)>& exit_code) {
   const auto answer = ask_relay(line.socket_path(), name, arguments);
-  if (!answer) {
-    const ControlError& error = answer.error();
-    std::cerr << "sealpost: " << error.message << '\n';
-    if (!error.hint.empty()) std::cerr << "  " << error.hint << '\n';
-    return error.exit_code;
-  }
-  if (line.json) {
-    std::cout << answer->dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
-  } else {
+  if (!answer) return line.fail(answer.error());
+  if (line.json)
+    line.print(*answer);
+  else
     show(*answer);
-  }
   return exit_code ? exit_code(*answer) : 0;
 }
 

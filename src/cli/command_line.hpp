@@ -13,6 +13,8 @@
 
 namespace sealpost::cli {
 
+struct ControlError;
+
 struct CommandLine {
   std::string
       config;  // --config; empty: /etc/sealpost/sealpost.toml when there is /etc/sealpost, else the embedded defaults
@@ -24,6 +26,11 @@ struct CommandLine {
   std::string config_file() const;
   // Empty: the configuration cannot be read, which was said on standard error.
   std::string socket_path() const;
+
+  // To standard output; exit code 0.
+  int print(const nlohmann::json& answer) const;
+  // To standard error, as JSON with --json; the error's exit code.
+  int fail(const ControlError& error) const;
 };
 
 using Json = nlohmann::json;

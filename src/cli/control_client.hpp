@@ -14,11 +14,14 @@ namespace sealpost::cli {
 using Json = nlohmann::json;
 
 struct ControlError {
-  int exit_code;  // sysexits: 78 no socket is known, 69 the relay does not answer, 65 it refused the arguments, 66 not found, 75 try
-                  // again
+  // sysexits: 78 no socket is known, 69 no relay answers, 77 its socket is closed to who asks, 65 it refused the arguments,
+  // 66 not found, 75 try again
+  int exit_code;
   std::string message;
-  std::string hint;
+  std::string remedy;
 };
+// As programs are told of it: {"error", "remedy", "exit_code"}.
+Json to_json(const ControlError& error);
 
 // The answer of `name`, or why there is none. `socket` empty: it is not known (CommandLine::socket_path).
 Expected<Json, ControlError> ask_relay(const std::string& socket, const std::string& name,

@@ -68,7 +68,8 @@ void show_history(const Json& answer) {
   }
 }
 
-void show_sts(const Json& entries) {
+void show_sts(const Json& answer) {
+  const Json& entries = answer.at("policies");
   if (entries.empty()) {
     std::cout << "No MTA-STS policy is cached.\n";
     return;

@@ -1,11 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// sealpost queue list | show | why | retry | hold | release | remove
+// sealpost queue list | summary | show | why | retry | hold | release | expire | bounce | remove
+#include <sysexits.h>
+
+#include <algorithm>
+#include <chrono>
 #include <iostream>
 #include <memory>
 
-#include "cli/command_line.hpp"
+#include "base/text.hpp"
+#include "base/words.hpp"
+#include "cli/control_client.hpp"
+#include "cli/queue_options.hpp"
 #include "cli/table.hpp"
+#include "cli/terminal.hpp"
+#include "sealpost/clock.hpp"
 
 namespace sealpost::cli {
 namespace {
@@ -16,99 +25,242 @@ std::string text_of(const Json& object, const char* key) {
   return found->is_string() ? found->get<std::string>() : found->dump();
 }
 
-void show_entries(const Json& entries) {
-  if (entries.empty()) {
-    std::cout << "The queue is empty.\n";
-    return;
-  }
-  Table table({"ID", "STATE", "TRIES", "NEXT ATTEMPT", "SENDER", "RECIPIENT", "REASON"});
-  for (const Json& entry : entries) {
-    const std::string sender = text_of(entry, "sender");
-    table.add({text_of(entry, "id"), text_of(entry, "state"), text_of(entry, "attempts"),
-               text_of(entry, "next_attempt"), sender.empty() ? "<>" : sender, text_of(entry, "recipient"),
-               text_of(entry, "reason")});
-  }
-  table.print(std::cout);
+std::string sender_of(const Json& entry) {
+  const std::string sender = text_of(entry, "sender");
+  return sender.empty() ? "<>" : sender;
 }
 
-void show_details(const Json& entries) {
+// "1,000 of 1,128 recipients are listed"; always said when something is left out.
+void show_total(const Json& answer, std::size_t listed, const char* one, const char* many) {
+  const auto total = answer.value("total", std::uint64_t{0});
+  if (listed < total)
+    std::cout << text::grouped(listed) << " of " << text::grouped(total) << " " << many
+              << " are listed, the oldest first; see --limit, and 'queue summary'.\n";
+  else
+    std::cout << text::grouped(total) << " " << (total == 1 ? one : many) << ".\n";
+}
+
+void show_nothing(const QueueOptions& options) {
+  const bool filtered = !options.arguments().at("filter").empty();
+  std::cout << (filtered ? "Nothing in the queue is as asked for.\n" : "The queue is empty.\n");
+}
+
+void show_entries(const Json& answer, const QueueOptions& options) {
+  if (answer.at("total") == 0) return show_nothing(options);
+  const Json& entries = answer.at("entries");
+  if (!entries.empty()) {
+    Table table({"ID", "STATE", "TRIES", "NEXT ATTEMPT", "SENDER", "RECIPIENT", "REASON"});
+    for (const Json& entry : entries)
+      table.add({text_of(entry, "id"), text_of(entry, "state"), text_of(entry, "attempts"),
+                 text_of(entry, "next_attempt"), sender_of(entry), text_of(entry, "recipient"),
+                 text_of(entry, "reason")});
+    table.print(std::cout);
+  }
+  show_total(answer, entries.size(), "recipient", "recipients");
+}
+
+void show_field(const std::string& key, const std::string& value, const std::string& indent) {
+  if (value == "-" || value.empty()) return;
+  std::cout << folded(key + ": " + value, indent, terminal_width());
+}
+
+std::string grace_of(const Json& recipient) {
+  if (recipient.at("grace_ends").is_null()) return "";
+  return "until " + text_of(recipient, "grace_ends") + ", then " + text_of(recipient, "grace_then") +
+         " unless it is met";
+}
+
+void show_messages(const Json& answer, const QueueOptions& options) {
+  if (answer.at("total") == 0) return show_nothing(options);
+  std::size_t listed = 0;
+  for (const Json& message : answer.at("messages")) {
+    std::cout << text_of(message, "id") << '\n';
+    show_field("sender", sender_of(message), "  ");
+    show_field("arrival", text_of(message, "arrival"), "  ");
+    show_field("received from", text_of(message, "received_from"), "  ");
+    show_field("size", text_of(message, "size") + " octets, " + text_of(message, "body"), "  ");
+    show_field("envelope id", text_of(message, "envid"), "  ");
+    if (message.at("requiretls") == true) show_field("REQUIRETLS", "yes", "  ");
+    if (message.at("tls_required_no") == true) show_field("TLS-Required", "no", "  ");
+    for (const Json& recipient : message.at("recipients")) {
+      ++listed;
+      std::cout << "  " << text_of(recipient, "recipient") << '\n';
+      for (const auto& [key, name] :
+           {std::pair("state", "state"), std::pair("next_hop", "next hop"), std::pair("attempts", "attempts"),
+            std::pair("next_attempt", "next attempt"), std::pair("expires", "expires"),
+            std::pair("policy", "refused by"), std::pair("refused_since", "refused since")})
+        show_field(name, text_of(recipient, key), "    ");
+      show_field("grace", grace_of(recipient), "    ");
+      show_field("reason", text_of(recipient, "reason"), "    ");
+    }
+    const auto in_all = message.value("recipients_in_all", std::uint64_t{0});
+    if (in_all > message.at("recipients").size())
+      std::cout << "  of " << in_all
+                << " recipients in all; the others have had their end, or were not asked for\n";
+  }
+  if (listed > 1 || listed < answer.at("total")) show_total(answer, listed, "recipient", "recipients");
+}
+
+void show_why(const Json& answer, const QueueOptions& options) {
+  if (answer.at("total") == 0) return show_nothing(options);
+  const Json& entries = answer.at("entries");
+  const bool several = std::any_of(entries.begin(), entries.end(), [&](const Json& entry) {
+    return entry.at("id") != entries.front().at("id");
+  });
   for (const Json& entry : entries) {
-    for (const char* key : {"id", "sender", "recipient", "next_hop", "policy_domain", "state", "attempts",
-                            "arrival", "next_attempt", "expires", "size", "reason"})
-      std::cout << key << ": " << text_of(entry, key) << '\n';
+    std::string line = text_of(entry, "recipient") + " " + text_of(entry, "why");
+    if (several) line = text_of(entry, "id") + " " + line;
+    if (const std::string grace = grace_of(entry); !grace.empty()) line += "; grace " + grace;
+    std::cout << folded(line, "", terminal_width());
+  }
+  if (entries.size() < answer.at("total")) show_total(answer, entries.size(), "recipient", "recipients");
+}
+
+std::string short_age(std::uint64_t seconds) { return to_duration_text(std::chrono::seconds(seconds)); }
+
+// As Postfix's qshape: one row a domain, one column an age.
+void show_summary(const Json& answer, const QueueOptions& options) {
+  if (answer.at("total").at("recipients") == 0) return show_nothing(options);
+  std::string by = answer.at("by").get<std::string>();
+  for (char& c : by) c = static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+  std::vector<std::string> header{"RECIPIENTS"};
+  const Json& from = answer.at("older_than");
+  for (std::size_t i = 0; i + 1 < from.size(); ++i) header.push_back("<" + short_age(from[i + 1]));
+  header.push_back("MORE");
+  const auto cells = [](const Json& row) {
+    std::vector<std::string> all{text::grouped(row.at("recipients").get<std::uint64_t>())};
+    for (const Json& count : row.at("ages"))
+      all.push_back(count == 0 ? "." : text::grouped(count.get<std::uint64_t>()));
+    return all;
+  };
+  std::vector<std::vector<std::string>> rows{header, cells(answer.at("total"))};
+  std::vector<std::string> names{by, "all"};
+  for (const Json& row : answer.at("rows")) {
+    rows.push_back(cells(row));
+    names.push_back(without_controls(row.at("name").get<std::string>()));
+  }
+  std::vector<std::size_t> widths(header.size());
+  std::size_t name_width = 0, numbers = 0;
+  for (const auto& row : rows)
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  for (const std::size_t width : widths) numbers += width + 1;
+  for (const std::string& name : names) name_width = std::max(name_width, display_width(name));
+  const std::size_t width = terminal_width();
+  if (width > 0) name_width = std::min(name_width, width > numbers + 12 ? width - numbers : 12);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    std::string name = names[i];
+    if (display_width(name) > name_width) {  // above its numbers, whole
+      std::cout << folded(name, "", width);
+      name.clear();
+    }
+    std::cout << name << std::string(name_width - display_width(name), ' ');
+    for (std::size_t k = 0; k < rows[i].size(); ++k)
+      std::cout << std::string(widths[k] - rows[i][k].size() + 1, ' ') << rows[i][k];
     std::cout << '\n';
   }
+  const auto rows_in_all = answer.value("rows_in_all", std::uint64_t{0});
+  if (rows_in_all > answer.at("rows").size())
+    std::cout << text::grouped(answer.at("rows").size()) << " of " << text::grouped(rows_in_all)
+              << " rows are listed, those with most first; see --limit.\n";
 }
 
-struct Options {
-  std::string id, domain, state, reason;
-  bool all = false;
-  std::size_t limit = 1000;
-};
+// As it will be sent, octet by octet; with --headers to the end of the header.
+int show_raw(const CommandLine& line, const QueueOptions& options) {
+  const std::string socket = line.socket_path();
+  Json arguments = options.arguments();
+  std::string header;
+  for (std::uint64_t offset = 0;;) {
+    arguments["offset"] = offset;
+    const auto answer = ask_relay(socket, "queue.raw", arguments);
+    if (!answer) return line.fail(answer.error());
+    std::string octets = text::from_base64(answer->value("octets", std::string())).value_or("");
+    offset += octets.size();
+    if (options.headers) {
+      header += octets;
+      const auto end = header.find("\r\n\r\n");
+      if (end != std::string::npos || answer->at("last") == true) {
+        std::cout << header.substr(0, end == std::string::npos ? end : end + 2);
+        return EX_OK;
+      }
+      continue;
+    }
+    std::cout.write(octets.data(), static_cast<std::streamsize>(octets.size()));
+    if (answer->at("last") == false) continue;
+    std::cout.flush();
+    if (!answer->contains("damaged")) return EX_OK;
+    std::cerr << "sealpost: the rest cannot be read: " << text_of(*answer, "damaged") << '\n';
+    return EX_IOERR;
+  }
+}
+
+using Options = std::shared_ptr<QueueOptions>;
+
+void add_looking(CLI::App& queue, CommandLine& line) {
+  const auto add = [&](const char* name, const char* help, void (*show)(const Json&, const QueueOptions&)) {
+    const auto options = std::make_shared<QueueOptions>();
+    CLI::App* sub = queue.add_subcommand(name, help);
+    add_filter_options(*sub, options);
+    sub->add_option("--limit", options->limit, "At most so many; how many there are is said all the same")
+        ->capture_default_str();
+    sub->callback([&line, options, name, show] {
+      line.work = [&line, options, name, show]() -> int {
+        if (options->raw || options->headers) return show_raw(line, *options);
+        Json arguments = options->arguments();
+        arguments["limit"] = options->limit;
+        arguments["by"] = options->by;
+        return ask_and_show(line, std::string("queue.") + name, arguments,
+                            [&](const Json& answer) { show(answer, *options); });
+      };
+    });
+    return std::pair(sub, options);
+  };
+  add("list", "One line per waiting recipient, oldest message first", show_entries);
+  const auto summary =
+      add("summary", "How many recipients wait, by domain and age, as qshape shows it", show_summary);
+  summary.first
+      ->add_option("--by", summary.second->by, "Rows by recipient domain, sender domain, next-hop or reason")
+      ->check(CLI::IsMember({"domain", "sender", "next-hop", "reason"}))
+      ->capture_default_str();
+  summary.second->limit = 20;
+  const auto show = add("show", "Everything known about messages", show_messages);
+  show.first->add_flag("--raw", show.second->raw, "The message itself, header and body, as it will be sent");
+  show.first->add_flag("--headers", show.second->headers, "The header alone");
+  add("why", "What messages wait for, in a line per recipient", show_why);
+}
+
+void add_work(CLI::App& queue, CommandLine& line) {
+  struct Verb {
+    const char *name, *past, *help;
+  };
+  constexpr Verb verbs[] = {
+      {"retry", "due now", "Try now what waits, whatever the schedule says"},
+      {"hold", "held", "Keep messages back, whole, until they are released"},
+      {"release", "released", "Let held messages go"},
+      {"expire", "returned", "End the delivery time of mail: its senders are told that it has run out"},
+      {"bounce", "returned", "Give mail back to its senders"},
+      {"remove", "removed", "Delete mail for good, without a bounce"},
+  };
+  for (const Verb& verb : verbs) {
+    const auto options = std::make_shared<QueueOptions>();
+    CLI::App* sub = queue.add_subcommand(verb.name, verb.help);
+    add_filter_options(*sub, options);
+    sub->add_flag("--all", options->all, "All mail; with options of the filter, all that they mean");
+    sub->add_flag("-y,--yes", options->yes, "Do not ask, however much it is");
+    sub->add_option("--note", options->note,
+                    "Why, for the log, 'queue why' and, with bounce and expire, the senders");
+    sub->callback([&line, options, verb] {
+      line.work = [&line, options, verb] { return work_on_queue(line, *options, verb.name, verb.past); };
+    });
+  }
+}
 
 }  // namespace
 
 void add_queue_commands(CLI::App& app, CommandLine& line) {
-  CLI::App* queue = app.add_subcommand("queue", "Look at the queue and act on it");
+  CLI::App* queue = app.add_subcommand("queue", "Look at the queue and work on it");
   queue->require_subcommand(1);
-  const auto options = std::make_shared<Options>();
-
-  CLI::App* list = queue->add_subcommand("list", "One line per waiting recipient, oldest message first");
-  list->add_option("--domain", options->domain, "Only mail to this domain or through this relay");
-  list->add_option("--state", options->state, "Only: active, waiting, deferred or held")
-      ->check(CLI::IsMember({"active", "waiting", "deferred", "held"}));
-  list->add_option("--limit", options->limit, "At most so many lines")->capture_default_str();
-  list->callback([&line, options] {
-    line.work = [&line, options] {
-      Json arguments{{"limit", options->limit}};
-      if (!options->domain.empty()) arguments["domain"] = options->domain;
-      if (!options->state.empty()) arguments["state"] = options->state;
-      return ask_and_show(line, "queue.list", arguments, show_entries);
-    };
-  });
-
-  const auto with_id = [&](const char* name, const char* help, const char* command, auto show) {
-    CLI::App* sub = queue->add_subcommand(name, help);
-    sub->add_option("ID", options->id, "Queue id, as 'queue list' and the log show it")->required();
-    sub->callback([&line, options, command, show] {
-      line.work = [&line, options, command, show] {
-        Json arguments{{"id", options->id}};
-        if (!options->reason.empty()) arguments["reason"] = options->reason;
-        return ask_and_show(line, command, arguments, show);
-      };
-    });
-    return sub;
-  };
-  with_id("show", "Everything known about one message", "queue.show", show_details);
-  with_id("why", "What one message waits for, in a line per recipient", "queue.why", [](const Json& answer) {
-    for (const Json& text : answer.at("why")) std::cout << text.get<std::string>() << '\n';
-  });
-  with_id("hold", "Keep a message back until it is released", "queue.hold", [](const Json&) {
-    std::cout << "Held.\n";
-  })->add_option("--reason", options->reason, "Why, for the log and for 'queue why'");
-  with_id("release", "Let a held message go", "queue.release",
-          [](const Json&) { std::cout << "Released.\n"; });
-  with_id("remove", "Delete a message for good, without a bounce", "queue.remove", [](const Json& answer) {
-    std::cout << "Removed " << answer.at("removed") << " recipient(s).\n";
-    if (answer.value("in_flight", false))
-      std::cout << "Others are being delivered at this moment and stay.\n";
-  });
-
-  CLI::App* retry = queue->add_subcommand("retry", "Try now what waits, whatever the schedule says");
-  retry->add_option("ID", options->id, "One message");
-  retry->add_option("--domain", options->domain, "All mail to this domain or through this relay");
-  retry->add_flag("--all", options->all, "Everything that is not held");
-  retry->callback([&line, options] {
-    line.work = [&line, options] {
-      Json arguments = Json::object();
-      if (!options->id.empty()) arguments["id"] = options->id;
-      if (!options->domain.empty()) arguments["domain"] = options->domain;
-      if (options->all) arguments["all"] = true;
-      return ask_and_show(line, "queue.retry", arguments, [](const Json& answer) {
-        std::cout << "Retrying " << answer.at("retried") << " delivery job(s).\n";
-      });
-    };
-  });
+  add_looking(*queue, line);
+  add_work(*queue, line);
 }
 
 }  // namespace sealpost::cli

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "cli/command_line.hpp"
+#include "cli/control_client.hpp"
 #include "cli/report_print.hpp"
 #include "cli/report_read.hpp"
 #include "cli/report_send.hpp"
@@ -53,8 +54,9 @@ void add_report_commands(CLI::App& app, CommandLine& line) {
     sub->callback([&line, options, arguments, name, people, csv] {
       line.work = [&line, options, arguments, name, people, csv] {
         if (options->csv && line.json) {
-          std::cerr << "sealpost: --csv and --json are two forms of one answer; give one of them\n";
-          return EX_USAGE;
+          const ControlError two{EX_USAGE, "--csv and --json are two forms of one answer",
+                                 "give one of them"};
+          return line.fail(two);
         }
         return ask_and_show(line, name, arguments(), options->csv ? csv : people);
       };

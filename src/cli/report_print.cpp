@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <iostream>
-#include <sstream>
 
 #include "cli/csv.hpp"
 #include "cli/table.hpp"
+#include "cli/terminal.hpp"
 
 namespace sealpost::cli {
 namespace {
@@ -41,19 +41,11 @@ std::string sessions(std::uint64_t count) {
   return std::to_string(count) + (count == 1 ? " session" : " sessions");
 }
 
-// Words in lines of 79, each behind `indent`. A word that is longer stands alone.
+// In lines that fit the terminal, and are read easily where there is none.
 std::string folded(const std::string& text, const std::string& indent) {
-  constexpr std::size_t widest = 79;
-  std::string out, line = indent;
-  std::istringstream words(text);
-  for (std::string word; words >> word;) {
-    if (line.size() > indent.size() && line.size() + 1 + word.size() > widest) {
-      out += line + "\n";
-      line = indent;
-    }
-    line += (line.size() > indent.size() ? " " : "") + word;
-  }
-  return out + line + "\n";
+  constexpr std::size_t easily_read = 79;
+  const std::size_t width = terminal_width();
+  return cli::folded(text, indent, width == 0 ? easily_read : std::min(width, easily_read + 1));
 }
 
 // How each day went: numbers, and a bar as long as its share of the greatest.
@@ -105,7 +97,8 @@ void print_failures(const Json& failures, bool own) {
 
 }  // namespace
 
-void print_list(const Json& entries) {
+void print_list(const Json& answer) {
+  const Json& entries = answer.at("entries");
   if (entries.empty()) {
     std::cout << "No TLS session has been counted.\n";
     return;
@@ -128,9 +121,15 @@ void print_list(const Json& entries) {
     }
   }
   table.print(std::cout);
+  if (answer.at("cut") == true)
+    std::cout << "There are more than the " << answer.at("limit")
+              << " lines that are listed, the newest first; see --limit, --day and --domain.\n";
 }
 
-void print_list_csv(const Json& entries) {
+void print_list_csv(const Json& answer) {
+  const Json& entries = answer.at("entries");
+  if (answer.at("cut") == true)
+    std::cerr << "sealpost: there are more than " << answer.at("limit") << " lines; see --limit\n";
   std::cout << csv_line({"day", "organization", "domain", "policy_type", "successful_sessions",
                          "failed_sessions", "successful_sessions_7_days_before",
                          "failed_sessions_7_days_before", "trend", "what", "cause", "remedy"});
@@ -195,7 +194,7 @@ void print_alerts(const Json& answer) {
     std::cout << text_of(alert, "kind") << " " << text_of(alert, "subject") << ", since "
               << text_of(alert, "since") << '\n'
               << folded(text_of(alert, "what"), "  ");
-    if (const std::string remedy = text_of(alert, "do"); !remedy.empty())
+    if (const std::string remedy = text_of(alert, "remedy"); !remedy.empty())
       std::cout << folded("what to do: " + remedy, "  ");
   }
   if (!answer.at("pending").empty()) std::cout << "Not an alert yet; at the time said, if it lasts:\n";
@@ -211,7 +210,8 @@ void print_alerts(const Json& answer) {
     std::cout << "Nobody is told by mail: alerts.mail is not set.\n";
 }
 
-void print_jobs(const Json& jobs) {
+void print_jobs(const Json& answer) {
+  const Json& jobs = answer.at("reports");
   if (jobs.empty()) {
     std::cout << "No report has been planned.\n";
     return;

@@ -7,11 +7,11 @@
 
 namespace sealpost::cli {
 
-void print_list(const nlohmann::json& entries);
-void print_list_csv(const nlohmann::json& entries);
+void print_list(const nlohmann::json& answer);
+void print_list_csv(const nlohmann::json& answer);
 void print_show(const nlohmann::json& answer);
 void print_show_csv(const nlohmann::json& answer);
 void print_alerts(const nlohmann::json& answer);
-void print_jobs(const nlohmann::json& jobs);
+void print_jobs(const nlohmann::json& answer);
 
 }  // namespace sealpost::cli

@@ -32,9 +32,11 @@ void refuse_file(const CommandLine& line, Account& account, const std::string& n
   if (account.exit_code == EX_OK) account.exit_code = error.exit_code;
   if (!line.json) {
     std::cerr << "sealpost: " << name << ": refused: " << error.message << '\n';
-    if (!error.hint.empty()) std::cerr << "  " << error.hint << '\n';
+    if (!error.remedy.empty()) std::cerr << "  " << error.remedy << '\n';
   }
-  account.all.push_back({{"file", name}, {"error", error.message}});
+  Json refused = to_json(error);
+  refused["file"] = name;
+  account.all.push_back(std::move(refused));
 }
 
 std::string sessions(const Json& report, const char* key) {
@@ -66,8 +68,8 @@ bool hand_over(const CommandLine& line, Account& account, const std::string& nam
     refuse_file(line, account, name, reports.error());
     return reports.error().exit_code != EX_UNAVAILABLE;
   }
-  for (const Json& report : *reports) {
-    if (!line.json) show(name, report, reports->size() == 1);
+  for (const Json& report : reports->at("reports")) {
+    if (!line.json) show(name, report, reports->at("reports").size() == 1);
     const std::string state = report.value("state", "");
     account.taken += state == "taken" ? 1u : 0u;
     account.known += state == "known" ? 1u : 0u;
@@ -76,7 +78,7 @@ bool hand_over(const CommandLine& line, Account& account, const std::string& nam
     account.aside += report.at("aside").is_number() ? 1u : 0u;
     if (account.exit_code == EX_OK) account.exit_code = EX_DATAERR;
   }
-  account.all.push_back({{"file", name}, {"reports", *reports}});
+  account.all.push_back({{"file", name}, {"reports", reports->at("reports")}});
   return true;
 }
 
@@ -158,22 +160,26 @@ int read_reports(const CommandLine& line, const std::vector<std::string>& files)
     if (!read_file(line, account, name)) break;
   }
   if (line.json)
-    std::cout << account.all.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
+    line.print({{"files", account.all},
+                {"taken", account.taken},
+                {"known", account.known},
+                {"refused", account.refused},
+                {"not_read", account.unread}});
   else
     sum_up(account);
   return account.exit_code;
 }
 
 int show_aside(const CommandLine& line, std::int64_t id, bool forget) {
-  const Json arguments{{"do", forget ? "forget" : id > 0 ? "get" : "list"}, {"id", id}};
+  const Json arguments{{"verb", forget ? "forget" : id > 0 ? "get" : "list"}, {"id", id}};
   return ask_and_show(line, "report.aside", arguments, [&](const Json& answer) {
     if (forget) {
       std::cout << "Forgotten.\n";
     } else if (id > 0) {
       std::cout << text::from_base64(answer.value("octets", "")).value_or("");
     } else {
-      if (answer.empty()) std::cout << "Nothing is kept aside.\n";
-      for (const Json& kept : answer) {
+      if (answer.at("reports").empty()) std::cout << "Nothing is kept aside.\n";
+      for (const Json& kept : answer.at("reports")) {
         const std::string piece = kept.value("piece", "");
         std::cout << kept.at("id") << "  " << kept.value("read_at", "") << "  " << kept.at("octets")
                   << " octets of " << kept.value("file", "") << (piece.empty() ? "" : ", " + piece)

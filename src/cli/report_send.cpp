@@ -44,15 +44,11 @@ int send_reports(const CommandLine& line, const Json& arguments, bool wait) {
     pause = std::min<std::chrono::milliseconds>(pause * 2, longest_pause);
     answer = ask_relay(line.socket_path(), "report.send", look);
   }
-  if (!answer) {
-    std::cerr << "sealpost: " << answer.error().message << '\n';
-    if (!answer.error().hint.empty()) std::cerr << "  " << answer.error().hint << '\n';
-    return answer.error().exit_code;
-  }
+  if (!answer) return line.fail(answer.error());
   if (line.json) {
-    std::cout << answer->dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
+    line.print(*answer);
   } else {
-    print_jobs(answer->at("reports"));
+    print_jobs(*answer);
     print_progress(*answer);
   }
   return EX_OK;

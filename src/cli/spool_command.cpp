@@ -88,11 +88,7 @@ int recover(const CommandLine& line, const std::string& file) {
   const std::string path = std::filesystem::absolute(file).lexically_normal().string();
   const auto answer = ask_relay(line.socket_path(), "spool.recover", {{"file", path}});
   if (answer) return print(line, *answer);
-  if (answer.error().exit_code != EX_UNAVAILABLE) {
-    std::cerr << "sealpost: " << answer.error().message << '\n';
-    if (!answer.error().hint.empty()) std::cerr << "  " << answer.error().hint << '\n';
-    return answer.error().exit_code;
-  }
+  if (answer.error().exit_code != EX_UNAVAILABLE) return line.fail(answer.error());
   log::configure(2, log::Format::text, log::Level::error);
   const auto taken = app::recover_into_spool(data_dir(line) + "/spool", path);
   if (!taken) return fail(taken.error());

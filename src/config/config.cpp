@@ -86,8 +86,10 @@ void read_control(TableReader& reader, Config& config) {
   }
   if (const auto at = read_endpoint(reader, "http")) {
     config.control_http = at->to_string();
-    if (!at->address.is_loopback())
-      reader.error("http", at->to_string() + " is not on this machine; use 127.0.0.1 or [::1]");
+    // Nothing listens there yet; whoever relied on it would watch nothing.
+    reader.error("http",
+                 "is not available in this version: nothing would be served there; take it out and ask "
+                 "'sealpost --json status'");
   }
 }
 
@@ -100,9 +102,13 @@ void read_log(TableReader& reader, LogConfig& log) {
 void read_root(TableReader& root, Config& config) {
   if (const auto name = read_domain(root, "hostname")) config.hostname = *name;
   if (config.hostname.find('.') == std::string::npos)
-    root.warning("hostname", "'" + config.hostname +
-                                 "' has no domain; other servers expect a name that DNS knows, such as "
-                                 "\"relay.example.net\" (RFC 5321 4.1.1.1)");
+    root.warning(
+        "hostname",
+        (root.has("hostname")
+             ? "'" + config.hostname + "' has no domain"
+             : "is not set, and the name of this machine, '" + config.hostname + "', has no domain") +
+            "; other servers expect a name that DNS knows: hostname = \"relay.example.net\" (RFC 5321 "
+            "4.1.1.1)");
   if (const auto address = read_mailbox(root, "postmaster")) config.postmaster = *address;
   if (const auto dir = root.string("data_dir")) {
     config.data_dir = *dir;
@@ -162,8 +168,10 @@ void complete(Config& config) {
   if (config.tls_rpt.organization.empty()) config.tls_rpt.organization = domain;
   if (config.tls_rpt.contact.empty()) config.tls_rpt.contact = "postmaster@" + config.hostname;
   if (config.tls_rpt.from.empty()) config.tls_rpt.from = config.tls_rpt.contact;
-  if (config.alerts.from.empty()) config.alerts.from = "postmaster@" + config.hostname;
+  if (config.alerts.from.empty())
+    config.alerts.from = config.postmaster.empty() ? "postmaster@" + config.hostname : config.postmaster;
   config.delivery.hostname = config.hostname;
+  config.delivery.postmaster = config.postmaster;
   config.delivery.node = config.node;
   config.delivery.minimum = config.minimum;
   config.delivery.trust_id = config.trust;

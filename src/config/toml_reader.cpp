@@ -2,26 +2,12 @@
 #include "config/toml_reader.hpp"
 
 #include <algorithm>
-#include <numeric>
 #include <sstream>
+
+#include "base/words.hpp"
 
 namespace sealpost::app {
 namespace {
-
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t above = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0U : 1U)});
-      diagonal = above;
-    }
-  }
-  return row[b.size()];
-}
 
 std::string_view kind_of(const toml::node& node) noexcept {
   switch (node.type()) {
@@ -47,6 +33,32 @@ SystemTime midnight(const toml::date& date) {
   return SystemTime(std::chrono::sys_days(day));
 }
 
+// The parser says what it met; what was probably meant is for whoever writes TOML for the first time.
+std::string with_remedy(std::string_view words) {
+  constexpr std::pair<std::string_view, std::string_view> remedies[] = {
+      {"could not determine value type", "text and durations stand in quotes: key = \"value\""},
+      {"expected digit", "text and durations stand in quotes: key = \"value\""},
+      {"expected value-terminator", "text and durations stand in quotes: key = \"value\""},
+      {"expected value,", "after = comes a value; text and durations stand in quotes: key = \"value\""},
+      {"expected a comment or whitespace",
+       "text with blanks in it stands in quotes, and each key on a line of its own"},
+      {"expected comma or closing ']'",
+       "entries of a list stand in quotes, with commas between them: [\"a\", \"b\"]"},
+      {"expected '='", "a line is key = value, or a heading in brackets: [delivery]"},
+      {"expected keys, tables", "a line is key = value, or a heading in brackets: [delivery]"},
+      {"cannot redefine existing",
+       "it is there already; write it once. Of several of a kind each begins with a heading in "
+       "two brackets: [[partner]]"},
+      {"unknown escape sequence", "in \"...\" a backslash is written twice; in '...' it stands for itself"},
+      {"encountered end-of-file", "a value is missing, or a quote or a bracket was opened and not closed"},
+      {"leading zeroes", "write the number without them, or as text in quotes"},
+  };
+  std::string message(words);
+  for (const auto& [met, remedy] : remedies)
+    if (words.find(met) != words.npos) return message + "; " + std::string(remedy);
+  return message;
+}
+
 template <class Parse>
 std::optional<toml::table> parse(const std::string& name, Findings& findings, Parse work) {
   try {
@@ -55,7 +67,7 @@ std::optional<toml::table> parse(const std::string& name, Findings& findings, Pa
     Finding finding;
     finding.file = name;
     finding.line = static_cast<unsigned>(error.source().begin.line);
-    finding.message = std::string(error.description());
+    finding.message = with_remedy(error.description());
     findings.push_back(std::move(finding));
     return std::nullopt;
   }
@@ -156,7 +168,8 @@ void TableReader::add(Finding::Kind kind, std::string_view key, std::string mess
   finding.kind = kind;
   finding.file = file_;
   const toml::node* node = table_.get(key);
-  finding.line = node != nullptr ? line_of(*node) : line();
+  // What is absent is missing in its table; at the top that is no line in particular.
+  finding.line = node != nullptr ? line_of(*node) : prefix_.empty() && !key.empty() ? 0 : line();
   finding.key = path_of(key);
   finding.message = std::move(message);
   findings_.push_back(std::move(finding));
@@ -320,12 +333,10 @@ void TableReader::finish() {
   for (const auto& [key, value] : table_) {
     const std::string_view name = key.str();
     if (asked_.count(name) > 0) continue;
-    const auto nearest = std::min_element(asked_.begin(), asked_.end(), [&](const auto& a, const auto& b) {
-      return edit_distance(name, a) < edit_distance(name, b);
-    });
+    const std::vector<std::string_view> known(asked_.begin(), asked_.end());
+    const std::string_view meant = text::nearest(name, known);
     std::string message = "unknown key";
-    if (nearest != asked_.end() && edit_distance(name, *nearest) <= std::max<std::size_t>(2, name.size() / 3))
-      message += "; did you mean '" + *nearest + "'?";
+    if (!meant.empty()) message += "; did you mean '" + std::string(meant) + "'?";
     add(Finding::Kind::error, name, std::move(message));
   }
 }

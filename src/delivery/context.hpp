@@ -30,6 +30,7 @@ namespace sealpost::delivery {
 struct Settings {
   Settings() = default;
   std::string hostname;
+  std::string postmaster;  // whom notifications come from; empty: postmaster at hostname
   smtp::ClientLimits limits;
   RoutingSettings routing;
   TlsVersion minimum = TlsVersion::tls1_2;

@@ -32,6 +32,19 @@ std::vector<RecipientFate> same_fate(const queue::Job& job, const Refusal& refus
   return fates;
 }
 
+// For people: what refused, and how long the rule behind it lets the mail wait.
+std::shared_ptr<const queue::PolicyRefusal> policy_refusal(const Refusal& refusal, const PartnerRule* rule,
+                                                           const queue::LaneKey& key) {
+  auto refused = std::make_shared<queue::PolicyRefusal>();
+  refused->by = refusal.policy;
+  if (rule == nullptr || rule->on_failure == PartnerRule::OnFailure::defer || !key.gateway_rule.empty())
+    return refused;
+  refused->grace = rule->grace;
+  refused->ends = rule->on_failure == PartnerRule::OnFailure::bounce;
+  refused->then = refused->ends ? "returned" : "handed to the gateway " + rule->reroute;
+  return refused;
+}
+
 }  // namespace
 
 DeliveryCourier::DeliveryCourier(Context& context, RulesPtr rules, const queue::Schedule& schedule)
@@ -41,6 +54,11 @@ DeliveryCourier::DeliveryCourier(Context& context, RulesPtr rules, const queue::
       pool_(context.loop, rules_->settings.idle_connection, 1000),
       dialer_(context, pool_),
       settler_(context, schedule) {}
+
+void DeliveryCourier::end(queue::Lane& lane, queue::JobPtr job, const queue::LastWord& word,
+                          std::shared_ptr<void> recorded) {
+  settler_.settle_by_operator(lane, std::move(job), word, std::move(recorded), rules_->settings);
+}
 
 void DeliveryCourier::set_rules(RulesPtr rules) {
   rules_ = std::move(rules);
@@ -73,7 +91,7 @@ event::Task<bool> DeliveryCourier::begin(queue::JobOwner& lane, queue::JobPtr& j
 
 event::Task<void> DeliveryCourier::serve(queue::Lane& lane) {
   if (!lane.key().returns_to.empty()) {
-    co_await settler_.serve_notices(lane, rules_->settings.hostname);
+    co_await settler_.serve_notices(lane, rules_->settings.hostname, rules_->settings.postmaster);
     co_return;
   }
   std::unique_ptr<Connection> connection;
@@ -118,6 +136,7 @@ event::Task<bool> DeliveryCourier::deliver(queue::Lane& lane, queue::JobPtr job,
     const auto limit = connection ? connection->session->extensions().size_limit : 0;
     if (connection && limit > 0 && job->message->size > limit) pool_.put(std::move(connection));
     Tour tour(job->attempts, context_.loop.now());
+    tour.about(job->message->id);
     if (!connection) {
       auto dialled = co_await dialer_.dial(*plan, job->message->size, tour);
       if (auto* refusal = std::get_if<Refusal>(&dialled)) {
@@ -192,9 +211,12 @@ event::Task<void> DeliveryCourier::refuse_lane(queue::Lane& lane, queue::JobPtr 
       lane.trouble(until, refusal.text);
     }
   }
+  const auto refused = refusal.by_policy ? policy_refusal(refusal, rule, lane.key()) : nullptr;
   for (auto& each : jobs) {
     co_await settler_.room();
     AttemptEnd end;
+    end.mx = refusal.mx;
+    end.refused = refused;
     end.fates = same_fate(*each, refusal);
     end.remote_mta = refusal.remote_mta;
     end.policy_refused = refusal.by_policy;

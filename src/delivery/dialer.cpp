@@ -36,10 +36,12 @@ std::string policy_text(const Judgement& judgement) {
 
 // REQUIRETLS leans on the MTA-STS policy where DNSSEC does not vouch for the hosts: then, too, the record is looked
 // at again before mail is returned (S38).
-Refusal refusal_by(const Plan& plan, Source source, const std::string& origin, const std::string& status,
-                   const std::string& text) {
+Refusal refusal_by(const Plan& plan, const std::string& host, Source source, const std::string& origin,
+                   const std::string& status, const std::string& text) {
   Refusal refusal(status, text);
   refusal.by_policy = true;
+  refusal.mx = host;
+  refusal.policy = std::string(name_of(source)) + (origin.empty() ? "" : ":" + origin);
   refusal.by_partner = source == Source::partner;
   if (refusal.by_partner) refusal.rule = origin;
   refusal.sts_involved = source == Source::mta_sts ||
@@ -123,8 +125,15 @@ event::Task<std::unique_ptr<Connection>> Dialer::try_host(const Plan& plan, cons
     const auto& skip = *attempt.decision.skip;
     tour.leave(host.name);
     count(attempt, nullptr, Judgement(), nullptr);
-    walk.refused_by_policy(refusal_by(plan, skip.source, skip.origin, skip.status, skip.text));
+    walk.refused_by_policy(refusal_by(plan, host.name, skip.source, skip.origin, skip.status, skip.text));
     context_.totals.refused_by_policy.fetch_add(1, std::memory_order_relaxed);
+    log::info("host_refused", {{"id", tour.message()},
+                               {"domain", plan.recipient_domain},
+                               {"mx", host.name},
+                               {"policy", name_of(skip.source)},
+                               {"origin", skip.origin},
+                               {"result", skip.result_type},
+                               {"why", skip.text}});
     co_return nullptr;
   }
 
@@ -278,9 +287,10 @@ event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endp
     const DemandResult* decisive = judgement.decisive();
     const DemandFailure& failure = decisive->failures.front();
     walk.refused_by_policy(
-        refusal_by(plan, decisive->source, decisive->origin, failure.status, failure.text));
+        refusal_by(plan, host, decisive->source, decisive->origin, failure.status, failure.text));
     context_.totals.refused_by_policy.fetch_add(1, std::memory_order_relaxed);
-    log::info("host_refused", {{"domain", plan.recipient_domain},
+    log::info("host_refused", {{"id", attempt.tour.message()},
+                               {"domain", plan.recipient_domain},
                                {"mx", where(host, endpoint)},
                                {"policy", name_of(decisive->source)},
                                {"origin", decisive->origin},

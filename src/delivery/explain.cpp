@@ -37,7 +37,11 @@ const PartnerRule* first_to_act(const Plan& plan) {
 std::string sts_line(const Plan& plan) {
   switch (plan.sts.kind) {
     case StsState::Kind::disabled: return "MTA-STS: switched off, or not for this class of mail";
-    case StsState::Kind::none: return "MTA-STS: no policy";
+    case StsState::Kind::none:
+      return plan.sts.failure_reason.empty()
+                 ? "MTA-STS: no policy"
+                 : "MTA-STS: no policy, because the record that is published cannot be read: " +
+                       plan.sts.failure_reason;
     case StsState::Kind::fetch_failed:
       return "MTA-STS: record id=" + plan.sts.id + ", but no policy could be fetched (" +
              plan.sts.failure_type + ": " + plan.sts.failure_reason + ") and none is cached";
@@ -75,12 +79,18 @@ event::Task<Explanation> explain(Context& context, RulesPtr rules, queue::LaneKe
   explanation.next_hop = key.next_hop;
   auto made = co_await make_plan(context, rules, key);
   if (const auto* refusal = std::get_if<Refusal>(&made)) {
-    explanation.trace.push_back("no route: " + refusal->status + " " + refusal->text);
+    explanation.no_route = refusal->status + " " + refusal->text;
+    explanation.trace.push_back("no route: " + explanation.no_route);
     co_return explanation;
   }
   const Plan& plan = std::get<Plan>(made);
   const SystemTime now = context.loop.believed().latest;
   explanation.policy_domain = plan.policy_domain;
+  explanation.partner = plan.partner;
+  explanation.hop_partner = plan.hop_partner;
+  explanation.sts = plan.sts;
+  explanation.mx_implicit = plan.mx.implicit;
+  explanation.mx_secure = plan.mx.dnssec == dns::Dnssec::secure;
   if (key.next_hop != key.recipient_domain)
     explanation.trace.push_back("route: through " + key.next_hop + ", whose policies count");
   add_partner_lines(plan, now, explanation.trace);
@@ -96,6 +106,7 @@ event::Task<Explanation> explain(Context& context, RulesPtr rules, queue::LaneKe
     const HostAddresses addresses =
         co_await resolve_host(*plan.resolver, host.name, plan.next_hop.port, rules->settings.routing);
     if (addresses.endpoints.empty()) {
+      about.unusable = addresses.why;
       about.trace.push_back("cannot be used: " + addresses.why);
       about.on_failure = "next host";
       explanation.hosts.push_back(std::move(about));
@@ -105,11 +116,14 @@ event::Task<Explanation> explain(Context& context, RulesPtr rules, queue::LaneKe
     dane.kind = DaneState::Kind::disabled;
     if (rules->settings.dane)
       dane = co_await find_dane(*plan.resolver, plan.next_hop, plan.mx, host.name, addresses);
-    const Decision decision = decide_for(plan, host, dane, now);
-    about.trace = decision.trace;
-    if (decision.skip) about.trace.push_back("this host is skipped: " + decision.skip->text);
-    about.tls_required = decision.requirement.tls_required();
-    about.on_failure = on_failure(plan, decision.requirement, now);
+    for (const Endpoint& endpoint : addresses.endpoints)
+      about.addresses.push_back(endpoint.address.to_string());
+    about.decision = decide_for(plan, host, dane, now);
+    about.dane = std::move(dane);
+    about.trace = about.decision.trace;
+    if (about.decision.skip) about.trace.push_back("this host is skipped: " + about.decision.skip->text);
+    about.tls_required = about.decision.requirement.tls_required();
+    about.on_failure = on_failure(plan, about.decision.requirement, now);
     explanation.hosts.push_back(std::move(about));
   }
   co_return explanation;

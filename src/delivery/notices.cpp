@@ -198,7 +198,7 @@ void Settler::hand_over(const Envelope& envelope, std::vector<queue::JobPtr> lat
   }
 }
 
-event::Task<void> Settler::serve_notices(queue::Lane& lane, std::string hostname) {
+event::Task<void> Settler::serve_notices(queue::Lane& lane, std::string hostname, std::string postmaster) {
   NoticeBudget& budget = *context_.notices;
   for (;;) {
     queue::JobPtr first = lane.take();
@@ -223,13 +223,15 @@ event::Task<void> Settler::serve_notices(queue::Lane& lane, std::string hostname
     budget.told(id, context_.loop.now());
     std::vector<queue::JobPtr> jobs = lane.take_of(id);
     jobs.insert(jobs.begin(), std::move(first));
-    co_await tell(lane, std::move(jobs), hostname);
+    co_await tell(lane, std::move(jobs), hostname, postmaster);
   }
 }
 
-event::Task<void> Settler::tell(queue::Lane& lane, std::vector<queue::JobPtr> jobs, std::string hostname) {
+event::Task<void> Settler::tell(queue::Lane& lane, std::vector<queue::JobPtr> jobs, std::string hostname,
+                                std::string postmaster) {
   Settlement all(lane, std::make_unique<queue::Job>(*jobs.front()));
   all.hostname = std::move(hostname);
+  all.postmaster = std::move(postmaster);
   all.outcome.id = all.job->message->id;
   all.outcome.when = context_.loop.date();
   for (const queue::JobPtr& job : jobs) {

@@ -98,6 +98,7 @@ struct Refusal {
   bool by_policy = false;      // a requirement was not met by at least one host
   bool by_partner = false;     // the operator's own rule decided: its grace and on_failure apply
   std::string rule;            // by_partner: that rule's name
+  std::string policy, mx;      // by_policy: "mta-sts:20240101", "partner:Noord", and the host it is about
   bool sts_involved = false;   // MTA-STS decided: recheck before anything permanent (S38)
   bool sts_changed = false;    // and it has changed meanwhile: one more attempt before giving up
   bool remote = false;         // text is a remote reply

@@ -93,6 +93,15 @@ void Settler::log_fates(const queue::Job& job, const AttemptEnd& end) const {
                                      {"policy", fate.met->policy},
                                      {"attempt", job.attempts},
                                      {"delay_ms", delay.count()}});
+    } else if (end.refused) {
+      log::info(name_of(fate.fate), {{"id", id},
+                                     {"rcpt", recipient},
+                                     {"mx", end.mx},
+                                     {"status", fate.status},
+                                     {"reply", fate.diagnostic},
+                                     {"policy", end.refused->by},
+                                     {"attempt", job.attempts},
+                                     {"delay_ms", delay.count()}});
     } else {
       log::info(name_of(fate.fate), {{"id", id},
                                      {"rcpt", recipient},
@@ -121,6 +130,7 @@ void Settler::settle(queue::JobOwner& lane, queue::JobPtr job, AttemptEnd end, c
   } else {
     job->policy_failing_since = SystemTime{};
   }
+  job->refused = end.refused;
   // A partner rule that says bounce is the operator's word: final after its grace (T-16 allows only that). With reroute
   // the gateway gets its turn then.
   const bool has_grace =
@@ -167,6 +177,8 @@ void Settler::settle(queue::JobOwner& lane, queue::JobPtr job, AttemptEnd end, c
     settlement.other_lane =
         context_.dispatcher.key_for(envelope, envelope.recipients[end.fates.front().recipient]);
   settlement.hostname = settings.hostname;
+  settlement.postmaster = settings.postmaster;
+  settlement.recorded = std::move(end.recorded);
   spool::Outcome& outcome = settlement.outcome;
   queue::Job& kept = *settlement.job;
   outcome.id = kept.message->id;
@@ -222,6 +234,40 @@ void Settler::settle(queue::JobOwner& lane, queue::JobPtr job, AttemptEnd end, c
   scope_.spawn(record(std::move(settlement)));
 }
 
+void Settler::settle_by_operator(queue::JobOwner& lane, queue::JobPtr job, const queue::LastWord& word,
+                                 std::shared_ptr<void> recorded, const Settings& settings) {
+  using Kind = queue::LastWord::Kind;
+  const std::string note = word.note.empty() ? "" : ": " + word.note;
+  if (word.kind == Kind::remove) {
+    Settlement settlement(lane, std::move(job));
+    settlement.recorded = std::move(recorded);
+    settlement.outcome.id = settlement.message->id;
+    settlement.outcome.when = context_.loop.date();
+    for (const std::uint32_t index : settlement.job->recipients)
+      settlement.outcome.recipients.emplace_back(index, spool::RecipientState::removed,
+                                                 "removed by the operator" + note);
+    log::info("message_removed", {{"id", settlement.message->id.to_string()},
+                                  {"recipients", settlement.job->recipients.size()},
+                                  {"why", word.note}});
+    settlement.job->recipients.clear();
+    scope_.spawn(record(std::move(settlement)));
+    return;
+  }
+  AttemptEnd end;
+  end.recorded = std::move(recorded);
+  for (const std::uint32_t index : job->recipients) {
+    RecipientFate fate;
+    fate.recipient = index;
+    fate.fate = Fate::failed;
+    fate.status = word.kind == Kind::expire ? "4.4.7" : "5.0.0";  // RFC 3463 §3.5: delivery time expired
+    fate.diagnostic =
+        (word.kind == Kind::expire ? "delivery time ended by the operator" : "returned by the operator") +
+        note + (job->reason.empty() ? "" : "; last: " + job->reason);
+    end.fates.push_back(std::move(fate));
+  }
+  settle(lane, std::move(job), std::move(end), settings);
+}
+
 bool Settler::drops_notice(const queue::Job& job, const RecipientFate& fate) {
   if (context_.notices == nullptr || context_.notices->may_hold()) return false;
   context_.notices->counters().dropped.fetch_add(1, std::memory_order_relaxed);
@@ -246,6 +292,7 @@ void Settler::settle_delivered(queue::Job& job, AttemptEnd end, const Settings& 
   log_fates(job, end);
   Settlement settlement(job.message);
   settlement.hostname = settings.hostname;
+  settlement.postmaster = settings.postmaster;
   settlement.outcome.id = job.message->id;
   settlement.outcome.when = context_.loop.date();
   for (const RecipientFate& fate : end.fates) {
@@ -285,6 +332,7 @@ event::Task<std::vector<spool::NewMessage>> Settler::notifications(Settlement& s
     DsnRequest request;
     request.action = action;
     request.reporting_mta = settlement.hostname;
+    request.postmaster = settlement.postmaster;
     request.original_id = original->id;
     std::string what(sealpost::name_of(action));
     for (const auto& entry : settlement.outcome.recipients) what += " " + std::to_string(entry.recipient);

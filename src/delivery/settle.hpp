@@ -5,13 +5,14 @@
 // group (D-17).
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "delivery/context.hpp"
 #include "delivery/outcome.hpp"
 #include "mail/dsn.hpp"
-#include "queue/lane.hpp"
+#include "queue/shard.hpp"
 #include "sealpost/verdict.hpp"
 
 namespace sealpost::delivery {
@@ -29,6 +30,9 @@ struct AttemptEnd {
   bool expiry_blocked = false;  // a policy changed just now: one more attempt before giving up (S38)
   SystemTime not_before{};      // the lane's back-off
   bool leave_gateway = false;   // the mail goes back to its own lane
+  std::string mx;               // at which host that was, when no session says so
+  std::shared_ptr<const queue::PolicyRefusal> refused;  // policy_refused: what did
+  std::shared_ptr<void> recorded;                       // let go when the outcome is on record
 };
 
 Meeting meeting_of(const Connection& connection);
@@ -42,9 +46,12 @@ class Settler {
   void settle(queue::JobOwner& lane, queue::JobPtr job, AttemptEnd end, const Settings& settings);
   // The recipients of `end`, all delivered, become final now; the job goes on with the others (D-13).
   void settle_delivered(queue::Job& job, AttemptEnd end, const Settings& settings);
+  // An operator's last word (queue::Courier::end()).
+  void settle_by_operator(queue::JobOwner& lane, queue::JobPtr job, const queue::LastWord& word,
+                          std::shared_ptr<void> recorded, const Settings& settings);
   event::Task<void> room();
   // A lane that returns mail to its sender (queue::LaneKey::returns_to).
-  event::Task<void> serve_notices(queue::Lane& lane, std::string hostname);
+  event::Task<void> serve_notices(queue::Lane& lane, std::string hostname, std::string postmaster);
   std::size_t pending() const noexcept { return scope_.size(); }
 
  private:
@@ -59,7 +66,8 @@ class Settler {
   queue::JobPtr notice_job(const queue::Job& from, std::vector<std::uint32_t> recipients,
                            std::vector<DsnRecipient> told, Duration wait);
   void hand_over(const Envelope& envelope, std::vector<queue::JobPtr> later);
-  event::Task<void> tell(queue::Lane& lane, std::vector<queue::JobPtr> jobs, std::string hostname);
+  event::Task<void> tell(queue::Lane& lane, std::vector<queue::JobPtr> jobs, std::string hostname,
+                         std::string postmaster);
   void postpone_success(Settlement& settlement, NoticeBudget& budget);
   event::Task<void> success_waits(spool::StoredMessagePtr notice, std::string sender, Duration wait,
                                   NoticeBudget::SuccessPlace place);

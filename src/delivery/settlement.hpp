@@ -3,6 +3,7 @@
 // What has been decided about one job, or a part of it, and now becomes durable. Between settle.cpp and notices.cpp.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -23,11 +24,12 @@ struct Settler::Settlement {
   spool::StoredMessagePtr message;
   spool::Outcome outcome;
   std::vector<DsnRecipient> failed, delayed, relayed;
-  std::string hostname;
+  std::string hostname, postmaster;
   std::optional<queue::LaneKey> other_lane;  // where those still waiting go on
   std::optional<Duration> success_later;     // the notice of what was relayed has its turn after this
   NoticeBudget::SuccessPlace success_place;  // among those that wait
   MessageId success_id;                      // of that notice
+  std::shared_ptr<void> recorded;            // AttemptEnd::recorded
 };
 
 }  // namespace sealpost::delivery

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "mail/message_id.hpp"
 #include "sealpost/clock.hpp"
 #include "sealpost/ip_address.hpp"
 
@@ -26,6 +27,10 @@ class Tour {
 
   Tour(std::uint32_t attempts, SteadyTime began)
       : most_(std::min(most_sessions, first_sessions - 1 + std::max(attempts, 1U))), began_(began) {}
+
+  // Whose attempt it is, for the log.
+  void about(const MessageId& id) noexcept { id_ = id; }
+  std::string message() const { return id_ == MessageId() ? std::string() : id_.to_string(); }
 
   // May another session follow those that ended without the mail taken?
   bool goes_on(SteadyTime now) const noexcept { return sessions_ < most_ && now - began_ < longest; }
@@ -63,6 +68,7 @@ class Tour {
   SteadyTime began_;
   std::uint32_t sessions_ = 0;
   bool anew_ = false;
+  MessageId id_;
   std::vector<std::string> left_;
   std::vector<std::pair<std::string, Endpoint>> endpoints_;
 };

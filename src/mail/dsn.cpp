@@ -149,7 +149,8 @@ std::string header(const DsnRequest& request, const Recipients& recipients, cons
                    bool eight_bit) {
   const std::string& host = request.reporting_mta;
   std::string out;
-  out += folded_field("From", "Mail delivery system <postmaster@" + host + ">");
+  const std::string from = request.postmaster.empty() ? "postmaster@" + host : request.postmaster;
+  out += folded_field("From", "Mail delivery system <" + from + ">");
   out += "To: <" + request.envelope->reverse_path +
          ">\r\n";  // the one value that may be UTF-8; its grammar was checked
   const std::string_view plural = recipients.size() == 1 ? "" : "s";

@@ -36,6 +36,7 @@ struct DsnRequest {
   DsnRequest() = default;
   DsnAction action = DsnAction::failed;
   std::string reporting_mta;  // own FQDN
+  std::string postmaster;     // whom it is from; empty: postmaster at reporting_mta
   MessageId original_id;
   MessageId dsn_id;
   const Envelope* envelope = nullptr;  // of the original; outlives the call

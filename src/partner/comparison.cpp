@@ -32,10 +32,15 @@ ConfigChange compare_configs(const Config& before, const Config& after, SystemTi
   return change;
 }
 
+bool is_partner_file(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::is_directory(path, ignored) || holds_partners(path);
+}
+
 LoadResult load_for_comparison(const std::string& path, const Config& other, SystemTime now) {
   std::error_code ignored;
   const bool directory = std::filesystem::is_directory(path, ignored);
-  if (!directory && !holds_partners(path)) return load_config(path);
+  if (!is_partner_file(path)) return load_config(path);
   PartnerFiles files = directory ? read_partner_directory(path, now) : read_partner_file(path, now);
   LoadResult result;
   result.config = other;

@@ -22,6 +22,9 @@ struct ConfigChange {
 // From `before` to `after`, as they decide at `now` and at each later date that one of their rules names.
 ConfigChange compare_configs(const Config& before, const Config& after, SystemTime now);
 
+// Is it a partner file, or a directory, of which all files are taken for such?
+bool is_partner_file(const std::string& path);
+
 // The configuration to compare with: a configuration file; or a partner file or a directory of them, then with all other
 // settings as in `other`.
 LoadResult load_for_comparison(const std::string& path, const Config& other, SystemTime now);

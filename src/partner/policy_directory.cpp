@@ -30,8 +30,18 @@ std::vector<std::string> policy_files(const std::string& directory, Findings& fi
   std::vector<std::string> paths;
   for (fs::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
     const std::string name = it->path().filename().string();
-    if (is_backup(name)) continue;
     const std::string small = text::lower(name);
+    std::error_code unknown;
+    if (name.starts_with('.') && !name.starts_with("..") && !name.starts_with(".#") &&
+        small.ends_with(".toml"))
+      add(findings, Finding::Kind::warning, it->path().string(),
+          "is not read, because its name begins with a dot; rename it, or remove it");
+    if (is_backup(name)) continue;
+    if (!small.ends_with(".toml") && it->is_directory(unknown)) {
+      add(findings, Finding::Kind::warning, it->path().string(),
+          "is a folder, and folders are not looked into; partner files lie in the directory itself");
+      continue;
+    }
     if (name.ends_with(".toml"))
       paths.push_back(it->path().string());
     else if (small.ends_with(".toml"))  // what looks like a rule file must not be passed over

@@ -123,18 +123,66 @@ event::Task<bool> Lane::wait_for_work(Duration limit) {
   co_return woken && !due_.empty() && !blocked(shard_.now());
 }
 
-namespace {
-template <class InFlight>
-void no_longer_in_flight(InFlight& in_flight, const Job& job) {
-  auto [begin, end] = in_flight.equal_range(job.message->id);
+void Lane::no_longer_taken(const Job& job) {
+  auto [begin, end] = in_flight_.equal_range(job.message->id);
   const auto it = std::find_if(begin, end, [&](const auto& entry) { return entry.second == &job; });
-  if (it != end) in_flight.erase(it);
+  if (it != end) in_flight_.erase(it);
+  --taken_;
 }
-}  // namespace
+
+// First in line, unless it was put on hold meanwhile.
+void Lane::add_first(JobPtr job) {
+  shard_.hold_if_asked(*job);
+  if (job->held) return add(std::move(job), shard_.now());
+  due_.push_front(std::move(job));
+}
+
+std::vector<JobPtr> Lane::take_for_good(const std::function<std::vector<std::uint32_t>(const Job&)>& which,
+                                        std::size_t most) {
+  std::vector<JobPtr> parts;
+  std::size_t whole = 0;
+  // What is left of a job that only some of whose recipients are meant stays where it is.
+  const auto is_whole = [&](Job& job) {
+    if (parts.size() + whole >= most) return false;
+    std::vector<std::uint32_t> some = which(job);
+    if (some.empty()) return false;
+    if (some.size() == job.recipients.size()) {
+      ++whole;
+      return true;
+    }
+    auto part = std::make_unique<Job>(job);
+    part->urgent = false;
+    const bool told = job.told && job.told->size() == job.recipients.size();  // in the recipients' order
+    std::vector<std::uint32_t> others;
+    std::vector<DsnRecipient> told_others;
+    for (std::size_t i = 0; i < job.recipients.size(); ++i) {
+      if (std::find(some.begin(), some.end(), job.recipients[i]) != some.end()) continue;
+      others.push_back(job.recipients[i]);
+      if (told) told_others.push_back((*job.told)[i]);
+    }
+    if (told)  // the former list is counted somewhere, and lives on with the part
+      job.told = std::shared_ptr<const std::vector<DsnRecipient>>(
+          new std::vector<DsnRecipient>(std::move(told_others)),
+          [former = job.told](const std::vector<DsnRecipient>* list) { delete list; });
+    part->recipients = std::move(some);
+    job.recipients = std::move(others);
+    parts.push_back(std::move(part));
+    return false;
+  };
+  for (JobPtr& job : pull([&](const Job& job) { return is_whole(const_cast<Job&>(job)); })) {
+    job->urgent = false;  // counted by pull()
+    parts.push_back(std::move(job));
+  }
+  for (const JobPtr& part : parts) {
+    ++taken_;
+    in_flight_.emplace(part->message->id, part.get());
+  }
+  return parts;
+}
 
 void Lane::finish(JobPtr job) {
-  no_longer_in_flight(in_flight_, *job);
-  --taken_;
+  no_longer_taken(*job);
+  shard_.forget_hold(job->message->id);
   job.reset();
   if (!due_.empty() || !waiting_.empty()) return;
   shard_.changed(*this);
@@ -142,19 +190,18 @@ void Lane::finish(JobPtr job) {
 }
 
 void Lane::defer(JobPtr job) {
-  no_longer_in_flight(in_flight_, *job);
-  --taken_;
+  no_longer_taken(*job);
   job->message->body->drop_fresh();  // what waits lies in the journal, not in memory (T-28)
+  shard_.hold_if_asked(*job);
   add(std::move(job), shard_.now());
   shard_.changed(*this);
 }
 
 void Lane::untried(JobPtr job) {
-  no_longer_in_flight(in_flight_, *job);
-  --taken_;
+  no_longer_taken(*job);
   --job->attempts;
   job->next_attempt = SystemTime{};
-  due_.push_front(std::move(job));
+  add_first(std::move(job));
 }
 
 void Lane::crowded(JobPtr job, SystemTime until, std::string reason) {
@@ -252,8 +299,7 @@ std::vector<JobPtr> Lane::lend(std::size_t most) {
 JobPtr Lane::no_longer_lent(const Job& job, bool& attempted) {
   auto node = lent_.extract(job.message->id);
   if (node.empty()) return nullptr;
-  no_longer_in_flight(in_flight_, *node.mapped().job);
-  --taken_;
+  no_longer_taken(*node.mapped().job);
   attempted = node.mapped().attempted;
   return std::move(node.mapped().job);
 }
@@ -261,12 +307,14 @@ JobPtr Lane::no_longer_lent(const Job& job, bool& attempted) {
 void Lane::lent_finished(const Job& job) {
   bool attempted = false;
   no_longer_lent(job, attempted);
+  shard_.forget_hold(job.message->id);
 }
 
 void Lane::lent_deferred(JobPtr job) {
   bool attempted = false;
   if (!no_longer_lent(*job, attempted)) return;
   job->message->body->drop_fresh();  // see defer()
+  shard_.hold_if_asked(*job);
   add(std::move(job), shard_.now());
 }
 
@@ -277,7 +325,7 @@ void Lane::lent_untried(const Job& job) {
   --kept->attempts;
   kept->attempted_since_start = attempted;
   kept->begun = job.begun;
-  due_.push_front(std::move(kept));
+  add_first(std::move(kept));
   if (idle_couriers_ > 0) work_.notify();
 }
 

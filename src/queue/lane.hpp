@@ -44,6 +44,16 @@ struct LaneKey {
   std::size_t hash() const noexcept;
 };
 
+// What refused the last attempt at some mail, shared by all the mail it refused.
+struct PolicyRefusal {
+  PolicyRefusal() = default;
+  std::string by;  // "mta-sts:20240101", "partner:Noord", "dane:mx.noord.example"
+  std::optional<std::chrono::seconds>
+      grace;          // how long that partner rule lets mail wait, from the first refusal on
+  std::string then;   // and what it does then: "bounced", "handed to the gateway HOST:PORT"
+  bool ends = false;  // it is returned then
+};
+
 // One message's recipients in this lane.
 struct Job {
   Job() = default;
@@ -67,6 +77,8 @@ struct Job {
   SystemTime next_attempt{};
   SystemTime policy_failing_since{};  // first refusal by policy in an unbroken row; zero: none (grace)
   std::string reason;                 // why it waits, for `queue list` and `queue why`
+  std::shared_ptr<const PolicyRefusal>
+      refused;  // null: the last attempt was not refused by policy, or there is none yet
   // In a lane that returns mail: what its sender is to be told, of each of `recipients` in their order when these have
   // failed; of others, who are late, when there are none. Empty, not null: the message is itself the notification.
   std::shared_ptr<const std::vector<DsnRecipient>> told;
@@ -119,6 +131,10 @@ class Lane final : public JobOwner {
   std::vector<JobPtr> take_all_due(std::size_t most);
   // The other jobs of this message, due or not, unless held.
   std::vector<JobPtr> take_of(const MessageId& id);
+  // For an operator's last word: what waits, held or not, as far as `which` names recipients of it, in jobs of their own.
+  // They are in flight until they come back, but it is no attempt.
+  std::vector<JobPtr> take_for_good(const std::function<std::vector<std::uint32_t>(const Job&)>& which,
+                                    std::size_t most);
 
   // For the shard and its observers.
   std::size_t waiting() const noexcept { return waiting_.size() + due_.size(); }
@@ -137,6 +153,8 @@ class Lane final : public JobOwner {
  private:
   friend class Shard;
   void add(JobPtr job, SystemTime now);
+  void no_longer_taken(const Job& job);
+  void add_first(JobPtr job);
   void wake_due(SystemTime now);  // waiting -> due
   bool blocked(SystemTime now) const noexcept { return now < blocked_until_; }
   bool wants_courier(SystemTime now) const noexcept;

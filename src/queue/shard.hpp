@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -22,6 +23,15 @@
 
 namespace sealpost::queue {
 
+struct Filter;
+
+// An operator's last word about mail that waits.
+struct LastWord {
+  enum class Kind : std::uint8_t { bounce, expire, remove };  // remove: nobody is told
+  Kind kind = Kind::bounce;
+  std::string note;  // why, in the operator's words; printable, or empty
+};
+
 // Delivers a lane's mail: takes jobs from it until take() gives none, each given back. Implemented in
 // src/delivery.
 class Courier {
@@ -30,6 +40,11 @@ class Courier {
   virtual event::Task<void> serve(Lane& lane) = 0;
   // The same for a lane of another worker, over a connection of its own; false when it got none.
   virtual event::Task<bool> assist(Loan&) { co_return false; }
+  // A job that Lane::take_for_good() gave comes back as with serve(), and `recorded` is let go when its end is on record.
+  // Who knows no such word gives it back as it was.
+  virtual void end(Lane& lane, JobPtr job, const LastWord&, std::shared_ptr<void> /*recorded*/) {
+    lane.defer(std::move(job));
+  }
 };
 
 struct ShardSettings {
@@ -44,10 +59,38 @@ struct QueueEntry {  // one recipient, for `queue list`
   std::string id, sender, recipient, next_hop, recipient_domain;
   std::string state;  // "active", "waiting", "deferred", "held"
   std::uint32_t attempts = 0;
-  SystemTime arrival{}, next_attempt{}, expires{};
+  SystemTime arrival{}, next_attempt{};
+  SystemTime expires{};  // when it is returned if nothing changes: the end of its lifetime, or of its grace
   std::string reason;
+  std::string policy;  // PolicyRefusal::by
+  std::optional<SystemTime> refused_since, grace_ends;
+  std::string grace_then;  // what happens when the grace ends
   std::uint64_t size = 0;
+  std::string why;  // in words, what stands between it and its next attempt
+  spool::StoredMessagePtr message;
+  bool operator<(const QueueEntry& other) const noexcept { return id < other.id; }
 };
+
+struct Listing {
+  std::vector<QueueEntry> entries;  // the oldest messages first
+  std::size_t total = 0;            // recipients that match, listed or not
+};
+
+// Mail that a filter means, job by job.
+struct Match {
+  MessageId id;
+  std::uint32_t recipients = 0;
+  bool in_flight = false, held = false;
+  bool goes_back = false;  // it has had its end: its sender is about to be told
+  bool no_sender = false;  // nobody would hear of its end
+};
+
+struct Ages {  // recipients of one row of `queue summary`, by how long they have waited
+  std::vector<std::uint64_t> counts;
+  std::uint64_t total = 0;
+  SystemTime oldest = SystemTime::max();
+};
+enum class SummaryBy : std::uint8_t { domain, sender, next_hop, reason };
 
 class Shard {
  public:
@@ -74,17 +117,34 @@ class Shard {
   std::size_t jobs() const noexcept;
   std::size_t lanes() const noexcept { return lanes_.size(); }
   std::size_t couriers() const noexcept { return active_; }
-  void list(std::vector<QueueEntry>& into, std::size_t most) const;
+  Listing list(const Filter& filter, std::size_t most) const;
+  void list(std::vector<QueueEntry>& into, std::size_t most) const;  // of everything
+  std::vector<Match> matches(const Filter& filter) const;
+  // `bounds` rise; one count more than there are of them, for what is older.
+  std::map<std::string, Ages> summary(const Filter& filter, SummaryBy by,
+                                      const std::vector<std::chrono::seconds>& bounds) const;
+  struct Waiting {  // recipients
+    std::size_t recipients = 0, deferred = 0, held = 0, active = 0;
+    std::chrono::microseconds oldest{0};  // age of the oldest that is not held
+  };
+  Waiting waiting() const;
   void waiting_next_hops(std::set<std::string>& into) const;  // of all mail here, in flight or not
-  void find(const MessageId& id, std::vector<QueueEntry>& into) const;
-  bool attempting(const MessageId& id) const;  // as often as you like, however much is queued
+  bool attempting(const MessageId& id) const;                 // as often as you like, however much is queued
   // What stands between a message and its next attempt, one line per recipient: `queue why`.
   std::vector<std::string> why(const MessageId& id) const;
   // Due now, whatever the back-off says. Number of jobs changed; jobs in flight are not.
   std::size_t retry(const std::function<bool(const Lane&, const Job&)>& match);
-  void set_held(const MessageId& id, bool held, const std::string& reason);
-  // Takes the jobs of one message out of its lanes; `busy` says that some are in flight and stay.
-  std::vector<JobPtr> extract(const MessageId& id, bool& busy);
+  std::size_t retry(const Filter& filter);
+  // What is in flight is held when it comes back. `ids` are sorted.
+  void set_held(const std::vector<MessageId>& ids, bool held, const std::string& reason);
+  void set_held(const MessageId& id, bool held, const std::string& reason) {
+    set_held(std::vector<MessageId>(1, id), held, reason);
+  }
+  // What matches and is not in flight gets its end, at most so many jobs; the recipients. Returns when that is on record.
+  // Bounce and expire pass over what has no sender to tell, and what is on its way back to one.
+  event::Task<std::size_t> end(Filter filter, LastWord word, std::size_t most);
+  // The same from another loop.
+  event::Task<std::size_t> end_from(event::Loop& home, Filter filter, LastWord word, std::size_t most);
   // What the relay itself put on hold, notifications apart: the operator has to decide about it.
   struct HeldMail {
     std::size_t count = 0;
@@ -119,6 +179,8 @@ class Shard {
   event::Task<void> run_assistant(Loan& loan);
   event::Task<void> run_courier(Lane& lane);
   void forget_if_empty(Lane& lane);
+  void hold_if_asked(Job& job);
+  void forget_hold(const MessageId& id);
   void strike_off(Lane& lane) noexcept;
   void tick();
 
@@ -136,6 +198,7 @@ class Shard {
   bool turn_of_doubt_ = false;
   std::unordered_map<std::size_t, SystemTime> successes_;  // by hash of the key, lanes that are gone too
   std::multimap<SystemTime, Lane*> agenda_;                // when a lane has something to do next
+  std::map<MessageId, std::string> hold_on_return_;        // messages in flight, and the reason
   std::size_t active_ = 0;
   bool draining_ = false;
   std::unique_ptr<Alarm> alarm_;

@@ -1,19 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What operators see of a shard and may change: queue list, show, why, retry, hold, remove.
+// What operators see of a shard: queue list, show, why, summary. What they may change: shard_work.cpp.
 #include <algorithm>
 #include <array>
+#include <iterator>
 
+#include "base/text.hpp"
+#include "queue/filter.hpp"
 #include "queue/probation.hpp"
 #include "queue/shard.hpp"
 
 namespace sealpost::queue {
 namespace {
 
-std::string_view state_of(const Job& job, bool in_flight) noexcept {
-  if (in_flight) return "active";
-  if (job.held) return "held";
-  return job.attempts == 0 ? "waiting" : "deferred";
+std::string why_of(const Shard& shard, const Lane& lane, const Job& job, bool in_flight) {
+  const std::string cause = job.reason.empty() ? std::string() : ": " + job.reason;
+  const SystemTime at = shard.now();
+  if (in_flight)
+    return "is being delivered to " + lane.key().next_hop + " now (attempt " + std::to_string(job.attempts) +
+           ")";
+  if (job.held) return "is held until released" + cause;
+  if (at < lane.blocked_until())
+    return "waits until " + to_rfc3339(shard.as_date(std::max(job.next_attempt, lane.blocked_until()))) +
+           " because " + lane.key().next_hop + " had trouble: " + lane.blocked_reason();
+  if (job.next_attempt > at)
+    return "waits for its next attempt at " + to_rfc3339(shard.as_date(job.next_attempt)) + " (" +
+           std::to_string(job.attempts) + " so far)" + cause;
+  return "waits for a free connection to " + lane.key().next_hop + " (" + std::to_string(lane.couriers()) +
+         " of " + std::to_string(lane.concurrency()) + " in use, " + std::to_string(lane.waiting()) +
+         " jobs waiting)";
+}
+
+// What a partner rule does when its grace is over, and when that is.
+void add_refusal(QueueEntry& entry, const Shard& shard, const Job& job) {
+  if (job.policy_failing_since != SystemTime{}) entry.refused_since = shard.as_date(job.policy_failing_since);
+  if (!job.refused) return;
+  entry.policy = job.refused->by;
+  if (!job.refused->grace || !entry.refused_since) return;
+  entry.grace_ends = *entry.refused_since + *job.refused->grace;
+  entry.grace_then = job.refused->then;
+  if (job.refused->ends) entry.expires = std::min(entry.expires, *entry.grace_ends);
 }
 
 QueueEntry entry_for(const Shard& shard, const Lane& lane, const Job& job, std::uint32_t recipient,
@@ -31,9 +57,28 @@ QueueEntry entry_for(const Shard& shard, const Lane& lane, const Job& job, std::
   entry.next_attempt = shard.as_date(std::max(job.next_attempt, lane.blocked_until()));
   entry.expires = shard.as_date(shard.now()) - job.age(shard.loop().steady()) +
                   shard.schedule().lifetime(envelope.message_class == MessageClass::report);
-  entry.reason = job.reason.empty() ? lane.blocked_reason() : job.reason;
+  entry.reason = reason_of(lane, job);
   entry.size = job.message->size;
+  entry.message = job.message;
+  entry.why = why_of(shard, lane, job, in_flight);
+  add_refusal(entry, shard, job);
   return entry;
+}
+
+std::string domain_of(const std::string& address) {
+  const auto at = address.rfind('@');
+  return at == std::string::npos ? "<>" : text::lower(std::string_view(address).substr(at + 1));
+}
+
+std::string row_of(SummaryBy by, const Lane& lane, const Job& job) {
+  switch (by) {
+    case SummaryBy::domain:
+      return lane.key().recipient_domain.empty() ? lane.key().next_hop : lane.key().recipient_domain;
+    case SummaryBy::sender: return domain_of(job.message->envelope.reverse_path);
+    case SummaryBy::next_hop: return lane.key().next_hop;
+    case SummaryBy::reason: return reason_of(lane, job).empty() ? "(none yet)" : reason_of(lane, job);
+  }
+  return "";
 }
 
 }  // namespace
@@ -43,17 +88,106 @@ SystemTime Shard::as_date(SystemTime time) const noexcept {
   return time == SystemTime{} || time == SystemTime::max() ? time : time - now() + loop_.date();
 }
 
-void Shard::list(std::vector<QueueEntry>& into, std::size_t most) const {
+// Every job is looked at; entries are written of the oldest alone.
+Listing Shard::list(const Filter& filter, std::size_t most) const {
+  struct Found {
+    const Lane* lane;
+    const Job* job;
+    std::uint32_t recipient;
+    bool in_flight;
+    bool operator<(const Found& other) const noexcept { return job->message->id < other.job->message->id; }
+  };
+  Listing listing;
+  std::vector<Found> found;
+  const auto cut = [&] {
+    const auto end = found.begin() + static_cast<std::ptrdiff_t>(most);
+    std::nth_element(found.begin(), end, found.end());
+    found.erase(end, found.end());
+  };
   for (const auto& keyed : lanes_) {
     const Lane& lane = *keyed.second;
+    const LaneFilter wanted(filter, lane, loop_.steady());
+    if (wanted.none()) continue;
     lane.each_job([&](const Job& job, bool in_flight) {
-      if (into.size() >= most) return;  // not even looked at: a million of them would take a while
-      for (const std::uint32_t recipient : job.recipients) {
-        if (into.size() >= most) return;
-        into.push_back(entry_for(*this, lane, job, recipient, in_flight));
+      for (const std::uint32_t recipient : wanted.matching(job, in_flight)) {
+        ++listing.total;
+        if (most > 0) found.push_back({&lane, &job, recipient, in_flight});
+        if (found.size() / 2 > most) cut();
       }
     });
   }
+  if (found.size() > most) cut();
+  std::stable_sort(found.begin(), found.end());
+  listing.entries.reserve(found.size());
+  for (const Found& one : found)
+    listing.entries.push_back(entry_for(*this, *one.lane, *one.job, one.recipient, one.in_flight));
+  return listing;
+}
+
+void Shard::list(std::vector<QueueEntry>& into, std::size_t most) const {
+  Listing listing = list(Filter(), most);
+  std::move(listing.entries.begin(), listing.entries.end(), std::back_inserter(into));
+}
+
+std::vector<Match> Shard::matches(const Filter& filter) const {
+  std::vector<Match> all;
+  for (const auto& keyed : lanes_) {
+    const Lane& lane = *keyed.second;
+    const LaneFilter wanted(filter, lane, loop_.steady());
+    if (wanted.none()) continue;
+    lane.each_job([&](const Job& job, bool in_flight) {
+      const auto count = wanted.matching(job, in_flight).size();
+      if (count == 0) return;
+      Match match;
+      match.id = job.message->id;
+      match.recipients = static_cast<std::uint32_t>(count);
+      match.in_flight = in_flight;
+      match.held = job.held;
+      match.goes_back = !lane.key().returns_to.empty();
+      match.no_sender = job.message->envelope.reverse_path.empty();
+      all.push_back(match);
+    });
+  }
+  return all;
+}
+
+std::map<std::string, Ages> Shard::summary(const Filter& filter, SummaryBy by,
+                                           const std::vector<std::chrono::seconds>& bounds) const {
+  std::map<std::string, Ages> rows;
+  for (const auto& keyed : lanes_) {
+    const Lane& lane = *keyed.second;
+    const LaneFilter wanted(filter, lane, loop_.steady());
+    if (wanted.none()) continue;
+    lane.each_job([&](const Job& job, bool in_flight) {
+      const auto count = wanted.matching(job, in_flight).size();
+      if (count == 0) return;
+      const auto age = job.age(loop_.steady());
+      const auto place = std::upper_bound(bounds.begin(), bounds.end(), age) - bounds.begin();
+      Ages& row = rows[row_of(by, lane, job)];
+      row.counts.resize(bounds.size() + 1);
+      row.counts[static_cast<std::size_t>(place)] += count;
+      row.total += count;
+      row.oldest = std::min(row.oldest, loop_.date() - age);
+    });
+  }
+  return rows;
+}
+
+Shard::Waiting Shard::waiting() const {
+  Waiting all;
+  for (const auto& keyed : lanes_)
+    keyed.second->each_job([&](const Job& job, bool in_flight) {
+      const std::size_t count = job.recipients.size();
+      all.recipients += count;
+      if (in_flight)
+        all.active += count;
+      else if (job.held)
+        all.held += count;
+      else if (job.attempts > 0)
+        all.deferred += count;
+      if (!job.held) all.oldest = std::max(all.oldest, job.age(loop_.steady()));
+    });
+  return all;
 }
 
 void Shard::waiting_next_hops(std::set<std::string>& into) const {
@@ -61,88 +195,11 @@ void Shard::waiting_next_hops(std::set<std::string>& into) const {
     if (lane->waiting() + lane->taken() > 0) into.insert(key.next_hop);
 }
 
-void Shard::find(const MessageId& id, std::vector<QueueEntry>& into) const {
-  for (const auto& keyed : lanes_) {
-    const Lane& lane = *keyed.second;
-    lane.each_job([&](const Job& job, bool in_flight) {
-      if (job.message->id != id) return;
-      for (const std::uint32_t recipient : job.recipients)
-        into.push_back(entry_for(*this, lane, job, recipient, in_flight));
-    });
-  }
-}
-
 std::vector<std::string> Shard::why(const MessageId& id) const {
   std::vector<std::string> lines;
-  const SystemTime at = now();
-  for (const auto& keyed : lanes_) {
-    const Lane& lane = *keyed.second;
-    lane.each_job([&](const Job& job, bool in_flight) {
-      if (job.message->id != id) return;
-      const std::string cause = job.reason.empty() ? std::string() : ": " + job.reason;
-      for (const std::uint32_t recipient : job.recipients) {
-        std::string line = job.message->envelope.recipients[recipient].address + " ";
-        if (in_flight) {
-          line += "is being delivered to " + lane.key().next_hop + " now (attempt " +
-                  std::to_string(job.attempts) + ")";
-        } else if (job.held) {
-          line += "is held until released" + cause;
-        } else if (lane.blocked(at)) {
-          line += "waits until " + to_rfc3339(as_date(std::max(job.next_attempt, lane.blocked_until()))) +
-                  " because " + lane.key().next_hop + " had trouble: " + lane.blocked_reason();
-        } else if (job.next_attempt > at) {
-          line += "waits for its next attempt at " + to_rfc3339(as_date(job.next_attempt)) + " (" +
-                  std::to_string(job.attempts) + " so far)" + cause;
-        } else {
-          line += "waits for a free connection to " + lane.key().next_hop + " (" +
-                  std::to_string(lane.couriers()) + " of " + std::to_string(lane.concurrency()) +
-                  " in use, " + std::to_string(lane.waiting()) + " jobs waiting)";
-        }
-        lines.push_back(std::move(line));
-      }
-    });
-  }
+  const Listing listing = list(Filter(id), spool::max_recipients);
+  for (const QueueEntry& entry : listing.entries) lines.push_back(entry.recipient + " " + entry.why);
   return lines;
-}
-
-std::size_t Shard::retry(const std::function<bool(const Lane&, const Job&)>& match) {
-  std::size_t count = 0;
-  const SystemTime at = now();
-  for (auto& keyed : lanes_) {
-    Lane& lane = *keyed.second;
-    for (JobPtr& job :
-         lane.pull([&](const Job& candidate) { return !candidate.held && match(lane, candidate); })) {
-      job->urgent = true;
-      job->next_attempt = at;
-      lane.add(std::move(job), at);
-      ++count;
-    }
-    changed(lane);
-  }
-  return count;
-}
-
-void Shard::set_held(const MessageId& id, bool held, const std::string& reason) {
-  const SystemTime at = now();
-  for (auto& [key, lane] : lanes_) {
-    for (JobPtr& job : lane->pull([&](const Job& candidate) { return candidate.message->id == id; })) {
-      job->held = held;
-      if (held) job->reason = reason;
-      if (!held) job->next_attempt = std::min(job->next_attempt, at);
-      lane->add(std::move(job), at);
-    }
-    changed(*lane);
-  }
-}
-
-std::vector<JobPtr> Shard::extract(const MessageId& id, bool& busy) {
-  std::vector<JobPtr> jobs;
-  for (auto& [key, lane] : lanes_) {
-    for (JobPtr& job : lane->pull([&](const Job& candidate) { return candidate.message->id == id; }))
-      jobs.push_back(std::move(job));
-    busy = busy || lane->in_flight_.count(id) > 0;
-  }
-  return jobs;
 }
 
 Shard::HeldMail Shard::held_by_relay() const {

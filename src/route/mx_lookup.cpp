@@ -141,18 +141,27 @@ void admit(const std::vector<IpAddress>& addresses, const std::string& host, std
     into.why = host + " is this relay itself";
   } else if (into.endpoints.empty()) {
     into.status = "5.4.4";
-    into.why = host + " has only addresses that mail must not be sent to, such as " + refused;
+    into.why = host + " has only addresses that mail must not be sent to, such as " + refused +
+               "; a relay that is meant to names their network in delivery.allow_destinations";
   }
 }
 
-void explain_absence(const std::string& host, const dns::HostAddresses& found, HostAddresses& into) {
+// Of the kinds that may be used: what it has of the other one nobody has asked.
+std::string no_address(const RoutingSettings& settings) {
+  if (settings.ipv4 && settings.ipv6) return " has no address";
+  return settings.ipv4 ? " has no IPv4 address, and IPv6 is switched off here (delivery.ipv6 = false)"
+                       : " has no IPv6 address, and IPv4 is switched off here (delivery.ipv4 = false)";
+}
+
+void explain_absence(const std::string& host, const dns::HostAddresses& found,
+                     const RoutingSettings& settings, HostAddresses& into) {
   if (found.status == dns::Status::failed) {
     into.status = "4.4.3";
     into.why = "address lookup for " + host + " failed: " + found.why;
   } else {
     into.absent = true;
     into.status = "5.4.4";
-    into.why = host + (found.status == dns::Status::nxdomain ? " does not exist" : " has no address");
+    into.why = host + (found.status == dns::Status::nxdomain ? " does not exist" : no_address(settings));
   }
 }
 
@@ -244,7 +253,7 @@ event::Task<HostAddresses> resolve_host(dns::Resolver& resolver, std::string hos
   if (found.status == dns::Status::found) {
     admit(found.addresses, host, port, settings, result);
   } else {
-    explain_absence(host, found, result);
+    explain_absence(host, found, settings, result);
   }
   co_return result;
 }

@@ -79,6 +79,7 @@ StsState StsDomain::state(SteadyTime steady, SystemTime now, const StsSettings& 
     }
     return state;
   }
+  if (record == Record::absent) state.failure_reason = record_problem;
   if (unsure(steady, settings)) {
     state.kind = StsState::Kind::unknown;
     state.id = record == Record::valid ? record_id : std::string();

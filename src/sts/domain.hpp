@@ -74,7 +74,8 @@ struct StsDomain {
   enum class Record : std::uint8_t { unknown, absent, valid };
   Record record = Record::unknown;
   std::string record_id;
-  SteadyTime record_until{};  // look again then
+  std::string record_problem;  // absent, because what is published cannot be read: why
+  SteadyTime record_until{};   // look again then
 
   // The last fetch, when it failed.
   std::string failed_id, failure_type, failure_reason;

@@ -5,6 +5,7 @@
 
 #include "base/log.hpp"
 #include "base/random.hpp"
+#include "base/text.hpp"
 #include "sts/cached_service.hpp"
 
 namespace sealpost::sts {
@@ -96,6 +97,7 @@ event::Task<void> CachedStsService::look_at_record(DomainPtr domain, StsReason r
   domain->record_until =
       std::clamp(answer->expires, now + settings_.record_least, now + settings_.record_most);
   domain->record = StsDomain::Record::absent;
+  domain->record_problem.clear();
   if (answer->status != dns::Status::found) co_return;
   const StsRecordSet records = parse_sts_records(answer->texts);
   if (records.kind == StsRecordSet::Kind::valid) {
@@ -103,6 +105,7 @@ event::Task<void> CachedStsService::look_at_record(DomainPtr domain, StsReason r
     domain->record_id = records.record.id;
     if (domain->id_differs(earliest())) doubt(*domain);
   } else if (records.kind == StsRecordSet::Kind::invalid) {
+    domain->record_problem = text::printable(records.why, 200);
     log::info("sts_record_invalid", {{"domain", domain->name}, {"why", records.why}});
   }
 }

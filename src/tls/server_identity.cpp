@@ -98,6 +98,23 @@ ServerIdentity::~ServerIdentity() { OPENSSL_cleanse(ticket_keys_.data(), ticket_
 
 SystemTime ServerIdentity::expires() const noexcept { return not_after_of(*leaf_); }
 
+std::optional<ServerIdentity::Objection> ServerIdentity::objection(const std::string& host, SystemTime now,
+                                                                   std::chrono::seconds soon) const {
+  using Kind = Objection::Kind;
+  const std::string renew = "renew it, then reload (SIGHUP)";
+  const SystemTime end = expires(), begin = not_before_of(*leaf_);
+  if (now >= end) return Objection{Kind::refused, "expired on " + to_utc_day(end), renew};
+  if (now < begin)
+    return Objection{Kind::refused, "is not valid before " + to_rfc3339(begin), "look at the clock, or wait"};
+  if (now + soon >= end) return Objection{Kind::ends_soon, "expires on " + to_utc_day(end), renew};
+  if (X509_check_host(leaf_.get(), host.data(), host.size(),
+                      X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT,
+                      nullptr) != 1)
+    return Objection{Kind::name, "does not name " + host + ", as we call ourselves (hostname)",
+                     "get one with that name, unless clients know us by another"};
+  return std::nullopt;
+}
+
 bool ServerIdentity::install(SSL_CTX& context) const noexcept {
   auto ticket_keys = ticket_keys_;  // the control takes a pointer to non-const, and copies
   const bool ok = SSL_CTX_use_cert_and_key(&context, leaf_.get(), key_.get(), chain_.get(), 1) == 1 &&

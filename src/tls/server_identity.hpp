@@ -6,8 +6,10 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -34,6 +36,14 @@ class ServerIdentity {
   ServerIdentity& operator=(const ServerIdentity&) = delete;
 
   SystemTime expires() const noexcept;  // notAfter of the leaf, for `status`
+  // What clients that verify have against it as the certificate of `host`; nothing: nothing.
+  struct Objection {
+    enum class Kind : std::uint8_t { refused, ends_soon, name };  // refused: by date, today
+    Kind kind = Kind::refused;
+    std::string what, remedy;  // "expired on 2026-01-31"
+  };
+  std::optional<Objection> objection(const std::string& host, SystemTime now,
+                                     std::chrono::seconds soon) const;
   // False with OpenSSL's error queue filled.
   bool install(SSL_CTX& context) const noexcept;
   // The same for one connection as a client: no tickets are sealed there.

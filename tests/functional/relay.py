@@ -239,7 +239,8 @@ class Relay:
         return json.loads(done.stdout)
 
     def queue(self, id: str | None = None) -> list[dict]:
-        return [e for e in self.ask("queue", "list") if id in (None, e["id"])]
+        entries = self.ask("queue", "list", "--limit", "100000")["entries"]
+        return [e for e in entries if id in (None, e["id"])]
 
     def explain(self, address: str) -> dict:
         return self.ask("policy", "explain", address)

@@ -80,7 +80,7 @@ class Reporter(Relay):
         return {f"{row['domain']} {row['target']}": row for row in rows}
 
     def why(self, domain: str) -> list[dict]:
-        return self.ask("report", "why", domain)
+        return self.ask("report", "why", domain)["reports"]
 
 
 def environment_ready() -> str:

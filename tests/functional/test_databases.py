@@ -145,7 +145,7 @@ def test_D24_T12_an_unreadable_policy_is_not_an_absent_one(lab, relay, tmp_path,
     lab.change(domain, peer="script", certificate="self-signed", sts={"mode": "enforce"}, keep_transcript=False)
     one = relay(delivery=ONE_EACH)
     first = one.wait_deferred(one.submit("a@home.test", f"b@{domain}.test", MAIL))
-    assert any(e["domain"] == f"{domain}.test" and e["mode"] == "enforce" for e in one.ask("sts", "show"))
+    assert any(e["domain"] == f"{domain}.test" and e["mode"] == "enforce" for e in one.ask("sts", "show")["policies"])
     one.stop()
     lab.change(domain, starttls=False, sts={"txt": False, "address": "none"})
     flag = tmp_path / "disk-is-broken"
@@ -159,5 +159,5 @@ def test_D24_T12_an_unreadable_policy_is_not_an_absent_one(lab, relay, tmp_path,
     assert not lab.mail_of(f"{domain}.test")
     flag.unlink()  # the disk is well again: what it holds rules at once
     one.prefix = []
-    assert wait_for(lambda: any(e["domain"] == f"{domain}.test" for e in one.ask("sts", "show")), 90, 0.5)
+    assert wait_for(lambda: any(e["domain"] == f"{domain}.test" for e in one.ask("sts", "show")["policies"]), 90, 0.5)
     assert not lab.mail_of(f"{domain}.test")

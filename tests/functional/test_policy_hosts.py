@@ -104,7 +104,7 @@ class World:
         crowd.ids.update(dict.fromkeys(SHARED, both))
         crowd.wait_until(lambda: not set(self.fresh) & set(crowd.queued()))
         crowd.wait_tried([*self.kept, *self.moves, *self.taken, *self.applied, *ROUTED, *SHARED, "vanishes", "xn--bcher-kva"])
-        self.cached_first = {e["domain"]: e for e in self.relay.ask("sts", "show")}
+        self.cached_first = {e["domain"]: e for e in self.relay.ask("sts", "show")["policies"]}
         self.log_first = self.relay.events()
 
     def second_act(self):
@@ -123,7 +123,7 @@ class World:
         before = crowd.attempts([*self.kept, "vanishes"])
         crowd.wait_tried([*self.kept, "vanishes"], {d: n + 2 for d, n in before.items()})
         crowd.wait_until(lambda: not {*self.moves, "expires"} & set(crowd.queued()))
-        self.cached_second = {e["domain"]: e for e in self.relay.ask("sts", "show")}
+        self.cached_second = {e["domain"]: e for e in self.relay.ask("sts", "show")["policies"]}
         self.log_second = self.relay.events()
 
     def said(self, log: list[dict], event: str, domain: str) -> list[dict]:

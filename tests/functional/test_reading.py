@@ -60,7 +60,7 @@ def reader(lab, tmp_path_factory):
     for domain in ("read-testing", "read-good", "read-soon", "read-clear"):
         relay.wait_gone(relay.submit("anna@home.test", f"bob@{domain}.test", "Subject: x\r\n\r\nHello.\r\n"))
     relay.wait_deferred(relay.submit("anna@home.test", "bob@read-expired.test", "Subject: x\r\n\r\nHello.\r\n"))
-    assert wait_for(lambda: len(relay.ask("report", "list")) >= 5, 15)
+    assert wait_for(lambda: len(relay.ask("report", "list")["entries"]) >= 5, 15)
     yield relay
     relay.kill()
 
@@ -70,7 +70,7 @@ def rows(text: str) -> list[dict]:
 
 
 def test_list_and_show_say_what_failed_and_whom_to_ask(reader):
-    worst = {e["domain"]: e["policies"][0].get("worst", {}).get("what", "") for e in reader.ask("report", "list")}
+    worst = {e["domain"]: e["policies"][0].get("worst", {}).get("what", "") for e in reader.ask("report", "list")["entries"]}
     assert re.search(r"certificate of mx1.read-expired.test expired \d+ (days|hours) ago", worst["read-expired.test"])
     assert worst["read-clear.test"] == "mx1.read-clear.test does not offer STARTTLS"
     assert worst["read-good.test"] == ""
@@ -125,18 +125,18 @@ def test_reports_of_others_are_read_once_from_json_gzip_and_mail(reader, tmp_pat
     assert "e.gz: refused: more than" in bad.stderr and "none: refused: cannot be read" in bad.stderr
     assert "known already" in bad.stdout
     assert "4 files: 0 reports taken, 1 known already, 2 refused, 1 not read" in bad.stdout
-    kept = reader.ask("report", "aside")
+    kept = reader.ask("report", "aside")["reports"]
     assert sorted(kept_one["octets"] for kept_one in kept)[-1] == (tmp_path / "e.gz").stat().st_size
     twice = next(k for k in kept if "there twice" in k["why"])
     assert reader.command("report", "aside", str(twice["id"])).stdout == (tmp_path / "d.json").read_text()
     assert reader.command("report", "aside", str(twice["id"]), "--forget").returncode == 0
     assert reader.command("report", "aside", str(twice["id"])).returncode == 66
 
-    listed = reader.ask("report", "list", "--received")
+    listed = reader.ask("report", "list", "--received")["entries"]
     assert [(e["organization"], e["domain"], e["failed_sessions"]) for e in listed] == [("Noord B.V.", "home.test", 4)]
     shown = reader.ask("report", "show", "--received", "--domain", "home.test")["policies"]
     assert len(shown) == 2 and shown[0]["failures"][0]["remedy"].startswith("renew it")
-    assert not [e for e in reader.ask("report", "list") if e["domain"] == "home.test"]
+    assert not [e for e in reader.ask("report", "list")["entries"] if e["domain"] == "home.test"]
     shown = rows(reader.command("report", "show", "--received", "--domain", "home.test", "--csv").stdout)
     assert shown[0]["reason_code"].startswith("'=HYPERLINK")  # no formula in a spreadsheet
     with sqlite3.connect(f"file:{reader.data}/tlsrpt.db?mode=ro", uri=True) as db:
@@ -181,8 +181,8 @@ def test_every_report_of_an_mbox_and_of_a_zip_is_taken_and_what_is_not_is_named(
     assert "other.json: refused: another report of Noord B.V. with this id, domain and range" in done.stderr
     assert "two.zip, b.json: taken: Noord B.V. on home.test, 2026-03-01" in done.stdout
     answer = json.loads(reader.command("--json", "report", "read", tmp_path / "all.mbox").stdout)
-    assert [r["state"] for a in answer for r in a["reports"]] == ["known"] * 15 + ["refused"]
-    for kept in reader.ask("report", "aside"):
+    assert [r["state"] for a in answer["files"] for r in a["reports"]] == ["known"] * 15 + ["refused"]
+    for kept in reader.ask("report", "aside")["reports"]:
         reader.command("report", "aside", str(kept["id"]), "--forget")
 
 
@@ -232,7 +232,7 @@ def test_what_our_own_rule_ends_is_shown_and_what_is_not_an_alert_yet_is_said(la
         assert re.search(r"Our own demand, partner bank: \d+ sessions? ended by it, no mail went in them", shown), shown
         assert "does not name mx1.read-ours.test" in " ".join(shown.split())
         assert not (wide := [line for line in shown.splitlines() if len(line) >= 80]), wide
-        listed = relay.ask("report", "list", "--domain", "read-ours.test")[0]["policies"]
+        listed = relay.ask("report", "list", "--domain", "read-ours.test")["entries"][0]["policies"]
         own = next(p for p in listed if p["policy_type"] == "own-rule")
         assert own["failed_sessions"] >= 1 and own["worst"]["result_type"] == "certificate-host-mismatch"
         # Their report has nothing of it: what they publish was complied with.

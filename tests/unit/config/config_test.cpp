@@ -151,7 +151,6 @@ key = ")" + key + R"("
 sign_relayed = false
 [control]
 socket = "/run/sealpost/control.sock"
-http = "127.0.0.1:8025"
 [policies]
 directory = ")" + directory.path() + R"(/policies"
 [notifications]
@@ -255,7 +254,6 @@ file = "/var/log/sealpost.log"
   CHECK(c.dkim->selector == "s1");
   CHECK_FALSE(c.dkim->sign_relayed);
   CHECK(c.control_socket == "/run/sealpost/control.sock");
-  CHECK(c.control_http == "127.0.0.1:8025");
   CHECK(c.log.format == "json");
   CHECK(c.log.file == "/var/log/sealpost.log");
 
@@ -378,8 +376,10 @@ TEST_CASE("config: one thing wrong, one finding, with its line and what would be
        "3 error tls_rpt.contact: 'mailto:a@example.net' is not a mail address; write it as "
        "\"postmaster@example.net\", "
        "without name, brackets or mailto:"},
-      {"[control]\nhttp = \"0.0.0.0:8025\"",
-       "3 error control.http: 0.0.0.0:8025 is not on this machine; use 127.0.0.1 or [::1]"},
+      {"[control]\nhttp = \"127.0.0.1:8025\"",
+       "3 error control.http: is not available in this version: nothing would be served there; take it out "
+       "and "
+       "ask 'sealpost --json status'"},
       {"[limits]\nrecipients = 10", "3 error limits.recipients: 10 is out of range; 100 to 1000 is allowed"},
       {"[limits]\ncommand = \"1m\"",
        "3 warning limits.command: is shorter than the 5m that RFC 5321 4.5.3.2.7 asks a server to wait"},
@@ -400,6 +400,39 @@ TEST_CASE("config: every error is told, in the order of the file") {
   for (const Finding& found : result.findings)
     if (found.kind == Finding::Kind::error) lines.push_back(found.line);
   CHECK(lines == std::vector<unsigned>{1, 3, 5, 7});
+}
+
+TEST_CASE("config: what is absent has no line") {
+  const auto result = load("workers = 1\n");
+  for (const Finding& found : result.findings) {
+    CAPTURE(found.to_string());
+    CHECK(found.key == "hostname");  // of a machine whose name has no domain
+    CHECK(found.line == 0);
+    CHECK(found.message.starts_with("is not set, and the name of this machine, "));
+  }
+}
+
+TEST_CASE("config: a syntax error says what was probably meant") {
+  const std::pair<const char*, const char*> rows[] = {
+      {"hostname = relay.example.net", "stand in quotes: key ="},
+      {"postmaster = postmaster@example.net", "stand in quotes: key ="},
+      {"[delivery]\nlifetime = 5d", "stand in quotes: key ="},
+      {"[delivery]\nretry = [5m, 10m]", "in quotes"},
+      {"[[listener]]\nallow = [\"10.0.0.0/8\" \"192.0.2.0/24\"]", "with commas between them"},
+      {"workers 4", "a line is key = value"},
+      {"workers = 4 hostname = \"x\"", "each key on a line of its own"},
+      {"[log]\nlevel = \"info\"\n[log]\nformat = \"json\"", "write it once"},
+      {"data_dir = \"C:\\data\"", "a backslash is written twice"},
+      {"workers = 04", "without them"},
+      {"hostname = ", "a value is missing"},
+  };
+  for (const auto& [text, words] : rows) {
+    const auto result = load(text);
+    REQUIRE(result.findings.size() >= 1);
+    CAPTURE(result.findings[0].to_string());
+    CHECK(result.findings[0].message.find(words) != std::string::npos);
+    CHECK(result.findings[0].line > 0);
+  }
 }
 
 TEST_CASE("config: a syntax error has its line") {

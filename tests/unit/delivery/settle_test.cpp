@@ -6,6 +6,7 @@
 #include <doctest.h>
 
 #include "base/shared_clock.hpp"
+#include "queue/filter.hpp"
 #include "settle_world.hpp"
 
 using namespace sealpost;
@@ -150,8 +151,7 @@ TEST_CASE("one recipient's outcome is its own") {
   world.script->ends.push_back(end_with(fate_of(0, Fate::deferred, "4.4.1", "later", false)));
   const MessageId id = world.accept("a@here.example", {"x@b.example", "y@b.example", "z@b.example"});
   world.loop.advance(10s);
-  std::vector<queue::QueueEntry> left;
-  world.shard->find(id, left);
+  const auto left = world.shard->list(queue::Filter(id), 10).entries;
   REQUIRE(left.size() == 1);
   CHECK(left[0].recipient == "y@b.example");
   for (const auto& message : world.crash()) {

@@ -129,6 +129,14 @@ TEST_CASE("DSN-01 a refusal by the remote server (RFC 3464 §2, N9, N10)") {
         "offer\r\n\r\n");
 }
 
+TEST_CASE("DSN-01 a notification comes from the postmaster who is configured") {
+  Example example;
+  example.add("b@x.example", "5.1.1", "no such user");
+  CHECK(contains(example.text(), "From: Mail delivery system <postmaster@relay.example.net>\r\n"));
+  example.request.postmaster = "mail-team@example.net";
+  CHECK(contains(example.text(), "From: Mail delivery system <mail-team@example.net>\r\n"));
+}
+
 TEST_CASE("DSN-01 our own verdict has no Remote-MTA (RFC 3464 §2.3.6)") {
   Example example;
   example.add("b@noord.example", "5.7.4",

@@ -306,6 +306,19 @@ TEST_CASE("a directory is read whole, by name, and checked together") {
   CHECK(files.rules[0].name == "A");
   CHECK(files.rules[1].file == directory.path() + "/20-b.toml");
 
+  // What looks like a rule and is not read is told.
+  directory.write(".hidden.toml", rule("tls = \"dane\"", "H", "\"h.test\""));
+  directory.write(".#20-b.toml", "");
+  std::filesystem::create_directory(directory.path() + "/more");
+  std::filesystem::create_directory(directory.path() + "/.git");
+  const PartnerFiles passed_over = read_partner_directory(directory.path(), now);
+  CHECK(passed_over.rules.size() == 2);
+  REQUIRE(passed_over.findings.size() == 2);
+  for (const Finding& found : passed_over.findings) {
+    CHECK(found.kind == Finding::Kind::warning);
+    CHECK((found.file.ends_with("/.hidden.toml") || found.file.ends_with("/more")));
+  }
+
   directory.write("30-c.toml", rule("tls = \"dane\"", "C", "\"a.test\""));
   CHECK(has_errors(read_partner_directory(directory.path(), now).findings));
 

@@ -14,6 +14,7 @@
 #include "event/blocking_pool.hpp"
 #include "event/run.hpp"
 #include "event/sim_loop.hpp"
+#include "queue/filter.hpp"
 #include "spool/driver.hpp"
 #include "spool/journal_spool.hpp"
 #include "spool/sim_disk.hpp"
@@ -116,8 +117,7 @@ struct World {
     return found;
   }
   std::string state_of(const MessageId& id) const {
-    std::vector<QueueEntry> entries;
-    shard->find(id, entries);
+    const auto entries = shard->list(Filter(id), 1).entries;
     return entries.empty() ? "" : entries[0].state;
   }
 

@@ -3,13 +3,16 @@
 
 #include <doctest.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
 
 #include "base/shared_clock.hpp"
+#include "event/run.hpp"
 #include "event/sim_loop.hpp"
 #include "queue/dispatcher.hpp"
+#include "queue/filter.hpp"
 
 using namespace sealpost;
 using namespace sealpost::queue;
@@ -53,6 +56,8 @@ class ScriptedCourier final : public Courier {
       if (defer_for > 0s) {
         job->next_attempt = loop_.paced() + defer_for;
         job->reason = "later";
+        job->refused = refused;
+        if (refused && job->policy_failing_since == SystemTime{}) job->policy_failing_since = loop_.paced();
         lane.defer(std::move(job));
       } else if (trouble_for > 0s) {
         job->next_attempt = loop_.wall() + trouble_for;
@@ -67,7 +72,13 @@ class ScriptedCourier final : public Courier {
     }
     --running;
   }
+  void end(Lane& lane, JobPtr job, const LastWord&, std::shared_ptr<void>) override {
+    ended += job->recipients.size();
+    lane.finish(std::move(job));
+  }
   event::Loop& loop_;
+  std::size_t ended = 0;
+  std::shared_ptr<const PolicyRefusal> refused;
   std::chrono::seconds takes{1}, defer_for{0}, trouble_for{0};
   std::size_t running = 0, most_running = 0, finished = 0;
   std::vector<std::string> order;
@@ -81,6 +92,9 @@ struct World {
     shard.start(courier);
   }
   void accept(const std::string& recipient) { dispatcher.accepted(message_to({recipient}, loop.wall())); }
+  std::size_t end(Filter filter, LastWord::Kind kind) {
+    return event::run_until_done(loop, shard.end(std::move(filter), LastWord{kind, ""}, 1000));
+  }
   event::SimLoop loop;
   Schedule schedule{ScheduleSettings{}};
   ScriptedCourier courier{loop};
@@ -308,14 +322,11 @@ TEST_CASE("removal takes what waits and leaves what is in flight") {
   const auto message = message_to({"a@x.example"}, world.loop.wall());
   world.dispatcher.accepted(message);
   world.loop.advance(1s);
-  bool busy = false;
-  CHECK(world.shard.extract(message->id, busy).empty());
-  CHECK(busy);
+  CHECK(world.end(Filter(message->id), LastWord::Kind::remove) == 0);
+  CHECK(world.shard.attempting(message->id));
   world.courier.defer_for = 3600s;
   world.loop.advance(200s);
-  busy = false;
-  CHECK(world.shard.extract(message->id, busy).size() == 1);
-  CHECK_FALSE(busy);
+  CHECK(world.end(Filter(message->id), LastWord::Kind::remove) == 1);
   CHECK(world.shard.jobs() == 0);
 }
 
@@ -414,8 +425,7 @@ TEST_CASE("a lane that is forgotten leaves nothing in the agenda") {
   const_cast<spool::StoredMessage&>(*sooner).progress[0].next_attempt = world.loop.wall() + 1h;
   world.dispatcher.recovered({later});
   world.dispatcher.recovered({sooner});  // the lane's next event moves ahead of the one it has an entry for
-  bool busy = false;
-  CHECK(world.shard.extract(later->id, busy).size() == 1);
+  CHECK(world.end(Filter(later->id), LastWord::Kind::remove) == 1);
   world.loop.advance(90min);
   CHECK(world.courier.finished == 1);
   CHECK(world.shard.lanes() == 0);
@@ -433,4 +443,176 @@ TEST_CASE("draining gives out no more work and ends when couriers have") {
   CHECK(world.courier.finished >= 1);
   CHECK(world.courier.finished < 100);
   CHECK(world.shard.jobs() == 100 - world.courier.finished);
+}
+
+namespace {
+
+// Mail that has been tried and waits an hour: two messages with recipients in three domains, and one from nobody.
+struct Backlog : World {
+  Backlog() {
+    courier.defer_for = 3600s;
+    first = message_to({"a@x.example", "b@x.example", "c@y.example"}, loop.wall());
+    second = message_to({"d@x.example"}, loop.wall());
+    const auto third = message_to({"e@z.example"}, loop.wall());
+    const_cast<spool::StoredMessage&>(*second).envelope.reverse_path = "Boss@Other.example";
+    const_cast<spool::StoredMessage&>(*third).envelope.reverse_path = "";
+    for (const auto& message : {first, second, third}) dispatcher.accepted(message);
+    loop.advance(10s);
+  }
+  std::set<std::string> who(const Filter& filter) const {
+    std::set<std::string> recipients;
+    const Listing listing = shard.list(filter, 100);
+    for (const auto& entry : listing.entries) recipients.insert(entry.recipient.substr(0, 1));
+    CHECK(recipients.size() == listing.total);
+    return recipients;
+  }
+  spool::StoredMessagePtr first, second;
+};
+
+using Who = std::set<std::string>;
+
+}  // namespace
+
+TEST_CASE("a filter means what all of it means") {
+  const Backlog world;
+  struct Row {
+    const char* what;
+    std::function<void(Filter&)> set;
+    Who expected;
+  };
+  const std::vector<Row> rows = {
+      {"nothing", [](Filter&) {}, {"a", "b", "c", "d", "e"}},
+      {"id", [&](Filter& f) { f.ids.push_back(world.second->id); }, {"d"}},
+      {"domain", [](Filter& f) { f.domain = "X.example"; }, {"a", "b", "d"}},
+      {"domain pattern", [](Filter& f) { f.domain = "*.example"; }, {"a", "b", "c", "d", "e"}},
+      {"not its suffix", [](Filter& f) { f.domain = "example"; }, {}},
+      {"recipient", [](Filter& f) { f.recipient = "B@x.example"; }, {"b"}},
+      {"recipient's domain", [](Filter& f) { f.recipient = "@y.example"; }, {"c"}},
+      {"sender", [](Filter& f) { f.sender = "boss@other.example"; }, {"d"}},
+      {"sender's domain", [](Filter& f) { f.sender = "other.example"; }, {"d"}},
+      {"null sender", [](Filter& f) { f.sender = "<>"; }, {"e"}},
+      {"next hop", [](Filter& f) { f.next_hop = "y*"; }, {"c"}},
+      {"reason", [](Filter& f) { f.reason = "LATE"; }, {"a", "b", "c", "d", "e"}},
+      {"other reason", [](Filter& f) { f.reason = "early"; }, {}},
+      {"state", [](Filter& f) { f.state = "deferred"; }, {"a", "b", "c", "d", "e"}},
+      {"other state", [](Filter& f) { f.state = "held"; }, {}},
+      {"older", [](Filter& f) { f.older = 10s; }, {"a", "b", "c", "d", "e"}},
+      {"older yet", [](Filter& f) { f.older = 11s; }, {}},
+      {"policy", [](Filter& f) { f.policy = "mta-sts"; }, {}},
+      {"both",
+       [](Filter& f) {
+         f.domain = "x.example";
+         f.sender = "sender@here.example";
+       },
+       {"a", "b"}},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.what);
+    Filter filter;
+    row.set(filter);
+    CHECK(filter.all() == (std::string(row.what) == "nothing"));
+    CHECK(world.who(filter) == row.expected);
+  }
+}
+
+TEST_CASE("a listing that is cut has the oldest messages and says how many there are") {
+  Backlog world;
+  const Listing listing = world.shard.list(Filter(), 3);
+  CHECK(listing.total == 5);
+  REQUIRE(listing.entries.size() == 3);
+  for (const auto& entry : listing.entries) CHECK(entry.id == world.first->id.to_string());
+  CHECK(world.shard.list(Filter(), 0).total == 5);
+  CHECK(world.shard.list(Filter(), 0).entries.empty());
+}
+
+TEST_CASE("an operator's last word is about the recipients that are meant and no others (D-16)") {
+  Backlog world;
+  Filter filter;
+  filter.recipient = "b@x.example";
+  CHECK(world.end(filter, LastWord::Kind::remove) == 1);
+  CHECK(world.who(Filter()) == Who{"a", "c", "d", "e"});
+  filter = Filter();
+  filter.domain = "x.example";
+  CHECK(world.end(filter, LastWord::Kind::bounce) == 2);
+  CHECK(world.who(Filter()) == Who{"c", "e"});
+  CHECK(world.end(Filter(), LastWord::Kind::bounce) == 1);  // nobody could be told of the other one
+  CHECK(world.who(Filter()) == Who{"e"});
+  CHECK(world.end(Filter(), LastWord::Kind::remove) == 1);
+  CHECK(world.courier.ended == 5);
+  CHECK(world.shard.jobs() == 0);
+}
+
+TEST_CASE("a retry of one domain leaves the others alone") {
+  Backlog world;
+  world.courier.defer_for = 0s;
+  Filter filter;
+  filter.domain = "y.example";
+  CHECK(world.shard.retry(filter) == 1);
+  world.loop.advance(10s);
+  CHECK(world.who(Filter()) == Who{"a", "b", "d", "e"});
+}
+
+TEST_CASE("what is put on hold during its attempt is held when it comes back") {
+  World world;
+  world.courier.takes = 100s;
+  world.courier.defer_for = 60s;
+  const auto message = message_to({"a@x.example"}, world.loop.wall());
+  world.dispatcher.accepted(message);
+  world.loop.advance(1s);
+  world.shard.set_held(message->id, true, "held: wait");
+  world.loop.advance(100s);
+  Listing listing = world.shard.list(Filter(), 10);
+  REQUIRE(listing.entries.size() == 1);
+  CHECK(listing.entries[0].state == "held");
+  CHECK(listing.entries[0].reason == "held: wait");
+  world.courier.defer_for = 0s;
+  world.loop.advance(1h);
+  CHECK(world.courier.finished == 0);
+  world.shard.set_held(message->id, false, "");
+  world.loop.advance(200s);
+  CHECK(world.courier.finished == 1);
+}
+
+TEST_CASE("a summary counts recipients by domain and age") {
+  Backlog world;
+  world.loop.advance(10min);
+  world.courier.takes = 1h;
+  world.accept("late@x.example");
+  const auto rows = world.shard.summary(Filter(), SummaryBy::domain, {5min, 1h});
+  REQUIRE(rows.size() == 3);
+  CHECK(rows.at("x.example").counts == std::vector<std::uint64_t>{1, 3, 0});
+  CHECK(rows.at("x.example").total == 4);
+  CHECK(rows.at("y.example").counts == std::vector<std::uint64_t>{0, 1, 0});
+  CHECK(world.shard.summary(Filter(), SummaryBy::sender, {5min}).at("<>").total == 1);
+}
+
+TEST_CASE("the grace of a partner rule ends the wait in what is shown") {
+  World world;
+  world.courier.defer_for = 3600s;
+  world.accept("a@x.example");
+  world.loop.advance(10s);
+  const auto entry = world.shard.list(Filter(), 1).entries.at(0);
+  CHECK(entry.policy == "");
+  for (const bool ends : {true, false}) {
+    auto refusal = std::make_shared<PolicyRefusal>();
+    refusal->by = "partner:Noord";
+    refusal->grace = 15min;
+    refusal->ends = ends;
+    refusal->then = ends ? "returned" : "handed to the gateway gw.example:25";
+    world.courier.refused = refusal;
+    CHECK(world.shard.retry(Filter()) == 1);
+    world.loop.advance(10s);
+    const auto shown = world.shard.list(Filter(), 1).entries.at(0);
+    CHECK(shown.policy == "partner:Noord");
+    CHECK(shown.grace_ends == *shown.refused_since + 15min);
+    CHECK(shown.grace_then == refusal->then);
+    CHECK((shown.expires == *shown.grace_ends) == ends);
+    Filter filter;
+    for (const char* word : {"partner", "noord", "partner:*"}) {
+      filter.policy = word;
+      CHECK(world.shard.list(filter, 1).total == 1);
+    }
+    filter.policy = "mta-sts";
+    CHECK(world.shard.list(filter, 1).total == 0);
+  }
 }

@@ -277,6 +277,11 @@ TEST_CASE("SMTP-04: a host without addresses, and why") {
   CHECK(world.resolve("gone.test").status == "5.4.4");
   CHECK(world.resolve("gone.test").why == "gone.test does not exist");
   CHECK(world.resolve("down.test").status == "4.4.3");
+  // Which kinds may be used is our own doing, and said.
+  world.settings.ipv6 = false;
+  CHECK(world.resolve("empty.test").why ==
+        "empty.test has no IPv4 address, and IPv6 is switched off here (delivery.ipv6 = false)");
+  world.settings.ipv6 = true;
   // One family is enough.
   world.table.address("half.test", {"192.0.2.1"});
   world.table.put("half.test", RrType::aaaa, Status::failed);
@@ -294,6 +299,7 @@ TEST_CASE("T-20, T-39: addresses no stranger may make us connect to, unless the 
     const HostAddresses refused = world.resolve("h.test");
     CHECK(refused.endpoints.empty());
     CHECK(refused.status == "5.4.4");
+    CHECK(refused.why.find("delivery.allow_destinations") != std::string::npos);
     CHECK(world.resolve(address).endpoints.empty());  // as an MX exchange that is an address
   }
   world.table.address("h.test", {"10.1.2.3", "203.0.114.1"});

@@ -59,6 +59,8 @@ TEST_CASE("no record, a broken record, several: no policy, and no fetch (S4)") {
   CHECK(world.ask("two.test").kind == Kind::none);
   world.table.text("_mta-sts.broken.test", {"v=STSv1; id=2024-01-01;"});
   CHECK(world.ask("broken.test").kind == Kind::none);
+  CHECK_FALSE(world.ask("broken.test").failure_reason.empty());
+  CHECK(world.ask().failure_reason.empty());
   world.table.text("_mta-sts.other.test", {"unrelated", "v=STSv1; id=9"});
   world.fetcher.texts["other.test"] = policy_text("enforce", week);
   CHECK(world.enforced("other.test"));

@@ -279,4 +279,28 @@ TEST_CASE("T-51, T-52: identity files are checked whole; errors name the file an
         locked + ": the key is encrypted; store it without a passphrase, readable by sealpost only");
 }
 
+TEST_CASE("what clients that verify have against our certificate is known before they say it") {
+  using Kind = tls::ServerIdentity::Objection::Kind;
+  using namespace std::chrono_literals;
+  const SystemTime now = test_now();
+  const auto objection = [&](CertificateSpec spec, const std::string& host) {
+    return identity_of(issue(spec, trusted_root()))->objection(host, now, std::chrono::days(14));
+  };
+  CHECK_FALSE(objection(server("relay.example.net"), "relay.example.net"));
+  CHECK_FALSE(objection(server("*.example.net"), "relay.example.net"));
+  const auto other = objection(server("mail.example.net"), "relay.example.net");
+  REQUIRE(other);
+  CHECK(other->kind == Kind::name);
+  CHECK(other->what.find("does not name relay.example.net") == 0);
+  CertificateSpec dated = server("relay.example.net");
+  dated.not_after = now + std::chrono::days(13);
+  CHECK(objection(dated, "relay.example.net")->kind == Kind::ends_soon);
+  dated.not_after = now - 1s;
+  CHECK(objection(dated, "relay.example.net")->kind == Kind::refused);
+  CHECK(objection(dated, "relay.example.net")->what == "expired on " + to_utc_day(now - 1s));
+  dated.not_after = now + std::chrono::days(300);
+  dated.not_before = now + 1h;
+  CHECK(objection(dated, "relay.example.net")->kind == Kind::refused);
+}
+
 }  // namespace sealpost::test

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/verdict.hpp"
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "base/text.hpp"
+#include "base/words.hpp"
+#include "sealpost/clock.hpp"
+
+namespace sealpost::app {
+namespace {
+
+using Json = nlohmann::json;
+constexpr std::size_t most_causes = 3;
+
+std::string count(std::uint64_t number, const char* one, const char* many) {
+  return text::grouped(number) + " " + (number == 1 ? one : many);
+}
+
+// "2h13m": two units are enough to know how long.
+std::string about(std::int64_t seconds) {
+  if (seconds >= 86'400)
+    seconds -= seconds % 3600;
+  else if (seconds >= 3600)
+    seconds -= seconds % 60;
+  return to_duration_text(std::chrono::seconds(seconds));
+}
+
+std::string waiting(const Json& queue) {
+  const auto recipients = queue.value("recipients", std::uint64_t{0}),
+             held = queue.value("held", std::uint64_t{0});
+  std::string words;
+  if (recipients > held)
+    words = text::grouped(recipients - held) + " waiting, oldest " +
+            about(queue.value("oldest_s", std::int64_t{0}));
+  if (held > 0) words += (words.empty() ? "" : ", ") + text::grouped(held) + " held";
+  return words;
+}
+
+struct Verdict {
+  Json problems = Json::array();
+  std::vector<std::string> words;
+  bool critical = false;
+
+  void add(bool is_critical, std::string short_words, std::string what, std::string remedy) {
+    critical = critical || is_critical;
+    if (!short_words.empty()) words.push_back(std::move(short_words));
+    problems.push_back({{"grade", is_critical ? "critical" : "attention"},
+                        {"what", std::move(what)},
+                        {"remedy", std::move(remedy)}});
+  }
+};
+
+void add_alerts(const Json& status, Verdict& verdict) {
+  struct Kind {
+    const char *name, *one, *many, *what;
+  };
+  constexpr Kind kinds[] = {
+      {"delivery", "domain kept back", "domains kept back", "mail that a demand keeps back"},
+      {"certificate", "certificate of a host ends soon", "certificates of hosts end soon",
+       "certificates of hosts that we verify"},
+      {"mta-sts-refresh", "policy not refreshed", "policies not refreshed",
+       "MTA-STS policies that cannot be refreshed"},
+      {"received", "report of trouble reaching us", "reports of trouble reaching us",
+       "what others report of us"},
+  };
+  const Json alerts = status.value("alerts", Json::object()).value("kinds", Json::object());
+  for (const Kind& kind : kinds) {
+    const auto number = alerts.value(kind.name, std::uint64_t{0});
+    if (number == 0) continue;
+    const std::string words = count(number, kind.one, kind.many);
+    verdict.add(false, words, std::string(kind.what) + ": " + words,
+                "'sealpost report alerts' says which, since when and what to do");
+  }
+}
+
+// Whatever its alerts are, it stands here once.
+void add_troubles(const Json& status, Verdict& verdict) {
+  const Json troubles = status.value("troubles", Json::array());
+  std::size_t named = 0;
+  for (const Json& trouble : troubles) {
+    const std::string cause = trouble.value("cause", "");
+    verdict.add(true, ++named <= most_causes ? cause : "", cause + ": " + trouble.value("what", ""),
+                trouble.value("remedy", ""));
+  }
+  if (named > most_causes) verdict.words.push_back(std::to_string(named - most_causes) + " more troubles");
+}
+
+// One that is refused today is a trouble; a name that it lacks may be meant so.
+void add_certificate(const Json& status, Verdict& verdict) {
+  const Json certificate = status.value("listener_certificate", Json());
+  if (!certificate.is_object() || certificate.value("fault", "") != "name") return;
+  verdict.add(false, "listener certificate has another name",
+              certificate.value("file", "") + " " + certificate.value("state", ""),
+              certificate.value("remedy", ""));
+}
+
+void add_dnssec(const Json& status, Verdict& verdict) {
+  const Json dnssec = status.value("dnssec", Json::object());
+  const std::string state = dnssec.value("state", "");
+  if (!dnssec.value("wanted", true) || (state != "untested" && state != "lost")) return;
+  verdict.add(false, "DANE " + state, "DNSSEC: " + dnssec.value("explanation", ""),
+              "mail waits where DANE could matter; look at the resolver ('sealpost check --live')");
+}
+
+}  // namespace
+
+Json verdict_of(const Json& status) {
+  Verdict verdict;
+  const std::string state = status.value("state", "running");
+  if (state != "running")
+    verdict.add(false, state, "the relay is " + state,
+                state == "starting" ? "it takes mail in a moment" : "");
+  add_troubles(status, verdict);
+  const std::string spool = status.value("spool", Json::object()).value("state", "ok");
+  if (spool != "ok")
+    verdict.add(true, "no mail is taken", "the journal: " + spool,
+                "see docs/operating.md, What happens when");
+  add_certificate(status, verdict);
+  add_alerts(status, verdict);
+  const std::string mail = waiting(status.value("queue", Json::object()));
+  if (!mail.empty()) verdict.words.push_back(mail);
+  add_dnssec(status, verdict);
+
+  const bool well = verdict.problems.empty();
+  std::string text = well ? "WELL" : "NOT WELL";
+  const char* between = ": ";
+  for (const std::string& words : verdict.words) {
+    text += between + words;
+    between = "; ";
+  }
+  if (well && verdict.words.empty()) text += ": nothing waits";
+  return {{"grade", well               ? "well"
+                    : verdict.critical ? "critical"
+                                       : "attention"},
+          {"text", text},
+          {"problems", std::move(verdict.problems)}};
+}
+
+}  // namespace sealpost::app

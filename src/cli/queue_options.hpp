@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Which mail is meant: the same options for every `queue` verb, and the question before many messages are changed.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/command_line.hpp"
+
+namespace sealpost::cli {
+
+struct QueueOptions {
+  std::vector<std::string> ids;
+  std::string sender, recipient, domain, next_hop, reason, policy, state, older;
+  bool all = false, yes = false;
+  std::string note, by = "domain";
+  std::size_t limit = 1000;
+  bool raw = false, headers = false;
+
+  // {"filter": ..., "all": ...}
+  Json arguments() const;
+};
+
+// --id, --sender and so on, and the queue ids as words.
+void add_filter_options(CLI::App& sub, const std::shared_ptr<QueueOptions>& options);
+
+// Says first of how much mail it would be, when that is not named by its ids alone, and goes on with --yes or when whoever
+// sits there says so. `past` is "held" or "removed"; `verb` of the command. The exit code.
+int work_on_queue(const CommandLine& line, const QueueOptions& options, const std::string& verb,
+                  const std::string& past);
+
+}  // namespace sealpost::cli
