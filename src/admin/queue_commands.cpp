@@ -13,7 +13,7 @@ namespace sealpost::admin {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr std::size_t most_listed = 100'000, most_rows = 10'000;
+constexpr std::size_t most_listed = 100'000, most_rows = queue::Shard::most_rows;
 constexpr std::size_t most_octets = 4u << 20;  // of a message in one answer
 const std::vector<std::chrono::seconds> age_bounds{5min, 15min, 1h, 4h, 12h, 24h, 48h};
 
@@ -71,7 +71,7 @@ Json to_json(const queue::Ages& row) {
 
 class QueueCommands {
  public:
-  QueueCommands(event::Loop& home, queue::Dispatcher& dispatcher, spool::Spool& spool)
+  QueueCommands(event::Loop& home, queue::Dispatcher& dispatcher, spool::Spool* spool)
       : home_(home), dispatcher_(dispatcher), spool_(spool) {}
 
   event::Task<Answer> list(Json arguments) {
@@ -105,7 +105,7 @@ class QueueCommands {
     const auto filter = filter_of(arguments);
     if (!filter) co_return Answer(400, filter.error().what, filter.error().remedy);
     const std::size_t limit = limit_of(arguments, spool::max_recipients);
-    const queue::Listing listing = co_await found(*filter, limit);
+    const queue::Listing listing = co_await found(*filter, limit, queue::Shard::Why::told);
     if (listing.total == 0 && filter->names_ids()) co_return not_queued(*filter);
     Json answer{{"total", listing.total}, {"limit", limit}, {"entries", Json::array()}};
     for (const auto& entry : listing.entries)
@@ -166,7 +166,7 @@ class QueueCommands {
     if (listing.entries.empty()) co_return not_queued(*filter);
     const std::uint64_t offset = arguments.value("offset", std::uint64_t{0});
     const spool::StoredMessagePtr& message = listing.entries.front().message;
-    const auto reader = spool_.open(home_, message);
+    const auto reader = spool_->open(home_, message);
     Json answer{{"id", message->id.to_string()}, {"size", message->size}, {"offset", offset}};
     std::string octets;
     std::uint64_t at = 0;
@@ -188,10 +188,11 @@ class QueueCommands {
 
  private:
   // The oldest of all shards.
-  event::Task<queue::Listing> found(queue::Filter filter, std::size_t limit) {
+  event::Task<queue::Listing> found(queue::Filter filter, std::size_t limit,
+                                    queue::Shard::Why why = queue::Shard::Why::left_out) {
     queue::Listing all;
     for (queue::Shard* shard : dispatcher_.shards()) {
-      auto look = [shard, filter, limit] { return shard->list(filter, limit); };
+      auto look = [shard, filter, limit, why] { return shard->list(filter, limit, why); };
       queue::Listing part = co_await event::ask(home_, shard->loop(), look);
       all.total += part.total;
       std::move(part.entries.begin(), part.entries.end(), std::back_inserter(all.entries));
@@ -213,7 +214,7 @@ class QueueCommands {
 
   event::Loop& home_;
   queue::Dispatcher& dispatcher_;
-  spool::Spool& spool_;
+  spool::Spool* spool_;  // for raw()
 };
 
 }  // namespace
@@ -227,9 +228,24 @@ Answer not_queued(const queue::Filter& filter) {
   return Answer(404, "no message " + id + " in the queue", "delivered and bounced mail is in the log");
 }
 
+event::Task<Answer> ask_queue(event::Loop& home, queue::Dispatcher& dispatcher, std::string name,
+                              Json arguments) {
+  QueueCommands commands(home, dispatcher, nullptr);
+  Answer answer(404, "'" + name + "' needs a relay that runs");
+  if (name == "queue.list")
+    answer = co_await commands.list(std::move(arguments));
+  else if (name == "queue.show")
+    answer = co_await commands.show(std::move(arguments));
+  else if (name == "queue.why")
+    answer = co_await commands.why(std::move(arguments));
+  else if (name == "queue.summary")
+    answer = co_await commands.summary(std::move(arguments));
+  co_return answer;
+}
+
 void serve_queue_commands(ControlServer& server, event::Loop& home, queue::Dispatcher& dispatcher,
                           spool::Spool& spool) {
-  const auto commands = std::make_shared<QueueCommands>(home, dispatcher, spool);
+  const auto commands = std::make_shared<QueueCommands>(home, dispatcher, &spool);
   server.handle("queue.list", [commands](Json arguments) { return commands->list(std::move(arguments)); });
   server.handle("queue.show", [commands](Json arguments) { return commands->show(std::move(arguments)); });
   server.handle("queue.why", [commands](Json arguments) { return commands->why(std::move(arguments)); });

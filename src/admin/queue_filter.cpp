@@ -11,6 +11,14 @@ namespace sealpost::admin {
 namespace {
 
 constexpr std::array<std::string_view, 4> states = {"active", "waiting", "deferred", "held"};
+constexpr std::array<std::string_view, 8> words_known = {"sender", "recipient", "domain", "next_hop",
+                                                         "policy", "reason",    "state",  "older"};
+// Of all `queue` commands: each of them reads its own.
+constexpr std::array<std::string_view, 8> arguments_known = {"filter", "all", "preview", "as_of",
+                                                             "note",   "by",  "limit",   "offset"};
+constexpr const char* how_to_narrow =
+    "id is a list of queue ids; sender, recipient, domain, next_hop, policy, reason, state and older are "
+    "strings; leave out what does not matter";
 constexpr std::size_t most_ids = 10'000;
 
 bool is_ascii(std::string_view s) {
@@ -36,19 +44,44 @@ std::string bad_ids(const Json& list, std::vector<MessageId>& into) {
              "' is not a queue id";
     into.push_back(*id);
   }
+  std::sort(into.begin(), into.end());
+  into.erase(std::unique(into.begin(), into.end()), into.end());
+  return {};
+}
+
+// A key that is passed over would widen what is meant, up to all mail.
+std::string unknown_argument(const Json& arguments) {
+  if (!arguments.is_object()) return "the arguments are no object";
+  for (const auto& [key, value] : arguments.items())
+    if (std::find(arguments_known.begin(), arguments_known.end(), key) == arguments_known.end())
+      return "'" + text::printable(key, 64) + "' is no argument of a queue command";
+  return {};
+}
+
+// Neither may what was meant to narrow and is empty: it would mean everything.
+std::string bad_shape(const Json& filter) {
+  if (!filter.is_object()) return "the filter is no object";
+  for (const auto& [key, value] : filter.items()) {
+    const std::string name = "'" + text::printable(key, 64) + "'";
+    const bool known = std::find(words_known.begin(), words_known.end(), key) != words_known.end();
+    if (key != "id" && !known) return name + " is nothing that mail of the queue can be told by";
+    if (known && !value.is_string()) return name + " of the filter is no string";
+    if (value.empty() || value == "") return name + " of the filter is empty";
+  }
   return {};
 }
 
 }  // namespace
 
 Expected<queue::Filter, FilterError> filter_of(const Json& arguments) {
-  const Json given = arguments.value("filter", Json::object());
+  if (std::string wrong = unknown_argument(arguments); !wrong.empty())
+    return Unexpected(FilterError{
+        std::move(wrong), "which mail is meant stands in filter: {\"filter\": {\"domain\": \"a.example\"}}"});
+  const auto found = arguments.find("filter");
+  const Json given = found == arguments.end() ? Json::object() : *found;
+  if (std::string wrong = bad_shape(given); !wrong.empty())
+    return Unexpected(FilterError{std::move(wrong), how_to_narrow});
   queue::Filter filter;
-  // What was meant to narrow and is empty would mean everything.
-  for (const auto& [key, value] : given.items())
-    if (value.empty() || value == "")
-      return Unexpected(FilterError{"'" + text::printable(key, 64) + "' of the filter is empty",
-                                    "give it a value, or leave it out"});
   if (given.contains("id"))
     if (std::string wrong = bad_ids(given["id"], filter.ids); !wrong.empty())
       return Unexpected(FilterError{

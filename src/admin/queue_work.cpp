@@ -2,34 +2,79 @@
 #include "admin/queue_work.hpp"
 
 #include <algorithm>
+#include <limits>
+#include <map>
 
 #include "admin/queue_commands.hpp"
 #include "admin/queue_filter.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "base/words.hpp"
 #include "event/ask.hpp"
 
 namespace sealpost::admin {
 namespace {
 
-enum class Verb : std::uint8_t { hold, release, retry, expire, bounce, remove };
-constexpr std::size_t most_held = 2000;   // messages in one request
-constexpr std::size_t most_ended = 1000;  // jobs in one request
+constexpr std::size_t recorded_together = 2000;  // holds on their way into the journal
+
+using Verb = QueueWork::Verb;
 
 constexpr bool ends(Verb verb) noexcept {
   return verb == Verb::expire || verb == Verb::bounce || verb == Verb::remove;
 }
 
+constexpr bool of_whole_messages(Verb verb) noexcept { return verb == Verb::hold || verb == Verb::release; }
+
+}  // namespace
+
 // What a filter means, and what of it the verb can be done to.
-struct Meant {
-  std::vector<MessageId> ids;  // sorted; of those it can be done to
-  std::size_t recipients = 0;  // the same
+struct QueueWork::Meant {
+  Meant() = default;
+  // Each once, by id, with how many of its recipients it would be done to.
+  std::vector<std::pair<MessageId, std::size_t>> messages;
+  std::size_t recipients = 0;  // the same in all
+  std::size_t matching = 0;    // of these; the others are in the same messages
+  std::size_t untold = 0;      // of these have failed, and their senders are about to be told
   std::size_t in_flight = 0, held = 0, not_held = 0, no_sender = 0, goes_back = 0;  // recipients passed over
+  SteadyTime as_of{};
+
   std::size_t passed_over() const noexcept { return in_flight + held + not_held + no_sender + goes_back; }
+  void add(const MessageId& id, std::size_t count) {
+    messages.emplace_back(id, count);
+    recipients += count;
+  }
+  void fold() {
+    std::sort(messages.begin(), messages.end());
+    std::size_t kept = 0;
+    for (const auto& [id, count] : messages) {
+      if (kept > 0 && messages[kept - 1].first == id)
+        messages[kept - 1].second += count;
+      else
+        messages[kept++] = {id, count};
+    }
+    messages.resize(kept);
+  }
 };
 
+struct QueueWork::Done {
+  Done() = default;
+  std::size_t messages = 0, recipients = 0;
+  std::size_t left = 0;
+  std::string failed;  // why the journal did not take it; empty: it did
+};
+
+struct QueueWork::Recorded {
+  Recorded() = default;
+  std::vector<MessageId> yes, no;  // what had its end meanwhile is in neither
+  std::string why;
+};
+
+QueueWork::QueueWork(event::Loop& home, queue::Dispatcher& dispatcher, spool::Spool& spool,
+                     QueueWorkLimits limits)
+    : home_(home), dispatcher_(dispatcher), spool_(spool), limits_(limits) {}
+
 // Where one is passed over it is counted there.
-std::size_t* reason_against(Verb verb, const queue::Match& match, Meant& meant) {
+std::size_t* QueueWork::reason_against(Verb verb, const queue::Match& match, Meant& meant) {
   switch (verb) {
     case Verb::hold: return match.held ? &meant.held : nullptr;
     case Verb::release: return match.held ? nullptr : &meant.not_held;
@@ -47,7 +92,7 @@ std::size_t* reason_against(Verb verb, const queue::Match& match, Meant& meant) 
 }
 
 // Of one message, or of a few that were named: why nothing can be done.
-Answer in_the_way(Verb verb, const Meant& meant, const queue::Filter& filter) {
+Answer QueueWork::in_the_way(Verb verb, const Meant& meant, const queue::Filter& filter) {
   const std::string which =
       filter.ids.size() == 1 ? "message " + filter.ids.front().to_string() : "what was named";
   if (meant.not_held > 0)
@@ -63,12 +108,17 @@ Answer in_the_way(Verb verb, const Meant& meant, const queue::Filter& filter) {
   return Answer(409, which + " is being delivered at this moment", "try again in a minute");
 }
 
-Json to_json(const Meant& meant) {
+Json QueueWork::preview_of(const Meant& meant) {
   Json sample = Json::array();
-  for (std::size_t i = 0; i < std::min<std::size_t>(meant.ids.size(), 3); ++i)
-    sample.push_back(meant.ids[i].to_string());
-  return {{"messages", meant.ids.size()},
+  for (const auto& [id, recipients] : meant.messages) {
+    sample.push_back(id.to_string());
+    if (sample.size() == 3) break;
+  }
+  return {{"messages", meant.messages.size()},
           {"recipients", meant.recipients},
+          {"matching", meant.matching},
+          {"untold", meant.untold},
+          {"as_of", meant.as_of.time_since_epoch().count()},
           {"sample", std::move(sample)},
           {"passed_over",
            {{"in_flight", meant.in_flight},
@@ -78,140 +128,201 @@ Json to_json(const Meant& meant) {
             {"going_back", meant.goes_back}}}};
 }
 
-class QueueWork {
- public:
-  QueueWork(event::Loop& home, queue::Dispatcher& dispatcher, spool::Spool& spool)
-      : home_(home), dispatcher_(dispatcher), spool_(spool) {}
-
-  event::Task<Answer> work(Json arguments, Verb verb) {
-    const auto filter = filter_of(arguments);
-    if (!filter) co_return Answer(400, filter.error().what, filter.error().remedy);
-    if (filter->all() && !arguments.value("all", false))
-      co_return Answer(400, "it is not said which mail is meant",
-                       "name queue ids, or say what it is: --domain D, --sender A, --older 2h ...; --all is "
-                       "everything");
-    Meant meant = co_await look(*filter, verb);
-    if (meant.ids.empty() && filter->names_ids()) {
-      if (meant.passed_over() == 0) co_return not_queued(*filter);
-      co_return in_the_way(verb, meant, *filter);
-    }
-    Json answer = to_json(meant);
-    if (arguments.value("preview", false) || meant.ids.empty()) co_return Answer(std::move(answer));
-    if (verb != Verb::retry && !spool_.healthy())
-      co_return Answer(503, "the journal cannot record anything now, and nothing was changed",
-                       "'sealpost status' says why");
-    const std::string note = text::printable(arguments.value("note", std::string()));
-    std::size_t left = 0;
-    if (verb == Verb::retry) {
-      co_await retry(*filter);
-    } else if (ends(verb)) {
-      const std::size_t ended = co_await end(*filter, verb, note);
-      answer["recipients"] = ended;
-      left = meant.recipients - std::min(ended, meant.recipients);
-      if (ended == 0) left = 0;  // it is on its way by now
-    } else {
-      left = meant.ids.size() - std::min(meant.ids.size(), most_held);
-      meant.ids.resize(meant.ids.size() - left);
-      const std::string failed = co_await set_held(std::move(meant.ids), verb == Verb::hold, note);
-      if (!failed.empty())
-        co_return Answer(503, "the journal could not record it: " + failed,
-                         "what was not recorded was not changed; 'sealpost status' says why");
-    }
-    answer["left"] = left;
+event::Task<Answer> QueueWork::work(Json arguments, Verb verb) {
+  auto filter = filter_of(arguments);
+  if (!filter) co_return Answer(400, filter.error().what, filter.error().remedy);
+  filter->as_of = home_.steady();
+  if (const auto then = arguments.find("as_of"); then != arguments.end()) {
+    if (!then->is_number_integer())
+      co_return Answer(400, "'as_of' is not what a preview answered",
+                       "give back what it did, or leave it out");
+    filter->as_of = SteadyTime(SteadyTime::duration(then->get<SteadyTime::rep>()));
+  }
+  if (filter->all() && !arguments.value("all", false))
+    co_return Answer(400, "it is not said which mail is meant",
+                     "name queue ids, or say what it is: --domain D, --sender A, --older 2h ...; --all is "
+                     "everything");
+  Meant meant = co_await look(*filter, verb);
+  if (meant.messages.empty() && filter->names_ids()) {
+    if (meant.passed_over() == 0) co_return not_queued(*filter);
+    co_return in_the_way(verb, meant, *filter);
+  }
+  Json answer = preview_of(meant);
+  if (arguments.value("preview", false) || meant.messages.empty()) co_return Answer(std::move(answer));
+  answer["left"] = 0;
+  if (verb == Verb::retry) {
+    co_await retry(*filter);
     co_return Answer(std::move(answer));
   }
+  if (!spool_.healthy())
+    co_return Answer(503, "the journal cannot record anything now, and nothing was changed",
+                     "'sealpost status' says why");
+  const std::size_t recipients = meant.recipients;
+  std::string note = text::printable(arguments.value("note", std::string()));
+  Done done;
+  if (ends(verb)) {
+    done = co_await end(*filter, verb, std::move(note));
+    done.left = std::min(done.left, recipients - std::min(recipients, done.recipients));
+  } else {
+    done = co_await hold_or_release(std::move(meant), verb == Verb::hold, std::move(note));
+  }
+  if (!done.failed.empty())
+    co_return Answer(503,
+                     "the journal could not record it: " + done.failed +
+                         (done.messages == 0
+                              ? ""
+                              : "; before that it was done to " + text::grouped(done.messages) + " messages"),
+                     "what was not recorded was not changed; 'sealpost status' says why");
+  if (done.recipients == 0)
+    co_return Answer(409, "what was meant is being delivered at this moment", "try again in a minute");
+  answer["messages"] = done.messages;
+  answer["recipients"] = done.recipients;
+  answer["left"] = done.left;
+  co_return Answer(std::move(answer));
+}
 
- private:
-  struct Outcome {
-    std::vector<MessageId> failed, recorded;
-    std::string why;
-  };
-
-  event::Task<Meant> look(queue::Filter filter, Verb verb) {
-    Meant meant;
-    for (queue::Shard* shard : dispatcher_.shards()) {
-      auto find = [shard, filter] { return shard->matches(filter); };
-      const auto part = co_await event::ask(home_, shard->loop(), find);
-      for (const queue::Match& match : part) {
-        if (std::size_t* against = reason_against(verb, match, meant)) {
-          *against += match.recipients;
-          continue;
-        }
-        meant.ids.push_back(match.id);
-        meant.recipients += match.recipients;
+event::Task<QueueWork::Meant> QueueWork::look(queue::Filter filter, Verb verb) {
+  Meant meant;
+  meant.as_of = *filter.as_of;
+  for (queue::Shard* shard : dispatcher_.shards()) {
+    auto find = [shard, filter] { return shard->matches(filter); };
+    const auto part = co_await event::ask(home_, shard->loop(), find);
+    for (const queue::Match& match : part) {
+      if (std::size_t* against = reason_against(verb, match, meant)) {
+        *against += match.recipients;
+        continue;
       }
+      meant.add(match.id, verb == Verb::retry ? match.in_job : match.recipients);
+      meant.matching += match.recipients;
+      if (verb == Verb::remove && match.goes_back) meant.untold += match.recipients;
     }
-    std::sort(meant.ids.begin(), meant.ids.end());
-    meant.ids.erase(std::unique(meant.ids.begin(), meant.ids.end()), meant.ids.end());
-    co_return meant;
   }
+  meant.fold();
+  if (of_whole_messages(verb)) meant = co_await whole_messages(std::move(meant), verb);
+  co_return meant;
+}
 
-  event::Task<void> retry(queue::Filter filter) {
+// All of their recipients, asked for or not, in whichever lanes.
+event::Task<QueueWork::Meant> QueueWork::whole_messages(Meant meant, Verb verb) {
+  queue::Filter these;
+  for (const auto& [id, count] : meant.messages) these.ids.push_back(id);
+  meant.messages.clear();
+  meant.recipients = 0;
+  if (these.ids.empty()) co_return meant;
+  for (queue::Shard* shard : dispatcher_.shards()) {
+    auto find = [shard, these] { return shard->matches(these); };
+    const auto part = co_await event::ask(home_, shard->loop(), find);
+    for (const queue::Match& match : part)
+      if (match.held == (verb == Verb::release)) meant.add(match.id, match.recipients);
+  }
+  meant.fold();
+  co_return meant;
+}
+
+event::Task<void> QueueWork::retry(queue::Filter filter) {
+  auto act = [filter](queue::Shard& shard) { shard.retry(filter); };
+  co_await on_shards(act);
+}
+
+event::Task<QueueWork::Done> QueueWork::end(queue::Filter filter, Verb verb, std::string note) {
+  queue::LastWord word;
+  word.kind = verb == Verb::bounce   ? queue::LastWord::Kind::bounce
+              : verb == Verb::expire ? queue::LastWord::Kind::expire
+                                     : queue::LastWord::Kind::remove;
+  word.note = std::move(note);
+  Done done;
+  std::vector<MessageId> messages;
+  const SteadyTime until = home_.now() + limits_.time;
+  bool more = true;
+  while (more) {
+    more = false;
     for (queue::Shard* shard : dispatcher_.shards()) {
-      auto act = [shard, filter] { return shard->retry(filter); };
-      co_await event::ask(home_, shard->loop(), act);
+      const queue::Ended part = co_await shard->end_from(home_, filter, word, limits_.at_once);
+      messages.insert(messages.end(), part.messages.begin(), part.messages.end());
+      done.recipients += part.recipients;
+      more = more || part.more;
     }
+    if (home_.now() >= until) break;
   }
+  std::sort(messages.begin(), messages.end());
+  done.messages = static_cast<std::size_t>(std::unique(messages.begin(), messages.end()) - messages.begin());
+  done.left = more ? std::numeric_limits<std::size_t>::max() : 0;
+  co_return done;
+}
 
-  event::Task<std::size_t> end(queue::Filter filter, Verb verb, std::string note) {
-    queue::LastWord word;
-    word.kind = verb == Verb::bounce   ? queue::LastWord::Kind::bounce
-                : verb == Verb::expire ? queue::LastWord::Kind::expire
-                                       : queue::LastWord::Kind::remove;
-    word.note = std::move(note);
-    std::size_t ended = 0;
-    for (queue::Shard* shard : dispatcher_.shards()) {
-      const std::size_t part = co_await shard->end_from(home_, filter, word, most_ended);
-      ended += part;
+// Held in memory first and released there last: at no time is mail tried that is on record as held.
+event::Task<QueueWork::Done> QueueWork::hold_or_release(Meant meant, bool held, std::string note) {
+  if (note.empty()) note = "by the operator";
+  const std::string reason = "held: " + note;
+  Done done;
+  done.left = meant.messages.size();
+  const SteadyTime until = home_.now() + limits_.time;
+  for (auto next = meant.messages.cbegin(); next != meant.messages.cend();) {
+    std::vector<MessageId> ids;
+    std::map<MessageId, std::size_t> recipients;
+    for (; next != meant.messages.cend() && ids.size() < limits_.at_once; ++next) {
+      ids.push_back(next->first);
+      recipients.insert(*next);
     }
-    co_return ended;
+    done.left -= ids.size();
+    auto hold = [ids, reason](queue::Shard& shard) { shard.hold(ids, reason); };
+    if (held) co_await on_shards(hold);
+    Recorded recorded = co_await record(std::move(ids), held, note);
+    const auto& yes = recorded.yes;
+    // What was on its way from one shard to another the first time is held now.
+    auto settle = [held, reason, recorded](queue::Shard& shard) {
+      if (!held) return shard.release(recorded.yes);
+      if (!recorded.no.empty())
+        shard.undo_hold(recorded.no, reason, "a hold of it could not be recorded: " + recorded.why);
+      shard.hold(recorded.yes, reason);
+    };
+    co_await on_shards(settle);
+    done.messages += yes.size();
+    for (const MessageId& id : yes) done.recipients += recipients[id];
+    done.failed = std::move(recorded.why);
+    if (!done.failed.empty() || home_.now() >= until) break;
   }
+  co_return done;
+}
 
-  // Held in memory first and released there last: at no time is mail tried that is on record as held. Why the journal
-  // did not take some of it; empty: it took all.
-  event::Task<std::string> set_held(std::vector<MessageId> ids, bool held, std::string note) {
-    if (note.empty()) note = "by the operator";
-    if (held) co_await tell_shards(ids, true, "held: " + note);
-    const auto outcome = std::make_shared<Outcome>();
-    {
-      event::TaskScope recording(home_);  // together: the journal writes them as few groups
-      for (const MessageId& id : ids) recording.spawn(record(id, held, note, outcome));
-      co_await recording.join();
+event::Task<QueueWork::Recorded> QueueWork::record(std::vector<MessageId> ids, bool held, std::string note) {
+  const auto outcome = std::make_shared<Recorded>();
+  for (auto next = ids.cbegin(); next != ids.cend();) {
+    if (!outcome->why.empty()) {
+      outcome->no.push_back(*next++);
+      continue;
     }
-    std::sort(outcome->failed.begin(), outcome->failed.end());
-    std::sort(outcome->recorded.begin(), outcome->recorded.end());
-    if (held && !outcome->failed.empty()) co_await tell_shards(outcome->failed, false, {});
-    if (!held) co_await tell_shards(outcome->recorded, false, {});
-    co_return outcome->why;
+    event::TaskScope recording(home_);  // together: the journal writes them as few groups
+    for (std::size_t i = 0; i < recorded_together && next != ids.cend(); ++i, ++next)
+      recording.spawn(record_one(*next, held, note, outcome));
+    co_await recording.join();
   }
+  std::sort(outcome->yes.begin(), outcome->yes.end());
+  std::sort(outcome->no.begin(), outcome->no.end());
+  co_return std::move(*outcome);
+}
 
-  event::Task<void> record(MessageId id, bool held, std::string note, std::shared_ptr<Outcome> outcome) {
-    const Expected<void> recorded = co_await spool_.hold(home_, id, held, note);
-    if (recorded) {
-      log::info(held ? "message_held" : "message_released", {{"id", id.to_string()}, {"why", note}});
-      outcome->recorded.push_back(id);
-    } else if (recorded.error().code != Errc::not_found) {  // not found: it has had its end meanwhile
-      outcome->failed.push_back(id);
-      outcome->why = recorded.error().detail;
-    }
+event::Task<void> QueueWork::record_one(MessageId id, bool held, std::string note,
+                                        std::shared_ptr<Recorded> into) {
+  const Expected<void> recorded = co_await spool_.hold(home_, id, held, note);
+  if (recorded) {
+    log::info(held ? "message_held" : "message_released", {{"id", id.to_string()}, {"why", note}});
+    into->yes.push_back(id);
+  } else if (recorded.error().code != Errc::not_found) {
+    into->no.push_back(id);
+    into->why = recorded.error().detail;
   }
+}
 
-  event::Task<void> tell_shards(std::vector<MessageId> ids, bool held, std::string reason) {
-    for (queue::Shard* shard : dispatcher_.shards()) {
-      auto act = [shard, ids, held, reason] {
-        shard->set_held(ids, held, reason);
-        return true;
-      };
-      co_await event::ask(home_, shard->loop(), act);
-    }
+event::Task<void> QueueWork::on_shards(std::function<void(queue::Shard&)> act) {
+  for (queue::Shard* shard : dispatcher_.shards()) {
+    auto call = [shard, act] {
+      act(*shard);
+      return true;
+    };
+    co_await event::ask(home_, shard->loop(), call);
   }
-
-  event::Loop& home_;
-  queue::Dispatcher& dispatcher_;
-  spool::Spool& spool_;
-};
-
-}  // namespace
+}
 
 void serve_queue_work(ControlServer& server, event::Loop& home, queue::Dispatcher& dispatcher,
                       spool::Spool& spool) {

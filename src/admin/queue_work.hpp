@@ -1,16 +1,60 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // `queue hold|release|retry|expire|bounce|remove` over the control socket: {"filter": .., "all": bool, "preview": bool,
-// "note": ".."}. An empty filter means nothing without "all". The answer says of how many messages and recipients it is,
-// or with "preview" would be, and how many of those meant are passed over, and why. A part of a large number is done at
-// once; "left" says how many messages remain for the next request.
+// "as_of": .., "note": ".."}. An empty filter means nothing without "all". With "preview" the answer says of how many messages
+// and recipients it would be, and how many of those meant would be passed over, and why; and it has an "as_of", with which
+// nothing is done to mail that came after that. Without "preview" it says of how many it was. What takes longer than
+// an answer may is done in parts; "left" says how many messages or recipients remain for the next request.
 #pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
 
 #include "admin/control_server.hpp"
 #include "queue/dispatcher.hpp"
+#include "queue/filter.hpp"
 #include "spool/spool.hpp"
 
 namespace sealpost::admin {
+
+struct QueueWorkLimits {
+  QueueWorkLimits() = default;
+  std::size_t at_once = 20'000;              // messages, or jobs of a shard, taken up together
+  Duration time = std::chrono::seconds(20);  // then one more such part may end, and the answer is due
+};
+
+class QueueWork {
+ public:
+  enum class Verb : std::uint8_t { hold, release, retry, expire, bounce, remove };
+  QueueWork(event::Loop& home, queue::Dispatcher& dispatcher, spool::Spool& spool,
+            QueueWorkLimits limits = {});
+
+  event::Task<Answer> work(Json arguments, Verb verb);
+
+ private:
+  struct Meant;
+  struct Done;
+  struct Recorded;
+  event::Task<Meant> look(queue::Filter filter, Verb verb);
+  event::Task<Meant> whole_messages(Meant meant, Verb verb);
+  event::Task<void> retry(queue::Filter filter);
+  event::Task<Done> end(queue::Filter filter, Verb verb, std::string note);
+  event::Task<Done> hold_or_release(Meant meant, bool held, std::string note);
+  event::Task<Recorded> record(std::vector<MessageId> ids, bool held, std::string note);
+  event::Task<void> record_one(MessageId id, bool held, std::string note, std::shared_ptr<Recorded> into);
+  event::Task<void> on_shards(std::function<void(queue::Shard&)> act);
+  static std::size_t* reason_against(Verb verb, const queue::Match& match, Meant& meant);
+  static Answer in_the_way(Verb verb, const Meant& meant, const queue::Filter& filter);
+  static Json preview_of(const Meant& meant);
+
+  event::Loop& home_;
+  queue::Dispatcher& dispatcher_;
+  spool::Spool& spool_;
+  const QueueWorkLimits limits_;
+};
 
 void serve_queue_work(ControlServer& server, event::Loop& home, queue::Dispatcher& dispatcher,
                       spool::Spool& spool);

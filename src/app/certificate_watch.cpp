@@ -17,6 +17,17 @@ std::optional<tls::ServerIdentity::Objection> objection_of(const InForce& now, S
   return now.identity->objection(now.config.hostname, date, now.config.alerts.settings.certificate);
 }
 
+// For `status`: "soon" is good today.
+const char* fault_of(const std::optional<tls::ServerIdentity::Objection>& objection) {
+  if (!objection) return "";
+  switch (objection->kind) {
+    case Kind::name: return "name";
+    case Kind::ends_soon: return "soon";
+    case Kind::refused: break;
+  }
+  return "date";
+}
+
 }  // namespace
 
 event::Task<void> CertificateWatch::run() {
@@ -43,9 +54,7 @@ nlohmann::json CertificateWatch::status() const {
   return {{"file", now->config.certificate},
           {"expires", to_rfc3339(now->identity->expires())},
           {"state", objection ? objection->what : "ok"},
-          {"fault", !objection                      ? ""
-                    : objection->kind == Kind::name ? "name"
-                                                    : "date"},
+          {"fault", fault_of(objection)},
           {"remedy", objection ? objection->remedy : ""}};
 }
 

@@ -109,12 +109,13 @@ int main(int argc, char** argv) {
     cli::add_spool_commands(app, line);
     cli::add_status_command(app, line);
     cli::add_clock_commands(app, line);
-    app.add_subcommand("sendmail", "Hand in a mail from standard input, as sendmail(8) does")->callback([&line] {
-      line.work = [] {  // was done above
-        std::cerr << "sealpost: before 'sendmail' nothing but -c FILE may stand\n";
-        return EX_USAGE;
-      };
-    });
+    app.add_subcommand("sendmail", "Hand in a mail from standard input, as sendmail(8) does")
+        ->callback([&line] {
+          line.work = [] {  // was done above
+            std::cerr << "sealpost: before 'sendmail' nothing but -c FILE may stand\n";
+            return EX_USAGE;
+          };
+        });
     cli::add_describe_command(app, line);
     // After the commands, which would have it below their own help.
     app.footer(

@@ -19,6 +19,11 @@ std::string recording_state(const std::vector<Health::Trouble>& troubles) {
   return "recording";
 }
 
+// Mail that waits for longer is worth a look: when senders are told, or would be by default.
+std::chrono::seconds late_after(const queue::ScheduleSettings& settings) {
+  return settings.delay_notice.count() > 0 ? settings.delay_notice : queue::ScheduleSettings().delay_notice;
+}
+
 }  // namespace
 
 event::Task<admin::Answer> Relay::status() {
@@ -96,6 +101,7 @@ event::Task<admin::Answer> Relay::status() {
   body["queue"]["held"] = waiting.held;
   body["queue"]["active"] = waiting.active;
   body["queue"]["oldest_s"] = std::chrono::duration_cast<std::chrono::seconds>(waiting.oldest).count();
+  body["queue"]["late_after_s"] = late_after(schedule_.settings()).count();
   body["queue"]["jobs"] = jobs;
   body["queue"]["lanes"] = lanes;
   body["queue"]["couriers"] = couriers;

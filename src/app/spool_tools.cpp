@@ -3,9 +3,12 @@
 
 #include <sys/stat.h>
 
+#include "admin/queue_commands.hpp"
 #include "admin/spool_commands.hpp"
 #include "event/event_loop.hpp"
 #include "event/run.hpp"
+#include "queue/dispatcher.hpp"
+#include "queue/shard.hpp"
 #include "spool/posix_disk.hpp"
 
 namespace sealpost::app {
@@ -17,6 +20,22 @@ Expected<spool::Inspection> check_spool(const std::string& directory) {
   auto disk = spool::open_posix_disk_to_read(of_data ? inside : directory);
   if (!disk) return disk.error();
   return spool::inspect(**disk, spool::SpoolOptions().segment_size);
+}
+
+Expected<admin::Answer> ask_journal(const Config& config, const std::string& name,
+                                    const admin::Json& arguments) {
+  auto disk = spool::open_posix_disk_to_read(config.data_dir + "/spool");
+  if (!disk) return disk.error();
+  const auto messages = spool::unfinished(**disk, spool::SpoolOptions().segment_size);
+  if (!messages) return messages.error();
+  event::EventLoop loop;
+  const queue::Schedule schedule(config.schedule);
+  queue::Shard shard(loop, queue::ShardSettings(), schedule);  // never started
+  queue::RouteTable routes;
+  for (const RouteConfig& route : config.routes) routes.add(route.domain, route.relay);
+  queue::Dispatcher dispatcher({&shard}, std::move(routes), schedule);
+  dispatcher.recovered(*messages);
+  return event::run_until_done(loop, admin::ask_queue(loop, dispatcher, name, arguments));
 }
 
 Expected<admin::Json> recover_into_spool(const std::string& spool_directory, const std::string& file) {

@@ -76,31 +76,56 @@ void add_alerts(const Json& status, Verdict& verdict) {
   }
 }
 
+std::string fault_of_certificate(const Json& status) {
+  const Json certificate = status.value("listener_certificate", Json());
+  return certificate.is_object() ? certificate.value("fault", "") : "";
+}
+
+// Somebody must decide or be in time, and until then the relay itself is well: mail moves, and demands hold.
+bool can_wait(const std::string& cause, const Json& status) {
+  if (cause == "listener certificate") return fault_of_certificate(status) != "date";
+  return cause == "held mail" || cause == "weaker rules";
+}
+
 // Whatever its alerts are, it stands here once.
 void add_troubles(const Json& status, Verdict& verdict) {
   const Json troubles = status.value("troubles", Json::array());
   std::size_t named = 0;
   for (const Json& trouble : troubles) {
     const std::string cause = trouble.value("cause", "");
-    verdict.add(true, ++named <= most_causes ? cause : "", cause + ": " + trouble.value("what", ""),
-                trouble.value("remedy", ""));
+    verdict.add(!can_wait(cause, status), ++named <= most_causes ? cause : "",
+                cause + ": " + trouble.value("what", ""), trouble.value("remedy", ""));
   }
   if (named > most_causes) verdict.words.push_back(std::to_string(named - most_causes) + " more troubles");
 }
 
-// One that is refused today is a trouble; a name that it lacks may be meant so.
+// What its date says is a trouble; a name that it lacks may be meant so.
 void add_certificate(const Json& status, Verdict& verdict) {
-  const Json certificate = status.value("listener_certificate", Json());
-  if (!certificate.is_object() || certificate.value("fault", "") != "name") return;
+  if (fault_of_certificate(status) != "name") return;
+  const Json certificate = status.at("listener_certificate");
   verdict.add(false, "listener certificate has another name",
               certificate.value("file", "") + " " + certificate.value("state", ""),
               certificate.value("remedy", ""));
+}
+
+// Nothing else may have been seen: behind a closed port 25 no demand is refused, and no part of the relay fails.
+void add_queue(const Json& status, Verdict& verdict) {
+  const Json queue = status.value("queue", Json::object());
+  const auto oldest = queue.value("oldest_s", std::int64_t{0}),
+             most = queue.value("late_after_s", std::int64_t{0});
+  if (most > 0 && oldest > most)
+    verdict.add(false, "mail waits longer than " + about(most),
+                "the oldest mail that waits was handed in " + about(oldest) + " ago",
+                "'sealpost queue summary --by reason' says what mail waits for");
+  if (const std::string mail = waiting(queue); !mail.empty()) verdict.words.push_back(mail);
 }
 
 void add_dnssec(const Json& status, Verdict& verdict) {
   const Json dnssec = status.value("dnssec", Json::object());
   const std::string state = dnssec.value("state", "");
   if (!dnssec.value("wanted", true) || (state != "untested" && state != "lost")) return;
+  for (const Json& trouble : status.value("troubles", Json::array()))
+    if (trouble.value("cause", "") == "DNSSEC") return;
   verdict.add(false, "DANE " + state, "DNSSEC: " + dnssec.value("explanation", ""),
               "mail waits where DANE could matter; look at the resolver ('sealpost check --live')");
 }
@@ -120,8 +145,7 @@ Json verdict_of(const Json& status) {
                 "see docs/operating.md, What happens when");
   add_certificate(status, verdict);
   add_alerts(status, verdict);
-  const std::string mail = waiting(status.value("queue", Json::object()));
-  if (!mail.empty()) verdict.words.push_back(mail);
+  add_queue(status, verdict);
   add_dnssec(status, verdict);
 
   const bool well = verdict.problems.empty();

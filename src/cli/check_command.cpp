@@ -15,6 +15,8 @@
 #include "base/log.hpp"
 #include "cli/command_line.hpp"
 #include "cli/control_client.hpp"
+#include "cli/screen.hpp"
+#include "cli/terminal.hpp"
 #include "keys/key_file.hpp"
 #include "partner/comparison.hpp"
 #include "partner/load_config.hpp"
@@ -83,7 +85,8 @@ void show(const app::ConfigChange& change, const std::string& against) {
 }
 
 void print(const app::Findings& findings) {
-  for (const auto& finding : findings) std::cerr << finding.to_string() << '\n';
+  const std::size_t width = terminal_width(STDERR_FILENO);
+  for (const auto& finding : findings) std::cerr << folded(finding.to_string(), "", width);
 }
 
 // What a start or reload would make of the files beside the rules that were last in force here. Nothing on a first start,
@@ -128,8 +131,8 @@ void show(const InForceHere& here) {
   const auto now = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
   std::cout << "A start or reload keeps the former demand for these. If they are on purpose, write into a "
                "partner file "
-               "(for settings into the configuration):\n\n"
-            << app::entries_to_write(here.guarded.news, now);
+               "(for settings into the configuration):\n\n";
+  verbatim() << app::entries_to_write(here.guarded.news, now);
 }
 
 using Live = std::vector<app::LiveFinding>;
@@ -189,6 +192,7 @@ int check_partners(const CommandLine& line, const std::string& path) {
                 {"partners", result.config.partners.size()}});
   } else {
     print(result.findings);
+    const Screen screen;
     if (result.ok())
       std::cout << all_well(result.findings) << path << ", "
                 << count_of(result.config.partners.size(), "partner rule", "partner rules")
@@ -228,6 +232,7 @@ int check(const CommandLine& line, const std::string& against, bool with_live) {
     std::cout << answer.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
   } else {
     print(result.findings);
+    const Screen screen;
     if (good) {
       std::cout << all_well(result.findings) << result.config.source << ", "
                 << count_of(result.config.listeners.size(), "listener", "listeners") << ", "

@@ -7,6 +7,8 @@
 #include <iostream>
 
 #include "cli/control_client.hpp"
+#include "cli/screen.hpp"
+#include "cli/terminal.hpp"
 #include "config/config.hpp"
 #include "partner/load_config.hpp"
 
@@ -24,7 +26,8 @@ std::string CommandLine::socket_path() const {
   const app::LoadResult loaded = app::load_config(config_file());
   if (!loaded.config.control_socket.empty()) return loaded.config.control_socket;
   for (const app::Finding& finding : loaded.findings)
-    if (!json && finding.kind == app::Finding::Kind::error) std::cerr << finding.to_string() << '\n';
+    if (!json && finding.kind == app::Finding::Kind::error)
+      std::cerr << folded(finding.to_string(), "", terminal_width(STDERR_FILENO));
   return {};
 }
 
@@ -37,8 +40,9 @@ int CommandLine::fail(const ControlError& error) const {
   if (json) {
     std::cerr << to_json(error).dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
   } else {
-    std::cerr << "sealpost: " << error.message << '\n';
-    if (!error.remedy.empty()) std::cerr << "  " << error.remedy << '\n';
+    const std::size_t width = terminal_width(STDERR_FILENO);
+    std::cerr << folded("sealpost: " + error.message, "", width);
+    if (!error.remedy.empty()) std::cerr << folded(error.remedy, "  ", width);
   }
   return error.exit_code;
 }
@@ -48,10 +52,12 @@ int ask_and_show(const CommandLine& line, const std::string& name, const Json& a
                  const std::function<int(const Json&)>& exit_code) {
   const auto answer = ask_relay(line.socket_path(), name, arguments);
   if (!answer) return line.fail(answer.error());
-  if (line.json)
+  if (line.json) {
     line.print(*answer);
-  else
+  } else {
+    const Screen screen;
     show(*answer);
+  }
   return exit_code ? exit_code(*answer) : 0;
 }
 

@@ -96,7 +96,9 @@ void add_probe_command(CLI::App& policy, CommandLine& line) {
   probe->callback([&line, options] {
     line.work = [&line, options]() -> int {
       Json arguments{{"domain", options->domain}};
-      if (!options->rule_file.empty() && !read_rule_file(options->rule_file, arguments)) return EX_NOINPUT;
+      const int bad =
+          options->rule_file.empty() ? EX_OK : read_rule_file(line, options->rule_file, arguments);
+      if (bad != EX_OK) return bad;
       return ask_and_show(line, "policy.probe", arguments, show_probe, [](const Json& answer) -> int {
         if (answer.at("refused") != 0) return refused;
         return answer.at("reached") == 0 ? EX_TEMPFAIL : EX_OK;

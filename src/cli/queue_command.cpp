@@ -2,18 +2,24 @@
 //
 // sealpost queue list | summary | show | why | retry | hold | release | expire | bounce | remove
 #include <sysexits.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <iostream>
 #include <memory>
+#include <optional>
 
+#include "app/spool_tools.hpp"
+#include "base/log.hpp"
 #include "base/text.hpp"
 #include "base/words.hpp"
 #include "cli/control_client.hpp"
 #include "cli/queue_options.hpp"
+#include "cli/screen.hpp"
 #include "cli/table.hpp"
 #include "cli/terminal.hpp"
+#include "partner/load_config.hpp"
 #include "sealpost/clock.hpp"
 
 namespace sealpost::cli {
@@ -33,11 +39,11 @@ std::string sender_of(const Json& entry) {
 // "1,000 of 1,128 recipients are listed"; always said when something is left out.
 void show_total(const Json& answer, std::size_t listed, const char* one, const char* many) {
   const auto total = answer.value("total", std::uint64_t{0});
-  if (listed < total)
-    std::cout << text::grouped(listed) << " of " << text::grouped(total) << " " << many
-              << " are listed, the oldest first; see --limit, and 'queue summary'.\n";
-  else
-    std::cout << text::grouped(total) << " " << (total == 1 ? one : many) << ".\n";
+  const std::string words = listed < total
+                                ? text::grouped(listed) + " of " + text::grouped(total) + " " + many +
+                                      " are listed, the oldest first; see --limit, and 'queue summary'."
+                                : text::grouped(total) + " " + (total == 1 ? one : many) + ".";
+  std::cout << words << '\n';
 }
 
 void show_nothing(const QueueOptions& options) {
@@ -61,7 +67,7 @@ void show_entries(const Json& answer, const QueueOptions& options) {
 
 void show_field(const std::string& key, const std::string& value, const std::string& indent) {
   if (value == "-" || value.empty()) return;
-  std::cout << folded(key + ": " + value, indent, terminal_width());
+  std::cout << indent << key << ": " << value << '\n';
 }
 
 std::string grace_of(const Json& recipient) {
@@ -95,7 +101,7 @@ void show_messages(const Json& answer, const QueueOptions& options) {
     }
     const auto in_all = message.value("recipients_in_all", std::uint64_t{0});
     if (in_all > message.at("recipients").size())
-      std::cout << "  of " << in_all
+      std::cout << "  of " << text::grouped(in_all)
                 << " recipients in all; the others have had their end, or were not asked for\n";
   }
   if (listed > 1 || listed < answer.at("total")) show_total(answer, listed, "recipient", "recipients");
@@ -111,7 +117,7 @@ void show_why(const Json& answer, const QueueOptions& options) {
     std::string line = text_of(entry, "recipient") + " " + text_of(entry, "why");
     if (several) line = text_of(entry, "id") + " " + line;
     if (const std::string grace = grace_of(entry); !grace.empty()) line += "; grace " + grace;
-    std::cout << folded(line, "", terminal_width());
+    std::cout << line << '\n';
   }
   if (entries.size() < answer.at("total")) show_total(answer, entries.size(), "recipient", "recipients");
 }
@@ -179,21 +185,52 @@ int show_raw(const CommandLine& line, const QueueOptions& options) {
       header += octets;
       const auto end = header.find("\r\n\r\n");
       if (end != std::string::npos || answer->at("last") == true) {
-        std::cout << header.substr(0, end == std::string::npos ? end : end + 2);
+        show_octets(std::string_view(header).substr(0, end == std::string::npos ? end : end + 2));
         return EX_OK;
       }
       continue;
     }
-    std::cout.write(octets.data(), static_cast<std::streamsize>(octets.size()));
+    show_octets(octets);
     if (answer->at("last") == false) continue;
     std::cout.flush();
     if (!answer->contains("damaged")) return EX_OK;
-    std::cerr << "sealpost: the rest cannot be read: " << text_of(*answer, "damaged") << '\n';
-    return EX_IOERR;
+    return line.fail({EX_IOERR, "the rest cannot be read: " + text_of(*answer, "damaged"), ""});
   }
 }
 
-using Options = std::shared_ptr<QueueOptions>;
+// What the journal has, when no relay runs that could say; nothing when that is not to be read, or somebody uses it.
+std::optional<Expected<Json, ControlError>> ask_journal(const CommandLine& line, const std::string& name,
+                                                        const Json& arguments) {
+  if (!line.socket.empty()) return std::nullopt;  // whose journal, nobody said
+  const app::LoadResult loaded = app::load_config(line.config_file());
+  if (loaded.config.data_dir.empty()) return std::nullopt;
+  log::configure(-1, log::Format::text, log::Level::error);
+  auto answer = app::ask_journal(loaded.config, name, arguments);
+  if (!answer) return std::nullopt;
+  if (answer->status < 400) return std::move(answer->body);
+  return Unexpected(ControlError{answer->status == 404 ? EX_NOINPUT : EX_DATAERR,
+                                 answer->body.value("error", ""), answer->body.value("remedy", "")});
+}
+
+int look_at_queue(const CommandLine& line, const std::string& name, const Json& arguments,
+                  const std::function<void(const Json&)>& show) {
+  auto answer = ask_relay(line.socket_path(), name, arguments);
+  const bool down = !answer && answer.error().exit_code == EX_UNAVAILABLE;
+  if (down) {
+    if (auto found = ask_journal(line, name, arguments)) {
+      answer = std::move(*found);
+      if (answer) (*answer)["from_journal"] = true;
+      if (!line.json)
+        std::cerr << folded("No relay runs here; this is what its journal has.", "",
+                            terminal_width(STDERR_FILENO));
+    }
+  }
+  if (!answer) return line.fail(answer.error());
+  if (line.json) return line.print(*answer);
+  const Screen screen;
+  show(*answer);
+  return EX_OK;
+}
 
 void add_looking(CLI::App& queue, CommandLine& line) {
   const auto add = [&](const char* name, const char* help, void (*show)(const Json&, const QueueOptions&)) {
@@ -208,8 +245,8 @@ void add_looking(CLI::App& queue, CommandLine& line) {
         Json arguments = options->arguments();
         arguments["limit"] = options->limit;
         arguments["by"] = options->by;
-        return ask_and_show(line, std::string("queue.") + name, arguments,
-                            [&](const Json& answer) { show(answer, *options); });
+        return look_at_queue(line, std::string("queue.") + name, arguments,
+                             [&](const Json& answer) { show(answer, *options); });
       };
     });
     return std::pair(sub, options);

@@ -25,7 +25,8 @@ std::string how_much(const Json& answer) {
          number_of(answer, "messages", "message", "messages");
 }
 
-std::string passed_over(const Json& answer) {
+// What is left alone, and what else the verb means; for whoever decides.
+void show_besides(std::ostream& out, const Json& answer, std::size_t width) {
   std::string words;
   for (const auto& [key, text] :
        {std::pair("in_flight", "being delivered at this moment"), std::pair("held", "held"),
@@ -34,47 +35,63 @@ std::string passed_over(const Json& answer) {
     const auto number = answer.at("passed_over").value(key, std::uint64_t{0});
     if (number > 0) words += (words.empty() ? "" : ", ") + text::grouped(number) + " " + text;
   }
-  return words.empty() ? "" : "Passed over: " + words + ".\n";
+  if (!words.empty()) out << folded("Passed over: " + words + ".", "", width);
 }
 
-bool agreed(const std::string& question) {
-  std::cout << question << " [y/N] " << std::flush;
-  std::string answer;
-  return std::getline(std::cin, answer) && (answer == "y" || answer == "Y" || answer == "yes");
+std::string question_of(const std::string& verb, const Json& preview) {
+  std::string question = "This would " + verb + " " + how_much(preview);
+  question += preview.at("messages") > 3 ? ", among them" : ":";
+  for (const Json& id : preview.at("sample")) question += " " + id.get<std::string>();
+  question += ".";
+  const auto matching = preview.value("matching", std::uint64_t{0});
+  if (matching < preview.at("recipients"))
+    question += " Of these recipients " + text::grouped(matching) + (matching == 1 ? " is" : " are") +
+                " as asked for; the others belong to the same messages.";
+  const auto untold = preview.value("untold", std::uint64_t{0});
+  if (untold > 0)
+    question += " Of these recipients " + text::grouped(untold) +
+                " have failed already, and no sender would be told of them any more.";
+  return question;
 }
 
-// True: go on. Without a terminal nobody can be asked, and the exit code says so.
+// True: go on. Without a terminal nobody can be asked, and the exit code says so. Standard output is for the answer.
 bool confirmed(const CommandLine& line, const QueueOptions& options, const std::string& verb,
                const Json& preview, int& exit_code) {
   if (options.yes) return true;
-  std::string question = "This would " + verb + " " + how_much(preview);
-  if (preview.at("messages") > 3)
-    question += ", among them";
-  else
-    question += ":";
-  for (const Json& id : preview.at("sample")) question += " " + id.get<std::string>();
-  if (!line.json && ::isatty(STDIN_FILENO) != 0) {
-    std::cout << folded(question + ".", "", terminal_width()) << passed_over(preview);
-    return agreed("Go on?");
+  const std::string question = question_of(verb, preview);
+  if (::isatty(STDIN_FILENO) == 0 || ::isatty(STDERR_FILENO) == 0) {
+    exit_code = line.fail({EX_USAGE, question, "nothing was done; say --yes to do it"});
+    return false;
   }
-  exit_code = line.fail({EX_USAGE, question, "nothing was done; say --yes to do it"});
+  const std::size_t width = terminal_width(STDERR_FILENO);
+  std::cerr << folded(question, "", width);
+  show_besides(std::cerr, preview, width);
+  std::cerr << "Go on? [y/N] " << std::flush;
+  std::string answer;
+  if (std::getline(std::cin, answer) && (answer == "y" || answer == "Y" || answer == "yes")) return true;
+  exit_code = line.fail({EX_USAGE, "nothing was done", ""});
   return false;
 }
 
-}  // namespace
-
-namespace {
-// A variable of a script that is empty must not mean "everything".
+// A variable of a script that is empty must not mean "everything", and not the next option either (--domain=$D --yes).
 const CLI::Validator not_empty(
-    [](std::string& text) {
-      return text.empty() ? std::string("is empty, which would mean all mail") : std::string();
+    [](std::string& text) -> std::string {
+      if (text.empty()) return "is empty, which would mean all mail";
+      return text.starts_with("--") ? "has no value before " + text : "";
     },
     "");
+
 }  // namespace
+
+std::vector<std::string> QueueOptions::all_ids() const {
+  std::vector<std::string> both = ids;
+  both.insert(both.end(), more_ids.begin(), more_ids.end());
+  return both;
+}
 
 Json QueueOptions::arguments() const {
   Json filter = Json::object();
-  if (!ids.empty()) filter["id"] = ids;
+  if (const auto named = all_ids(); !named.empty()) filter["id"] = named;
   for (const auto& [key, value] :
        {std::pair("sender", &sender), std::pair("recipient", &recipient), std::pair("domain", &domain),
         std::pair("next_hop", &next_hop), std::pair("reason", &reason), std::pair("policy", &policy),
@@ -88,8 +105,8 @@ Json QueueOptions::arguments() const {
 
 void add_filter_options(CLI::App& sub, const std::shared_ptr<QueueOptions>& options) {
   const char* group = "Which mail (all that is given must hold; * stands for anything)";
-  sub.add_option("ID", options->ids, "Queue ids, as 'queue list' and the log show them");
-  sub.add_option("--id", options->ids, "The same")->check(not_empty)->group(group);
+  sub.add_option("ID", options->ids, "Queue ids, as 'queue list' and the log show them")->check(not_empty);
+  sub.add_option("--id", options->more_ids, "The same")->check(not_empty)->group(group);
   sub.add_option("--sender", options->sender, "From this address or domain; <> is the empty sender")
       ->check(not_empty)
       ->group(group);
@@ -122,7 +139,7 @@ int work_on_queue(const CommandLine& line, const QueueOptions& options, const st
                   const std::string& past) {
   const std::string socket = line.socket_path();
   Json arguments = options.arguments();
-  const bool only_ids = arguments["filter"].size() == 1 && !options.ids.empty();
+  const bool only_ids = arguments["filter"].size() == 1 && arguments["filter"].contains("id");
   Json preview = Json::object();
   if (!only_ids) {
     Json question = arguments;
@@ -132,34 +149,43 @@ int work_on_queue(const CommandLine& line, const QueueOptions& options, const st
     preview = *answer;
     if (preview.at("messages") == 0) {
       if (line.json) return line.print(preview);
-      std::cout << "Nothing in the queue is as asked for.\n" << passed_over(preview);
+      std::cout << "Nothing in the queue is as asked for.\n";
+      show_besides(std::cout, preview, terminal_width());
       return EX_OK;
     }
     int exit_code = EX_OK;
     if (!confirmed(line, options, verb, preview, exit_code)) return exit_code;
+    arguments["as_of"] = preview.at("as_of");  // what comes from now on was not asked about
   }
-  // A large number is done in parts, each of them an answer within the minute.
+  // What takes longer than an answer may is done in parts.
   Json all = Json::object();
   std::uint64_t messages = 0, recipients = 0;
   for (;;) {
     const auto answer = ask_relay(socket, "queue." + verb, arguments);
     if (!answer) {
-      if (recipients > 0 && !line.json)
-        std::cout << text::grouped(recipients) << " recipients were " << past << " before that.\n";
-      return line.fail(answer.error());
+      ControlError error = answer.error();
+      if (messages > 0)
+        error.message += "; before that " + text::grouped(messages) + " messages were " + past;
+      return line.fail(error);
     }
     if (all.empty()) all = *answer;
-    recipients += answer->value("recipients", std::uint64_t{0});
-    messages = std::max(messages, answer->value("messages", std::uint64_t{0}));
-    if (answer->value("left", std::uint64_t{0}) == 0) break;
+    const auto done = answer->value("recipients", std::uint64_t{0});
+    recipients += done;
+    messages += answer->value("messages", std::uint64_t{0});
+    if (answer->value("left", std::uint64_t{0}) == 0 || done == 0) break;
   }
   all["recipients"] = recipients;
   all["messages"] = messages;
   all.erase("left");
   if (line.json) return line.print(all);
-  std::string words = past;
+  const std::size_t width = terminal_width();
+  std::string words = past + ": " + how_much(all) + ".";
   words.front() = static_cast<char>(words.front() - 'a' + 'A');
-  std::cout << words << ": " << how_much(all) << ".\n" << passed_over(all);
+  if (!preview.empty() && preview.at("recipients") != recipients)
+    words +=
+        " It was to be " + how_much(preview) + "; the rest has been delivered, or has changed meanwhile.";
+  std::cout << folded(words, "", width);
+  show_besides(std::cout, all, width);
   return EX_OK;
 }
 

@@ -12,13 +12,14 @@
 namespace sealpost::cli {
 
 struct QueueOptions {
-  std::vector<std::string> ids;
+  std::vector<std::string> ids, more_ids;  // as words, and behind --id
   std::string sender, recipient, domain, next_hop, reason, policy, state, older;
   bool all = false, yes = false;
   std::string note, by = "domain";
   std::size_t limit = 1000;
   bool raw = false, headers = false;
 
+  std::vector<std::string> all_ids() const;
   // {"filter": ..., "all": ...}
   Json arguments() const;
 };
@@ -27,7 +28,7 @@ struct QueueOptions {
 void add_filter_options(CLI::App& sub, const std::shared_ptr<QueueOptions>& options);
 
 // Says first of how much mail it would be, when that is not named by its ids alone, and goes on with --yes or when whoever
-// sits there says so. `past` is "held" or "removed"; `verb` of the command. The exit code.
+// sits there says so, with that mail and no other. `past` is "held" or "removed"; `verb` of the command. The exit code.
 int work_on_queue(const CommandLine& line, const QueueOptions& options, const std::string& verb,
                   const std::string& past);
 

@@ -11,6 +11,7 @@
 #include "cli/report_print.hpp"
 #include "cli/report_read.hpp"
 #include "cli/report_send.hpp"
+#include "cli/screen.hpp"
 
 namespace sealpost::cli {
 namespace {
@@ -106,7 +107,7 @@ void add_report_commands(CLI::App& app, CommandLine& line) {
   preview->callback([&line, arguments] {
     line.work = [&line, arguments] {
       return ask_and_show(line, "report.preview", arguments(),
-                          [](const Json& answer) { std::cout << answer.dump(2) << '\n'; });
+                          [](const Json& answer) { verbatim() << answer.dump(2) << '\n'; });
     };
   });
 

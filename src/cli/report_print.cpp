@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "cli/csv.hpp"
+#include "cli/screen.hpp"
 #include "cli/table.hpp"
 #include "cli/terminal.hpp"
 
@@ -130,18 +131,18 @@ void print_list_csv(const Json& answer) {
   const Json& entries = answer.at("entries");
   if (answer.at("cut") == true)
     std::cerr << "sealpost: there are more than " << answer.at("limit") << " lines; see --limit\n";
-  std::cout << csv_line({"day", "organization", "domain", "policy_type", "successful_sessions",
-                         "failed_sessions", "successful_sessions_7_days_before",
-                         "failed_sessions_7_days_before", "trend", "what", "cause", "remedy"});
+  verbatim() << csv_line({"day", "organization", "domain", "policy_type", "successful_sessions",
+                          "failed_sessions", "successful_sessions_7_days_before",
+                          "failed_sessions_7_days_before", "trend", "what", "cause", "remedy"});
   for (const Json& entry : entries) {
     for (const Json& policy : entry.at("policies")) {
       const Json worst = policy.value("worst", Json::object());
       const Json& before = policy.at("seven_days_before");
-      std::cout << csv_line({text_of(entry, "day"), text_of(entry, "organization"), text_of(entry, "domain"),
-                             text_of(policy, "policy_type"), number_of(policy, "successful_sessions"),
-                             number_of(policy, "failed_sessions"), number_of(before, "successful_sessions"),
-                             number_of(before, "failed_sessions"), text_of(policy, "trend"),
-                             text_of(worst, "what"), text_of(worst, "cause"), text_of(worst, "remedy")});
+      verbatim() << csv_line({text_of(entry, "day"), text_of(entry, "organization"), text_of(entry, "domain"),
+                              text_of(policy, "policy_type"), number_of(policy, "successful_sessions"),
+                              number_of(policy, "failed_sessions"), number_of(before, "successful_sessions"),
+                              number_of(before, "failed_sessions"), text_of(policy, "trend"),
+                              text_of(worst, "what"), text_of(worst, "cause"), text_of(worst, "remedy")});
     }
   }
 }
@@ -174,12 +175,12 @@ void print_show(const Json& answer) {
 }
 
 void print_show_csv(const Json& answer) {
-  std::cout << csv_line({"day", "organization", "domain", "policy_type", "policy_domain", "sessions",
-                         "result_type", "reason_code", "mx_host", "mx_helo", "receiving_ip", "sending_ip",
-                         "what", "cause", "remedy"});
+  verbatim() << csv_line({"day", "organization", "domain", "policy_type", "policy_domain", "sessions",
+                          "result_type", "reason_code", "mx_host", "mx_helo", "receiving_ip", "sending_ip",
+                          "what", "cause", "remedy"});
   for (const Json& policy : answer.at("policies")) {
     for (const Json& failure : policy.at("failures")) {
-      std::cout << csv_line(
+      verbatim() << csv_line(
           {text_of(answer, "day"), text_of(policy, "organization"), text_of(answer, "domain"),
            text_of(policy, "policy_type"), text_of(policy, "policy_domain"), number_of(failure, "sessions"),
            text_of(failure, "result_type"), text_of(failure, "reason_code"), text_of(failure, "mx_host"),

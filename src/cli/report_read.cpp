@@ -2,12 +2,15 @@
 #include "cli/report_read.hpp"
 
 #include <sysexits.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <iostream>
 
 #include "base/text.hpp"
 #include "cli/control_client.hpp"
+#include "cli/screen.hpp"
+#include "cli/terminal.hpp"
 #include "mail/mime_parts.hpp"
 
 namespace sealpost::cli {
@@ -31,8 +34,7 @@ void refuse_file(const CommandLine& line, Account& account, const std::string& n
   ++account.unread;
   if (account.exit_code == EX_OK) account.exit_code = error.exit_code;
   if (!line.json) {
-    std::cerr << "sealpost: " << name << ": refused: " << error.message << '\n';
-    if (!error.remedy.empty()) std::cerr << "  " << error.remedy << '\n';
+    line.fail({error.exit_code, name + ": refused: " + error.message, error.remedy});
   }
   Json refused = to_json(error);
   refused["file"] = name;
@@ -48,8 +50,10 @@ void show(const std::string& name, const Json& report, bool alone) {
   const std::string piece = report.value("piece", "");
   const std::string where = name + (piece.empty() || alone ? "" : ", " + piece);
   if (report.value("state", "") == "refused") {
-    std::cerr << "sealpost: " << where << ": refused: " << report.value("why", "") << '\n';
-    if (report.at("aside").is_number()) std::cerr << "  kept aside as " << report["aside"] << '\n';
+    const std::size_t width = terminal_width(STDERR_FILENO);
+    std::cerr << folded("sealpost: " + where + ": refused: " + report.value("why", ""), "", width);
+    if (report.at("aside").is_number())
+      std::cerr << folded("kept aside as " + report["aside"].dump(), "  ", width);
   } else {
     std::cout << where << ": " << (report.value("new", false) ? "taken" : "known already, nothing changed")
               << ": " << report.value("organization", "") << " on " << report.value("domain", "") << ", "
@@ -156,6 +160,7 @@ void sum_up(const Account& account) {
 
 int read_reports(const CommandLine& line, const std::vector<std::string>& files) {
   Account account;
+  const Screen screen(line.json ? 0 : terminal_width());
   for (const std::string& name : files) {
     if (!read_file(line, account, name)) break;
   }
@@ -176,7 +181,7 @@ int show_aside(const CommandLine& line, std::int64_t id, bool forget) {
     if (forget) {
       std::cout << "Forgotten.\n";
     } else if (id > 0) {
-      std::cout << text::from_base64(answer.value("octets", "")).value_or("");
+      show_octets(text::from_base64(answer.value("octets", "")).value_or(""));
     } else {
       if (answer.at("reports").empty()) std::cout << "Nothing is kept aside.\n";
       for (const Json& kept : answer.at("reports")) {

@@ -10,6 +10,7 @@
 
 #include "cli/control_client.hpp"
 #include "cli/report_print.hpp"
+#include "cli/screen.hpp"
 
 namespace sealpost::cli {
 namespace {
@@ -48,6 +49,7 @@ int send_reports(const CommandLine& line, const Json& arguments, bool wait) {
   if (line.json) {
     line.print(*answer);
   } else {
+    const Screen screen;
     print_jobs(*answer);
     print_progress(*answer);
   }

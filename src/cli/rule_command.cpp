@@ -9,7 +9,9 @@
 #include <sstream>
 
 #include "cli/command_line.hpp"
+#include "cli/control_client.hpp"
 #include "cli/rule_file.hpp"
+#include "cli/screen.hpp"
 #include "cli/table.hpp"
 
 namespace sealpost::cli {
@@ -24,22 +26,18 @@ struct Options {
 
 }  // namespace
 
-bool read_rule_file(const std::string& path, Json& arguments) {
+int read_rule_file(const CommandLine& line, const std::string& path, Json& arguments) {
   std::ifstream file(path, std::ios::binary);
   std::stringstream text;
   text << file.rdbuf();
-  if (!file || text.str().empty()) {
-    std::cerr << "sealpost: rule file " << path << " cannot be read, or is empty\n";
-    return false;
-  }
-  if (text.str().size() > most_rule_file) {
-    std::cerr << "sealpost: rule file " << path
-              << " is longer than 512 KiB; try the rules in question alone\n";
-    return false;
-  }
+  if (!file || text.str().empty())
+    return line.fail({EX_NOINPUT, "rule file " + path + " cannot be read, or is empty", ""});
+  if (text.str().size() > most_rule_file)
+    return line.fail(
+        {EX_NOINPUT, "rule file " + path + " is longer than 512 KiB", "try the rules in question alone"});
   arguments["file"] = path;
   arguments["rule"] = text.str();
-  return true;
+  return EX_OK;
 }
 
 namespace {
@@ -103,15 +101,16 @@ void show_replay(const Json& answer) {
 }
 
 void show_suggestions(const Json& answer) {
-  std::cout << "# Rules proposed from recorded sessions, to be reviewed. Give each a name, an owner and a "
-               "reference; it is on\n"
-               "# trial until its mode line goes ('sealpost policy readiness').\n"
-            << "# Domains looked at: " << number(answer, "domains")
-            << "; with a rule already: " << number(answer, "has_rule")
-            << "; too few sessions: " << number(answer, "too_few_sessions")
-            << "; no rule would have held: " << number(answer, "none_holds")
-            << "; beyond --limit: " << number(answer, "more") << '\n';
-  for (const Json& one : answer.at("suggestions")) std::cout << '\n' << one.at("toml").get<std::string>();
+  std::ostream& out = verbatim();
+  out << "# Rules proposed from recorded sessions, to be reviewed. Give each a name, an owner and a "
+         "reference; it is on\n"
+         "# trial until its mode line goes ('sealpost policy readiness').\n"
+      << "# Domains looked at: " << number(answer, "domains")
+      << "; with a rule already: " << number(answer, "has_rule")
+      << "; too few sessions: " << number(answer, "too_few_sessions")
+      << "; no rule would have held: " << number(answer, "none_holds")
+      << "; beyond --limit: " << number(answer, "more") << '\n';
+  for (const Json& one : answer.at("suggestions")) out << '\n' << one.at("toml").get<std::string>();
 }
 
 }  // namespace
@@ -170,7 +169,8 @@ void add_rule_commands(CLI::App& policy, CommandLine& line) {
   replay->callback([&line, options] {
     line.work = [&line, options]() -> int {
       Json arguments{{"since", options->since}};
-      if (!read_rule_file(options->rule_file, arguments)) return EX_NOINPUT;
+      const int bad = read_rule_file(line, options->rule_file, arguments);
+      if (bad != EX_OK) return bad;
       return ask_and_show(line, "policy.replay", arguments, show_replay);
     };
   });

@@ -10,7 +10,9 @@
 
 namespace sealpost::cli {
 
-// Adds `file` and `rule` to the arguments. False: it has said why not.
-bool read_rule_file(const std::string& path, nlohmann::json& arguments);
+struct CommandLine;
+
+// Adds `file` and `rule` to the arguments. The exit code: when it is not 0, it has said why.
+int read_rule_file(const CommandLine& line, const std::string& path, nlohmann::json& arguments);
 
 }  // namespace sealpost::cli

@@ -11,6 +11,7 @@
 #include "base/log.hpp"
 #include "cli/command_line.hpp"
 #include "cli/control_client.hpp"
+#include "cli/screen.hpp"
 #include "config/config.hpp"
 #include "partner/load_config.hpp"
 
@@ -19,16 +20,15 @@ namespace {
 
 constexpr int got_damage = 1;  // as `check --against`: the question was answered, with a bad answer
 
-int fail(const Error& error) {
-  std::cerr << "sealpost: " << error.detail << '\n';
-  if (error.code == Errc::exists) {
-    std::cerr
-        << "  a relay is using it: `sealpost status` lists what its start found; stop it to look again\n";
-    return EX_TEMPFAIL;
-  }
-  return error.code == Errc::not_found ? EX_NOINPUT
-         : error.code == Errc::invalid ? EX_DATAERR
-                                       : EX_UNAVAILABLE;
+int fail(const CommandLine& line, const Error& error) {
+  if (error.code == Errc::exists)
+    return line.fail(
+        {EX_TEMPFAIL, error.detail,
+         "a relay is using it: 'sealpost status' lists what its start found; stop it to look again"});
+  const int exit_code = error.code == Errc::not_found ? EX_NOINPUT
+                        : error.code == Errc::invalid ? EX_DATAERR
+                                                      : EX_UNAVAILABLE;
+  return line.fail({exit_code, error.detail, ""});
 }
 
 std::string data_dir(const CommandLine& line) { return app::load_config(line.config_file()).config.data_dir; }
@@ -36,7 +36,7 @@ std::string data_dir(const CommandLine& line) { return app::load_config(line.con
 int check(const CommandLine& line, const std::string& directory) {
   log::configure(-1, log::Format::text, log::Level::error);  // the same is printed below
   const auto found = app::check_spool(directory.empty() ? data_dir(line) + "/spool" : directory);
-  if (!found) return fail(found.error());
+  if (!found) return fail(line, found.error());
   Json damages = Json::array();
   for (const auto& damage : found->damages) damages.push_back(spool::describe(damage));
   if (line.json) {
@@ -46,6 +46,7 @@ int check(const CommandLine& line, const std::string& directory) {
                       {"marks", found->marks}};
     std::cout << answer.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
   } else {
+    const Screen screen;
     std::cout << found->messages << " unfinished message(s), " << found->records << " records in "
               << found->segments << " segment(s)\n";
     for (const Json& damage : damages) std::cout << "damaged: " << damage.get<std::string>() << '\n';
@@ -76,10 +77,9 @@ void show(const Json& answer) {
 }
 
 int print(const CommandLine& line, const Json& answer) {
-  if (line.json)
-    std::cout << answer.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
-  else
-    show(answer);
+  if (line.json) return line.print(answer);
+  const Screen screen;
+  show(answer);
   return EX_OK;
 }
 
@@ -91,7 +91,7 @@ int recover(const CommandLine& line, const std::string& file) {
   if (answer.error().exit_code != EX_UNAVAILABLE) return line.fail(answer.error());
   log::configure(2, log::Format::text, log::Level::error);
   const auto taken = app::recover_into_spool(data_dir(line) + "/spool", path);
-  if (!taken) return fail(taken.error());
+  if (!taken) return fail(line, taken.error());
   return print(line, *taken);
 }
 

@@ -45,14 +45,14 @@ std::size_t octets_within(std::string_view text, std::size_t width) {
 
 }  // namespace
 
-std::size_t terminal_width() {
+std::size_t terminal_width(int descriptor) {
   if (const char* columns = std::getenv("COLUMNS")) {
     const auto number = text::parse_u64(columns);
     if (number && *number >= least_width && *number <= most_width) return static_cast<std::size_t>(*number);
   }
   winsize size{};
-  if (::isatty(STDOUT_FILENO) == 0) return 0;
-  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
+  if (::isatty(descriptor) == 0) return 0;
+  if (::ioctl(descriptor, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
   return size.ws_col < least_width ? least_width : size.ws_col;
 }
 
@@ -81,7 +81,9 @@ std::string without_controls(std::string_view text) {
 
 std::string folded(std::string_view text, std::string_view indent, std::size_t width) {
   const std::string start(indent);
-  if (width == 0) return start + std::string(text) + "\n";
+  if (const auto end = text.find('\n'); end != text.npos)
+    return folded(text.substr(0, end), indent, width) + folded(text.substr(end + 1), indent, width);
+  if (width == 0) return start + without_controls(text) + "\n";
   const std::size_t room = width > indent.size() + 8 ? width - indent.size() : 8;
   std::string out, line;
   std::size_t used = 0;
@@ -90,7 +92,8 @@ std::string folded(std::string_view text, std::string_view indent, std::size_t w
     line.clear();
     used = 0;
   };
-  for (std::string_view word : text::split(text, ' ')) {
+  const std::string clean = without_controls(text);
+  for (std::string_view word : text::split(clean, ' ')) {
     if (word.empty()) continue;
     std::size_t columns = display_width(word);
     if (used > 0 && used + 1 + columns > room) end_line();

@@ -45,6 +45,8 @@ std::vector<queue::JobPtr> Settler::postpone(Settlement& settlement) {
   std::vector<queue::JobPtr> later;
   NoticeBudget* budget = context_.notices;
   if (budget == nullptr || planted(Plant::notify_per_lane)) return later;
+  // An operator's word is on record as final, with its notice, when the command returns: it waits for no turn.
+  if (settlement.recorded) return later;
   const Envelope& envelope = settlement.message->envelope;
   if (envelope.reverse_path.empty() || envelope.message_class != MessageClass::normal) return later;
   if (settlement.job) {
@@ -110,8 +112,7 @@ void Settler::let_success_go(queue::Lane& lane, queue::JobPtr job) {
   mail->attempted_since_start = false;
   const Envelope& envelope = mail->message->envelope;
   const queue::LaneKey to = context_.dispatcher.key_for(envelope, envelope.recipients.front());
-  lane.finish(std::move(job));
-  context_.dispatcher.move(to, std::move(mail));
+  lane.move(std::move(job), std::move(mail), context_.dispatcher.into(to));
 }
 
 void Settler::postpone_failures(Settlement& settlement, NoticeBudget& budget,

@@ -374,8 +374,7 @@ void Settler::give_back(queue::JobOwner& lane, queue::JobPtr job,
                               {"rule", other_lane->gateway_rule},
                               {"why", moved->reason}});
   }
-  lane.finish(std::move(job));
-  context_.dispatcher.move(*other_lane, std::move(moved));
+  lane.move(std::move(job), std::move(moved), context_.dispatcher.into(*other_lane));
 }
 
 event::Task<void> Settler::write_down(Settlement& settlement) {

@@ -90,6 +90,10 @@ void Dispatcher::move(const LaneKey& to, JobPtr job) {
   }
 }
 
+JobOwner::Onward Dispatcher::into(const LaneKey& to) {
+  return [this, to](JobPtr job) { move(to, std::move(job)); };
+}
+
 void Dispatcher::accepted(const spool::StoredMessagePtr& message) {
   if (aside_) {
     const std::lock_guard lock(mutex_);

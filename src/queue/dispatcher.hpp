@@ -47,6 +47,7 @@ class Dispatcher {
 
   // A job taken out of one lane goes on in another. Any worker's thread.
   void move(const LaneKey& to, JobPtr job);
+  JobOwner::Onward into(const LaneKey& to);  // the same, for JobOwner::move(); the dispatcher outlives it
 
   LaneKey key_for(const Envelope& envelope, const Recipient& recipient) const;
   Shard& shard_for(const LaneKey& key) const noexcept { return *shards_[key.hash() % shards_.size()]; }

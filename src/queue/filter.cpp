@@ -53,13 +53,22 @@ LaneFilter::LaneFilter(const Filter& filter, const Lane& lane, SteadyTime now)
 
 bool LaneFilter::job_matches(const Job& job, bool in_flight) const {
   const auto& ids = filter_.ids;
-  if (!ids.empty() && std::find(ids.begin(), ids.end(), job.message->id) == ids.end()) return false;
+  if (!ids.empty() && !std::binary_search(ids.begin(), ids.end(), job.message->id)) return false;
+  if (filter_.as_of && *filter_.as_of < job.since) return false;
   if (!filter_.state.empty() && state_of(job, in_flight) != filter_.state) return false;
   if (filter_.older > std::chrono::seconds(0) && job.age(now_) < filter_.older) return false;
   if (!filter_.sender.empty() && !address_matches(filter_.sender, job.message->envelope.reverse_path))
     return false;
   if (!filter_.policy.empty() && !policy_matches(filter_.policy, job)) return false;
   return filter_.reason.empty() || text::like("*" + filter_.reason + "*", reason_of(lane_, job));
+}
+
+bool LaneFilter::any(const Job& job, bool in_flight) const {
+  if (none_ || !job_matches(job, in_flight)) return false;
+  return filter_.recipient.empty() ||
+         std::any_of(job.recipients.begin(), job.recipients.end(), [&](std::uint32_t index) {
+           return address_matches(filter_.recipient, job.message->envelope.recipients[index].address);
+         });
 }
 
 std::vector<std::uint32_t> LaneFilter::matching(const Job& job, bool in_flight) const {

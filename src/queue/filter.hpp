@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,7 @@ namespace sealpost::queue {
 struct Filter {
   Filter() = default;
   explicit Filter(const MessageId& id) : ids(1, id) {}
-  std::vector<MessageId> ids;     // one of these; empty: any
+  std::vector<MessageId> ids;     // one of these, sorted; empty: any
   std::string sender, recipient;  // an address; a domain, with or without "@"; "<>" is the null reverse-path
   std::string domain;             // of recipients, or the relay it goes through
   std::string next_hop;
@@ -25,6 +26,9 @@ struct Filter {
   std::string policy;  // what refused the last attempt: "mta-sts", "partner:Noord", or the rule's name alone
   std::string state;   // "active", "waiting", "deferred", "held"; empty: any
   std::chrono::seconds older{0};
+  // What was not there when an operator looked is not meant. Steady time, whatever the clock does meanwhile; all that is
+  // in the queue after a restart has come later.
+  std::optional<SteadyTime> as_of;
 
   bool names_ids() const noexcept { return !ids.empty(); }
   bool all() const noexcept;  // nothing is asked
@@ -42,6 +46,7 @@ class LaneFilter {
   bool none() const noexcept { return none_; }
   // The recipients of the job that match, as indexes into its envelope.
   std::vector<std::uint32_t> matching(const Job& job, bool in_flight) const;
+  bool any(const Job& job, bool in_flight) const;
 
  private:
   bool job_matches(const Job& job, bool in_flight) const;

@@ -33,6 +33,7 @@ Lane::Lane(Shard& shard, LaneKey key)
       worked_(shard.last_success(key_)) {}
 
 void Lane::add(JobPtr job, SystemTime now) {
+  shard_.tally_.in(*job, false);
   if (!job->held && job->next_attempt <= now) {
     if (job->urgent) {
       ++urgent_;
@@ -66,6 +67,8 @@ void Lane::hand_out(Job& job) {
     job.urgent = false;
     if (urgent_ > 0) --urgent_;
   }
+  shard_.tally_.out(job);
+  shard_.tally_.in(job, true);
   ++job.attempts;
   job.attempted_since_start = true;
   ++taken_;
@@ -95,7 +98,8 @@ std::vector<JobPtr> Lane::take_all_due(std::size_t most) {
 }
 
 std::vector<JobPtr> Lane::take_of(const MessageId& id) {
-  std::vector<JobPtr> jobs = pull([&](const Job& job) { return job.message->id == id && !job.held; });
+  std::vector<JobPtr> jobs =
+      pull([&](const Job& job) { return job.message->id == id && !job.held ? Pick::take : Pick::leave; });
   for (JobPtr& job : jobs) {
     job->urgent = false;  // counted by pull()
     hand_out(*job);
@@ -123,10 +127,11 @@ event::Task<bool> Lane::wait_for_work(Duration limit) {
   co_return woken && !due_.empty() && !blocked(shard_.now());
 }
 
-void Lane::no_longer_taken(const Job& job) {
+void Lane::no_longer_taken(Job& job) {
   auto [begin, end] = in_flight_.equal_range(job.message->id);
   const auto it = std::find_if(begin, end, [&](const auto& entry) { return entry.second == &job; });
   if (it != end) in_flight_.erase(it);
+  shard_.tally_.out(job);
   --taken_;
 }
 
@@ -134,7 +139,38 @@ void Lane::no_longer_taken(const Job& job) {
 void Lane::add_first(JobPtr job) {
   shard_.hold_if_asked(*job);
   if (job->held) return add(std::move(job), shard_.now());
+  shard_.tally_.in(*job, false);
   due_.push_front(std::move(job));
+}
+
+// What is meant of a job of which others stay.
+JobPtr Lane::split_off(Job& job, std::vector<std::uint32_t> some) {
+  shard_.tally_.out(job);
+  auto part = std::make_unique<Job>(job);
+  part->urgent = false;
+  const bool told = job.told && job.told->size() == job.recipients.size();  // in the recipients' order
+  std::vector<std::uint32_t> others;
+  std::vector<DsnRecipient> told_others;
+  for (std::size_t i = 0; i < job.recipients.size(); ++i) {
+    if (std::find(some.begin(), some.end(), job.recipients[i]) != some.end()) continue;
+    others.push_back(job.recipients[i]);
+    if (told) told_others.push_back((*job.told)[i]);
+  }
+  if (told)  // the former list is counted somewhere, and lives on with the part
+    job.told = std::shared_ptr<const std::vector<DsnRecipient>>(
+        new std::vector<DsnRecipient>(std::move(told_others)),
+        [former = job.told](const std::vector<DsnRecipient>* list) { delete list; });
+  part->recipients = std::move(some);
+  job.recipients = std::move(others);
+  shard_.tally_.in(job, false);
+  return part;
+}
+
+void Lane::begin_end(Job& job) {
+  job.urgent = false;  // counted by pull()
+  ++taken_;
+  shard_.tally_.in(job, true);
+  in_flight_.emplace(job.message->id, &job);
 }
 
 std::vector<JobPtr> Lane::take_for_good(const std::function<std::vector<std::uint32_t>(const Job&)>& which,
@@ -142,42 +178,26 @@ std::vector<JobPtr> Lane::take_for_good(const std::function<std::vector<std::uin
   std::vector<JobPtr> parts;
   std::size_t whole = 0;
   // What is left of a job that only some of whose recipients are meant stays where it is.
-  const auto is_whole = [&](Job& job) {
-    if (parts.size() + whole >= most) return false;
+  const auto pick = [&](Job& job) {
+    if (parts.size() + whole >= most) return Pick::stop;
     std::vector<std::uint32_t> some = which(job);
-    if (some.empty()) return false;
+    if (some.empty()) return Pick::leave;
     if (some.size() == job.recipients.size()) {
       ++whole;
-      return true;
+      return Pick::take;
     }
-    auto part = std::make_unique<Job>(job);
-    part->urgent = false;
-    const bool told = job.told && job.told->size() == job.recipients.size();  // in the recipients' order
-    std::vector<std::uint32_t> others;
-    std::vector<DsnRecipient> told_others;
-    for (std::size_t i = 0; i < job.recipients.size(); ++i) {
-      if (std::find(some.begin(), some.end(), job.recipients[i]) != some.end()) continue;
-      others.push_back(job.recipients[i]);
-      if (told) told_others.push_back((*job.told)[i]);
-    }
-    if (told)  // the former list is counted somewhere, and lives on with the part
-      job.told = std::shared_ptr<const std::vector<DsnRecipient>>(
-          new std::vector<DsnRecipient>(std::move(told_others)),
-          [former = job.told](const std::vector<DsnRecipient>* list) { delete list; });
-    part->recipients = std::move(some);
-    job.recipients = std::move(others);
-    parts.push_back(std::move(part));
-    return false;
+    parts.push_back(split_off(job, std::move(some)));
+    return Pick::leave;
   };
-  for (JobPtr& job : pull([&](const Job& job) { return is_whole(const_cast<Job&>(job)); })) {
-    job->urgent = false;  // counted by pull()
-    parts.push_back(std::move(job));
-  }
-  for (const JobPtr& part : parts) {
-    ++taken_;
-    in_flight_.emplace(part->message->id, part.get());
-  }
+  for (JobPtr& job : pull(pick)) parts.push_back(std::move(job));
+  for (const JobPtr& part : parts) begin_end(*part);
   return parts;
+}
+
+void Lane::move(JobPtr job, JobPtr copy, Onward onward) {
+  shard_.hold_if_asked(*copy);
+  finish(std::move(job));  // the lane may be gone now
+  onward(std::move(copy));
 }
 
 void Lane::finish(JobPtr job) {
@@ -242,25 +262,30 @@ void Lane::succeeded(Duration took) {
   if (was_blocked || (!listed_ && wants_courier(at))) shard_.changed(*this);
 }
 
-std::vector<JobPtr> Lane::pull(const std::function<bool(const Job&)>& match) {
+std::vector<JobPtr> Lane::pull(const std::function<Pick(Job&)>& match) {
   std::vector<JobPtr> pulled;
-  for (auto it = due_.begin(); it != due_.end();) {
-    if (!match(**it)) {
-      ++it;
+  bool stopped = false;
+  const auto goes = [&](JobPtr& job) {
+    const Pick pick = match(*job);
+    stopped = pick == Pick::stop;
+    if (pick != Pick::take) return false;
+    shard_.tally_.out(*job);
+    pulled.push_back(std::move(job));
+    return true;
+  };
+  auto end = due_.begin();  // of what stays, moved up in one pass: there may be a million
+  for (auto it = due_.begin(); it != due_.end(); ++it) {
+    const bool urgent = (*it)->urgent;
+    if (!stopped && goes(*it)) {
+      if (urgent && urgent_ > 0) --urgent_;
       continue;
     }
-    if ((*it)->urgent && urgent_ > 0) --urgent_;
-    pulled.push_back(std::move(*it));
-    it = due_.erase(it);
+    if (end != it) *end = std::move(*it);
+    ++end;
   }
-  for (auto it = waiting_.begin(); it != waiting_.end();) {
-    if (!match(*it->second)) {
-      ++it;
-      continue;
-    }
-    pulled.push_back(std::move(it->second));
-    it = waiting_.erase(it);
-  }
+  due_.erase(end, due_.end());
+  for (auto it = waiting_.begin(); it != waiting_.end() && !stopped;)
+    it = goes(it->second) ? waiting_.erase(it) : std::next(it);
   return pulled;
 }
 
@@ -308,6 +333,13 @@ void Lane::lent_finished(const Job& job) {
   bool attempted = false;
   no_longer_lent(job, attempted);
   shard_.forget_hold(job.message->id);
+}
+
+void Lane::lent_moved(const Job& job, JobPtr copy, const Onward& onward) {
+  bool attempted = false;
+  if (!no_longer_lent(job, attempted)) return;
+  shard_.hold_if_asked(*copy);
+  onward(std::move(copy));
 }
 
 void Lane::lent_deferred(JobPtr job) {

@@ -20,6 +20,7 @@
 #include "event/wait.hpp"
 #include "mail/dsn.hpp"
 #include "queue/concurrency.hpp"
+#include "queue/tally.hpp"
 #include "spool/spool.hpp"
 
 namespace sealpost::queue {
@@ -82,6 +83,7 @@ struct Job {
   // In a lane that returns mail: what its sender is to be told, of each of `recipients` in their order when these have
   // failed; of others, who are late, when there are none. Empty, not null: the message is itself the notification.
   std::shared_ptr<const std::vector<DsnRecipient>> told;
+  Tally::Entry tallied;  // the shard's tally knows it so
 };
 using JobPtr = std::unique_ptr<Job>;
 
@@ -92,6 +94,10 @@ class JobOwner {
   virtual const LaneKey& key() const noexcept = 0;
   virtual void finish(JobPtr job) = 0;  // all its recipients are final
   virtual void defer(JobPtr job) = 0;   // next_attempt and reason are set
+  // The job goes on in another lane: `copy`, held if an operator asked for that during the attempt, is given to `onward` on
+  // the thread of the job's own lane.
+  using Onward = std::function<void(JobPtr copy)>;
+  virtual void move(JobPtr job, JobPtr copy, Onward onward) = 0;
   // The connection, not the message, made trouble: back off for the whole lane, shrink concurrency.
   virtual void trouble(SystemTime until, std::string reason) = 0;
   // A transaction worked: back-off ends, concurrency may grow. `took`: how long the host's answers were under way; zero:
@@ -119,6 +125,7 @@ class Lane final : public JobOwner {
   event::Task<bool> wait_for_work(Duration limit);
   void finish(JobPtr job) override;
   void defer(JobPtr job) override;
+  void move(JobPtr job, JobPtr copy, Onward onward) override;
   // Not tried after all, for want of a free connection: first in line again when the lane goes on.
   void put_back(JobPtr job, SystemTime until, std::string reason);
   // The same when the want is not of all connections but of one more: the others go on. Only a lane that has none at all
@@ -131,8 +138,8 @@ class Lane final : public JobOwner {
   std::vector<JobPtr> take_all_due(std::size_t most);
   // The other jobs of this message, due or not, unless held.
   std::vector<JobPtr> take_of(const MessageId& id);
-  // For an operator's last word: what waits, held or not, as far as `which` names recipients of it, in jobs of their own.
-  // They are in flight until they come back, but it is no attempt.
+  // For an operator's last word: what waits, held or not, as far as `which` names recipients of it, in jobs of their own,
+  // at most so many. They are in flight until they come back, but it is no attempt.
   std::vector<JobPtr> take_for_good(const std::function<std::vector<std::uint32_t>(const Job&)>& which,
                                     std::size_t most);
 
@@ -153,7 +160,7 @@ class Lane final : public JobOwner {
  private:
   friend class Shard;
   void add(JobPtr job, SystemTime now);
-  void no_longer_taken(const Job& job);
+  void no_longer_taken(Job& job);
   void add_first(JobPtr job);
   void wake_due(SystemTime now);  // waiting -> due
   bool blocked(SystemTime now) const noexcept { return now < blocked_until_; }
@@ -169,11 +176,15 @@ class Lane final : public JobOwner {
   void lent_finished(const Job& job);
   void lent_deferred(JobPtr job);
   void lent_untried(const Job& job);
+  void lent_moved(const Job& job, JobPtr copy, const Onward& onward);
   std::optional<SystemTime> next_event() const noexcept;
   void hand_out(Job& job);
   void untried(JobPtr job);
-  // Takes out what waits and matches; what is in flight stays.
-  std::vector<JobPtr> pull(const std::function<bool(const Job&)>& match);
+  // Takes out what waits and matches; what is in flight stays. Ends when `match` says that this was all.
+  enum class Pick : std::uint8_t { leave, take, stop };
+  std::vector<JobPtr> pull(const std::function<Pick(Job&)>& match);
+  JobPtr split_off(Job& job, std::vector<std::uint32_t> some);
+  void begin_end(Job& job);
 
   Shard& shard_;
   LaneKey key_;

@@ -47,6 +47,7 @@ void Shard::told(const LaneKey& key, const ShardAddressPtr& by, LoanReport news)
   Lane& lane = *at->second;
   for (JobPtr& job : news.finished) lane.lent_finished(*job);
   for (JobPtr& job : news.deferred) lane.lent_deferred(std::move(job));
+  for (auto& [job, copy, onward] : news.moved) lane.lent_moved(*job, std::move(copy), onward);
   // Pushed to the front one by one, so the last first.
   for (auto job = news.untried.rbegin(); job != news.untried.rend(); ++job) lane.lent_untried(**job);
   for (const Duration took : news.succeeded) lane.succeeded(took);

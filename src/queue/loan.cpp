@@ -80,6 +80,12 @@ void Loan::defer(JobPtr job) {
   tell();
 }
 
+void Loan::move(JobPtr job, JobPtr copy, Onward onward) {
+  --taken_;
+  news_.moved.push_back({std::move(job), std::move(copy), std::move(onward)});
+  tell();
+}
+
 void Loan::trouble(SystemTime until, std::string reason) {
   news_.trouble.emplace(until, std::move(reason));
   empty_stash();

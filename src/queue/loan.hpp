@@ -32,6 +32,11 @@ struct LoanReport {
   LoanReport() = default;
   std::vector<JobPtr> finished, deferred, untried;
   std::vector<Duration> succeeded;  // how long each took
+  struct Moved {
+    JobPtr job, copy;
+    JobOwner::Onward onward;
+  };
+  std::vector<Moved> moved;
   std::optional<std::pair<SystemTime, std::string>> trouble;
   std::uint32_t places = 0;  // given back
   bool refused = false;      // one of them without a connection
@@ -56,6 +61,7 @@ class Loan final : public JobOwner {
   void put_back(JobPtr job);  // untried: the lane's own couriers shall see to it
   void finish(JobPtr job) override;
   void defer(JobPtr job) override;
+  void move(JobPtr job, JobPtr copy, Onward onward) override;
   void trouble(SystemTime until, std::string reason) override;
   void succeeded(Duration took) override;
   std::uint32_t failures() const noexcept override { return 0; }  // a lane that has trouble lends nothing

@@ -55,6 +55,14 @@ struct ShardSettings {
   std::uint32_t lend_from = 32;     // due jobs of a lane from which on other workers help it
 };
 
+// What became of it.
+struct Ended {
+  Ended() = default;
+  std::vector<MessageId> messages;  // may name one of them twice
+  std::size_t recipients = 0;
+  bool more = false;  // as many as were asked for: there may be others
+};
+
 struct QueueEntry {  // one recipient, for `queue list`
   std::string id, sender, recipient, next_hop, recipient_domain;
   std::string state;  // "active", "waiting", "deferred", "held"
@@ -66,7 +74,7 @@ struct QueueEntry {  // one recipient, for `queue list`
   std::optional<SystemTime> refused_since, grace_ends;
   std::string grace_then;  // what happens when the grace ends
   std::uint64_t size = 0;
-  std::string why;  // in words, what stands between it and its next attempt
+  std::string why;  // in words, what stands between it and its next attempt; only when asked for
   spool::StoredMessagePtr message;
   bool operator<(const QueueEntry& other) const noexcept { return id < other.id; }
 };
@@ -79,8 +87,9 @@ struct Listing {
 // Mail that a filter means, job by job.
 struct Match {
   MessageId id;
-  std::uint32_t recipients = 0;
-  bool in_flight = false, held = false;
+  std::uint32_t recipients = 0, in_job = 0;  // that match, and all of the job
+  bool in_flight = false;
+  bool held = false;       // or will be when it comes back
   bool goes_back = false;  // it has had its end: its sender is about to be told
   bool no_sender = false;  // nobody would hear of its end
 };
@@ -117,17 +126,22 @@ class Shard {
   std::size_t jobs() const noexcept;
   std::size_t lanes() const noexcept { return lanes_.size(); }
   std::size_t couriers() const noexcept { return active_; }
-  Listing list(const Filter& filter, std::size_t most) const;
+  enum class Why : std::uint8_t { told, left_out };
+  Listing list(const Filter& filter, std::size_t most, Why why = Why::told) const;
   void list(std::vector<QueueEntry>& into, std::size_t most) const;  // of everything
   std::vector<Match> matches(const Filter& filter) const;
-  // `bounds` rise; one count more than there are of them, for what is older.
+  // `bounds` rise; one count more than there are of them, for what is older. At most so many rows and one for others:
+  // peers that quote an id in each reply have as many reasons as there is mail.
+  static constexpr std::size_t most_rows = 10'000;
+  static constexpr const char* other_rows = "(others)";
   std::map<std::string, Ages> summary(const Filter& filter, SummaryBy by,
-                                      const std::vector<std::chrono::seconds>& bounds) const;
+                                      const std::vector<std::chrono::seconds>& bounds,
+                                      std::size_t most = most_rows) const;
   struct Waiting {  // recipients
     std::size_t recipients = 0, deferred = 0, held = 0, active = 0;
-    std::chrono::microseconds oldest{0};  // age of the oldest that is not held
+    std::chrono::seconds oldest{0};  // age of the oldest that is not held
   };
-  Waiting waiting() const;
+  Waiting waiting() const;                                    // costs nothing
   void waiting_next_hops(std::set<std::string>& into) const;  // of all mail here, in flight or not
   bool attempting(const MessageId& id) const;                 // as often as you like, however much is queued
   // What stands between a message and its next attempt, one line per recipient: `queue why`.
@@ -135,16 +149,16 @@ class Shard {
   // Due now, whatever the back-off says. Number of jobs changed; jobs in flight are not.
   std::size_t retry(const std::function<bool(const Lane&, const Job&)>& match);
   std::size_t retry(const Filter& filter);
-  // What is in flight is held when it comes back. `ids` are sorted.
-  void set_held(const std::vector<MessageId>& ids, bool held, const std::string& reason);
-  void set_held(const MessageId& id, bool held, const std::string& reason) {
-    set_held(std::vector<MessageId>(1, id), held, reason);
-  }
-  // What matches and is not in flight gets its end, at most so many jobs; the recipients. Returns when that is on record.
+  // What is in flight is held when it comes back; what is held already stays so, for its own reason. `ids` are sorted.
+  void hold(const std::vector<MessageId>& ids, const std::string& reason);
+  void release(const std::vector<MessageId>& ids);  // due now
+  // A hold for `reason` of these could not be recorded: they wait as before, which `why` says.
+  void undo_hold(const std::vector<MessageId>& ids, const std::string& reason, const std::string& why);
+  // What matches and is not in flight gets its end, at most so many jobs. Returns when that is on record.
   // Bounce and expire pass over what has no sender to tell, and what is on its way back to one.
-  event::Task<std::size_t> end(Filter filter, LastWord word, std::size_t most);
+  event::Task<Ended> end(Filter filter, LastWord word, std::size_t most);
   // The same from another loop.
-  event::Task<std::size_t> end_from(event::Loop& home, Filter filter, LastWord word, std::size_t most);
+  event::Task<Ended> end_from(event::Loop& home, Filter filter, LastWord word, std::size_t most);
   // What the relay itself put on hold, notifications apart: the operator has to decide about it.
   struct HeldMail {
     std::size_t count = 0;
@@ -179,6 +193,10 @@ class Shard {
   event::Task<void> run_assistant(Loan& loan);
   event::Task<void> run_courier(Lane& lane);
   void forget_if_empty(Lane& lane);
+  void change_waiting(const std::vector<MessageId>& ids, const std::function<bool(const Job&)>& which,
+                      const std::function<void(Job&)>& change);
+  std::size_t retry_in(Lane& lane, const std::function<bool(const Job&)>& match);
+  std::vector<std::pair<Lane*, JobPtr>> take_for_good(const Filter& filter, bool told, std::size_t most);
   void hold_if_asked(Job& job);
   void forget_hold(const MessageId& id);
   void strike_off(Lane& lane) noexcept;
@@ -189,6 +207,7 @@ class Shard {
   ShardSettings settings_;
   const Schedule& schedule_;
   Courier* courier_ = nullptr;
+  Tally tally_;
   std::map<LaneKey, std::unique_ptr<Lane>> lanes_;
   std::deque<Lane*> wanting_;  // lanes that want a courier, in turn
   // Those of them for which there is no place but those kept for lanes that work: tarpits of many domains must not take

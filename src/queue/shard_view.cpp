@@ -43,7 +43,7 @@ void add_refusal(QueueEntry& entry, const Shard& shard, const Job& job) {
 }
 
 QueueEntry entry_for(const Shard& shard, const Lane& lane, const Job& job, std::uint32_t recipient,
-                     bool in_flight) {
+                     bool in_flight, Shard::Why why) {
   QueueEntry entry;
   const Envelope& envelope = job.message->envelope;
   entry.id = job.message->id.to_string();
@@ -60,7 +60,7 @@ QueueEntry entry_for(const Shard& shard, const Lane& lane, const Job& job, std::
   entry.reason = reason_of(lane, job);
   entry.size = job.message->size;
   entry.message = job.message;
-  entry.why = why_of(shard, lane, job, in_flight);
+  if (why == Shard::Why::told) entry.why = why_of(shard, lane, job, in_flight);
   add_refusal(entry, shard, job);
   return entry;
 }
@@ -89,7 +89,7 @@ SystemTime Shard::as_date(SystemTime time) const noexcept {
 }
 
 // Every job is looked at; entries are written of the oldest alone.
-Listing Shard::list(const Filter& filter, std::size_t most) const {
+Listing Shard::list(const Filter& filter, std::size_t most, Why why) const {
   struct Found {
     const Lane* lane;
     const Job* job;
@@ -120,7 +120,7 @@ Listing Shard::list(const Filter& filter, std::size_t most) const {
   std::stable_sort(found.begin(), found.end());
   listing.entries.reserve(found.size());
   for (const Found& one : found)
-    listing.entries.push_back(entry_for(*this, *one.lane, *one.job, one.recipient, one.in_flight));
+    listing.entries.push_back(entry_for(*this, *one.lane, *one.job, one.recipient, one.in_flight, why));
   return listing;
 }
 
@@ -141,8 +141,9 @@ std::vector<Match> Shard::matches(const Filter& filter) const {
       Match match;
       match.id = job.message->id;
       match.recipients = static_cast<std::uint32_t>(count);
+      match.in_job = static_cast<std::uint32_t>(job.recipients.size());
       match.in_flight = in_flight;
-      match.held = job.held;
+      match.held = job.held || (in_flight && hold_on_return_.contains(job.message->id));
       match.goes_back = !lane.key().returns_to.empty();
       match.no_sender = job.message->envelope.reverse_path.empty();
       all.push_back(match);
@@ -152,8 +153,13 @@ std::vector<Match> Shard::matches(const Filter& filter) const {
 }
 
 std::map<std::string, Ages> Shard::summary(const Filter& filter, SummaryBy by,
-                                           const std::vector<std::chrono::seconds>& bounds) const {
+                                           const std::vector<std::chrono::seconds>& bounds,
+                                           std::size_t most) const {
   std::map<std::string, Ages> rows;
+  const auto row_named = [&](std::string name) -> Ages& {
+    const bool full = rows.size() >= most && !rows.contains(name);
+    return rows[full ? std::string(other_rows) : std::move(name)];
+  };
   for (const auto& keyed : lanes_) {
     const Lane& lane = *keyed.second;
     const LaneFilter wanted(filter, lane, loop_.steady());
@@ -163,7 +169,7 @@ std::map<std::string, Ages> Shard::summary(const Filter& filter, SummaryBy by,
       if (count == 0) return;
       const auto age = job.age(loop_.steady());
       const auto place = std::upper_bound(bounds.begin(), bounds.end(), age) - bounds.begin();
-      Ages& row = rows[row_of(by, lane, job)];
+      Ages& row = row_named(row_of(by, lane, job));
       row.counts.resize(bounds.size() + 1);
       row.counts[static_cast<std::size_t>(place)] += count;
       row.total += count;
@@ -174,19 +180,13 @@ std::map<std::string, Ages> Shard::summary(const Filter& filter, SummaryBy by,
 }
 
 Shard::Waiting Shard::waiting() const {
+  using State = Tally::State;
   Waiting all;
-  for (const auto& keyed : lanes_)
-    keyed.second->each_job([&](const Job& job, bool in_flight) {
-      const std::size_t count = job.recipients.size();
-      all.recipients += count;
-      if (in_flight)
-        all.active += count;
-      else if (job.held)
-        all.held += count;
-      else if (job.attempts > 0)
-        all.deferred += count;
-      if (!job.held) all.oldest = std::max(all.oldest, job.age(loop_.steady()));
-    });
+  all.deferred = tally_.recipients(State::deferred);
+  all.held = tally_.recipients(State::held);
+  all.active = tally_.recipients(State::active);
+  all.recipients = tally_.recipients(State::waiting) + all.deferred + all.held + all.active;
+  all.oldest = tally_.oldest(loop_.steady());
   return all;
 }
 
@@ -238,6 +238,7 @@ std::vector<JobPtr> Shard::pull_held_notices(SystemTime before, std::size_t& hel
         ++at;
         continue;
       }
+      tally_.out(*at->second);
       jobs.push_back(std::move(at->second));
       at = lane->waiting_.erase(at);
     }

@@ -9,49 +9,86 @@
 
 namespace sealpost::queue {
 
+namespace {
+constexpr std::size_t ended_together = 1000;  // jobs on their way into the journal
+}  // namespace
+
+std::size_t Shard::retry_in(Lane& lane, const std::function<bool(const Job&)>& match) {
+  const SystemTime at = now();
+  std::vector<JobPtr> jobs = lane.pull([&](const Job& candidate) {
+    return !candidate.held && match(candidate) ? Lane::Pick::take : Lane::Pick::leave;
+  });
+  for (JobPtr& job : jobs) {
+    job->urgent = true;
+    job->next_attempt = at;
+    lane.add(std::move(job), at);
+  }
+  if (!jobs.empty()) changed(lane);
+  return jobs.size();
+}
+
 std::size_t Shard::retry(const std::function<bool(const Lane&, const Job&)>& match) {
   std::size_t count = 0;
-  const SystemTime at = now();
-  for (auto& keyed : lanes_) {
-    Lane& lane = *keyed.second;
-    for (JobPtr& job :
-         lane.pull([&](const Job& candidate) { return !candidate.held && match(lane, candidate); })) {
-      job->urgent = true;
-      job->next_attempt = at;
-      lane.add(std::move(job), at);
-      ++count;
-    }
-    changed(lane);
-  }
+  for (auto& [key, lane] : lanes_)
+    count += retry_in(*lane, [&, &lane = *lane](const Job& job) { return match(lane, job); });
   return count;
 }
 
 std::size_t Shard::retry(const Filter& filter) {
-  return retry([&](const Lane& lane, const Job& job) {
-    return !LaneFilter(filter, lane, loop_.steady()).matching(job, false).empty();
-  });
+  std::size_t count = 0;
+  for (auto& [key, lane] : lanes_) {
+    const LaneFilter wanted(filter, *lane, loop_.steady());
+    if (!wanted.none()) count += retry_in(*lane, [&](const Job& job) { return wanted.any(job, false); });
+  }
+  return count;
 }
 
-void Shard::set_held(const std::vector<MessageId>& ids, bool held, const std::string& reason) {
-  const SystemTime at = now();
-  const auto meant = [&](const Job& job) {
-    return std::binary_search(ids.begin(), ids.end(), job.message->id);
+void Shard::change_waiting(const std::vector<MessageId>& ids, const std::function<bool(const Job&)>& which,
+                           const std::function<void(Job&)>& change) {
+  const auto pick = [&](const Job& job) {
+    const bool meant = which(job) && std::binary_search(ids.begin(), ids.end(), job.message->id);
+    return meant ? Lane::Pick::take : Lane::Pick::leave;
   };
   for (auto& [key, lane] : lanes_) {
-    for (JobPtr& job : lane->pull(meant)) {
-      job->held = held;
-      if (held) job->reason = reason;
-      if (!held) job->next_attempt = std::min(job->next_attempt, at);
-      lane->add(std::move(job), at);
+    std::vector<JobPtr> jobs = lane->pull(pick);
+    for (JobPtr& job : jobs) {
+      change(*job);
+      lane->add(std::move(job), now());
     }
-    changed(*lane);
+    if (!jobs.empty()) changed(*lane);
   }
-  for (const MessageId& id : ids) {
-    if (held && attempting(id))
-      hold_on_return_[id] = reason;
-    else
-      hold_on_return_.erase(id);
-  }
+  for (const MessageId& id : ids) hold_on_return_.erase(id);
+}
+
+void Shard::hold(const std::vector<MessageId>& ids, const std::string& reason) {
+  const auto hold_it = [&](Job& job) {
+    job.held = true;
+    job.reason = reason;
+  };
+  change_waiting(
+      ids, [](const Job& job) { return !job.held; }, hold_it);
+  for (const auto& keyed : lanes_)
+    for (const auto& [id, job] : keyed.second->in_flight_)
+      if (std::binary_search(ids.begin(), ids.end(), id)) hold_on_return_[id] = reason;
+}
+
+void Shard::release(const std::vector<MessageId>& ids) {
+  const auto let_go = [at = now()](Job& job) {
+    job.held = false;
+    job.reason.clear();
+    job.next_attempt = std::min(job.next_attempt, at);
+  };
+  change_waiting(
+      ids, [](const Job& job) { return job.held; }, let_go);
+}
+
+void Shard::undo_hold(const std::vector<MessageId>& ids, const std::string& reason, const std::string& why) {
+  const auto as_before = [&](Job& job) {
+    job.held = false;
+    job.reason = why;
+  };
+  change_waiting(
+      ids, [&](const Job& job) { return job.held && job.reason == reason; }, as_before);
 }
 
 // An attempt that was under way when its message was put on hold is the last one.
@@ -64,18 +101,13 @@ void Shard::hold_if_asked(Job& job) {
 }
 
 void Shard::forget_hold(const MessageId& id) {
-  if (hold_on_return_.empty() || attempting(id)) return;
-  hold_on_return_.erase(id);
+  const auto asked = hold_on_return_.find(id);
+  if (asked != hold_on_return_.end() && !attempting(id)) hold_on_return_.erase(asked);
 }
 
-event::Task<std::size_t> Shard::end(Filter filter, LastWord word, std::size_t most) {
-  struct Recorded {
-    explicit Recorded(event::Loop& loop) : signal(loop) {}
-    event::Signal signal;
-    bool all = false;
-  };
-  const bool told = word.kind != LastWord::Kind::remove;
-  std::vector<std::pair<Lane*, JobPtr>> jobs;  // a lane with mail in flight stays
+std::vector<std::pair<Lane*, JobPtr>> Shard::take_for_good(const Filter& filter, bool told,
+                                                           std::size_t most) {
+  std::vector<std::pair<Lane*, JobPtr>> jobs;
   for (auto& keyed : lanes_) {
     Lane& lane = *keyed.second;
     const LaneFilter wanted(filter, lane, loop_.steady());
@@ -88,22 +120,38 @@ event::Task<std::size_t> Shard::end(Filter filter, LastWord word, std::size_t mo
       jobs.emplace_back(&lane, std::move(job));
     if (jobs.size() >= most) break;
   }
-  std::size_t recipients = 0;
-  const auto recorded = std::make_shared<Recorded>(loop_);
-  std::shared_ptr<void> each(recorded.get(), [recorded](void*) {
-    recorded->all = true;
-    recorded->signal.notify();
-  });
-  for (auto& [lane, job] : jobs) {
-    recipients += job->recipients.size();
-    courier_->end(*lane, std::move(job), word, each);
-  }
-  each.reset();
-  while (!recorded->all) co_await recorded->signal.wait();
-  co_return recipients;
+  return jobs;
 }
 
-event::Task<std::size_t> Shard::end_from(event::Loop& home, Filter filter, LastWord word, std::size_t most) {
+event::Task<Ended> Shard::end(Filter filter, LastWord word, std::size_t most) {
+  struct Recorded {
+    explicit Recorded(event::Loop& loop) : signal(loop) {}
+    event::Signal signal;
+    bool all = false;
+  };
+  auto jobs =
+      take_for_good(filter, word.kind != LastWord::Kind::remove, most);  // a lane with mail in flight stays
+  Ended ended;
+  ended.more = jobs.size() >= most;
+  for (auto next = jobs.begin(); next != jobs.end();) {
+    const auto recorded = std::make_shared<Recorded>(loop_);
+    std::shared_ptr<void> each(recorded.get(), [recorded](void*) {
+      recorded->all = true;
+      recorded->signal.notify();
+    });
+    for (std::size_t i = 0; i < ended_together && next != jobs.end(); ++i, ++next) {
+      auto& [lane, job] = *next;
+      ended.messages.push_back(job->message->id);
+      ended.recipients += job->recipients.size();
+      courier_->end(*lane, std::move(job), word, each);
+    }
+    each.reset();
+    while (!recorded->all) co_await recorded->signal.wait();
+  }
+  co_return ended;
+}
+
+event::Task<Ended> Shard::end_from(event::Loop& home, Filter filter, LastWord word, std::size_t most) {
   auto make = [this, filter, word, most] { return end(filter, word, most); };
   co_return co_await event::ask_task(home, scope_, make);
 }

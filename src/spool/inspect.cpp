@@ -67,4 +67,15 @@ Expected<Inspection> inspect(Disk& disk, std::uint32_t segment_size) {
   return found;
 }
 
+Expected<std::vector<StoredMessagePtr>> unfinished(Disk& disk, std::uint32_t segment_size) {
+  UnchangedDisk unchanged(disk);
+  SegmentFiles files(unchanged);
+  MarkFiles marks(unchanged);
+  JournalState state;
+  auto recovered = recover(unchanged, segment_size, files, marks, state);
+  if (!recovered) return recovered.error();
+  const auto messages = state.recovered();
+  return std::vector<StoredMessagePtr>(messages.begin(), messages.end());
+}
+
 }  // namespace sealpost::spool

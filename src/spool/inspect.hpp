@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "spool/recovery.hpp"
+#include "spool/stored_message.hpp"
 
 namespace sealpost::spool {
 
@@ -23,5 +24,7 @@ struct Inspection {
 
 // Errors as of recover().
 Expected<Inspection> inspect(Disk& disk, std::uint32_t segment_size);
+// What is not finished, as a start would find it, in order of arrival.
+Expected<std::vector<StoredMessagePtr>> unfinished(Disk& disk, std::uint32_t segment_size);
 
 }  // namespace sealpost::spool

@@ -2,11 +2,14 @@
 """Working on a queue of many messages: one filter for every verb, a question first, and nothing else is touched."""
 
 import json
+import os
+import pty
 import re
+import subprocess
 
 import pytest
 from lab.world import wait_for
-from relay import Relay, expect
+from relay import BINARY, Relay, expect
 
 DOMAINS = [
     {"name": name, "peer": "script", "script": [{"at": "rcpt", "reply": "451 4.7.1 come back later"}]}
@@ -73,6 +76,82 @@ def test_much_is_asked_about_and_little_is_not(one):
     assert "Removed: 2 recipients" in one.command("queue", "remove", "--domain", "work-a.test", "-y").stdout
     assert one.queue() == []
     assert "Nothing in the queue" in one.command("queue", "remove", "--domain", "work-a.test").stdout
+
+
+def test_a_variable_that_is_empty_means_nothing_and_not_everything(one):
+    """D= ; sealpost queue remove --all --domain "$D" --yes"""
+    empty(one)
+    fill(one, 2)
+    for option in ("--id", "--sender", "--recipient", "--domain", "--next-hop", "--reason", "--policy", "--state", "--older"):
+        assert option in refused(one, "remove", "--all", option, "", "--yes")
+        assert option in refused(one, "remove", "--all", f"{option}=", "--yes")
+    assert "empty" in refused(one, "remove", "--all", "--reason", "~", "--yes")
+    assert len(one.queue()) == 2
+
+
+def at_a_terminal(one, answer, *words: str) -> tuple[int, str, str]:
+    """Exit code, standard output (which is none) and what the terminal showed; `answer()` is typed at the question."""
+    ours, theirs = pty.openpty()
+    command = one.lab.command([BINARY, "--config", one.config, *words])
+    process = subprocess.Popen(command, stdin=theirs, stderr=theirs, stdout=subprocess.PIPE, text=True)
+    os.close(theirs)
+    shown = b""
+    try:
+        while b"[y/N]" not in shown:
+            shown += os.read(ours, 4096)
+        os.write(ours, answer().encode())
+        out = process.communicate(timeout=30)[0]
+        try:
+            shown += os.read(ours, 4096)
+        except OSError:
+            pass  # the other side is closed
+    finally:
+        process.kill()
+        os.close(ours)
+    return process.returncode, out, shown.decode()
+
+
+def test_what_is_done_is_what_was_asked_about(one):
+    empty(one)
+    fill(one, 2)
+
+    def no():
+        return "n\n"
+
+    def yes_after_more_mail():
+        fill(one, 1)
+        return "y\n"
+
+    code, out, shown = at_a_terminal(one, no, "queue", "remove", "--domain", "work-a.test")
+    assert code == 64 and not out and "remove 2 recipients of 2 messages" in shown and "nothing was done" in shown
+    assert len(one.queue()) == 2
+    code, out, shown = at_a_terminal(one, yes_after_more_mail, "--json", "queue", "remove", "--domain", "work-a.test")
+    assert code == 0 and json.loads(out)["recipients"] == 2, (out, shown)
+    assert len(one.queue()) == 1
+    assert json.loads(refused_json(one, "remove", "--domain", "work-a.test"))["exit_code"] == 64
+
+
+def refused_json(one, *words: str) -> str:
+    done = one.command("--json", "queue", *words)
+    assert done.returncode != 0 and not done.stdout, done
+    return done.stderr
+
+
+def test_ids_as_words_and_behind_the_option_are_both_meant(one):
+    empty(one)
+    ids = fill(one, 3)
+    assert "2 recipients of 2 messages" in one.command("queue", "remove", ids[0], "--id", ids[1]).stdout
+    assert [e["id"] for e in one.queue()] == [ids[2]]
+
+
+def test_hold_and_release_count_whole_messages(one):
+    empty(one)
+    one.wait_deferred(one.submit("a@home.test", ["u0@work-a.test", "u1@work-a.test", "u2@work-b.test"], MESSAGE))
+    said = " ".join(refused(one, "hold", "--recipient", "u2@work-b.test").split())
+    assert "would hold 3 recipients of 1 message" in said and "1 is as asked for" in said
+    assert "Held: 3 recipients of 1 message" in one.command("queue", "hold", "--recipient", "u2@work-b.test", "-y").stdout
+    assert {e["state"] for e in one.queue()} == {"held"}
+    assert "Released: 3 recipients of 1 message" in one.command("queue", "release", "--domain", "work-a.test", "-y").stdout
 
 
 def test_what_cannot_be_done_says_why(one):
@@ -165,10 +244,62 @@ def test_an_end_and_a_hold_outlive_a_restart(one):
     assert set(states) == {ids[1], ids[2]} and states[ids[1]] == "held" and states[ids[2]] != "held"
 
 
+def test_the_queue_can_be_read_while_no_relay_runs(one):
+    empty(one)
+    ids = fill(one, 2) + fill(one, 1, "work-b", "b@home.test")
+    assert one.command("queue", "hold", ids[0], "--note", "for later").returncode == 0
+    before = {(e["id"], e["recipient"], e["state"], e["attempts"]) for e in one.queue()}
+    one.stop()
+
+    def files():
+        return {p: (p.stat().st_mtime_ns, p.stat().st_size, p.stat().st_ino) for p in (one.data / "spool").rglob("*")}
+
+    stopped = files()
+    said = one.command("queue", "list")
+    assert said.returncode == 0 and "No relay runs here" in said.stderr and "3 recipients." in said.stdout, said
+    answer = one.ask("queue", "list", "--limit", "100")
+    assert answer["from_journal"] and {(e["id"], e["recipient"], e["state"], e["attempts"]) for e in answer["entries"]} == before
+    assert one.ask("queue", "list", "--sender", "b@home.test")["total"] == 1
+    assert "is held until released: held: for later" in one.command("queue", "why", ids[0]).stdout
+    assert one.ask("queue", "summary")["total"]["recipients"] == 3
+    assert one.ask("queue", "show", ids[2])["messages"][0]["sender"] == "b@home.test"
+    assert one.command("queue", "show", ids[0][:-1] + ("0" if ids[0][-1] != "0" else "1")).returncode == 66
+    for words in (("queue", "show", "--raw", ids[0]), ("queue", "retry", "--all", "--yes"), ("queue", "remove", ids[0])):
+        assert one.command(*words).returncode == 69
+    assert stopped and files() == stopped  # only looked at
+    one.start()
+    assert {e["id"] for e in one.queue()} == set(ids)
+
+
 def test_no_screen_is_wider_than_the_terminal(one, monkeypatch):
     empty(one)
     fill(one, 2, sender="a-sender-with-quite-a-long-name@department.home.test")
     monkeypatch.setenv("COLUMNS", "80")
-    for words in (("list",), ("summary",), ("why", "--domain", "*"), ("show", "--domain", "*")):
-        done = one.command("queue", *words)
-        assert done.stdout and max(map(len, done.stdout.splitlines())) <= 80, done.stdout
+    (id,) = fill(one, 1, "work-b")
+    assert one.command("queue", "hold", id, "--note", "until somebody has had a look at all of it").returncode == 0
+    one.wait_deferred(one.submit("a@home.test", ["u0@work-a.test", "u1@work-b.test"], MESSAGE))
+    for words in (
+        ("queue", "list"),
+        ("queue", "list", "--limit", "2"),
+        ("queue", "summary"),
+        ("queue", "summary", "--by", "reason", "--limit", "1"),
+        ("queue", "why", "--domain", "*"),
+        ("queue", "show", "--domain", "*", "--limit", "2"),
+        ("queue", "show", "--recipient", "u1@work-b.test"),
+        ("queue", "hold", "--all"),  # asks, and says what it passes over
+        ("queue", "hold", "--recipient", "u1@work-b.test"),
+        ("queue", "retry", "--all", "--yes"),
+        ("queue", "release", "0123456789ABCDEFGHJKMNPQRS"),
+        ("policy", "explain", "u0@work-a.test"),
+        ("policy", "probe", "work-a.test"),
+        ("policy", "list"),
+        ("policy", "history"),
+        ("report", "list"),
+        ("report", "alerts"),
+        ("status",),
+        ("status", "--check"),
+        ("check",),
+    ):
+        done = one.command(*words)
+        said = done.stdout + done.stderr
+        assert said and max(map(len, said.splitlines())) <= 80, (words, said)

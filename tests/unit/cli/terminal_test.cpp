@@ -3,9 +3,11 @@
 
 #include <doctest.h>
 
+#include <iostream>
 #include <sstream>
 
 #include "base/text.hpp"
+#include "cli/screen.hpp"
 #include "cli/table.hpp"
 
 using namespace sealpost;
@@ -44,10 +46,37 @@ TEST_CASE("T-48 what others wrote moves no cursor and turns no writing around") 
   CHECK(without_controls("Größe 日本") == "Größe 日本");
 }
 
+TEST_CASE(
+    "T-48 whatever is written to a screen fits it and moves no cursor; what is to be copied is left alone") {
+  const auto shown = [](std::size_t width, const std::string& text, const std::string& kept) {
+    std::ostringstream out;
+    std::streambuf* const before = std::cout.rdbuf(out.rdbuf());
+    {
+      const Screen screen(width);
+      const Screen inner(width);  // one is enough
+      std::cout << text.substr(0, 3) << text.substr(3);
+      verbatim() << kept;
+    }
+    std::cout.rdbuf(before);
+    return out.str();
+  };
+  CHECK(shown(40, "short\n", "") == "short\n");
+  CHECK(shown(40, "no end", "") == "no end");
+  CHECK(shown(40, "\n\nempty lines\n", "") == "\n\nempty lines\n");
+  CHECK(shown(40, "  four words of ten letters abcdefghij klmnopqrst\nnext\n", "") ==
+        "  four words of ten letters abcdefghij\n  klmnopqrst\nnext\n");
+  CHECK(shown(40, "a\x1b[2Jb\n", "") == "a?[2Jb\n");
+  CHECK(shown(0, "a\x1b[2Jb\n", "") == "a\x1b[2Jb\n");
+  CHECK(shown(40, "first: ", std::string(60, 'x') + "\n") == "first: " + std::string(60, 'x') + "\n");
+  CHECK(widest(shown(80, std::string(30, ' ') + std::string(1000, 'x'), "")) <= 80);
+}
+
 TEST_CASE("words are folded by what they take on the screen, long ones broken") {
   CHECK(folded("one two three", "", 9) == "one two\nthree\n");
   CHECK(folded("one two three", "  ", 0) == "  one two three\n");
   CHECK(folded("", "  ", 20) == "  \n");
+  CHECK(folded("one\ntwo three", " ", 8) == " one\n two\n three\n");
+  CHECK(folded("a\x1b[2Jb", "", 0) == "a?[2Jb\n");
   CHECK(folded("日本 日本 日本 日本", "", 9) == "日本 日本\n日本 日本\n");
   CHECK(folded("abcdefghijklmnop q", "", 10) == "abcdefghij\nklmnop q\n");
   CHECK(widest(folded(std::string(1000, 'x') + " y", "    ", 80)) == 80);

@@ -8,6 +8,7 @@
 #include "delivery/held_notices.hpp"
 #include "delivery/settle.hpp"
 #include "delivery_world.hpp"
+#include "queue/filter.hpp"
 
 using namespace sealpost;
 using namespace sealpost::delivery;
@@ -21,7 +22,7 @@ class Ends final : public queue::Courier {
   explicit Ends(Settler& settler) : settler_(settler) { settings_.hostname = "relay.test"; }
   event::Task<void> serve(queue::Lane& lane) override {
     if (!lane.key().returns_to.empty()) {
-      co_await settler_.serve_notices(lane, "relay.test");
+      co_await settler_.serve_notices(lane, "relay.test", "postmaster@relay.test");
       co_return;
     }
     for (queue::JobPtr job = lane.take(); job; job = lane.take()) {
@@ -41,6 +42,10 @@ class Ends final : public queue::Courier {
       settler_.settle(lane, std::move(job), std::move(end), settings_);
       co_await settler_.room();
     }
+  }
+  void end(queue::Lane& lane, queue::JobPtr job, const queue::LastWord& word,
+           std::shared_ptr<void> recorded) override {
+    settler_.settle_by_operator(lane, std::move(job), word, std::move(recorded), settings_);
   }
   Fate others = Fate::failed;
   bool unreachable = false;
@@ -280,4 +285,36 @@ TEST_CASE("T-36 undeliverable notifications are held for a time, and not more th
   CHECK(world.notices->counters().expired == 3);
   scope.cancel();
   CHECK(world.crash().empty());
+}
+
+TEST_CASE(
+    "D-16 D-17 an operator's last word is final on record when it is answered, however many notices there "
+    "were") {
+  for (const auto kind : {queue::LastWord::Kind::bounce, queue::LastWord::Kind::expire}) {
+    NoticeSettings settings;
+    settings.per_sender = 1;
+    settings.in_all = 1;
+    World world(settings);
+    world.ends->others = Fate::deferred;
+    world.to_many(3);
+    for (int i = 0; i < 4; ++i) world.accept(world.message("victim@here.example", {"u@d.example"}));
+    world.loop.advance(1min);
+    REQUIRE(world.queued().size() == 7);
+    const std::size_t tried = world.ends->attempts;
+    queue::LastWord word;
+    word.kind = kind;
+    const queue::Ended ended =
+        event::run_until_done(world.loop, world.shard->end(queue::Filter(), word, 100));
+    CHECK(ended.recipients == 7);
+    CHECK_FALSE(ended.more);
+    world.ends->others = Fate::delivered;
+    const auto recovered = world.crash();  // at this very moment
+    CHECK(recovered.size() == 7);          // the notices: three for the lanes of one message, four
+    for (const auto& message : recovered) CHECK(message->envelope.message_class == MessageClass::dsn);
+    world.dispatcher->recovered(recovered);
+    world.loop.advance(2h);
+    CHECK(world.ends->attempts == recovered.size());
+    CHECK(tried == 7);
+    CHECK(world.queued().empty());
+  }
 }

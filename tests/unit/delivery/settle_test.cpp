@@ -296,3 +296,26 @@ TEST_CASE("T-37 a thousand bad recipients of one domain make one notification, w
   CHECK(text.find("nobody999@b.example") != std::string::npos);
   CHECK(text.find("the last line") == std::string::npos);
 }
+
+TEST_CASE("T-16 mail that is put on hold while it fails for good is held before its gateway") {
+  World world;
+  AttemptEnd end = end_with(fate_of(0, Fate::deferred, "4.7.4", "TLS required, not offered", false));
+  end.policy_refused = end.partner_refused = true;
+  end.partner.emplace();
+  end.partner->name = "Noord";
+  end.partner->on_failure = PartnerRule::OnFailure::reroute;
+  end.partner->reroute = "gw.example:25";
+  end.partner->grace = 0s;
+  world.script->ends.push_back(end);
+  const MessageId id = world.accept("a@here.example", {"u@b.example"});
+  world.loop.settle();  // the attempt has its end, which is not on record yet
+  REQUIRE(world.script->attempts == 1);
+  REQUIRE(world.shard->attempting(id));
+  world.shard->hold({id}, "held: by the operator");
+  world.loop.advance(1h);
+  const auto entries = world.queued();
+  REQUIRE(entries.size() == 1);
+  CHECK(entries[0].next_hop == "[gw.example]:25");
+  CHECK(entries[0].state == "held");
+  CHECK(world.script->attempts == 1);
+}

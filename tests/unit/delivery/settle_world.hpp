@@ -30,6 +30,10 @@ class Script final : public queue::Courier {
       co_await settler_.room();
     }
   }
+  void end(queue::Lane& lane, queue::JobPtr job, const queue::LastWord& word,
+           std::shared_ptr<void> recorded) override {
+    settler_.settle_by_operator(lane, std::move(job), word, std::move(recorded), settings_);
+  }
   std::deque<AttemptEnd> ends;
   std::size_t attempts = 0;
 

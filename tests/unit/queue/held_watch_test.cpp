@@ -49,7 +49,7 @@ TEST_CASE("D-12 T-43 mail that the relay holds is a trouble, by name, until an o
   CHECK(world.trouble().empty());
   const MessageId id = world.recovered(held_by_probation);
   CHECK(world.trouble() == "mail " + id.to_string() + " is held: " + std::string(held_by_probation));
-  world.shard.set_held(id, false, {});
+  world.shard.release({id});
   CHECK(world.trouble().empty());
   CHECK(world.health.well());
 }

@@ -11,6 +11,7 @@
 
 #include "event/sim_loop.hpp"
 #include "queue/dispatcher.hpp"
+#include "queue/filter.hpp"
 
 using namespace sealpost;
 using namespace sealpost::queue;
@@ -34,7 +35,8 @@ struct Script {
   std::uint32_t trouble_at = 0;  // the helper's job with this number loses its connection
   bool helper_defers = false;
   bool helper_hangs = false;
-  bool tells_success = true;  // which ends a back-off
+  JobOwner::Onward helper_moves;  // into another lane
+  bool tells_success = true;      // which ends a back-off
   std::uint32_t running = 0, most_running = 0, helping = 0, most_helping = 0;
   std::uint32_t by_lane = 0, by_help = 0;
   std::map<MessageId, int> delivered;
@@ -73,6 +75,12 @@ class ScriptedCourier final : public Courier {
         loan.trouble(loop_.wall() + 100s, "connection lost");
         loan.defer(std::move(job));
         break;
+      }
+      if (script_.helper_moves) {
+        auto copy = std::make_unique<Job>(*job);
+        copy->next_attempt = loop_.paced() + 1h;
+        loan.move(std::move(job), std::move(copy), script_.helper_moves);
+        continue;
       }
       if (script_.helper_defers) {
         job->next_attempt = loop_.wall() + 1h;
@@ -288,4 +296,30 @@ TEST_CASE("D-28: a worker may go away at any moment of a loan") {
         if ((shard.get() == home) == home_goes) shard.reset();
       world.loop.advance(10s);  // what was posted arrives nowhere
     }
+}
+
+TEST_CASE("what is put on hold while a helper has it is held in the lane that the helper moves it to") {
+  World world;
+  world.accept(2000);
+  world.loop.advance(50s);
+  REQUIRE(world.script.most_helping == 10);
+  LaneKey gateway;
+  gateway.recipient_domain = "flood.example";
+  gateway.next_hop = "gw.example:25";
+  gateway.gateway_rule = "Flood";
+  world.script.helper_moves = world.dispatcher->into(gateway);
+  std::vector<MessageId> ids;
+  for (const Match& match : world.home().matches(Filter())) ids.push_back(match.id);
+  std::sort(ids.begin(), ids.end());
+  world.home().hold(ids, "held: all of it");
+  world.loop.advance(300s);
+  const Listing moved = world.dispatcher->shard_for(gateway).list(Filter(), 2000);
+  std::size_t by_gateway = 0;
+  for (const QueueEntry& entry : moved.entries) {
+    if (entry.next_hop != "gw.example:25") continue;
+    ++by_gateway;
+    CHECK(entry.state == "held");
+  }
+  CHECK(by_gateway >= 10);  // and what else the helpers were given
+  CHECK(world.jobs() + world.script.delivered.size() == 2000);
 }

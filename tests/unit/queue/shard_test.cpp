@@ -53,7 +53,10 @@ class ScriptedCourier final : public Courier {
         break;
       }
       co_await event::sleep_for(loop_, takes);
-      if (defer_for > 0s) {
+      if (onward) {
+        auto copy = std::make_unique<Job>(*job);
+        lane.move(std::move(job), std::move(copy), std::exchange(onward, nullptr));
+      } else if (defer_for > 0s) {
         job->next_attempt = loop_.paced() + defer_for;
         job->reason = "later";
         job->refused = refused;
@@ -72,11 +75,22 @@ class ScriptedCourier final : public Courier {
     }
     --running;
   }
-  void end(Lane& lane, JobPtr job, const LastWord&, std::shared_ptr<void>) override {
+  void end(Lane& lane, JobPtr job, const LastWord&, std::shared_ptr<void> recorded) override {
     ended += job->recipients.size();
+    if (records_after > 0s)
+      journal.spawn(record(lane, std::move(job), std::move(recorded)));
+    else
+      lane.finish(std::move(job));
+  }
+  event::Task<void> record(Lane& lane, JobPtr job, std::shared_ptr<void> recorded) {
+    co_await event::sleep_for(loop_, records_after);
     lane.finish(std::move(job));
+    recorded.reset();
   }
   event::Loop& loop_;
+  event::TaskScope journal{loop_};
+  std::chrono::seconds records_after{0};
+  JobOwner::Onward onward;  // where mail goes on after an attempt
   std::size_t ended = 0;
   std::shared_ptr<const PolicyRefusal> refused;
   std::chrono::seconds takes{1}, defer_for{0}, trouble_for{0};
@@ -92,8 +106,11 @@ struct World {
     shard.start(courier);
   }
   void accept(const std::string& recipient) { dispatcher.accepted(message_to({recipient}, loop.wall())); }
+  Ended end_some(Filter filter, LastWord::Kind kind, std::size_t most) {
+    return event::run_until_done(loop, shard.end(std::move(filter), LastWord{kind, ""}, most));
+  }
   std::size_t end(Filter filter, LastWord::Kind kind) {
-    return event::run_until_done(loop, shard.end(std::move(filter), LastWord{kind, ""}, 1000));
+    return end_some(std::move(filter), kind, 1000).recipients;
   }
   event::SimLoop loop;
   Schedule schedule{ScheduleSettings{}};
@@ -304,14 +321,14 @@ TEST_CASE("held mail is not tried until it is released") {
   const auto message = message_to({"a@x.example"}, world.loop.wall());
   world.dispatcher.accepted(message);
   world.loop.advance(10s);
-  world.shard.set_held(message->id, true, "held: looking at it");
+  world.shard.hold({message->id}, "held: looking at it");
   world.courier.defer_for = 0s;
   world.loop.advance(1000s);
   CHECK(world.courier.finished == 0);
   const auto why = world.shard.why(message->id);
   REQUIRE(why.size() == 1);
   CHECK(why[0].find("is held until released") != std::string::npos);
-  world.shard.set_held(message->id, false, "");
+  world.shard.release({message->id});
   world.loop.advance(10s);
   CHECK(world.courier.finished == 1);
 }
@@ -559,7 +576,7 @@ TEST_CASE("what is put on hold during its attempt is held when it comes back") {
   const auto message = message_to({"a@x.example"}, world.loop.wall());
   world.dispatcher.accepted(message);
   world.loop.advance(1s);
-  world.shard.set_held(message->id, true, "held: wait");
+  world.shard.hold({message->id}, "held: wait");
   world.loop.advance(100s);
   Listing listing = world.shard.list(Filter(), 10);
   REQUIRE(listing.entries.size() == 1);
@@ -568,7 +585,7 @@ TEST_CASE("what is put on hold during its attempt is held when it comes back") {
   world.courier.defer_for = 0s;
   world.loop.advance(1h);
   CHECK(world.courier.finished == 0);
-  world.shard.set_held(message->id, false, "");
+  world.shard.release({message->id});
   world.loop.advance(200s);
   CHECK(world.courier.finished == 1);
 }
@@ -615,4 +632,183 @@ TEST_CASE("the grace of a partner rule ends the wait in what is shown") {
     filter.policy = "mta-sts";
     CHECK(world.shard.list(filter, 1).total == 0);
   }
+}
+
+TEST_CASE(
+    "an operator's last word is about as much mail at once as was asked for, whole jobs and parts of one") {
+  Backlog world;
+  Filter filter;
+  filter.domain = "x.example";
+  Ended some = world.end_some(filter, LastWord::Kind::remove, 1);
+  CHECK(some.more);
+  CHECK(some.recipients == 2);  // of one message
+  CHECK(some.messages == std::vector<MessageId>{world.first->id});
+  CHECK(world.who(Filter()) == Who{"c", "d", "e"});
+  some = world.end_some(Filter(), LastWord::Kind::remove, 2);
+  CHECK(some.more);
+  CHECK(some.recipients == 2);
+  some = world.end_some(Filter(), LastWord::Kind::remove, 2);
+  CHECK_FALSE(some.more);
+  CHECK(some.recipients == 1);
+
+  Backlog parts;
+  parts.accept("f@x.example");
+  parts.loop.advance(10s);
+  Filter one;
+  one.recipient = "a@x.example";
+  CHECK(parts.end_some(one, LastWord::Kind::remove, 1).recipients == 1);
+  CHECK(parts.who(Filter()) == Who{"b", "c", "d", "e", "f"});
+}
+
+TEST_CASE("an operator's last word is heard when it is on record, and lanes wait for it") {
+  for (const bool draining : {false, true}) {
+    Backlog world;
+    world.courier.records_after = 30s;
+    std::optional<Ended> ended;
+    event::TaskScope scope(world.loop);
+    const auto ask = [](World& at, std::optional<Ended>& into) -> event::Task<void> {
+      LastWord word;
+      word.kind = LastWord::Kind::remove;
+      into = co_await at.shard.end(Filter(), word, 1000);
+    };
+    scope.spawn(ask(world, ended));
+    world.loop.advance(10s);
+    if (draining) world.shard.drain();
+    world.loop.advance(19s);
+    CHECK_FALSE(ended);
+    CHECK(world.shard.jobs() == 4);
+    CHECK(world.shard.lanes() == 3);
+    CHECK(world.shard.attempting(world.first->id));
+    CHECK(world.shard.waiting().active == 5);
+    world.loop.advance(2s);
+    REQUIRE(ended);
+    CHECK(ended->recipients == 5);
+    CHECK(world.shard.jobs() == 0);
+    CHECK(world.shard.lanes() == 0);
+  }
+}
+
+TEST_CASE("what came after the operator looked is not meant, whatever the clock did") {
+  Backlog world;
+  Filter filter;
+  filter.as_of = world.loop.steady();
+  world.loop.shift_wall(-1h);
+  world.loop.advance(1s);
+  world.accept("f@x.example");
+  world.loop.advance(10s);
+  CHECK(world.who(Filter()) == Who{"a", "b", "c", "d", "e", "f"});
+  CHECK(world.who(filter) == Who{"a", "b", "c", "d", "e"});
+  CHECK(world.shard.retry(filter) == 4);
+  world.loop.advance(10s);
+  CHECK(world.end(filter, LastWord::Kind::remove) == 5);
+  CHECK(world.who(Filter()) == Who{"f"});
+}
+
+TEST_CASE("a hold that is asked for during an attempt goes with the mail into another lane") {
+  World world;
+  world.courier.takes = 100s;
+  LaneKey gateway;
+  gateway.recipient_domain = "x.example";
+  gateway.next_hop = "gw.example:25";
+  gateway.gateway_rule = "Noord";
+  world.courier.onward = world.dispatcher.into(gateway);
+  const auto message = message_to({"a@x.example"}, world.loop.wall());
+  world.dispatcher.accepted(message);
+  world.loop.advance(1s);
+  world.shard.hold({message->id}, "held: wait");
+  CHECK(world.shard.matches(Filter()).at(0).held);
+  world.loop.advance(1000s);
+  CHECK(world.courier.finished == 0);
+  const auto entry = world.shard.list(Filter(), 1).entries.at(0);
+  CHECK(entry.next_hop == "gw.example:25");
+  CHECK(entry.state == "held");
+  CHECK(entry.reason == "held: wait");
+  world.shard.release({message->id});
+  world.loop.advance(101s);
+  CHECK(world.courier.finished == 1);
+}
+
+TEST_CASE("hold and release change what they are about and leave the rest as it is") {
+  Backlog world;
+  const auto next = world.shard.list(Filter(world.first->id), 1).entries.at(0).next_attempt;
+  world.shard.hold({world.first->id}, "held: by the relay");
+  world.shard.hold({world.first->id}, "held: by the operator");
+  CHECK(world.shard.list(Filter(world.first->id), 1).entries.at(0).reason == "held: by the relay");
+  world.shard.undo_hold({world.first->id}, "held: by the operator", "not this one");
+  CHECK(world.shard.waiting().held == 3);
+  world.shard.undo_hold({world.first->id}, "held: by the relay", "could not be recorded");
+  const auto undone = world.shard.list(Filter(world.first->id), 1).entries.at(0);
+  CHECK(undone.state == "deferred");
+  CHECK(undone.next_attempt == next);  // not due before it was
+  CHECK(undone.reason == "could not be recorded");
+  world.shard.release({world.first->id, world.second->id});
+  world.loop.advance(10s);
+  for (const auto& entry : world.shard.list(Filter(), 10).entries) CHECK(entry.attempts == 1);
+}
+
+TEST_CASE("T-43 what status says of the queue is what is in it") {
+  Backlog world;
+  const auto check = [&](const char* when) {
+    CAPTURE(when);
+    Shard::Waiting expected;
+    SystemTime oldest = SystemTime::max();
+    for (const QueueEntry& entry : world.shard.list(Filter(), 1000).entries) {
+      ++expected.recipients;
+      if (entry.state == "active") ++expected.active;
+      if (entry.state == "held") ++expected.held;
+      if (entry.state == "deferred") ++expected.deferred;
+      if (entry.state != "held") oldest = std::min(oldest, entry.arrival);
+    }
+    const Shard::Waiting told = world.shard.waiting();
+    CHECK(told.recipients == expected.recipients);
+    CHECK(told.active == expected.active);
+    CHECK(told.held == expected.held);
+    CHECK(told.deferred == expected.deferred);
+    const Duration age = oldest == SystemTime::max() ? Duration(0) : Duration(world.loop.wall() - oldest);
+    CHECK(told.oldest <= age);
+    CHECK(told.oldest >= age - 1s);
+  };
+  check("deferred");
+  world.shard.hold({world.first->id}, "held: wait");
+  check("held");
+  world.courier.takes = 100s;
+  for (int i = 0; i < 30; ++i) world.accept("u@x.example");
+  world.loop.advance(1s);
+  check("some in flight");
+  Filter filter;
+  filter.recipient = "b@x.example";
+  CHECK(world.end(filter, LastWord::Kind::remove) == 1);
+  check("a part removed");
+  world.shard.release({world.first->id});
+  world.loop.advance(1s);
+  check("released");
+  world.courier.trouble_for = 300s;
+  world.courier.defer_for = 0s;
+  world.loop.advance(150s);
+  check("after trouble");
+  CHECK(world.shard.retry(Filter()) > 0);
+  world.loop.advance(1s);
+  check("retried");
+  world.courier.trouble_for = 0s;
+  world.courier.takes = 1s;
+  world.loop.advance(2h);
+  check("delivered");
+  CHECK(world.shard.waiting().recipients == 0);
+  CHECK(world.shard.waiting().oldest == 0s);
+}
+
+TEST_CASE("a summary has a bounded number of rows, and counts the others") {
+  World world;
+  world.courier.defer_for = 3600s;
+  for (int i = 0; i < 9; ++i) world.accept("u@d" + std::to_string(i) + ".example");
+  world.loop.advance(10s);
+  const auto rows = world.shard.summary(Filter(), SummaryBy::domain, {5min}, 4);
+  CHECK(rows.size() == 5);
+  CHECK(rows.at(Shard::other_rows).total == 5);
+}
+
+TEST_CASE("what stands between mail and its next attempt is put into words only for those who ask") {
+  const Backlog world;
+  CHECK(world.shard.list(Filter(), 1, Shard::Why::left_out).entries.at(0).why.empty());
+  CHECK_FALSE(world.shard.list(Filter(), 1).entries.at(0).why.empty());
 }
