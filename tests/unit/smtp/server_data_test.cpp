@@ -60,7 +60,8 @@ void try_smuggling(smtp::BareNewline bare, bool trusted, Around around) {
       fixture.handler.trusts = trusted;
       fixture.talk(said, 1 + middle.size() * 3);
       const std::size_t count = fixture.handler.received.size();
-      CAPTURE(said);
+      CAPTURE(middle);
+      CAPTURE(before);
       REQUIRE(count <= (ended ? 2U : 1U));
       if (count > 0) REQUIRE(fixture.handler.received[0].envelope.reverse_path == "a@example.net");
       for (const Received& message : fixture.handler.received) REQUIRE(ends_once(message.body));

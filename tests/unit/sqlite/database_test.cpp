@@ -340,16 +340,20 @@ TEST_CASE("T-55 a directory or a link in its place: said, waited for, taken up")
 TEST_CASE(
     "T-55 the log's index or the log is cut short while in use: no crash, nothing committed is lost, taken "
     "up again") {
-  for (const auto& [part, left] :
-       {std::pair{"t.db-shm", 0}, {"t.db-shm", 100}, {"t.db-shm", 4096}, {"t.db-shm", 16384}}) {
-    CAPTURE(part);
-    CAPTURE(left);
+  struct Row {
+    const char* part;
+    int left;
+  };
+  for (const Row row :
+       {Row{"t.db-shm", 0}, Row{"t.db-shm", 100}, Row{"t.db-shm", 4096}, Row{"t.db-shm", 16384}}) {
+    CAPTURE(row.part);
+    CAPTURE(row.left);
     const ScratchDirectory dir;
     Health health;
     Database file(settings_for(dir.file("t.db")), &health);
     REQUIRE(file.open());
     for (int i = 0; i < 300; ++i) REQUIRE(add(file));
-    std::filesystem::resize_file(dir.file(part), static_cast<std::uintmax_t>(left));
+    std::filesystem::resize_file(dir.file(row.part), static_cast<std::uintmax_t>(row.left));
     std::int64_t expected = 300;
     for (int i = 0; i < 5; ++i) {
       if (add(file)) ++expected;
