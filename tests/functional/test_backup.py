@@ -28,6 +28,46 @@ def back_up(data, copy):
     shutil.copytree(data / "spool" / "journal", copy / "spool" / "journal", dirs_exist_ok=True)
 
 
+def test_D27_backup_copies_what_was_acknowledged_before_with_the_queue_when_asked(lab, tmp_path):
+    lab.change("backup2", peer="script", keep_transcript=False, script=[LATER])
+    relay = Relay(lab, tmp_path / "first", delivery={"retry": ["2s", "3s"]})
+    relay.start()
+    load = Load(relay, "backup2.test", threads=3, pause=0.002).start()
+    try:
+        assert wait_for(lambda: len(load.ledger) > 300, 60)
+        before = set(load.ledger)
+        done = relay.command("backup", str(tmp_path / "copy"), "--with-mail")
+        assert done.returncode == 0, done.stderr
+        without = relay.command("backup", str(tmp_path / "without"))
+        assert without.returncode == 0, without.stderr
+        again = relay.command("backup", str(tmp_path / "copy"))
+        assert again.returncode == 64 and "already" in again.stderr
+    finally:
+        load.stop()
+        relay.kill()
+    assert not list((tmp_path / "without" / "spool").iterdir()) and (tmp_path / "without" / "tlsrpt.db").exists()
+    assert (tmp_path / "without" / "rules-in-force").exists() and not list(tmp_path.glob("*.unfinished"))
+    restored = Relay(lab, tmp_path / "second")
+    shutil.rmtree(restored.data)
+    (tmp_path / "copy").rename(restored.data)
+    restored.start()
+    try:
+        there = wait_for(lambda: before <= arrived(restored, "backup2.test").keys(), 60, 0.5)
+        assert there, f"{len(before - arrived(restored, 'backup2.test').keys())} of {len(before)} are not there"
+    finally:
+        restored.kill()
+    empty = Relay(lab, tmp_path / "third")
+    shutil.rmtree(empty.data)
+    (tmp_path / "without").rename(empty.data)
+    empty.start()
+    try:
+        assert not empty.queue()
+        causes = {trouble["cause"] for trouble in empty.ask("status")["troubles"]}
+        assert not {cause for cause in causes if "spool" in cause or "database" in cause or "rules" in cause}, causes
+    finally:
+        empty.kill()
+
+
 def test_D27_what_was_acknowledged_before_the_copy_is_in_it(lab, tmp_path):
     lab.change("backup", peer="script", keep_transcript=False, script=[LATER])
     relay = Relay(lab, tmp_path / "first", delivery={"retry": ["2s", "3s"]})
