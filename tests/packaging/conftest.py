@@ -62,30 +62,37 @@ class Fresh:
         assert done.returncode == 0, f"{' '.join(words)}: {done.returncode}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
         return done.stdout
 
+    def debs(self) -> list[str]:
+        return [f"/debs/{path.name}" for path in self.file("/debs").glob("*.deb") if "dbgsym" not in path.name]
+
     def file(self, name: str) -> Path:
         return self.path / name.lstrip("/")
 
 
-@pytest.fixture(scope="session")
-def fresh(tmp_path_factory, debs):
-    """Made once; its package cache has what the packages depend on, so that apt works in it without a network."""
-    path = tmp_path_factory.mktemp("fresh") / "root"
+def make_root(path: Path, debs: dict[str, Path], *more: str) -> Fresh:
+    """With what the packages depend on, so that apt installs them in it without a network, and `more`."""
     path.parent.chmod(0o755)
     wanted = subprocess.run(["dpkg-deb", "-f", debs["sealpost"], "Depends"], capture_output=True, text=True, check=True).stdout
     wanted = [re.split(r"[ :(|]", one.strip())[0] for one in wanted.split(",")]
     made = subprocess.run(
-        ["mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--skip=cleanup/apt", f"--include={','.join(wanted)}",
+        ["mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--skip=cleanup/apt", f"--include={','.join([*wanted, *more])}",
          release(), path, "-"],
-        input="\n".join(debian_sources()), capture_output=True, text=True, timeout=900,
+        input="\n".join(debian_sources()), capture_output=True, text=True, timeout=900, check=False,
     )  # fmt: skip
     assert made.returncode == 0, made.stderr[-3000:]
     (path / "debs").mkdir()
     for deb in debs.values():
         shutil.copy(deb, path / "debs")
-    subprocess.run(["mount", "-t", "proc", "proc", path / "proc"], check=True)
-    yield Fresh(path)
-    subprocess.run(["umount", path / "proc"], check=False)
-    shutil.rmtree(path, ignore_errors=True)
+    return Fresh(path)
+
+
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory, debs):
+    root = make_root(tmp_path_factory.mktemp("fresh") / "root", debs)
+    subprocess.run(["mount", "-t", "proc", "proc", root.path / "proc"], check=True)
+    yield root
+    subprocess.run(["umount", root.path / "proc"], check=False)
+    shutil.rmtree(root.path, ignore_errors=True)
 
 
 def release() -> str:

@@ -39,14 +39,15 @@ class Installed:
         self.lab, self.fresh = lab, fresh
         self.config = fresh.file("/etc/sealpost/sealpost.toml")
         self.process: subprocess.Popen | None = None
+        self.port = 25
 
     def command(self, *words: str) -> subprocess.CompletedProcess:
         return subprocess.run(self.lab.command(["chroot", self.fresh.path, "sealpost", *words]), capture_output=True, text=True, timeout=60, check=False)
 
     @contextlib.contextmanager
-    def running(self):
+    def running(self, *options: str):
         with open(self.fresh.path.parent / "sealpost.out", "ab") as output:
-            command = self.lab.command(["chroot", self.fresh.path, "sealpost", "run"])
+            command = self.lab.command(["chroot", *options, self.fresh.path, "sealpost", "run"])
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         try:
             assert wait_for(self.greets, 20), (self.fresh.path.parent / "sealpost.out").read_text()[-2000:]
@@ -58,7 +59,7 @@ class Installed:
 
     def greets(self) -> bool:
         try:
-            with self.lab.connect("127.0.0.1", 25, timeout=1) as connection:
+            with self.lab.connect("127.0.0.1", self.port, timeout=1) as connection:
                 return connection.recv(4).startswith(b"220")
         except OSError:
             return False
@@ -72,13 +73,9 @@ class Installed:
 
 @pytest.fixture(scope="module")
 def installed(lab, fresh):
-    fresh.must("apt-get", "-q", "-y", "install", "--no-install-recommends", *debs_in(fresh))
+    fresh.must("apt-get", "-q", "-y", "install", "--no-install-recommends", *fresh.debs())
     fresh.file("/etc/resolv.conf").write_text("nameserver 127.0.0.1\n")
     return Installed(lab, fresh)
-
-
-def debs_in(fresh) -> list[str]:
-    return [f"/debs/{path.name}" for path in fresh.file("/debs").glob("*.deb") if "dbgsym" not in path.name]
 
 
 def test_what_it_brings(installed):
@@ -130,9 +127,24 @@ def test_mail_that_waits_survives_an_upgrade(installed, lab):
     with installed.running():
         installed.submit("bob@later.installed.test")
     before = installed.config.read_text()
-    installed.fresh.must("apt-get", "-q", "-y", "install", "--reinstall", "--no-install-recommends", *debs_in(installed.fresh))
+    installed.fresh.must("apt-get", "-q", "-y", "install", "--reinstall", "--no-install-recommends", *installed.fresh.debs())
     assert installed.config.read_text() == before
     assert list(installed.fresh.file("/var/lib/sealpost/spool/journal").glob("*.seg"))
+
+
+def test_as_in_a_container_it_is_a_user_without_any_right_from_the_start(installed):
+    """What packaging/Containerfile does to the configuration, and its health check."""
+    container = (ROOT / "packaging" / "Containerfile").read_text()
+    change = re.search(r"sed -i '(.*)' /etc/sealpost/sealpost.toml", container)[1]
+    before = installed.config.read_text()
+    installed.fresh.must("sed", "-i", change, "/etc/sealpost/sealpost.toml")
+    assert installed.config.read_text() != before
+    installed.port = 2525
+    with installed.running("--userspec=sealpost:sealpost"):
+        healthy = installed.command(*re.search(r'CMD \["sealpost", "(\w+)"\]', container)[1].split())
+        assert healthy.returncode == 0, healthy.stdout + healthy.stderr
+    installed.port = 25
+    installed.config.write_text(before)
 
 
 def test_removed_it_keeps_mail_and_configuration(installed):
