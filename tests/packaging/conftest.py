@@ -95,5 +95,12 @@ def fresh(tmp_path_factory, debs):
     shutil.rmtree(root.path, ignore_errors=True)
 
 
+@pytest.fixture(scope="session")
+def with_systemd(tmp_path_factory, debs):
+    root = make_root(tmp_path_factory.mktemp("systemd") / "root", debs, "systemd", "systemd-sysv", "dbus", "iproute2", "openssl")
+    yield root
+    shutil.rmtree(root.path, ignore_errors=True)
+
+
 def release() -> str:
     return next(line.split("=")[1] for line in Path("/etc/os-release").read_text().splitlines() if line.startswith("VERSION_CODENAME="))
