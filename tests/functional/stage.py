@@ -87,7 +87,7 @@ class Stage:
         for event in self.relay.events(id=sent.id, rcpt=sent.recipient):
             if event["event"] not in ("delivered", "deferred", "bounced"):
                 continue
-            if "mx" in event:
+            if "tls" in event:  # a session was had
                 cipher = f" {event['cipher']}" if event["cipher"] else ""
                 self.tell("TLS", f"{event['mx']}: {event['tls']}{cipher}, certificate {event['verified']}")
             self.tell("outcome", f"{event['event']}, attempt {event['attempt']}: {event['status']} {event['reply']}")
