@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What is wrong with a configuration is told with its line and what would be right.
+#include <doctest.h>
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "config/config.hpp"
+#include "load_text.hpp"
+
+using namespace sealpost;
+using namespace sealpost::app;
+
+namespace {
+
+// The only finding, or what was found instead.
+std::string finding(const std::string& text) {
+  const auto all = findings(load("hostname = \"relay.example.net\"\n" + text));
+  if (all.size() == 1) return all[0];
+  std::string joined = std::to_string(all.size()) + " findings";
+  for (const auto& one : all) joined += "\n" + one;
+  return joined;
+}
+
+}  // namespace
+
+TEST_CASE("config: one thing wrong, one finding, with its line and what would be right") {
+  const struct {
+    std::string_view text, said;
+  } rows[] = {
+      {"hostnme = \"x\"", "2 error hostnme: unknown key; did you mean 'hostname'?"},
+      {"quite_another = 1", "2 error quite_another: unknown key"},
+      {"workers = \"4\"", "2 error workers: must be an integer, not a string"},
+      {"workers = 257", "2 error workers: 257 is out of range; 0 to 256 is allowed"},
+      {"data_dir = \"\"", "2 error data_dir: must be a directory"},
+      {"postmaster = \"Ops <ops@example.net>\"",
+       "2 error postmaster: 'Ops <ops@example.net>' is not a mail address; write it as "
+       "\"postmaster@example.net\", without "
+       "name, brackets or mailto:"},
+      {"tls = 1", "2 error tls: must be a table, not an integer"},
+      {"listener = 1",
+       "2 error listener: must be an array of tables, written as [[listener]], not an integer"},
+      {"[[listener]]\nallow = []\naddress = \"127.0.0.1:25\"",
+       "3 warning listener.allow: is empty: nobody may relay through this listener"},
+      {"[[listener]]", "2 error listener.address: is missing"},
+      {"[[listener]]\naddress = \"127.0.0.1\"",
+       "3 error listener.address: '127.0.0.1' is not an address with port; write it as \"127.0.0.1:25\" or "
+       "\"[::1]:25\""},
+      {"[[listener]]\naddress = \"127.0.0.1:0\"",
+       "3 error listener.address: '127.0.0.1:0' is not an address with port; write it as \"127.0.0.1:25\" or "
+       "\"[::1]:25\""},
+      {"[[listener]]\naddress = \"127.0.0.1:25\"\n[[listener]]\naddress = \"127.0.0.1:25\"",
+       "5 error listener.address: 127.0.0.1:25 has a listener already"},
+      {"[[listener]]\naddress = \"127.0.0.1:25\"\nmode = \"open\"",
+       "4 error listener.mode: 'open' is not one of: relay, submission, submissions"},
+      {"[[listener]]\naddress = \"127.0.0.1:25\"\nmode = \"submission\"",
+       "4 error listener.mode: 'submission' is not available in this version; use \"relay\""},
+      {"[[listener]]\naddress = \"127.0.0.1:25\"\nallow = [\"10.0.0.1/8\"]",
+       "4 error listener.allow: '10.0.0.1/8' is not a network; write it as \"192.0.2.0/24\" or "
+       "\"2001:db8::/32\", host bits "
+       "zero"},
+      {"[[listener]]\naddress = \"127.0.0.1:25\"\nallow = [\"::/0\"]",
+       "4 error listener.allow: '::/0' is everyone: this would be an open relay; name your own networks"},
+      {"[tls]\nminimum = \"1.1\"", "3 error tls.minimum: '1.1' is not one of: 1.2, 1.3"},
+      {"[tls]\ntrust = \"/nonexistent/roots\"",
+       "3 error tls.trust: cannot be read: /nonexistent/roots: No such file or directory"},
+      {"[tls]\ntrust = \"/tmp\"", "3 error tls.trust: /tmp is not a file"},
+      {"[dns]\nservers = [\"localhost\"]",
+       "3 error dns.servers: 'localhost' is not an address; write it as \"127.0.0.1\", \"127.0.0.1:5353\" or "
+       "\"[::1]:5353\""},
+      {"[dns]\nservers = [1]",
+       "3 error dns.servers: must be an array of strings, and every entry a string, not an integer"},
+      {"[dns]\nsigned_name = \"a.test\"",
+       "3 error dns.signed_name: signed_name and broken_name belong together"},
+      {"[delivery]\nretry = []", "3 error delivery.retry: needs at least one gap, each of 1s or more"},
+      {"[delivery]\nretry = [\"5 minutes\"]",
+       "3 error delivery.retry: '5 minutes' is not a duration; write it as \"90s\", \"15m\", \"4h\" or "
+       "\"5d\""},
+      {"[delivery]\nlifetime = 5", "3 error delivery.lifetime: must be a string, not an integer"},
+      {"[delivery]\nlifetime = \"1s\"", "3 error delivery.lifetime: must be 1m or more"},
+      {"[delivery]\nlifetime = \"2m\"",
+       "3 error delivery.lifetime: ends before the first retry; it must be longer than retry's first gap"},
+      {"[delivery]\ndelay_notice = \"6d\"",
+       "3 warning delivery.delay_notice: is not before the end of lifetime: no delay notice will be sent"},
+      {"[delivery]\nipv4 = false\nipv6 = false", "4 error delivery.ipv6: ipv4 and ipv6 cannot both be off"},
+      {"[delivery]\ntimeouts = { final = \"1m\" }",
+       "3 warning delivery.timeouts.final: is shorter than the 10m that RFC 5321 4.5.3.2 asks for"},
+      {"[delivery]\ntimeouts = { finl = \"10m\" }",
+       "3 error delivery.timeouts.finl: unknown key; did you mean 'final'?"},
+      {"[[route]]\ndomain = \"exa mple\"\nrelay = \"smtp.example:25\"",
+       "3 error route.domain: 'exa mple' is not a domain; write it as \"example.net\", \"*.example.net\" for "
+       "what lies below "
+       "it, or \"*\" for all others"},
+      {"[[route]]\ndomain = \"*\"\nrelay = \"smtp.example:70000\"",
+       "4 error route.relay: 'smtp.example:70000' is not a relay; write it as \"smtp.example.net:587\" (its "
+       "MX hosts are "
+       "looked up) or \"[smtp.example.net]:587\""},
+      {"[[route]]\ndomain = \"a.test\"\nrelay = \"b.test\"\n[[route]]\ndomain = \"A.test.\"\nrelay = "
+       "\"c.test\"",
+       "6 error route.domain: 'a.test' has a route already"},
+      {"[mta_sts]\nfetch_limit = \"0s\"", "3 error mta_sts.fetch_limit: must be 1s or more"},
+      {"[mta_sts]\nenabled = \"yes\"", "3 error mta_sts.enabled: must be true or false, not a string"},
+      {"[tls_rpt]\ncontact = \"mailto:a@example.net\"",
+       "3 error tls_rpt.contact: 'mailto:a@example.net' is not a mail address; write it as "
+       "\"postmaster@example.net\", "
+       "without name, brackets or mailto:"},
+      {"[control]\nhttp = \"127.0.0.1:8025\"",
+       "3 error control.http: is not available in this version: nothing would be served there; take it out "
+       "and "
+       "ask 'sealpost --json status'"},
+      {"[limits]\nrecipients = 10", "3 error limits.recipients: 10 is out of range; 100 to 1000 is allowed"},
+      {"[limits]\ncommand = \"1m\"",
+       "3 warning limits.command: is shorter than the 5m that RFC 5321 4.5.3.2.7 asks a server to wait"},
+      {"[limits]\ncommand = \"1s\"", "3 error limits.command: must be 10s or more"},
+      {"[log]\nlevel = \"loud\"", "3 error log.level: 'loud' is not one of: debug, info, warning, error"},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.text);
+    CHECK(finding(std::string(row.text)) == row.said);
+  }
+}
+
+TEST_CASE("config: every error is told, in the order of the file") {
+  const auto result =
+      load("workers = -1\n[log]\nlevel = 3\n[dns]\ntrust_ad = \"sometimes\"\n[tls]\nkeyy = \"\"\n");
+  CHECK(!result.ok());
+  std::vector<unsigned> lines;
+  for (const Finding& found : result.findings)
+    if (found.kind == Finding::Kind::error) lines.push_back(found.line);
+  CHECK(lines == std::vector<unsigned>{1, 3, 5, 7});
+}
+
+TEST_CASE("config: what is absent has no line") {
+  const auto result = load("workers = 1\n");
+  for (const Finding& found : result.findings) {
+    CAPTURE(found.to_string());
+    CHECK(found.key == "hostname");  // of a machine whose name has no domain
+    CHECK(found.line == 0);
+    CHECK(found.message.starts_with("is not set, and the name of this machine, "));
+  }
+}
+
+TEST_CASE("config: a syntax error says what was probably meant") {
+  const std::pair<const char*, const char*> rows[] = {
+      {"hostname = relay.example.net", "stand in quotes: key ="},
+      {"postmaster = postmaster@example.net", "stand in quotes: key ="},
+      {"[delivery]\nlifetime = 5d", "stand in quotes: key ="},
+      {"[delivery]\nretry = [5m, 10m]", "in quotes"},
+      {"[[listener]]\nallow = [\"10.0.0.0/8\" \"192.0.2.0/24\"]", "with commas between them"},
+      {"workers 4", "a line is key = value"},
+      {"workers = 4 hostname = \"x\"", "each key on a line of its own"},
+      {"[log]\nlevel = \"info\"\n[log]\nformat = \"json\"", "write it once"},
+      {"data_dir = \"C:\\data\"", "a backslash is written twice"},
+      {"workers = 04", "without them"},
+      {"hostname = ", "a value is missing"},
+  };
+  for (const auto& [text, words] : rows) {
+    const auto result = load(text);
+    REQUIRE(result.findings.size() >= 1);
+    CAPTURE(result.findings[0].to_string());
+    CHECK(result.findings[0].message.find(words) != std::string::npos);
+    CHECK(result.findings[0].line > 0);
+  }
+}
+
+TEST_CASE("config: a syntax error has its line") {
+  const auto result = load("hostname = \"a.test\"\nworkers = = 3\n");
+  REQUIRE(result.findings.size() == 1);
+  CHECK(result.findings[0].line == 2);
+  CHECK(!result.ok());
+  CHECK(!load_config("/nonexistent/sealpost.toml").ok());
+}
+
+TEST_CASE("T-51 a key that others can read is refused") {
+  const struct {
+    unsigned mode;
+    bool good;
+  } rows[] = {{0600, true},  {0400, true},  {0640, true}, {0644, false},
+              {0604, false}, {0660, false}, {0601, false}};
+  for (const auto& row : rows) {
+    CAPTURE(row.mode);
+    const Directory directory;
+    const std::string certificate = directory.file("cert.pem", "x");
+    const std::string key = directory.file("key.pem", "x", row.mode);
+    const auto result =
+        load_config(directory.file("sealpost.toml", "hostname = \"a.test\"\n[tls]\ncertificate = \"" +
+                                                        certificate + "\"\nkey = \"" + key + "\"\n"));
+    CHECK(result.ok() == row.good);
+    if (!row.good)
+      CHECK(findings(result) == std::vector<std::string>{"4 error tls.key: " + key +
+                                                         " is open to others; run: chmod o-rwx,g-w " + key});
+  }
+}
