@@ -6,9 +6,7 @@
 #include <functional>
 
 #include "../smtp/scripted_peer.hpp"
-#include "delivery/courier.hpp"
-#include "delivery_world.hpp"
-#include "event/sim_network.hpp"
+#include "courier_world.hpp"
 
 using namespace sealpost;
 using namespace sealpost::delivery;
@@ -48,18 +46,10 @@ Host::Script always(const char* verb, Say say) {
   return [verb, say](ScriptedPeer& peer, std::size_t) { peer.always(verb, say); };
 }
 
-struct World : DeliveryWorld {
+struct World : CourierWorld {
   World() {
-    connector.real = &network;
-    resolver.mx("b.example", {{10, "mx1.b.example"}, {20, "mx2.b.example"}});
-    resolver.address("mx1.b.example", {"198.51.100.1"});
-    resolver.address("mx2.b.example", {"198.51.100.2"});
-    auto made = std::make_shared<Rules>();
-    made->settings.hostname = "relay.test";
-    made->settings.routing.allow_destinations = {*Network::parse("198.51.100.0/24")};
-    rules = std::move(made);
-    courier = std::make_unique<DeliveryCourier>(*context, rules, schedule);
-    shard->start(*courier);
+    two_hosts_for("b.example");
+    deliver();
   }
   ~World() { shard.reset(); }
   Host& add(const char* address, Host::Script script = nullptr) {
@@ -70,10 +60,7 @@ struct World : DeliveryWorld {
     accept(message("a@here.example", std::move(to)));
   }
 
-  event::SimNetwork network{loop, 1, Endpoint(*IpAddress::parse("192.0.2.1"), 0)};
   std::vector<std::unique_ptr<Host>> hosts_made;
-  RulesPtr rules;
-  std::unique_ptr<DeliveryCourier> courier;
 };
 
 }  // namespace

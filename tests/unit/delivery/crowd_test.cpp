@@ -4,9 +4,7 @@
 #include <functional>
 
 #include "../smtp/scripted_peer.hpp"
-#include "delivery/courier.hpp"
-#include "delivery_world.hpp"
-#include "event/sim_network.hpp"
+#include "courier_world.hpp"
 
 using namespace sealpost;
 using namespace sealpost::delivery;
@@ -47,29 +45,18 @@ struct NarrowHost {
   event::TaskScope scope;
 };
 
-struct World : DeliveryWorld {
+struct World : CourierWorld {
   World() {
-    connector.real = &network;
-    for (const char* domain : {"b.example", "c.example"})
-      resolver.mx(domain, {{10, "mx1.b.example"}, {20, "mx2.b.example"}});
-    resolver.address("mx1.b.example", {"198.51.100.1"});
-    resolver.address("mx2.b.example", {"198.51.100.2"});
-    auto made = std::make_shared<Rules>();
-    made->settings.hostname = "relay.test";
-    made->settings.routing.allow_destinations = {*Network::parse("198.51.100.0/24")};
-    rules = std::move(made);
-    courier = std::make_unique<DeliveryCourier>(*context, rules, schedule);
-    shard->start(*courier);
+    two_hosts_for("b.example");
+    two_hosts_for("c.example");
+    deliver();
   }
   ~World() { shard.reset(); }
   void send(int count, const char* to = "u@b.example") {
     for (int i = 0; i < count; ++i) accept(message("a@here.example", {to}));
   }
 
-  event::SimNetwork network{loop, 1, Endpoint(*IpAddress::parse("192.0.2.1"), 0)};
   NarrowHost first{loop, network, "198.51.100.1"}, second{loop, network, "198.51.100.2"};
-  RulesPtr rules;
-  std::unique_ptr<DeliveryCourier> courier;
 };
 
 }  // namespace

@@ -4,8 +4,7 @@
 #include "delivery/courier.hpp"
 
 #include "../smtp/scripted_peer.hpp"
-#include "delivery_world.hpp"
-#include "event/sim_network.hpp"
+#include "courier_world.hpp"
 
 using namespace sealpost;
 using namespace sealpost::delivery;
@@ -45,19 +44,13 @@ class ChangingSts final : public sts::StsService {
   std::uint64_t version() const noexcept override { return changes; }
 };
 
-struct World : DeliveryWorld {
+struct World : CourierWorld {
   World() {
-    connector.real = &network;
     context.reset(new Context{loop, resolver, changing, tls, connector, *journal, recorder, *dispatcher,
                               hosts, guard, totals, [] { return 512U; }});
     resolver.mx("b.example", {{10, "mx.b.example"}});
     resolver.address("mx.b.example", {"198.51.100.1"});
-    auto made = std::make_shared<Rules>();
-    made->settings.hostname = "relay.test";
-    made->settings.routing.allow_destinations = {*Network::parse("198.51.100.0/24")};
-    rules = std::move(made);
-    courier = std::make_unique<DeliveryCourier>(*context, rules, schedule);
-    shard->start(*courier);
+    deliver();
     network.listen(Endpoint(*IpAddress::parse("198.51.100.1"), 25),
                    [this](std::unique_ptr<event::Stream> stream) {
                      sessions.push_back(std::make_unique<ScriptedPeer>());
@@ -74,12 +67,9 @@ struct World : DeliveryWorld {
   }
   void send() { accept(message("a@here.example", {"u@b.example"})); }
 
-  event::SimNetwork network{loop, 1, Endpoint(*IpAddress::parse("192.0.2.1"), 0)};
   ChangingSts changing;
   std::optional<Say> greeting;
   std::vector<std::unique_ptr<ScriptedPeer>> sessions;
-  RulesPtr rules;
-  std::unique_ptr<DeliveryCourier> courier;
   event::TaskScope scope{loop};
 };
 

@@ -13,17 +13,27 @@ using namespace std::chrono_literals;
 
 namespace {
 using World = SettleWorld;
+
+AttemptEnd refused_by_rule(PartnerRule::OnFailure on_failure, std::chrono::seconds grace) {
+  AttemptEnd end = end_with(fate_of(0, Fate::deferred, "4.7.4", "TLS required, not offered", false));
+  end.policy_refused = end.partner_refused = true;
+  end.partner.emplace();
+  end.partner->name = "Noord";
+  end.partner->on_failure = on_failure;
+  end.partner->grace = grace;
+  return end;
+}
+
+AttemptEnd refused_by_rule_with_gateway() {
+  AttemptEnd end = refused_by_rule(PartnerRule::OnFailure::reroute, 15min);
+  end.partner->reroute = "gw.example:2525";
+  return end;
+}
 }  // namespace
 
 TEST_CASE("a partner rule bounces after its grace, not before, and names itself") {
   World world;
-  AttemptEnd end =
-      end_with(fate_of(0, Fate::deferred, "4.7.4", "TLS required, not offered by mx.b.example", false));
-  end.policy_refused = end.partner_refused = true;
-  end.partner.emplace();
-  end.partner->name = "Noord";
-  end.partner->on_failure = PartnerRule::OnFailure::bounce;
-  end.partner->grace = 15min;
+  const AttemptEnd end = refused_by_rule(PartnerRule::OnFailure::bounce, 15min);
   world.script->ends.push_back(end);
   world.accept("a@here.example", {"u@b.example"});
   world.loop.advance(14min);
@@ -35,31 +45,12 @@ TEST_CASE("a partner rule bounces after its grace, not before, and names itself"
 
 TEST_CASE("a partner rule that says defer waits as long as the lifetime lasts") {
   World world;
-  AttemptEnd end = end_with(fate_of(0, Fate::deferred, "4.7.4", "TLS required", false));
-  end.policy_refused = end.partner_refused = true;
-  end.partner.emplace();
-  end.partner->on_failure = PartnerRule::OnFailure::defer;
-  end.partner->grace = 1min;
+  const AttemptEnd end = refused_by_rule(PartnerRule::OnFailure::defer, 1min);
   world.script->ends.push_back(end);
   world.accept("a@here.example", {"u@b.example"});
   world.loop.advance(1h);
   CHECK(world.totals.bounced == 0);
 }
-
-namespace {
-
-AttemptEnd refused_by_rule_with_gateway() {
-  AttemptEnd end = end_with(fate_of(0, Fate::deferred, "4.7.4", "TLS required", false));
-  end.policy_refused = end.partner_refused = true;
-  end.partner.emplace();
-  end.partner->name = "Noord";
-  end.partner->on_failure = PartnerRule::OnFailure::reroute;
-  end.partner->reroute = "gw.example:2525";
-  end.partner->grace = 15min;
-  return end;
-}
-
-}  // namespace
 
 TEST_CASE(
     "a partner rule that says reroute hands mail to its gateway after the grace, in a lane that names the "
@@ -153,12 +144,7 @@ TEST_CASE(
 
 TEST_CASE("a partner's grace counts from the first refusal, across restarts (T-16)") {
   World world;
-  AttemptEnd end = end_with(fate_of(0, Fate::deferred, "4.7.4", "TLS required, not offered", false));
-  end.policy_refused = end.partner_refused = true;
-  end.partner.emplace();
-  end.partner->name = "Noord";
-  end.partner->on_failure = PartnerRule::OnFailure::bounce;
-  end.partner->grace = 15min;
+  const AttemptEnd end = refused_by_rule(PartnerRule::OnFailure::bounce, 15min);
   world.script->ends.push_back(end);
   world.accept("a@here.example", {"u@b.example"});
   for (int restart = 0; restart < 3; ++restart) {
@@ -177,11 +163,7 @@ TEST_CASE("a partner's grace counts from the first refusal, across restarts (T-1
 
 TEST_CASE("a refusal that was interrupted by something else begins a partner's grace anew, restart or not") {
   World world;
-  AttemptEnd end = end_with(fate_of(0, Fate::deferred, "4.7.4", "TLS required, not offered", false));
-  end.policy_refused = end.partner_refused = true;
-  end.partner.emplace();
-  end.partner->on_failure = PartnerRule::OnFailure::bounce;
-  end.partner->grace = 6min;
+  const AttemptEnd end = refused_by_rule(PartnerRule::OnFailure::bounce, 6min);
   world.script->ends.push_back(end);
   world.script->ends.push_back(end_with(fate_of(0, Fate::deferred, "4.4.1", "connection refused", false)));
   world.accept("a@here.example", {"u@b.example"});
