@@ -45,19 +45,28 @@ class UnchangedDisk final : public Disk {
   Disk& real_;
 };
 
+// A start, but for what it would change.
+struct Start {
+  explicit Start(Disk& disk) : unchanged(disk) {}
+  Expected<Recovered> recover(std::uint32_t segment_size) {
+    return spool::recover(unchanged, segment_size, files, marks, state);
+  }
+  UnchangedDisk unchanged;
+  SegmentFiles files{unchanged};
+  MarkFiles marks{unchanged};
+  JournalState state;
+};
+
 }  // namespace
 
 Expected<Inspection> inspect(Disk& disk, std::uint32_t segment_size) {
-  UnchangedDisk unchanged(disk);
-  SegmentFiles files(unchanged);
-  MarkFiles marks(unchanged);
-  JournalState state;
-  auto recovered = recover(unchanged, segment_size, files, marks, state);
+  Start start(disk);
+  auto recovered = start.recover(segment_size);
   if (!recovered) return recovered.error();
   Inspection found;
-  found.messages = state.live_messages();
+  found.messages = start.state.live_messages();
   found.records = recovered->records;
-  found.segments = files.count();
+  found.segments = start.files.count();
   found.damaged = recovered->damaged;
   found.damages = std::move(recovered->damages);
   for (Damage& damage : found.damages)
@@ -68,13 +77,10 @@ Expected<Inspection> inspect(Disk& disk, std::uint32_t segment_size) {
 }
 
 Expected<std::vector<StoredMessagePtr>> unfinished(Disk& disk, std::uint32_t segment_size) {
-  UnchangedDisk unchanged(disk);
-  SegmentFiles files(unchanged);
-  MarkFiles marks(unchanged);
-  JournalState state;
-  auto recovered = recover(unchanged, segment_size, files, marks, state);
+  Start start(disk);
+  auto recovered = start.recover(segment_size);
   if (!recovered) return recovered.error();
-  const auto messages = state.recovered();
+  const auto messages = start.state.recovered();
   return std::vector<StoredMessagePtr>(messages.begin(), messages.end());
 }
 
