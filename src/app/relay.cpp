@@ -208,7 +208,9 @@ queue::ShardSettings Relay::shard_settings(unsigned workers) const {
   constexpr std::uint32_t most_places = 600;
   queue::ShardSettings settings;
   settings.couriers = std::clamp<std::uint32_t>(descriptors_.outbound / workers, 1, most_places);
-  settings.concurrency.most = config_.connections_per_host;
+  // One lane alone leaves others of the same host the usual number (ADR 35).
+  const std::uint32_t host = config_.connections_per_host, usual = settings.concurrency.usual;
+  settings.concurrency.most = host > 2 * usual ? host - usual : host;
   return settings;
 }
 

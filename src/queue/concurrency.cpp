@@ -13,11 +13,11 @@ constexpr auto together = 1s;
 constexpr auto pause = 2s;          // after a connection that was not to be had
 constexpr std::uint32_t steep = 4;  // successes for a place: a quarter more in each round
 
-}  // namespace
-
 void see(Duration& average, Duration took) noexcept {
   average = average == Duration::zero() ? took : average + (took - average) / 16;
 }
+
+}  // namespace
 
 Concurrency::Concurrency(const Bounds& bounds)
     : bounds_(bounds), places_(std::min(bounds.first, bounds.most)), steep_until_(bounds.most) {}

@@ -135,12 +135,14 @@ void Lane::no_longer_taken(Job& job) {
   --taken_;
 }
 
-// First in line, unless it was put on hold meanwhile.
+// First in line, behind what an operator hurries, unless it was put on hold meanwhile. Urgent jobs stay in front: they alone
+// pass a back-off, and a courier that met another one there would be sent out for it again and again.
 void Lane::add_first(JobPtr job) {
   shard_.hold_if_asked(*job);
   if (job->held) return add(std::move(job), shard_.now());
   shard_.tally_.in(*job, false);
-  due_.push_front(std::move(job));
+  const std::size_t behind = std::min<std::size_t>(urgent_, due_.size());
+  due_.insert(due_.begin() + static_cast<std::ptrdiff_t>(behind), std::move(job));
 }
 
 // What is meant of a job of which others stay.

@@ -22,6 +22,23 @@ TEST_CASE("an operator's retry passes the back-off once") {
   CHECK(world.courier.finished == 1);
 }
 
+TEST_CASE(
+    "what is hurried and given back untried waits for the back-off, and does not hide what else is hurried") {
+  World world;
+  world.courier.trouble_for = 3600s;
+  for (const char* to : {"a@down.example", "b@down.example", "c@down.example"}) world.accept(to);
+  world.loop.advance(10s);
+  world.courier.trouble_for = 0s;
+  world.courier.puts_back = 1000;
+  CHECK(world.shard.retry([](const Lane&, const Job&) { return true; }) == 3);
+  world.loop.advance(10s);
+  CHECK(world.courier.puts_back == 997);  // each once
+  CHECK(world.courier.finished == 0);
+  world.courier.puts_back = 0;
+  world.loop.advance(2h);
+  CHECK(world.courier.finished == 3);
+}
+
 TEST_CASE("held mail is not tried until it is released") {
   World world;
   world.courier.defer_for = 60s;

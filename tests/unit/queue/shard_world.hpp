@@ -46,6 +46,11 @@ class ScriptedCourier final : public Courier {
     auto& here = per_lane[lane.key().next_hop];
     here = std::max(here, lane.couriers());
     for (JobPtr job = lane.take(); job; job = lane.take()) {
+      if (puts_back > 0) {  // as a courier does that finds no place, or no journal
+        --puts_back;
+        lane.put_back(std::move(job), loop_.paced() + 60s, "no place");
+        break;
+      }
       order.push_back(lane.key().next_hop);
       times.push_back(loop_.wall());
       if (lane.key().next_hop.starts_with("tarpit")) {
@@ -98,6 +103,7 @@ class ScriptedCourier final : public Courier {
   std::size_t ended = 0;
   std::shared_ptr<const PolicyRefusal> refused;
   std::chrono::seconds takes{1}, defer_for{0}, trouble_for{0};
+  std::size_t puts_back = 0;  // so many jobs
   std::size_t running = 0, most_running = 0, finished = 0;
   std::vector<std::string> order;
   std::vector<SystemTime> times;
