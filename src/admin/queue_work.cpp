@@ -137,6 +137,8 @@ event::Task<Answer> QueueWork::work(Json arguments, Verb verb) {
       co_return Answer(400, "'as_of' is not what a preview answered",
                        "give back what it did, or leave it out");
     filter->as_of = SteadyTime(SteadyTime::duration(then->get<SteadyTime::rep>()));
+    if (*filter->as_of > home_.steady())
+      co_return Answer(409, "it was counted before this machine was started", "count again");
   }
   if (filter->all() && !arguments.value("all", false))
     co_return Answer(400, "it is not said which mail is meant",
@@ -146,6 +148,17 @@ event::Task<Answer> QueueWork::work(Json arguments, Verb verb) {
   if (meant.messages.empty() && filter->names_ids()) {
     if (meant.passed_over() == 0) co_return not_queued(*filter);
     co_return in_the_way(verb, meant, *filter);
+  }
+  // Mail that was there may have become what is meant since it was counted: deferred, held, refused by a policy.
+  if (const auto counted = arguments.find("counted"); counted != arguments.end()) {
+    if (!counted->is_number_integer() || counted->get<std::int64_t>() < 0)
+      co_return Answer(400, "'counted' is not what a preview answered as 'recipients'",
+                       "give back what it did, or leave it out");
+    if (meant.recipients > counted->get<std::size_t>())
+      co_return Answer(409,
+                       "more is meant now than was counted: " + text::grouped(meant.recipients) +
+                           " recipients, not " + text::grouped(counted->get<std::size_t>()),
+                       "nothing was done; look again");
   }
   Json answer = preview_of(meant);
   if (arguments.value("preview", false) || meant.messages.empty()) co_return Answer(std::move(answer));
@@ -161,7 +174,7 @@ event::Task<Answer> QueueWork::work(Json arguments, Verb verb) {
   std::string note = text::printable(arguments.value("note", std::string()));
   Done done;
   if (ends(verb)) {
-    done = co_await end(*filter, verb, std::move(note));
+    done = co_await end(*filter, verb, std::move(note), recipients);
     done.left = std::min(done.left, recipients - std::min(recipients, done.recipients));
   } else {
     done = co_await hold_or_release(std::move(meant), verb == Verb::hold, std::move(note));
@@ -224,7 +237,9 @@ event::Task<void> QueueWork::retry(queue::Filter filter) {
   co_await on_shards(act);
 }
 
-event::Task<QueueWork::Done> QueueWork::end(queue::Filter filter, Verb verb, std::string note) {
+// `most`: recipients that were counted. Every job has one at least.
+event::Task<QueueWork::Done> QueueWork::end(queue::Filter filter, Verb verb, std::string note,
+                                            std::size_t most) {
   queue::LastWord word;
   word.kind = verb == Verb::bounce   ? queue::LastWord::Kind::bounce
               : verb == Verb::expire ? queue::LastWord::Kind::expire
@@ -234,10 +249,12 @@ event::Task<QueueWork::Done> QueueWork::end(queue::Filter filter, Verb verb, std
   std::vector<MessageId> messages;
   const SteadyTime until = home_.now() + limits_.time;
   bool more = true;
-  while (more) {
+  while (more && done.recipients < most) {
     more = false;
     for (queue::Shard* shard : dispatcher_.shards()) {
-      const queue::Ended part = co_await shard->end_from(home_, filter, word, limits_.at_once);
+      const std::size_t jobs = std::min(limits_.at_once, most - std::min(most, done.recipients));
+      if (jobs == 0) break;
+      const queue::Ended part = co_await shard->end_from(home_, filter, word, jobs);
       messages.insert(messages.end(), part.messages.begin(), part.messages.end());
       done.recipients += part.recipients;
       more = more || part.more;

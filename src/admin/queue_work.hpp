@@ -41,7 +41,7 @@ class QueueWork {
   event::Task<Meant> look(queue::Filter filter, Verb verb);
   event::Task<Meant> whole_messages(Meant meant, Verb verb);
   event::Task<void> retry(queue::Filter filter);
-  event::Task<Done> end(queue::Filter filter, Verb verb, std::string note);
+  event::Task<Done> end(queue::Filter filter, Verb verb, std::string note, std::size_t most);
   event::Task<Done> hold_or_release(Meant meant, bool held, std::string note);
   event::Task<Recorded> record(std::vector<MessageId> ids, bool held, std::string note);
   event::Task<void> record_one(MessageId id, bool held, std::string note, std::shared_ptr<Recorded> into);

@@ -3,6 +3,7 @@
 
 #include <sysexits.h>
 #include <unistd.h>
+#include <algorithm>
 
 #include <iostream>
 
@@ -161,6 +162,10 @@ int work_on_queue(const CommandLine& line, const QueueOptions& options, const st
   Json all = Json::object();
   std::uint64_t messages = 0, recipients = 0;
   for (;;) {
+    if (!preview.empty()) {
+      const auto counted = preview.at("recipients").get<std::uint64_t>();
+      arguments["counted"] = counted - std::min(counted, recipients);
+    }
     const auto answer = ask_relay(socket, "queue." + verb, arguments);
     if (!answer) {
       ControlError error = answer.error();

@@ -4,16 +4,15 @@
 #include <algorithm>
 
 #include "base/words.hpp"
+#include "mail/address.hpp"
 
 namespace sealpost::queue {
 namespace {
 
 bool address_matches(const std::string& pattern, const std::string& address) {
   if (pattern == "<>") return address.empty();
-  if (pattern.find('@') == std::string::npos) {  // a domain
-    const auto at = address.rfind('@');
-    return at != std::string::npos && text::like(pattern, std::string_view(address).substr(at + 1));
-  }
+  if (pattern.find('@') == std::string::npos)
+    return !address.empty() && text::like(pattern, domain_of(address));
   return text::like(pattern.front() == '@' ? "*" + pattern : pattern, address);
 }
 
@@ -46,6 +45,11 @@ const std::string& reason_of(const Lane& lane, const Job& job) noexcept {
 LaneFilter::LaneFilter(const Filter& filter, const Lane& lane, SteadyTime now)
     : filter_(filter), lane_(lane), now_(now) {
   const LaneKey& key = lane.key();
+  if (!key.returns_to.empty()) {  // it is named after a sender; its recipients are of many domains
+    domain_by_recipient_ = !filter.domain.empty();
+    none_ = !filter.next_hop.empty();
+    return;
+  }
   const bool domain = filter.domain.empty() || text::like(filter.domain, key.recipient_domain) ||
                       text::like(filter.domain, key.next_hop);
   none_ = !domain || (!filter.next_hop.empty() && !text::like(filter.next_hop, key.next_hop));
@@ -56,28 +60,37 @@ bool LaneFilter::job_matches(const Job& job, bool in_flight) const {
   if (!ids.empty() && !std::binary_search(ids.begin(), ids.end(), job.message->id)) return false;
   if (filter_.as_of && *filter_.as_of < job.since) return false;
   if (!filter_.state.empty() && state_of(job, in_flight) != filter_.state) return false;
-  if (filter_.older > std::chrono::seconds(0) && job.age(now_) < filter_.older) return false;
+  if (filter_.older > std::chrono::seconds(0) && job.age(filter_.as_of.value_or(now_)) < filter_.older)
+    return false;
   if (!filter_.sender.empty() && !address_matches(filter_.sender, job.message->envelope.reverse_path))
     return false;
   if (!filter_.policy.empty() && !policy_matches(filter_.policy, job)) return false;
   return filter_.reason.empty() || text::like("*" + filter_.reason + "*", reason_of(lane_, job));
 }
 
+bool LaneFilter::every_recipient() const noexcept {
+  return filter_.recipient.empty() && !domain_by_recipient_;
+}
+
+bool LaneFilter::recipient_matches(const std::string& address) const {
+  if (!filter_.recipient.empty() && !address_matches(filter_.recipient, address)) return false;
+  return !domain_by_recipient_ || text::like(filter_.domain, domain_of(address));
+}
+
 bool LaneFilter::any(const Job& job, bool in_flight) const {
   if (none_ || !job_matches(job, in_flight)) return false;
-  return filter_.recipient.empty() ||
+  return every_recipient() ||
          std::any_of(job.recipients.begin(), job.recipients.end(), [&](std::uint32_t index) {
-           return address_matches(filter_.recipient, job.message->envelope.recipients[index].address);
+           return recipient_matches(job.message->envelope.recipients[index].address);
          });
 }
 
 std::vector<std::uint32_t> LaneFilter::matching(const Job& job, bool in_flight) const {
   std::vector<std::uint32_t> some;
   if (none_ || !job_matches(job, in_flight)) return some;
-  if (filter_.recipient.empty()) return job.recipients;
+  if (every_recipient()) return job.recipients;
   for (const std::uint32_t index : job.recipients)
-    if (address_matches(filter_.recipient, job.message->envelope.recipients[index].address))
-      some.push_back(index);
+    if (recipient_matches(job.message->envelope.recipients[index].address)) some.push_back(index);
   return some;
 }
 

@@ -50,10 +50,12 @@ class LaneFilter {
 
  private:
   bool job_matches(const Job& job, bool in_flight) const;
+  bool every_recipient() const noexcept;  // of a job that matches
+  bool recipient_matches(const std::string& address) const;
   const Filter& filter_;
   const Lane& lane_;
   const SteadyTime now_;
-  bool none_ = false;
+  bool none_ = false, domain_by_recipient_ = false;
 };
 
 }  // namespace sealpost::queue

@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "base/text.hpp"
+#include "mail/address.hpp"
 #include "queue/filter.hpp"
 #include "queue/probation.hpp"
 #include "queue/shard.hpp"
@@ -65,16 +66,14 @@ QueueEntry entry_for(const Shard& shard, const Lane& lane, const Job& job, std::
   return entry;
 }
 
-std::string domain_of(const std::string& address) {
-  const auto at = address.rfind('@');
-  return at == std::string::npos ? "<>" : text::lower(std::string_view(address).substr(at + 1));
-}
-
 std::string row_of(SummaryBy by, const Lane& lane, const Job& job) {
   switch (by) {
     case SummaryBy::domain:
       return lane.key().recipient_domain.empty() ? lane.key().next_hop : lane.key().recipient_domain;
-    case SummaryBy::sender: return domain_of(job.message->envelope.reverse_path);
+    case SummaryBy::sender: {
+      const std::string& sender = job.message->envelope.reverse_path;
+      return sender.empty() ? "<>" : domain_of(sender);
+    }
     case SummaryBy::next_hop: return lane.key().next_hop;
     case SummaryBy::reason: return reason_of(lane, job).empty() ? "(none yet)" : reason_of(lane, job);
   }

@@ -147,6 +147,25 @@ TEST_CASE("a retry is of all recipients that go in one attempt, and is counted s
   CHECK(world.script->attempts == attempts + 1);
 }
 
+TEST_CASE("no more is ended than was counted, and nothing when more has come to be meant") {
+  World world;
+  Json asked = about("domain", "b.example");
+  asked["preview"] = true;
+  const Json counted = world.ask(Verb::remove, asked).body;
+  asked.erase("preview");
+  asked["as_of"] = counted.at("as_of");
+  asked["counted"] = counted.at("recipients").get<int>() - 1;
+  CHECK(world.ask(Verb::remove, asked).status == 409);
+  CHECK(world.queued().size() == 7);
+  asked["counted"] = counted.at("recipients");
+  CHECK(world.ask(Verb::remove, asked).status == 200);
+  asked["counted"] = "all";
+  CHECK(world.ask(Verb::remove, asked).status == 400);
+  Json later = everything;
+  later["as_of"] = (world.loop.steady() + 1h).time_since_epoch().count();
+  CHECK(world.ask(Verb::remove, later).status == 409);  // of a former start of the machine
+}
+
 TEST_CASE("what is not said, or cannot be done, is told apart from what there is not") {
   World world;
   CHECK(world.ask(Verb::remove, Json::object()).status == 400);

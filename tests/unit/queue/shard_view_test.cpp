@@ -52,6 +52,31 @@ TEST_CASE("a filter means what all of it means") {
   }
 }
 
+TEST_CASE(
+    "a domain means the recipients', also of failures on their way back, and not the senders' who are told") {
+  World world;
+  world.courier.defer_for = 3600s;
+  LaneKey back;
+  back.recipient_domain = back.next_hop = "notification to boss@other.example";
+  back.returns_to = "boss@other.example";
+  auto job = std::make_unique<Job>();
+  job->message = message_to({"a@x.example", "b@y.example"}, world.loop.wall());
+  job->recipients = {0, 1};
+  world.dispatcher.into(back)(std::move(job));
+  world.loop.advance(10s);
+  const auto count = [&](const char* domain) {
+    Filter filter;
+    filter.domain = domain;
+    return world.shard.list(filter, 10).total;
+  };
+  CHECK(count("x.example") == 1);
+  CHECK(count("*.example") == 2);
+  CHECK(count("*other.example") == 0);
+  Filter hop;
+  hop.next_hop = "*";
+  CHECK(world.shard.list(hop, 10).total == 0);
+}
+
 TEST_CASE("a listing that is cut has the oldest messages and says how many there are") {
   Backlog world;
   const Listing listing = world.shard.list(Filter(), 3);
