@@ -2,6 +2,7 @@
 #include "app/backup.hpp"
 
 #include <fcntl.h>
+#include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/durable_file.hpp"
 #include "base/handles.hpp"
 #include "sqlite/handles.hpp"
 
@@ -20,7 +22,6 @@ namespace sealpost::app {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr int pages_at_once = 1000;  // then the relay may write
 constexpr int busy_milliseconds = 50;
 constexpr int most_waits = 1200;  // a minute of them
 
@@ -28,69 +29,103 @@ Error failed(const std::string& path, int number) {
   return Error(Errc::io, path + ": " + std::strerror(number));
 }
 
-bool ends_with(std::string_view name, std::string_view end) {
-  return name.size() >= end.size() && name.substr(name.size() - end.size()) == end;
-}
 // What SQLite keeps beside a database; a copy through SQLite has it inside.
 bool is_beside_a_database(std::string_view name) {
-  return ends_with(name, ".db-wal") || ends_with(name, ".db-shm") || ends_with(name, ".db-journal");
+  return name.ends_with(".db-wal") || name.ends_with(".db-shm") || name.ends_with(".db-journal");
 }
+
+// Root looks with the eyes of the relay's user while it lives: a link in the data directory leads nowhere that user could
+// not go. It has no effect for others than root. Of this thread.
+class AsOwner {
+ public:
+  explicit AsOwner(const struct stat& owner) noexcept {
+    ::setfsgid(owner.st_gid);
+    ::setfsuid(owner.st_uid);
+  }
+  AsOwner(const AsOwner&) = delete;
+  AsOwner& operator=(const AsOwner&) = delete;
+  ~AsOwner() {
+    ::setfsuid(::geteuid());
+    ::setfsgid(::getegid());
+  }
+};
 
 class Backup {
  public:
   Backup(std::string from, std::string to) : from_(std::move(from)), to_(std::move(to)) {}
 
   Expected<BackedUp> run(WithMail with_mail) {
-    struct stat status {};
-    if (::stat(from_.c_str(), &status) != 0) return failed("data_dir " + from_, errno);
-    owner_ = status;
+    if (::stat(from_.c_str(), &owner_) != 0) return failed("data_dir " + from_, errno);
     if (auto made = make_directory(to_); !made) return made.error();
-    for (const std::string& name : names_in(from_))
-      if (ends_with(name, ".db"))
+    const auto names = names_in(from_);
+    if (!names) return names.error();
+    for (const std::string& name : *names)
+      if (name.ends_with(".db"))
         if (auto copied = copy_database(from_ + "/" + name, to_ + "/" + name); !copied) return copied.error();
-    for (const std::string& name : names_in(from_))
-      if (name != "spool" && !ends_with(name, ".db"))
+    for (const std::string& name : *names)
+      if (name != "spool" && !name.ends_with(".db"))
         if (auto copied = copy(from_ + "/" + name, to_ + "/" + name); !copied) return copied.error();
     auto spool =
         with_mail == WithMail::yes ? copy(from_ + "/spool", to_ + "/spool") : make_directory(to_ + "/spool");
     if (!spool) return spool.error();
+    if (auto given = give_away(); !given) return given.error();
     const FileDescriptor directory(::open(to_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!directory || ::syncfs(directory.get()) != 0) return failed(to_, errno);
     return done_;
   }
 
  private:
-  static std::vector<std::string> names_in(const std::string& directory) {
+  // What cannot be listed is not empty.
+  Expected<std::vector<std::string>> names_in(const std::string& directory) const {
+    const AsOwner eyes(owner_);
     std::vector<std::string> names;
-    std::error_code none;
-    for (fs::directory_iterator entry(directory, none), end; !none && entry != end; entry.increment(none))
+    std::error_code failure;
+    for (fs::directory_iterator entry(directory, failure), end; !failure && entry != end;
+         entry.increment(failure))
       names.push_back(entry->path().filename().string());
+    if (failure) return Error(Errc::io, directory + ": " + failure.message());
     std::sort(names.begin(), names.end());  // segments are numbered: the oldest first
     return names;
   }
 
-  Expected<void> give_away(const std::string& path) {
-    if (::geteuid() == 0 && ::chown(path.c_str(), owner_.st_uid, owner_.st_gid) != 0)
-      return failed(path, errno);
+  static Expected<void> make_directory(const std::string& path) {
+    if (::mkdir(path.c_str(), 0700) != 0) return failed(path, errno);
     return {};
   }
 
-  Expected<void> make_directory(const std::string& path) {
-    if (::mkdir(path.c_str(), 0700) != 0) return failed(path, errno);
-    return give_away(path);
+  // At the very end: until then nobody but us can change what is copied already.
+  Expected<void> give_away() const {
+    if (::geteuid() != 0) return {};
+    std::error_code failure;
+    std::vector<std::string> paths;
+    for (fs::recursive_directory_iterator entry(to_, failure), end; !failure && entry != end;
+         entry.increment(failure))
+      paths.push_back(entry->path().string());
+    if (failure) return Error(Errc::io, to_ + ": " + failure.message());
+    std::reverse(paths.begin(), paths.end());  // a directory after what is in it
+    paths.push_back(to_);
+    for (const std::string& path : paths)
+      if (::lchown(path.c_str(), owner_.st_uid, owner_.st_gid) != 0) return failed(path, errno);
+    return {};
   }
 
   // A file, or a directory with all in it; sockets and links are passed over. What is gone meanwhile had been replaced.
   Expected<void> copy(const std::string& from, const std::string& to) {
     struct stat status {};
-    if (::lstat(from.c_str(), &status) != 0) return errno == ENOENT ? Expected<void>() : failed(from, errno);
+    {
+      const AsOwner eyes(owner_);
+      if (::lstat(from.c_str(), &status) != 0)
+        return errno == ENOENT ? Expected<void>() : failed(from, errno);
+    }
     if (S_ISREG(status.st_mode)) return is_beside_a_database(from) ? Expected<void>() : copy_file(from, to);
     if (!S_ISDIR(status.st_mode)) return {};
     if (auto made = make_directory(to); !made) return made;
     std::set<std::string> seen;
     for (bool more = true; more;) {  // until nothing new has come while the rest was copied
       more = false;
-      for (const std::string& name : names_in(from)) {
+      const auto names = names_in(from);
+      if (!names) return names.error();
+      for (const std::string& name : *names) {
         if (!seen.insert(name).second) continue;
         more = true;
         if (auto copied = copy(from + "/" + name, to + "/" + name); !copied) return copied;
@@ -99,19 +134,37 @@ class Backup {
     return {};
   }
 
-  Expected<void> copy_file(const std::string& from, const std::string& to) {
-    std::error_code failure;
-    fs::copy_file(from, to, failure);
-    if (failure == std::errc::no_such_file_or_directory) return {};
-    if (failure) return Error(Errc::io, from + " to " + to + ": " + failure.message());
-    ++done_.files;
-    done_.octets += fs::file_size(to, failure);
-    return give_away(to);
+  FileDescriptor open_source(const std::string& path) const {
+    const AsOwner eyes(owner_);
+    return FileDescriptor(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   }
 
+  Expected<void> copy_file(const std::string& from, const std::string& to) {
+    const FileDescriptor source = open_source(from);
+    if (!source) return errno == ENOENT ? Expected<void>() : failed(from, errno);
+    const FileDescriptor target(::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (!target) return failed(to, errno);
+    std::vector<char> piece(1 << 20);
+    for (;;) {
+      const ssize_t got = ::read(source.get(), piece.data(), piece.size());
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) return failed(from, errno);
+      if (got == 0) break;
+      if (!write_all(target.get(), {piece.data(), static_cast<std::size_t>(got)})) return failed(to, errno);
+      done_.octets += static_cast<std::uint64_t>(got);
+    }
+    ++done_.files;
+    return {};
+  }
+
+  // All of it in one step: it is read as of one moment, and a log of changes (WAL) lets others write meanwhile. In steps
+  // it would begin anew after each change.
   Expected<void> copy_database(const std::string& from, const std::string& to) {
+    struct stat status {};
+    if (::lstat(from.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return {};  // gone, or a link
     sqlite3 *opened = nullptr, *made = nullptr;
-    const int read = sqlite3_open_v2(from.c_str(), &opened, SQLITE_OPEN_READONLY, nullptr);
+    const int read =
+        sqlite3_open_v2(from.c_str(), &opened, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOFOLLOW, nullptr);
     const sqlite::ConnectionPtr source(opened);
     const int write = sqlite3_open_v2(to.c_str(), &made, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr);
     const sqlite::ConnectionPtr target(made);
@@ -119,18 +172,18 @@ class Backup {
     if (write != SQLITE_OK) return Error(Errc::io, to + ": " + sqlite3_errmsg(target.get()));
     sqlite3_backup* backup = sqlite3_backup_init(target.get(), "main", source.get(), "main");
     if (backup == nullptr) return Error(Errc::io, to + ": " + sqlite3_errmsg(target.get()));
-    int waits = 0;
     int step = SQLITE_OK;
-    while (step == SQLITE_OK || ((step == SQLITE_BUSY || step == SQLITE_LOCKED) && ++waits < most_waits)) {
-      if (step != SQLITE_OK) sqlite3_sleep(busy_milliseconds);
-      step = sqlite3_backup_step(backup, pages_at_once);
+    for (int waits = 0; waits < most_waits; ++waits) {
+      step = sqlite3_backup_step(backup, -1);
+      if (step != SQLITE_BUSY && step != SQLITE_LOCKED) break;
+      sqlite3_sleep(busy_milliseconds);
     }
     sqlite3_backup_finish(backup);
     if (step != SQLITE_DONE) return Error(Errc::io, from + ": " + sqlite3_errstr(step));
     ++done_.databases;
     std::error_code none;
     done_.octets += fs::file_size(to, none);
-    return give_away(to);
+    return {};
   }
 
   const std::string from_, to_;
@@ -138,17 +191,32 @@ class Backup {
   BackedUp done_;
 };
 
+// Is `path` the directory, or below it?
+bool is_within(const fs::path& path, const fs::path& directory) {
+  const auto [end, unused] = std::mismatch(directory.begin(), directory.end(), path.begin(), path.end());
+  return end == directory.end();
+}
+
 }  // namespace
 
 Expected<BackedUp> back_up(const std::string& data_dir, const std::string& target, WithMail with_mail) {
-  const std::string path = fs::absolute(target).lexically_normal().string();
-  const std::string unfinished = path + ".unfinished";
   std::error_code failure;
+  const fs::path data = fs::canonical(data_dir, failure);
+  if (failure) return Error(Errc::io, "data_dir " + data_dir + ": " + failure.message());
+  fs::path place = fs::absolute(target).lexically_normal();
+  if (!place.has_filename()) place = place.parent_path();  // "copies/today/"
+  const fs::path above = fs::canonical(place.parent_path(), failure);
+  if (failure) return Error(Errc::io, place.parent_path().string() + ": " + failure.message());
+  const std::string path = (above / place.filename()).string();
+  if (is_within(path, data))
+    return Error(Errc::exists,
+                 path + " is in the data directory itself; name a place outside, on another disk at best");
+  const std::string unfinished = path + ".unfinished";
   if (fs::exists(fs::symlink_status(path, failure)))
     return Error(Errc::exists, path + " is there already; name a directory that is not, it will be made");
   fs::remove_all(unfinished, failure);  // of a backup that was broken off
   ::umask(0077);
-  auto done = Backup(data_dir, unfinished).run(with_mail);
+  auto done = Backup(data.string(), unfinished).run(with_mail);
   if (done && ::rename(unfinished.c_str(), path.c_str()) != 0) done = failed(path, errno);
   if (!done) fs::remove_all(unfinished, failure);
   return done;
