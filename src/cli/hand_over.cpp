@@ -27,7 +27,7 @@ namespace {
 
 using namespace std::chrono_literals;
 constexpr auto restart_time = 10s;
-constexpr timeval silence{300, 0};  // RFC 5321 §4.5.3.2
+constexpr timeval silence{600, 0};  // RFC 5321 §4.5.3.2.6: as long as the reply to the final dot may take
 constexpr const char* kept_by_nobody = "; nothing was sent, try again";
 
 Expected<FileDescriptor> connect_once(const std::vector<Endpoint>& listeners) {
@@ -123,20 +123,17 @@ bool beyond_ascii(std::string_view text) {
   return std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) > 127; });
 }
 
+bool offers(const smtp::Reply& hello, std::string_view word) {
+  return std::any_of(hello.lines.begin(), hello.lines.end(), [&](const std::string& line) {
+    return text::iequals(std::string_view(line).substr(0, line.find(' ')), word);
+  });
+}
+
 std::string mail_command(const Handover& mail, const smtp::Reply& hello) {
-  const auto offers = [&hello](std::string_view word) {
-    return std::any_of(hello.lines.begin(), hello.lines.end(), [&](const std::string& line) {
-      return text::iequals(std::string_view(line).substr(0, line.find(' ')), word);
-    });
-  };
   std::string command = "MAIL FROM:<" + mail.sender + ">";
-  bool utf8 =
-      beyond_ascii(mail.sender) || beyond_ascii(mail.message.substr(0, mail.message.find("\r\n\r\n")));
-  for (const std::string& recipient : mail.recipients) utf8 = utf8 || beyond_ascii(recipient);
-  if (offers("8BITMIME") && beyond_ascii(mail.message)) command += " BODY=8BITMIME";
-  if (offers("SMTPUTF8") && utf8) command += " SMTPUTF8";
-  if (offers("DSN") && !mail.ret.empty()) command += " RET=" + mail.ret;
-  if (offers("DSN") && !mail.envid.empty()) command += " ENVID=" + to_xtext(mail.envid);
+  if (offers(hello, "8BITMIME") && beyond_ascii(mail.message)) command += " BODY=8BITMIME";
+  if (offers(hello, "DSN") && !mail.ret.empty()) command += " RET=" + mail.ret;
+  if (offers(hello, "DSN") && !mail.envid.empty()) command += " ENVID=" + to_xtext(mail.envid);
   return command;
 }
 
@@ -161,9 +158,9 @@ HandoverResult hand_over(const std::vector<Endpoint>& listeners, const Handover&
   const auto from = relay.ask(mail_command(mail, *hello));
   if (!from) return broken(from.error());
   if (!from->positive()) return failed("sender <" + mail.sender + ">", *from);
+  const bool notify = !mail.notify.empty() && offers(*hello, "DSN");
   for (const std::string& recipient : mail.recipients) {
-    const auto to =
-        relay.ask("RCPT TO:<" + recipient + ">" + (mail.notify.empty() ? "" : " NOTIFY=" + mail.notify));
+    const auto to = relay.ask("RCPT TO:<" + recipient + ">" + (notify ? " NOTIFY=" + mail.notify : ""));
     if (!to) return broken(to.error());
     if (!to->positive()) return failed("recipient <" + recipient + ">", *to);
   }
@@ -205,7 +202,8 @@ HandoverResult talk(const std::vector<Endpoint>& listeners) {
     }
     if (ends[1].revents != 0) {
       const ssize_t got = ::read(fd->get(), piece.data(), piece.size());
-      if (got <= 0) return {EX_OK, ""};
+      if (got < 0) return {EX_TEMPFAIL, std::string("the connection was lost: ") + std::strerror(errno)};
+      if (got == 0) return {EX_OK, ""};
       if (!write_all(STDOUT_FILENO, {piece.data(), static_cast<std::size_t>(got)}))
         return {EX_IOERR, "standard output is closed"};
     }

@@ -45,19 +45,23 @@ User this_user() {
   return user;
 }
 
-// Where a client of this machine gets to: loopback first, then what is bound to every address, then the rest.
+// Where a client of this machine gets to: loopback first, then what is bound to every address, then the rest. Not where
+// this machine is taken for a proxy, which speaks otherwise.
 std::vector<Endpoint> listeners_from_here(const app::Config& config) {
-  std::vector<Endpoint> here, elsewhere;
+  std::vector<std::pair<int, Endpoint>> ranked;
   for (const auto& listener : config.listeners) {
     Endpoint at = listener.address;
-    const std::string text = at.address.to_string();
-    if (text == "0.0.0.0") at.address = *IpAddress::parse("127.0.0.1");
-    if (text == "::") at.address = *IpAddress::parse("::1");
-    const bool loopback = at.address.to_string().rfind("127.", 0) == 0 || at.address.to_string() == "::1";
-    (loopback ? here : elsewhere).push_back(at);
+    const bool any = at.address == IpAddress::v4({0, 0, 0, 0}) || at.address == *IpAddress::parse("::");
+    if (any) at.address = *IpAddress::parse(at.address.is_v4() ? "127.0.0.1" : "::1");
+    const bool proxied = std::any_of(listener.proxies.begin(), listener.proxies.end(),
+                                     [&](const Network& network) { return network.contains(at.address); });
+    if (!proxied) ranked.emplace_back(any ? 1 : at.address.is_loopback() ? 0 : 2, at);
   }
-  here.insert(here.end(), elsewhere.begin(), elsewhere.end());
-  return here;
+  std::stable_sort(ranked.begin(), ranked.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<Endpoint> listeners;
+  for (const auto& [rank, at] : ranked) listeners.push_back(at);
+  return listeners;
 }
 
 // False: it ended in an error, and what came so far is no whole message.

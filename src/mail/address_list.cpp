@@ -7,6 +7,9 @@
 namespace sealpost {
 namespace {
 
+// What blanks around it do not part from its neighbours: specials, but for the quotes of a word.
+bool is_word(char c) noexcept { return std::string_view("@.,;:<>()[]").find(c) == std::string_view::npos; }
+
 bool is_space(char c) noexcept { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
 class Walk {
@@ -27,7 +30,12 @@ class Walk {
     if (c == '"') return take_until(into, '"');
     if (c == '[') return take_until(into, ']');
     ++at_;
-    if (is_space(c)) return;
+    if (is_space(c)) {
+      blank_ = true;
+      return;
+    }
+    // Two words are no address, and are not made one: blanks go only where they may stand (RFC 5322 §4.4).
+    if (std::exchange(blank_, false) && is_word(c) && !into.empty() && is_word(into.back())) into += ' ';
     if (in_angle_) {
       if (c == '>') in_angle_ = false;
       if (c == ':') angle_.clear();  // an obsolete route, "@a,@b:", is no part of the address
@@ -43,13 +51,17 @@ class Walk {
     }
   }
 
+  // One that never ends is none, and what stands in it no address.
   void skip_comment() {
+    const std::size_t begin = at_;
     for (unsigned depth = 0; at_ < text_.size();) {
       const char c = text_[at_++];
       if (c == '\\') ++at_;
       if (c == '(') ++depth;
       if (c == ')' && --depth == 0) return;
     }
+    at_ = text_.size();
+    (in_angle_ ? angle_ : plain_) += text_.substr(begin);
   }
 
   // With both ends: a quoted local part and a literal are parts of an address.
@@ -74,7 +86,7 @@ class Walk {
   std::string_view text_;
   std::size_t at_ = 0;
   std::string angle_, plain_;
-  bool in_angle_ = false, has_angle_ = false;
+  bool in_angle_ = false, has_angle_ = false, blank_ = false;
   std::vector<std::string> found_;
 };
 

@@ -9,8 +9,8 @@
 
 namespace sealpost {
 
-// What stands in angle brackets, or for want of them the words of an entry without comments and blanks, as written and not
-// checked. Members of groups count; display names, empty entries and empty groups do not.
+// What stands in angle brackets, or for want of them the words of an entry without comments, as written and not checked: blanks
+// between two words and a comment that never ends stay, so that no such entry passes for an address. Members of groups count; display names, empty entries and empty groups do not.
 std::vector<std::string> addresses_in(std::string_view field_value);
 
 }  // namespace sealpost

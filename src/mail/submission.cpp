@@ -12,17 +12,25 @@
 namespace sealpost {
 namespace {
 
+// What ends a line: LF, CRLF, CR CRLF as some programs write it, and a lone CR, which leaves us as CRLF anyway
+// (smtp/dot_stuffing.hpp), so that the header is read as its receivers will read it. The octets of it; 0 at the end of `input`.
+std::size_t line_end_at(std::string_view input, std::size_t at) {
+  if (at >= input.size()) return 0;
+  const std::size_t after = input.find_first_not_of('\r', at);
+  if (after != std::string_view::npos && input[after] == '\n') return after + 1 - at;
+  return 1;
+}
+
 // The lines of `input` with CRLF, up to a line with a dot alone when that ends it.
 std::string with_crlf(std::string_view input, bool dot_ends) {
   std::string out;
   out.reserve(input.size() + input.size() / 32);
   while (!input.empty()) {
-    const std::size_t end = input.find('\n');
-    std::string_view line = input.substr(0, end);
-    input.remove_prefix(end == std::string_view::npos ? input.size() : end + 1);
-    if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+    const std::size_t end = std::min(input.find_first_of("\r\n"), input.size());
+    const std::string_view line = input.substr(0, end);
     if (dot_ends && line == ".") break;
     out.append(line).append("\r\n");
+    input.remove_prefix(end + line_end_at(input, end));
   }
   return out;
 }
@@ -90,7 +98,9 @@ std::vector<std::string> recipients_of(const std::vector<Field>& header) {
 
 std::string from_field(const SubmissionFacts& facts) {
   const std::string address = facts.sender.empty() ? "MAILER-DAEMON@" + facts.hostname : facts.sender;
-  if (facts.full_name.empty()) return "From: <" + address + ">\r\n";
+  const bool ascii = std::all_of(facts.full_name.begin(), facts.full_name.end(),
+                                 [](char c) { return static_cast<unsigned char>(c) < 128; });
+  if (facts.full_name.empty() || !ascii) return "From: <" + address + ">\r\n";  // RFC 5322 knows no other
   std::string name;
   for (const char c : facts.full_name) {
     if (static_cast<unsigned char>(c) < ' ') continue;

@@ -41,7 +41,11 @@ TEST_CASE("addresses of a To field (RFC 5322 3.4)") {
            Row{"<@hop.test,@b.test:a@x.test>", {"a@x.test"}},
            Row{", ,", {}},
            Row{"root", {"root"}},
-           Row{"(never closed", {}},
+           Row{"anna smith@x.test", {"anna smith@x.test"}},
+           Row{"<anna smith@x.test>", {"anna smith@x.test"}},
+           Row{"a @ x . test", {"a@x.test"}},
+           Row{"(never closed", {"(never closed"}},
+           Row{"c@x.test (note, d@x.test", {"c@x.test(note, d@x.test"}},
            Row{"\"never closed", {"\"never closed"}},
        }) {
     CAPTURE(row.field);
@@ -106,6 +110,24 @@ TEST_CASE("-t takes recipients from the header, and nobody sees Bcc") {
       make_submission(whole_header + "Resent-To: r@x.test\nTo: b@x.test\n\nx\n", facts_with({}, true));
   REQUIRE(resent);
   CHECK(resent->recipients == Addresses{"r@x.test"});
+}
+
+TEST_CASE("a header is read as its receivers will read it, whatever ends its lines") {
+  const auto hidden = make_submission(whole_header + "To: b@x.test\nSubject: hi\rBcc: hidden@x.test\n\nx\n",
+                                      facts_with({}, true));
+  REQUIRE(hidden);
+  CHECK(hidden->recipients == Addresses{"b@x.test", "hidden@x.test"});
+  CHECK(hidden->message == whole_header_sent + "To: b@x.test\r\nSubject: hi\r\n\r\nx\r\n");
+  std::string doubled;
+  for (const char c : whole_header + "\nx\n") doubled += c == '\n' ? "\r\r\n" : std::string(1, c);
+  const auto made = make_submission(doubled, facts_with({"b@x.test"}));
+  REQUIRE(made);
+  CHECK(made->message == whole_header_sent + "\r\nx\r\n");
+}
+
+TEST_CASE("what is no address in the header is an error, and no other address") {
+  for (const char* to : {"anna smith@x.test", "c@x.test (note, d@x.test", "(never closed"})
+    CHECK_FALSE(make_submission(whole_header + "To: a@x.test, " + to + "\n\nx\n", facts_with({}, true)));
 }
 
 TEST_CASE("without a recipient, or with one that is none, nothing is sent") {
