@@ -135,9 +135,11 @@ event::Task<void> Relay::begin_mail() {
         return listening ? std::string() : listening.error().detail;
       };
       const std::string failed = co_await event::ask(main_, worker.loop(), open);
-      if (!failed.empty())
-        log::error("listener_failed",
-                   {{"address", config_.listeners[l].address.to_string()}, {"why", failed}});
+      if (failed.empty()) continue;
+      const std::string address = config_.listeners[l].address.to_string();
+      log::error("listener_failed", {{"address", address}, {"why", failed}});
+      health_.raise("listener " + address, "a worker does not listen there: " + failed,
+                    "free descriptors or memory, then restart the relay");
     }
     log::info("listening", {{"address", config_.listeners[l].address.to_string()},
                             {"tls", config_.certificate.empty() ? "off" : "offered"}});
