@@ -26,7 +26,7 @@ namespace sealpost::cli {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr auto restart_time = 10s;
+constexpr auto restart_time = 20s;
 constexpr timeval silence{600, 0};  // RFC 5321 §4.5.3.2.6: as long as the reply to the final dot may take
 constexpr const char* kept_by_nobody = "; nothing was sent, try again";
 

@@ -23,7 +23,7 @@ struct HandoverResult {
   std::string words;  // what the relay said, or what went wrong and whether anything was sent
 };
 
-// To the first of `listeners` that answers. A relay that is being restarted is waited for, ten seconds. All recipients or
+// To the first of `listeners` that answers. A relay that is being restarted is waited for, twenty seconds. All recipients or
 // none: one that is refused ends it.
 HandoverResult hand_over(const std::vector<Endpoint>& listeners, const Handover& mail);
 

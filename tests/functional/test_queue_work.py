@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Working on a queue of many messages: one filter for every verb, a question first, and nothing else is touched."""
 
+import errno
 import json
 import os
 import pty
@@ -89,6 +90,17 @@ def test_a_variable_that_is_empty_means_nothing_and_not_everything(one):
     assert len(one.queue()) == 2
 
 
+def rest_of(terminal: int) -> bytes:
+    """All that was written before the other side closed; one read may end at the echo of what was typed."""
+    shown = b""
+    try:
+        while piece := os.read(terminal, 4096):
+            shown += piece
+    except OSError as error:
+        assert error.errno == errno.EIO, error  # the other side is closed
+    return shown
+
+
 def at_a_terminal(one, answer, *words: str) -> tuple[int, str, str]:
     """Exit code, standard output (which is none) and what the terminal showed; `answer()` is typed at the question."""
     ours, theirs = pty.openpty()
@@ -101,10 +113,7 @@ def at_a_terminal(one, answer, *words: str) -> tuple[int, str, str]:
             shown += os.read(ours, 4096)
         os.write(ours, answer().encode())
         out = process.communicate(timeout=30)[0]
-        try:
-            shown += os.read(ours, 4096)
-        except OSError:
-            pass  # the other side is closed
+        shown += rest_of(ours)
     finally:
         process.kill()
         os.close(ours)

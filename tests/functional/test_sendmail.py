@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from lab.world import wait_for
-from relay import BINARY
+from relay import BINARY, Relay
 
 
 @pytest.fixture
@@ -21,6 +21,26 @@ def sendmail(lab, tmp_path):
         return subprocess.run(lab.command(command), input=stdin, capture_output=True, text=True, timeout=60, check=False)
 
     return run
+
+
+def handing_in(lab, config: Path, recipient: str) -> subprocess.Popen:
+    """It has its whole message and waits for what the relay says."""
+    command = lab.command([BINARY, "-c", config, "sendmail", recipient])
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdin.write("hello\n")
+    process.stdin.close()
+    process.stdin = None  # communicate() would write to it
+    return process
+
+
+@pytest.fixture(scope="module", autouse=True)
+def unanswered(lab, tmp_path_factory):
+    """One without a relay, which gives up after its time only: the other tests need not wait for that."""
+    one = Relay(lab, tmp_path_factory.mktemp("none")).start()
+    one.stop()
+    process = handing_in(lab, one.config, "bob@home.test")
+    yield process
+    process.kill()
 
 
 def test_mail_of_a_program_arrives_whole(relay, lab, sendmail):
@@ -52,24 +72,15 @@ def test_what_the_relay_refuses_is_said_and_nothing_is_sent(relay, lab, sendmail
     assert not one.queue() and not lab.mail_of("program2.test")
 
 
-def test_without_a_relay_it_is_to_be_tried_again(relay, sendmail):
-    one = relay()
-    one.stop()
-    done = sendmail(one.config, "bob@home.test", stdin="hello\n")
-    assert done.returncode == 75
-    assert "no relay answers on 127.0.0.1" in done.stderr and "nothing was sent" in done.stderr
-
-
-def test_a_relay_that_is_restarted_is_waited_for(relay, lab, sendmail):
+def test_a_relay_that_is_restarted_is_waited_for(relay, lab):
     lab.change("program3", peer="script")
     one = relay()
     one.stop()
-    waiting = subprocess.Popen(lab.command([BINARY, "-c", one.config, "sendmail", "bob@program3.test"]), stdin=subprocess.PIPE)
-    waiting.stdin.write(b"hello\n")
-    waiting.stdin.close()
+    waiting = handing_in(lab, one.config, "bob@program3.test")
     one.start()
-    assert waiting.wait(30) == 0
-    assert wait_for(lambda: lab.mail_of("program3.test"), 20)
+    said = waiting.communicate(timeout=60)[1]
+    assert waiting.returncode == 0, said
+    assert wait_for(lambda: lab.mail_of("program3.test"), 20), one.command("queue", "list").stdout
 
 
 def test_the_queue_and_smtp_on_standard_input(relay, sendmail):
@@ -85,3 +96,9 @@ def test_by_its_old_names(sendmail):
     assert sendmail(None, name="newaliases").returncode == 0
     done = sendmail(None, "--nonsense", name="sendmail")
     assert done.returncode == 64 and done.stderr.startswith("sendmail: ")
+
+
+def test_without_a_relay_it_is_to_be_tried_again(unanswered):
+    said = unanswered.communicate(timeout=60)[1]
+    assert unanswered.returncode == 75
+    assert "no relay answers on 127.0.0.1" in said and "nothing was sent" in said
