@@ -12,7 +12,8 @@ namespace {
 using namespace std::chrono_literals;
 constexpr auto plan_age = 30s;     // then policies and hosts are looked at again, mostly from caches
 constexpr auto hold_open = 500ms;  // a connection stays with its lane this long before others may have it
-constexpr std::size_t most_at_once = 10'000;
+constexpr std::size_t most_refused = 10'000;  // by one refusal of their lane
+constexpr std::size_t most_taken = 100;       // of them at a time
 constexpr auto no_place_pause = 200ms;
 constexpr auto journal_pause = 1min;
 constexpr auto policy_pause = 1s;  // until a policy that is being fetched is looked at again
@@ -201,19 +202,13 @@ event::Task<void> DeliveryCourier::refuse_lane(queue::Lane& lane, queue::JobPtr 
   const PartnerRule* rule = plan != nullptr && refusal.by_partner ? plan->rule_named(refusal.rule) : nullptr;
   SystemTime until{};
   const bool lane_wide = refusal.scope == Refusal::Scope::lane;
-  std::vector<queue::JobPtr> jobs;
-  jobs.push_back(std::move(job));
-  if (lane_wide) {
-    for (auto& more : lane.take_all_due(most_at_once)) jobs.push_back(std::move(more));
-    if (!refusal.permanent()) {
-      until = now + schedule_.gap(lane.failures() + 1, context_.random());
-      if (rule != nullptr) until = std::min(until, now + std::max(rule->grace, std::chrono::seconds(1)));
-      lane.trouble(until, refusal.text);
-    }
+  if (lane_wide && !refusal.permanent()) {
+    until = now + schedule_.gap(lane.failures() + 1, context_.random());
+    if (rule != nullptr) until = std::min(until, now + std::max(rule->grace, std::chrono::seconds(1)));
+    lane.trouble(until, refusal.text);
   }
   const auto refused = refusal.by_policy ? policy_refusal(refusal, rule, lane.key()) : nullptr;
-  for (auto& each : jobs) {
-    co_await settler_.room();
+  const auto settle = [&](queue::JobPtr each) {
     AttemptEnd end;
     end.mx = refusal.mx;
     end.refused = refused;
@@ -226,6 +221,16 @@ event::Task<void> DeliveryCourier::refuse_lane(queue::Lane& lane, queue::JobPtr 
     end.not_before = until;
     end.leave_gateway = refusal.leave_gateway;
     settler_.settle(lane, std::move(each), std::move(end), rules->settings);
+  };
+  settle(std::move(job));
+  for (std::size_t left = lane_wide ? most_refused : 0; left > 0;) {
+    auto jobs = lane.take_all_due(std::min(left, most_taken));
+    if (jobs.empty()) break;
+    left -= jobs.size();
+    for (auto& each : jobs) {
+      co_await settler_.room_for_many();
+      settle(std::move(each));
+    }
   }
 }
 

@@ -13,6 +13,7 @@ namespace {
 
 using namespace std::chrono_literals;
 constexpr std::size_t most_pending = 2000;
+constexpr std::size_t most_of_many = 200;   // less than the journal takes at once
 constexpr auto ambiguous_back_off = 15min;  // D-15
 constexpr std::size_t quoted_head = 64 * 1024;
 constexpr auto record_again = 1s;
@@ -72,6 +73,11 @@ Settler::Settler(Context& context, const queue::Schedule& schedule)
 
 event::Task<void> Settler::room() {
   while (scope_.size() >= most_pending) co_await recorded_.wait();
+}
+
+event::Task<void> Settler::room_for_many() {
+  co_await event::yield(context_.loop);
+  while (scope_.size() >= most_of_many) co_await recorded_.wait();
 }
 
 void Settler::log_fates(const queue::Job& job, const AttemptEnd& end) const {

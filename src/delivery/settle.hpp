@@ -50,6 +50,9 @@ class Settler {
   void settle_by_operator(queue::JobOwner& lane, queue::JobPtr job, const queue::LastWord& word,
                           std::shared_ptr<void> recorded, const Settings& settings);
   event::Task<void> room();
+  // The same for who settles a whole lane: a tenth of the places, and between two outcomes others have their turn. A million
+  // messages that are refused together do not hold up one that is delivered or accepted (T-42).
+  event::Task<void> room_for_many();
   // A lane that returns mail to its sender (queue::LaneKey::returns_to).
   event::Task<void> serve_notices(queue::Lane& lane, std::string hostname, std::string postmaster);
   std::size_t pending() const noexcept { return scope_.size(); }

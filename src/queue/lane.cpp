@@ -53,8 +53,9 @@ void Lane::wake_due(SystemTime now) {
     blocked_until_ = SystemTime{};  // the back-off is over; how often it failed is kept
     if (failures_ > 0) concurrency_.begin_anew();
   }
+  constexpr int most_at_once = 1000;  // a lane that was refused as a whole comes due as a whole
   bool woke = false;
-  while (!waiting_.empty() && waiting_.begin()->first <= now) {
+  for (int i = 0; i < most_at_once && !waiting_.empty() && waiting_.begin()->first <= now; ++i) {
     auto node = waiting_.extract(waiting_.begin());
     due_.push_back(std::move(node.mapped()));
     woke = true;

@@ -6,6 +6,8 @@
 
 namespace sealpost::queue {
 
+using namespace std::chrono_literals;
+
 // One timer for the whole shard.
 struct Shard::Alarm final : event::Timer {
   explicit Alarm(Shard& shard_)
@@ -52,7 +54,8 @@ void Shard::changed(Lane& lane) {
     lane.listed_ = true;
     wanting_.push_back(&lane);
   }
-  if (const auto next = lane.next_event()) {
+  if (auto next = lane.next_event()) {
+    next = std::max(*next, now() + 1us);  // not in the tick that runs: the others have their turn
     if (!lane.agenda_ || *lane.agenda_ > *next) {
       strike_off(lane);
       lane.agenda_ = *next;
@@ -121,7 +124,6 @@ Lane* Shard::next_in_turn(SystemTime at) {
 }
 
 void Shard::remember_success(Lane& lane, SystemTime at) {
-  using namespace std::chrono_literals;
   constexpr std::size_t most_remembered = 20'000;
   if (successes_.size() >= most_remembered)
     std::erase_if(successes_, [at](const auto& entry) { return at - entry.second > 1h; });
@@ -166,7 +168,6 @@ void Shard::strike_off(Lane& lane) noexcept {
 }
 
 void Shard::arm() {
-  using namespace std::chrono_literals;
   if (agenda_.empty()) return alarm_->disarm();
   const auto wait = std::clamp<std::chrono::microseconds>(agenda_.begin()->first - now(), 0us, 60s);
   alarm_->arm(loop_.now() + wait);

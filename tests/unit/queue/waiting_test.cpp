@@ -41,6 +41,26 @@ TEST_CASE("connection trouble makes the whole lane wait, other lanes not") {
   CHECK(world.courier.finished == 51);
 }
 
+TEST_CASE(
+    "T-42: mail that comes due all at once is taken up in parts, with others between, and whole in the end") {
+  World world;
+  world.courier.takes = 0s;
+  std::vector<spool::StoredMessagePtr> found;
+  for (int i = 0; i < 5001; ++i) {
+    auto message = message_to({i == 5000 ? "u@good.example" : "u@bad.example"}, world.loop.wall());
+    auto& progress = const_cast<spool::StoredMessage&>(*message).progress;
+    progress[0].attempts = 2;
+    progress[0].next_attempt = world.loop.wall() + 1h;
+    found.push_back(std::move(message));
+  }
+  world.dispatcher.recovered(found);
+  world.loop.advance(1h + 10s);
+  CHECK(world.courier.finished == 5001);
+  const auto good = std::find(world.courier.order.begin(), world.courier.order.end(), "good.example");
+  CHECK(good - world.courier.order.begin() < 2500);
+  CHECK(world.shard.lanes() == 0);
+}
+
 TEST_CASE("D-20 recovered mail comes back on schedule and overdue mail does not stampede") {
   World world;
   std::vector<spool::StoredMessagePtr> found;
