@@ -13,6 +13,7 @@ LIBRARIES = {
     "openssl": r"openssl/",
     "c-ares": r"ares(_\w+)?\.h",
     "sqlite": r"sqlite3\.h",
+    "crypt": r"crypt\.h",
     "curl": r"curl/",
     "json": r"nlohmann/",
     "toml": r"toml\+\+/|toml\.hpp",
