@@ -7,6 +7,7 @@
 #include <atomic>
 #include <thread>
 
+#include "base/durable_file.hpp"
 #include "base/log.hpp"
 #include "sqlite/aside.hpp"
 #include "sqlite/mapping_guard.hpp"
@@ -55,7 +56,7 @@ Expected<void> Database::open() {
   trouble_ = Trouble::none;
   result_ = 0;
   auto ready = connect();
-  if (!ready && trouble_ == Trouble::damage) ready = begin_anew(ready.error());
+  if (!ready && trouble_ == Trouble::damage && settings_.begin_anew) ready = begin_anew(ready.error());
   if (!ready) {
     fell_over(ready.error());
     return ready;
@@ -81,10 +82,16 @@ Expected<void> Database::connect() {
     result_ = SQLITE_CORRUPT;
     return Error(Errc::damaged, name_ + ": the file has no octets, but its log has some");
   }
+  if (!settings_.when_missing.empty() && is_absent(settings_.path)) {
+    trouble_ = Trouble::reopen;
+    result_ = SQLITE_CANTOPEN;
+    return Error(Errc::not_found, name_ + ": " + settings_.path + " is not there");
+  }
   guard_mappings();
   mappings_lost_ = lost_mappings();
   sqlite3* raw = nullptr;
-  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+  const int make = settings_.when_missing.empty() ? SQLITE_OPEN_CREATE : 0;
+  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | make;
   const int opened = sqlite3_open_v2(settings_.path.c_str(), &raw, flags, settings_.vfs);
   connection_.reset(raw);
   if (raw != nullptr) sqlite3_extended_result_codes(raw, 1);
@@ -203,9 +210,16 @@ void Database::put_off() {
 void Database::raise(const Error& error) {
   raised_ = true;
   std::string what = error.detail + "; until it is back, " + settings_.meanwhile;
-  std::string how = error.code == Errc::newer
-                        ? "go back to the release that made it, or move it away"
-                        : remedy(result_, settings_.path) + "; it is taken up again by itself";
+  std::string how;
+  if (error.code == Errc::newer)
+    how = "go back to the release that made it, or move it away";
+  else if (error.code == Errc::not_found && !settings_.when_missing.empty())
+    how = settings_.when_missing;
+  else if (error.code == Errc::damaged && !settings_.begin_anew)
+    how = "put a good copy of " + settings_.path +
+          " in its place, from a backup; it was left untouched, and is taken up again by itself";
+  else
+    how = remedy(result_, settings_.path) + "; it is taken up again by itself";
   if (health_ != nullptr)
     health_->raise(cause(), std::move(what), std::move(how));
   else

@@ -30,6 +30,11 @@ struct Settings {
   std::string
       meanwhile;     // what the relay does without it, for the operator: "sessions are counted in memory"
   std::string lost;  // what damage costs: "counts not yet reported"
+  // Empty: the file is made when it is not there. Else it is somebody else's to make, and this is what an operator does
+  // about one that is missing.
+  std::string when_missing;
+  // False: nobody could make again what is in it, so a damaged file stays where it is until a good one is put there.
+  bool begin_anew = true;
   // On a file just opened whose version (0: it is new) is no newer than `newest`: pragmas, tables, migration.
   std::function<Expected<void>(Database&, int version)> prepare;
   // The damaged file was moved to `aside` and `fresh` made in its place: takes over what can still be read. What it says

@@ -27,7 +27,7 @@ bool Database::tend() {
   if (connection_) static_cast<void>(index_holds());
   if (connection_ && trouble_ == Trouble::damage) {
     const Error damage(Errc::damaged, name_ + ": " + sqlite3_errstr(result_));
-    auto fresh = begin_anew(damage);
+    auto fresh = settings_.begin_anew ? begin_anew(damage) : Expected<void>(damage);
     if (fresh)
       ++generation_;
     else

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "auth/accounts.hpp"
+
+#include <chrono>
+
+#include "auth/exchanges.hpp"
+#include "auth/password.hpp"
+#include "base/random.hpp"
+#include "base/text.hpp"
+
+namespace sealpost::auth {
+namespace {
+
+constexpr std::chrono::seconds refresh_every{1};
+constexpr std::size_t nonce_octets = 18;
+constexpr const char* cause = "accounts";
+
+std::string random_nonce() {
+  std::array<std::uint8_t, nonce_octets> octets{};
+  random_bytes(octets);
+  return text::base64({reinterpret_cast<const char*>(octets.data()), octets.size()});
+}
+
+std::unique_ptr<event::BlockingPool> pool_of(std::unique_ptr<event::BlockingPool>& given, std::size_t threads,
+                                             std::size_t most_waiting) {
+  if (given) return std::move(given);
+  return std::make_unique<event::ThreadPool>(threads, most_waiting);
+}
+
+}  // namespace
+
+Accounts::Accounts(const std::string& data_dir, Health* health, AccountsSettings settings)
+    : settings_(std::move(settings)),
+      health_(health),
+      store_(data_dir, Access::read, health),
+      brakes_(settings_.brakes),
+      reading_(pool_of(settings_.reading, 1, settings_.most_reading)),
+      hashing_(pool_of(settings_.hashing, settings_.hashing_threads, settings_.most_waiting)) {}
+
+Accounts::~Accounts() = default;
+
+std::vector<std::string_view> Accounts::mechanisms(const Channel& channel) const {
+  if (!channel.encrypted) return {};
+  if (channel.tls_exporter.empty() && channel.tls_server_end_point.empty())
+    return {"SCRAM-SHA-256", "PLAIN", "LOGIN"};
+  return {"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"};
+}
+
+std::unique_ptr<Exchange> Accounts::begin(event::Loop& loop, std::string_view mechanism,
+                                          const Channel& channel) {
+  for (const std::string_view offered : mechanisms(channel))
+    if (offered == mechanism) return make_exchange(*this, loop, mechanism, channel);
+  return nullptr;
+}
+
+std::string Accounts::nonce() const { return settings_.nonce ? settings_.nonce() : random_nonce(); }
+
+// On the reading thread.
+Expected<Accounts::Found> Accounts::read(const std::string& name) {
+  store_.file().tend();
+  Found found;
+  auto secret = store_.secret();
+  auto user = secret ? store_.find(name) : Expected<std::optional<User>>(secret.error());
+  if (!user) {
+    // What the file is not open for is said by its own cause.
+    if (health_ != nullptr && store_.file().is_open())
+      health_->raise(cause, "accounts cannot be read, and logins are put off (454): " + user.error().detail,
+                     "'sealpost user list' says more; it is tried again with each login");
+    return user.error();
+  }
+  if (health_ != nullptr) health_->clear(cause);
+  found.secret = std::move(*secret);
+  found.user = std::move(*user);
+  return found;
+}
+
+event::Task<Expected<Accounts::Found>> Accounts::look_up(event::Loop& loop, std::string name) {
+  std::function<Expected<Found>()> work = [this, name = std::move(name)] { return read(name); };
+  co_return co_await event::run_blocking<Found>(*reading_, loop, std::move(work));
+}
+
+event::Task<Expected<bool>> Accounts::check(event::Loop& loop, std::shared_ptr<const Secret> password,
+                                            std::string hash) {
+  std::function<Expected<bool>()> work = [password = std::move(password), hash = std::move(hash)] {
+    return Expected<bool>(matches(*password, hash));
+  };
+  co_return co_await event::run_blocking<bool>(*hashing_, loop, std::move(work));
+}
+
+AccountPtr Accounts::let_in(const User& user) {
+  auto account = std::make_shared<Account>();
+  account->name = user.name;
+  account->senders = user.senders;
+  account->recipients_per_hour = user.limits.recipients_per_hour;
+  account->messages_per_hour = user.limits.messages_per_hour;
+  allowances_.set(user.name, user.limits);
+  return account;
+}
+
+bool Accounts::take_message(const Account& account, std::uint32_t recipients) {
+  const SteadyTime now = settings_.now ? settings_.now() : SteadyTime(std::chrono::steady_clock::now());
+  const std::int64_t count = now.time_since_epoch().count();
+  std::int64_t last = refreshed_.load();
+  if (SteadyTime::duration(count - last) >= refresh_every && refreshed_.compare_exchange_strong(last, count))
+    reading_->submit([this] { refresh(); });
+  return allowances_.take(account.name, Limits(account.messages_per_hour, account.recipients_per_hour),
+                          recipients, now);
+}
+
+// On the reading thread. What cannot be read changes nothing.
+void Accounts::refresh() {
+  if (!store_.file().tend()) return;
+  const auto version = store_.version();
+  if (!version || (*version == seen_version_ && store_.file().generation() == seen_generation_)) return;
+  for (const std::string& name : allowances_.names()) {
+    const auto user = store_.find(name);
+    if (!user) return;
+    if (*user && !(*user)->disabled)
+      allowances_.set(name, (*user)->limits);
+    else
+      allowances_.close(name);
+  }
+  seen_version_ = *version;
+  seen_generation_ = store_.file().generation();
+}
+
+Step Accounts::counted(Step step) noexcept {
+  ++endings_[static_cast<std::size_t>(step.kind)];
+  return step;
+}
+
+Accounts::Counters Accounts::counters() const {
+  const auto of = [&](Step::Kind kind) { return endings_[static_cast<std::size_t>(kind)].load(); };
+  Counters counters;
+  counters.accepted = of(Step::Kind::accepted);
+  counters.refused = of(Step::Kind::refused);
+  counters.malformed = of(Step::Kind::malformed);
+  counters.unavailable = of(Step::Kind::unavailable);
+  counters.too_many = of(Step::Kind::too_many);
+  counters.brakes = brakes_.counters();
+  return counters;
+}
+
+}  // namespace sealpost::auth

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The accounts of users.db as an Authenticator: PLAIN, LOGIN, SCRAM-SHA-256 and -PLUS. EXTERNAL and OAUTHBEARER are not
+// there.
+//
+//   auth::Accounts accounts(config.data_dir, &health);   // one for the relay, before the workers
+//
+// The file is read anew for each exchange, on a thread of its own; passwords are hashed on others, so that neither waits on
+// a loop, and mechanisms that need no hash do not wait for those that do. What waits is bounded: beyond it, and while the
+// file cannot be read, the answer is `unavailable` (454), which no client takes for a wrong password.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "auth/allowances.hpp"
+#include "auth/authenticator.hpp"
+#include "auth/brakes.hpp"
+#include "auth/secret.hpp"
+#include "auth/user_store.hpp"
+#include "base/health.hpp"
+#include "event/blocking_pool.hpp"
+
+namespace sealpost::auth {
+
+struct AccountsSettings {
+  AccountsSettings() = default;
+  std::size_t hashing_threads = 2;  // each takes 16 MiB while it hashes
+  std::size_t most_waiting = 128;   // for a hash; some seconds of them
+  std::size_t most_reading = 4096;
+  BrakeSettings brakes;
+  std::function<std::string()> nonce;            // null: random
+  std::function<SteadyTime()> now;               // null: the system's steady clock; for take_message()
+  std::unique_ptr<event::BlockingPool> reading;  // null: threads of its own
+  std::unique_ptr<event::BlockingPool> hashing;
+};
+
+class Accounts final : public Authenticator {
+ public:
+  // Reads nothing yet, and makes no file. The loops of all exchanges outlive it; it outlives the exchanges.
+  explicit Accounts(const std::string& data_dir, Health* health = nullptr, AccountsSettings settings = {});
+  ~Accounts() override;
+
+  std::vector<std::string_view> mechanisms(const Channel& channel) const override;
+  std::unique_ptr<Exchange> begin(event::Loop& loop, std::string_view mechanism,
+                                  const Channel& channel) override;
+  // An account that was closed or limited since its session began is as it is now, a second later at most, counted from the
+  // first message after that.
+  bool take_message(const Account& account, std::uint32_t recipients) override;
+
+  struct Counters {
+    std::uint64_t accepted = 0, refused = 0, malformed = 0, unavailable = 0, too_many = 0;
+    Brakes::Counters brakes;
+  };
+  Counters counters() const;  // any thread
+
+  // For the exchanges (exchanges.cpp).
+  struct Found {
+    Found() = default;
+    std::optional<User> user;
+    std::string secret;
+  };
+  event::Task<Expected<Found>> look_up(event::Loop& loop, std::string name);
+  event::Task<Expected<bool>> check(event::Loop& loop, std::shared_ptr<const Secret> password,
+                                    std::string hash);
+  Brakes& brakes() noexcept { return brakes_; }
+  std::string nonce() const;
+  AccountPtr let_in(const User& user);
+  Step counted(Step step) noexcept;
+
+ private:
+  Expected<Found> read(const std::string& name);
+  void refresh();
+
+  AccountsSettings settings_;
+  Health* const health_;
+  UserStore store_;  // on the reading thread
+  std::int64_t seen_version_ = 0;
+  std::uint64_t seen_generation_ = 0;
+  Brakes brakes_;
+  Allowances allowances_;
+  std::atomic<std::int64_t> refreshed_{0};                  // steady time, in its own units
+  std::array<std::atomic<std::uint64_t>, 6> endings_{};     // by Step::Kind
+  std::unique_ptr<event::BlockingPool> reading_, hashing_;  // die first: they use what stands above
+};
+
+}  // namespace sealpost::auth

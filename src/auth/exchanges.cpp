@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "auth/exchanges.hpp"
+
+#include "auth/password.hpp"
+#include "auth/plain.hpp"
+#include "auth/scram.hpp"
+#include "base/text.hpp"
+#include "event/wait.hpp"
+
+namespace sealpost::auth {
+namespace {
+
+using Kind = Step::Kind;
+
+constexpr std::chrono::milliseconds look_again{100};
+constexpr int most_looks = 100;           // ten seconds
+constexpr std::size_t most_logged = 128;  // octets of a name
+
+Step step_of(Kind kind, std::string why, const std::string& name = {}) {
+  Step step;
+  step.kind = kind;
+  step.why = std::move(why);
+  step.name = text::printable(name, most_logged);
+  return step;
+}
+
+Step challenge(std::string text) {
+  Step step;
+  step.kind = Kind::challenge;
+  step.text = std::move(text);
+  return step;
+}
+
+Step unavailable(const Error& error, const std::string& name) {
+  return step_of(Kind::unavailable, error.detail, name);
+}
+
+constexpr const char* failed_too_often = "too many failures of this client or this name from there";
+
+// As it is looked up; what no account can be called is looked up too, and is nobody's.
+std::string key_of(const std::string& name) { return prepared_name(name).value_or(text::lower(name)); }
+
+bool is_oneself(const std::string& authorization, const std::string& key) {
+  return authorization.empty() || key_of(authorization) == key;
+}
+
+// What all mechanisms share.
+class Base : public Exchange {
+ public:
+  Base(Accounts& accounts, event::Loop& loop, const Channel& channel) noexcept
+      : accounts_(accounts), loop_(loop), client_(channel.client) {}
+
+ protected:
+  // Until there is room for this attempt, and its pause is over. No step: it may go on.
+  event::Task<std::optional<Step>> enter(Attempt& attempt, std::string name) {
+    for (int looks = 0;; ++looks) {
+      const Brakes::Answer answer = attempt.enter(loop_.steady());
+      if (answer.word == Brakes::Word::stop) co_return step_of(Kind::too_many, failed_too_often, name);
+      if (answer.word == Brakes::Word::go) {
+        if (answer.pause > Duration()) co_await event::sleep_for(loop_, answer.pause);
+        co_return std::nullopt;
+      }
+      if (looks == most_looks)
+        co_return step_of(Kind::unavailable, "too many attempts with this name from this client at once",
+                          name);
+      co_await event::sleep_for(loop_, look_again);
+    }
+  }
+
+  Step accept(Attempt& attempt, const User& user, std::string text) {
+    attempt.leave(Brakes::Ending::right, loop_.steady());
+    Step step = step_of(Kind::accepted, {}, user.name);
+    step.text = std::move(text);
+    step.account = accounts_.let_in(user);
+    return accounts_.counted(std::move(step));
+  }
+
+  event::Task<Step> refuse(Attempt& attempt, std::string why, std::string name) {
+    const Duration pause = attempt.leave(Brakes::Ending::wrong, loop_.steady());
+    if (pause > Duration()) co_await event::sleep_for(loop_, pause);
+    co_return accounts_.counted(step_of(Kind::refused, std::move(why), name));
+  }
+
+  // A name and a password, whichever way they came. The same work for any name (T-32).
+  event::Task<Step> log_in(std::string name, std::string authorization,
+                           std::shared_ptr<const Secret> password) {
+    const std::string key = key_of(name);
+    Attempt attempt(accounts_.brakes(), client_, key);
+    std::optional<Step> stopped = co_await enter(attempt, name);
+    if (stopped) co_return accounts_.counted(std::move(*stopped));
+    const Expected<Accounts::Found> found = co_await accounts_.look_up(loop_, key);
+    if (!found) co_return no_answer(attempt, found.error(), name);
+    const std::optional<User>& user = found->user;
+    const Expected<bool> right =
+        co_await accounts_.check(loop_, password, user ? user->credentials.hash : nobodys_hash());
+    if (!right) co_return no_answer(attempt, right.error(), name);
+    std::string why;
+    if (!user)
+      why = "no such account";
+    else if (!*right)
+      why = "wrong password";
+    else if (user->disabled)
+      why = "the account is disabled";
+    else if (!is_oneself(authorization, key))
+      why = "an account may not act for another";
+    if (!why.empty()) co_return co_await refuse(attempt, std::move(why), name);
+    co_return accept(attempt, *user, std::string());
+  }
+
+  Step no_answer(Attempt& attempt, const Error& error, const std::string& name) {
+    attempt.leave(Brakes::Ending::unknown, loop_.steady());
+    return accounts_.counted(unavailable(error, name));
+  }
+  Step malformed(std::string why) { return accounts_.counted(step_of(Kind::malformed, std::move(why))); }
+  Step over() { return malformed("the exchange is over"); }
+
+  Accounts& accounts_;
+  event::Loop& loop_;
+  const IpAddress client_;
+};
+
+class Plain final : public Base {
+ public:
+  using Base::Base;
+  bool client_first() const noexcept override { return true; }
+
+  event::Task<Step> step(std::string message) override {
+    const WipeAtEnd wiped(message);
+    if (over_) co_return over();
+    over_ = true;
+    auto plain = parse_plain(message);
+    if (!plain) co_return malformed(plain.error().detail);
+    auto password = std::make_shared<const Secret>(std::move(plain->password));
+    co_return co_await log_in(plain->name, plain->authorization, std::move(password));
+  }
+
+ private:
+  bool over_ = false;
+};
+
+// No RFC says it. A first message, if there is one, is the name.
+class Login final : public Base {
+ public:
+  using Base::Base;
+  bool client_first() const noexcept override { return false; }
+
+  event::Task<Step> step(std::string message) override {
+    const WipeAtEnd wiped(message);
+    if (asked_ == Asked::nothing && message.empty()) {
+      asked_ = Asked::name;
+      co_return challenge("Username:");
+    }
+    if (asked_ == Asked::over) co_return over();
+    if (asked_ != Asked::password) {
+      if (message.empty()) co_return end("LOGIN has no name in it");
+      if (!text::is_utf8(message)) co_return end("the name is not UTF-8");
+      name_ = message;
+      asked_ = Asked::password;
+      co_return challenge("Password:");
+    }
+    asked_ = Asked::over;
+    if (message.empty()) co_return malformed("LOGIN has no password in it");
+    auto password = std::make_shared<const Secret>(Secret::taken_from(message));
+    co_return co_await log_in(name_, {}, std::move(password));
+  }
+
+ private:
+  enum class Asked : std::uint8_t { nothing, name, password, over };
+  Step end(std::string why) {
+    asked_ = Asked::over;
+    return malformed(std::move(why));
+  }
+  std::string name_;
+  Asked asked_ = Asked::nothing;
+};
+
+class Scram final : public Base {
+ public:
+  Scram(Accounts& accounts, event::Loop& loop, const Channel& channel, ScramBinding binding)
+      : Base(accounts, loop, channel), server_(std::move(binding), accounts.nonce()) {}
+  bool client_first() const noexcept override { return true; }
+
+  event::Task<Step> step(std::string message) override {
+    const WipeAtEnd wiped(message);
+    switch (std::exchange(at_, At::over)) {
+      case At::first: co_return co_await first(message);
+      case At::final: co_return co_await last(message);
+      case At::over: break;
+    }
+    co_return over();
+  }
+
+ private:
+  enum class At : std::uint8_t { first, final, over };
+
+  Step unheard(const Error& error) {
+    if (error.code != Errc::refused) return malformed(error.detail);
+    return accounts_.counted(step_of(Kind::refused, error.detail, server_.name()));
+  }
+
+  event::Task<Step> first(const std::string& message) {
+    const Expected<void> heard = server_.hear_first(message);
+    if (!heard) co_return unheard(heard.error());
+    key_ = key_of(server_.name());
+    if (accounts_.brakes().stops(client_, key_, loop_.steady()))
+      co_return accounts_.counted(step_of(Kind::too_many, failed_too_often, server_.name()));
+    Expected<Accounts::Found> found = co_await accounts_.look_up(loop_, key_);
+    if (!found) co_return accounts_.counted(unavailable(found.error(), server_.name()));
+    keys_ = nobodys_scram_keys(found->secret, key_);
+    if (found->user) keys_ = found->user->credentials.scram;
+    user_ = std::move(found->user);
+    at_ = At::final;
+    co_return challenge(server_.challenge(keys_));
+  }
+
+  event::Task<Step> last(const std::string& message) {
+    Attempt attempt(accounts_.brakes(), client_, key_);
+    std::optional<Step> stopped = co_await enter(attempt, server_.name());
+    if (stopped) co_return accounts_.counted(std::move(*stopped));
+    const Expected<std::string> word = server_.hear_final(message, keys_);
+    if (!word && word.error().code != Errc::refused) {
+      attempt.leave(Brakes::Ending::wrong, loop_.steady());
+      co_return malformed(word.error().detail);
+    }
+    std::string why;
+    if (!user_)
+      why = "no such account";
+    else if (!word)
+      why = word.error().detail;
+    else if (user_->disabled)
+      why = "the account is disabled";
+    else if (!is_oneself(server_.authorization(), key_))
+      why = "an account may not act for another";
+    if (!why.empty()) co_return co_await refuse(attempt, std::move(why), server_.name());
+    co_return accept(attempt, *user_, *word);
+  }
+
+  ScramServer server_;
+  std::string key_;
+  ScramKeys keys_;
+  std::optional<User> user_;
+  At at_ = At::first;
+};
+
+}  // namespace
+
+std::unique_ptr<Exchange> make_exchange(Accounts& accounts, event::Loop& loop, std::string_view mechanism,
+                                        const Channel& channel) {
+  if (mechanism == "PLAIN") return std::make_unique<Plain>(accounts, loop, channel);
+  if (mechanism == "LOGIN") return std::make_unique<Login>(accounts, loop, channel);
+  ScramBinding binding;
+  binding.plus = mechanism == "SCRAM-SHA-256-PLUS";
+  binding.tls_exporter = channel.tls_exporter;
+  binding.tls_server_end_point = channel.tls_server_end_point;
+  return std::make_unique<Scram>(accounts, loop, channel, std::move(binding));
+}
+
+}  // namespace sealpost::auth

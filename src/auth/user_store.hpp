@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// users.db: who may log in, with what, and what that allows (docs/submission.md describes the tables). The command writes
+// it, the relay reads it anew for each exchange, so that a change counts at once. What cannot be read is not absent: a file
+// that is missing, locked or damaged is an error here, and nobody's refusal. Blocking; one thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "auth/scram.hpp"
+#include "sealpost/clock.hpp"
+#include "sealpost/expected.hpp"
+#include "sqlite/database.hpp"
+
+namespace sealpost::auth {
+
+struct Limits {
+  Limits() = default;
+  Limits(std::uint32_t messages_, std::uint32_t recipients_)
+      : messages_per_hour(messages_), recipients_per_hour(recipients_) {}
+  std::uint32_t messages_per_hour = 0, recipients_per_hour = 0;  // 0: no limit
+};
+
+struct Credentials {
+  std::string hash;  // of the password, as crypt(3) writes it
+  ScramKeys scram;
+};
+// Slow: never on a loop. Errc::invalid: not a password.
+Expected<Credentials> credentials_of(const Secret& password);
+
+struct User {
+  User() = default;
+  std::string name;  // prepared
+  Credentials credentials;
+  bool disabled = false;
+  std::vector<std::string> senders;  // patterns (sender_pattern.hpp); none: any
+  Limits limits;
+  SystemTime created{}, changed{};
+};
+
+enum class Access : std::uint8_t {
+  read,  // the relay's: nothing is made
+  write,  // the command's: the file is made when it is missing, and each change is on disk when the call returns
+};
+
+class UserStore {
+ public:
+  // Opens nothing yet; file().tend() does, or open(). `health` outlives it; null: nobody is told.
+  UserStore(const std::string& data_dir, Access access, Health* health = nullptr);
+
+  Expected<void> open() { return file_.open(); }
+  sqlite::Database& file() noexcept { return file_; }
+
+  // Errc::damaged: the row is not one that can have been written here (T-54).
+  Expected<std::optional<User>> find(const std::string& name);
+  Expected<std::vector<User>> list();  // by name
+  // For keys of names that nobody has; made with the file.
+  Expected<std::string> secret();
+  // Changes when somebody else has changed something.
+  Expected<std::int64_t> version();
+
+  // Errc::exists, Errc::not_found.
+  Expected<void> add(const User& user);
+  Expected<void> set_credentials(const std::string& name, const Credentials& credentials, SystemTime now);
+  Expected<void> set_disabled(const std::string& name, bool disabled, SystemTime now);
+  Expected<void> set_limits(const std::string& name, Limits limits, SystemTime now);
+  Expected<void> set_senders(const std::string& name, const std::vector<std::string>& senders,
+                             SystemTime now);
+  Expected<void> remove(const std::string& name);
+
+ private:
+  Expected<std::vector<std::string>> senders_of(const std::string& name);
+  Expected<void> put_senders(const std::string& name, const std::vector<std::string>& senders);
+  Expected<void> change(const std::string& name, Expected<sqlite::Statement> update);
+
+  sqlite::Database file_;
+};
+
+}  // namespace sealpost::auth

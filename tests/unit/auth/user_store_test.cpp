@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "auth/user_store.hpp"
+
+#include <doctest.h>
+
+#include "../sts/scratch_directory.hpp"
+#include "some_users.hpp"
+
+using namespace sealpost;
+using namespace sealpost::auth;
+using sealpost::test::ScratchDirectory;
+using sealpost::test::some_user;
+
+namespace {
+
+constexpr SystemTime later{std::chrono::hours(500'000)};
+
+UserStore opened(const ScratchDirectory& dir, Access access) {
+  UserStore store(dir.path(), access);
+  REQUIRE(store.open());
+  return store;
+}
+
+Errc code_of(const Expected<void>& done) {
+  REQUIRE_FALSE(done);
+  return done.error().code;
+}
+
+}  // namespace
+
+TEST_CASE("accounts are added, changed and removed") {
+  const ScratchDirectory dir;
+  UserStore store = opened(dir, Access::write);
+  User anna = some_user("anna", "secret");
+  anna.senders = {"@list.example", "anna@example.org"};
+  anna.limits = Limits(10, 20);
+  anna.created = anna.changed = later;
+  REQUIRE(store.add(anna));
+  CHECK(code_of(store.add(anna)) == Errc::exists);
+  REQUIRE(store.add(some_user("otto", "other")));
+
+  auto found = store.find("anna");
+  REQUIRE((found && *found));
+  CHECK((*found)->credentials.hash == anna.credentials.hash);
+  CHECK((*found)->credentials.scram.stored_key == anna.credentials.scram.stored_key);
+  CHECK((*found)->credentials.scram.salt == anna.credentials.scram.salt);
+  CHECK((*found)->senders == anna.senders);
+  CHECK((*found)->limits.messages_per_hour == 10);
+  CHECK((*found)->limits.recipients_per_hour == 20);
+  CHECK((*found)->created == later);
+
+  REQUIRE(store.set_disabled("anna", true, later));
+  REQUIRE(store.set_limits("anna", Limits(0, 5), later));
+  REQUIRE(store.set_senders("anna", {"anna@example.net"}, later));
+  const auto credentials = credentials_of(Secret("new"));
+  REQUIRE(credentials);
+  CHECK(credentials->scram.iterations == scram_iterations);
+  REQUIRE(store.set_credentials("anna", *credentials, later));
+  found = store.find("anna");
+  REQUIRE((found && *found));
+  CHECK((*found)->disabled);
+  CHECK((*found)->limits.messages_per_hour == 0);
+  CHECK((*found)->senders == std::vector<std::string>{"anna@example.net"});
+  CHECK(matches(Secret("new"), (*found)->credentials.hash));
+
+  REQUIRE(store.remove("anna"));
+  found = store.find("anna");
+  REQUIRE(found);
+  CHECK_FALSE(*found);
+  REQUIRE(store.add(some_user("anna", "secret")));  // senders of the former are gone
+  CHECK(store.find("anna").value()->senders.empty());
+  CHECK(store.list().value().size() == 2);
+
+  CHECK(code_of(store.remove("nobody")) == Errc::not_found);
+  CHECK(code_of(store.set_disabled("nobody", true, later)) == Errc::not_found);
+  CHECK(code_of(store.set_limits("nobody", Limits(), later)) == Errc::not_found);
+  CHECK(code_of(store.set_senders("nobody", {"@x.example"}, later)) == Errc::not_found);
+  CHECK(code_of(store.set_credentials("nobody", *credentials, later)) == Errc::not_found);
+  CHECK(store.list().value().size() == 2);
+}
+
+TEST_CASE("D-23 a file that is missing is no file without accounts, and is not made by who reads") {
+  const ScratchDirectory dir;
+  Health health;
+  UserStore reading(dir.path(), Access::read, &health);
+  CHECK(code_of(reading.open()) == Errc::not_found);
+  CHECK_FALSE(reading.find("anna"));
+  CHECK(dir.count("users.db") == 0);
+  REQUIRE(health.list().size() == 1);
+  CHECK(health.list().front().how.find("sealpost user add") != std::string::npos);
+  // Nor is one that somebody touched.
+  dir.write("users.db", "");
+  CHECK(code_of(reading.open()) == Errc::not_found);
+  CHECK(dir.read("users.db").empty());
+
+  REQUIRE(opened(dir, Access::write).add(some_user("anna", "secret")));
+  REQUIRE(reading.open());
+  CHECK(reading.find("anna").value());
+}
+
+TEST_CASE("D-23 a damaged file stays where it is until a good one is there") {
+  const ScratchDirectory dir;
+  {
+    UserStore store = opened(dir, Access::write);
+    REQUIRE(store.add(some_user("anna", "secret")));
+  }
+  const std::string good = dir.read("users.db");
+  const std::string damaged = "this is no database" + good.substr(19);
+  for (const Access access : {Access::read, Access::write}) {
+    dir.write("users.db", damaged);
+    UserStore store(dir.path(), access);
+    CHECK(code_of(store.open()) == Errc::damaged);
+    CHECK_FALSE(store.find("anna"));
+    CHECK(dir.read("users.db") == damaged);
+    CHECK(dir.count("users.db.damaged") == 0);
+  }
+  dir.write("users.db", good);
+  CHECK(opened(dir, Access::read).find("anna").value());
+}
+
+TEST_CASE("D-23 damage that shows while it is read closes the file and moves nothing") {
+  const ScratchDirectory dir;
+  {
+    UserStore store = opened(dir, Access::write);
+    for (int i = 0; i < 60; ++i) {
+      User user = some_user("anna", "secret");
+      static const User one = user;
+      user = one;
+      user.name = "user" + std::to_string(i);
+      REQUIRE(store.add(user));
+    }
+  }
+  std::string octets = dir.read("users.db");
+  for (std::size_t at = 4096; at < octets.size(); ++at) octets[at] = '\x55';
+  dir.write("users.db", octets);
+  Health health;
+  UserStore store(dir.path(), Access::read, &health);
+  static_cast<void>(store.open());
+  CHECK_FALSE(store.find("user1"));
+  CHECK_FALSE(store.file().tend());
+  CHECK_FALSE(health.well());
+  CHECK(dir.read("users.db") == octets);
+  CHECK(dir.count("users.db.damaged") == 0);
+}
+
+TEST_CASE("who reads sees at once what another has written, and can tell that something was") {
+  const ScratchDirectory dir;
+  UserStore writing = opened(dir, Access::write);
+  REQUIRE(writing.add(some_user("anna", "secret")));
+  UserStore reading = opened(dir, Access::read);
+  const auto before = reading.version();
+  CHECK(reading.find("anna").value());
+  CHECK(reading.version().value() == before.value());
+  REQUIRE(writing.set_disabled("anna", true, later));
+  CHECK(reading.find("anna").value()->disabled);
+  CHECK(reading.version().value() != before.value());
+  CHECK(reading.secret().value() == writing.secret().value());
+}
+
+TEST_CASE("T-33 T-54 a row with a password in clear, or with keys that are none, is not believed") {
+  const ScratchDirectory dir;
+  UserStore store = opened(dir, Access::write);
+  const User anna = some_user("anna", "secret");
+  const auto spoil = [&](auto how) {
+    User user = anna;
+    how(user);
+    REQUIRE(store.add(user));
+    const auto found = store.find(user.name);
+    CHECK_FALSE(found);
+    if (!found) CHECK(found.error().code == Errc::damaged);
+    if (!found) CHECK(found.error().detail.find("secret") == std::string::npos);
+    REQUIRE(store.remove(user.name));
+  };
+  spoil([](User& user) { user.credentials.hash = "secret"; });
+  spoil([](User& user) { user.credentials.hash = ""; });
+  spoil([](User& user) { user.credentials.scram.iterations = 1; });
+  spoil([](User& user) { user.credentials.scram.stored_key = ""; });
+  spoil([](User& user) { user.credentials.scram.server_key = "short"; });
+  spoil([](User& user) { user.credentials.scram.salt = ""; });
+  spoil([](User& user) { user.name = "ANNA"; });
+}
+
+TEST_CASE("T-33 nothing in the file is the password") {
+  const ScratchDirectory dir;
+  {
+    UserStore store = opened(dir, Access::write);
+    REQUIRE(store.add(some_user("anna", "canary-password-4711")));
+  }
+  for (const auto& entry : std::filesystem::directory_iterator(dir.path()))
+    CHECK(dir.read(entry.path().filename().string()).find("canary-password-4711") == std::string::npos);
+}
