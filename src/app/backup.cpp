@@ -2,7 +2,6 @@
 #include "app/backup.hpp"
 
 #include <fcntl.h>
-#include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/as_owner.hpp"
 #include "base/durable_file.hpp"
 #include "base/handles.hpp"
 #include "sqlite/handles.hpp"
@@ -33,22 +33,6 @@ Error failed(const std::string& path, int number) {
 bool is_beside_a_database(std::string_view name) {
   return name.ends_with(".db-wal") || name.ends_with(".db-shm") || name.ends_with(".db-journal");
 }
-
-// Root looks with the eyes of the relay's user while it lives: a link in the data directory leads nowhere that user could
-// not go. It has no effect for others than root. Of this thread.
-class AsOwner {
- public:
-  explicit AsOwner(const struct stat& owner) noexcept {
-    ::setfsgid(owner.st_gid);
-    ::setfsuid(owner.st_uid);
-  }
-  AsOwner(const AsOwner&) = delete;
-  AsOwner& operator=(const AsOwner&) = delete;
-  ~AsOwner() {
-    ::setfsuid(::geteuid());
-    ::setfsgid(::getegid());
-  }
-};
 
 class Backup {
  public:

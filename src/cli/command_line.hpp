@@ -51,6 +51,7 @@ void add_spool_commands(CLI::App& app, CommandLine& line);
 void add_status_command(CLI::App& app, CommandLine& line);
 void add_clock_commands(CLI::App& app, CommandLine& line);
 void add_backup_command(CLI::App& app, CommandLine& line);
+void add_user_commands(CLI::App& app, CommandLine& line);
 void add_check_command(CLI::App& app, CommandLine& line);
 // Hidden: what `--help` says of every command, as JSON, for the manual and the shells' completion.
 void add_describe_command(CLI::App& app, CommandLine& line);
