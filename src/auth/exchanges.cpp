@@ -13,7 +13,7 @@ namespace {
 using Kind = Step::Kind;
 
 constexpr std::chrono::milliseconds look_again{100};
-constexpr int most_looks = 100;           // ten seconds
+constexpr int most_looks = 50;            // five seconds
 constexpr std::size_t most_logged = 128;  // octets of a name
 
 Step step_of(Kind kind, std::string why, const std::string& name = {}) {
@@ -91,8 +91,8 @@ class Base : public Exchange {
     const Expected<Accounts::Found> found = co_await accounts_.look_up(loop_, key);
     if (!found) co_return no_answer(attempt, found.error(), name);
     const std::optional<User>& user = found->user;
-    const Expected<bool> right =
-        co_await accounts_.check(loop_, password, user ? user->credentials.hash : nobodys_hash());
+    const std::string& hash = user ? user->credentials.hash : nobodys_hash();
+    const Expected<bool> right = co_await accounts_.check(loop_, password, hash);
     if (!right) co_return no_answer(attempt, right.error(), name);
     std::string why;
     if (!user)

@@ -159,7 +159,8 @@ TEST_CASE("T-32 an unknown name, a wrong password and a disabled account: one te
   REQUIRE(office.store().set_disabled("otto", true, SystemTime{}));
   const std::pair<const char*, const char*> tries[] = {
       {"nobody", "secret"}, {"anna", "wrong"}, {"otto", "secret"}, {"otto", "wrong"}, {"bad\x01name", "x"}};
-  for (const auto& [name, password] : tries) {
+  for (const auto& one : tries) {
+    const std::string name = one.first, password = one.second;
     CAPTURE(name);
     office.reads = office.hashes = 0;
     const Step plain = office.plain(name, password), login = office.login(name, password);
