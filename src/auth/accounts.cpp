@@ -35,7 +35,10 @@ Accounts::Accounts(const std::string& data_dir, Health* health, AccountsSettings
       store_(data_dir, Access::read, health),
       brakes_(settings_.brakes),
       reading_(pool_of(settings_.reading, 1, settings_.most_reading)),
-      hashing_(pool_of(settings_.hashing, settings_.hashing_threads, settings_.most_waiting)) {}
+      hashing_(pool_of(settings_.hashing, settings_.hashing_threads, settings_.most_waiting)) {
+  // What is wrong with the file is said now, and not to the first who logs in.
+  reading_->submit([this] { store_.file().tend(); });
+}
 
 Accounts::~Accounts() = default;
 

@@ -43,7 +43,7 @@ struct AccountsSettings {
 
 class Accounts final : public Authenticator {
  public:
-  // Reads nothing yet, and makes no file. The loops of all exchanges outlive it; it outlives the exchanges.
+  // Opens the file, off this thread, and makes none. The loops of all exchanges outlive it; it outlives the exchanges.
   explicit Accounts(const std::string& data_dir, Health* health = nullptr, AccountsSettings settings = {});
   ~Accounts() override;
 

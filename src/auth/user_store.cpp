@@ -86,12 +86,12 @@ sqlite::Settings settings_for(const std::string& data_dir, Access access) {
   settings.begin_anew = false;
   if (access == Access::read)
     settings.when_missing = "make the first account: sealpost user add NAME; or put " + settings.path +
-                            " back in its place, from a backup";
+                            " back in its place, from a backup; it is seen with the next login";
   settings.prepare = access == Access::read ? prepare_to_read : prepare_to_write;
   // Who logs in waits for it; who types a command has time.
   settings.busy = std::chrono::milliseconds(access == Access::read ? 1000 : 5000);
   if (access == Access::write) settings.busy_at_open = settings.busy;
-  settings.longest_retry = std::chrono::milliseconds(5000);
+  settings.first_retry = settings.longest_retry = {};  // with each login: a change counts at once
   return settings;
 }
 

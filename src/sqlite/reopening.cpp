@@ -47,8 +47,22 @@ bool Database::tend() {
   return connection_ != nullptr;
 }
 
-// It could be opened, but that says nothing about writing.
+// It could be opened, but that says nothing about writing. One that is not begun anew is not written in before it is known
+// to be sound, all of it: it may be somebody's last copy.
 void Database::try_writing() {
+  if (!settings_.begin_anew) {
+    std::string found = sqlite3_errstr(SQLITE_CORRUPT);
+    {
+      auto check = statement("PRAGMA quick_check(1)");
+      const auto row = check ? check->row() : Expected<bool>(check.error());
+      if (!row && trouble_ != Trouble::damage) return put_off();
+      if (row && *row) found = check->text(0);
+    }
+    if (found == "ok") return well();
+    trouble_ = Trouble::damage;
+    result_ = SQLITE_CORRUPT;
+    return fell_over(Error(Errc::damaged, name_ + ": " + found));
+  }
   const auto version = number("PRAGMA user_version");
   if (!version) return put_off();
   const std::string again = "PRAGMA user_version=" + std::to_string(*version);

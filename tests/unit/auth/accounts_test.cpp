@@ -232,9 +232,12 @@ TEST_CASE("D-23 accounts that cannot be read: unavailable, for whoever asks, and
     CHECK_FALSE(office.health.well());
     office.loop.advance(10s);
   };
-  all_unavailable();  // missing
+  CHECK_FALSE(office.health.well());  // said at the start, not to the first who logs in
+  all_unavailable();                  // missing
   office.add("anna", "secret");
-  CHECK(office.plain("anna", "secret").kind == Kind::unavailable);  // looked for again after a second
+  CHECK(office.plain("anna", "secret").kind == Kind::accepted);
+  CHECK(office.plain("nobody", "x").kind == Kind::refused);
+  CHECK(office.health.well());
 }
 
 TEST_CASE("D-23 a locked file: unavailable; a change that is under way: as of before") {
