@@ -7,7 +7,8 @@ namespace sealpost::app {
 
 intake::SettingsPtr intake_settings(const Config& config, const ListenerConfig& listener,
                                     std::shared_ptr<tls::Server> tls,
-                                    std::shared_ptr<const DkimKeyring> dkim) {
+                                    std::shared_ptr<const DkimKeyring> dkim,
+                                    auth::Authenticator* authenticator) {
   intake::RelayRules rules;
   rules.allow = listener.allow;
   rules.hostname = config.hostname;
@@ -17,6 +18,8 @@ intake::SettingsPtr intake_settings(const Config& config, const ListenerConfig& 
   const LimitsConfig& limits = config.limits;
   auto server = std::make_shared<smtp::ServerOptions>();
   server->hostname = config.hostname;
+  server->service = listener.mode;
+  server->authenticator = listener.relays() ? nullptr : authenticator;
   server->tls = std::move(tls);
   server->offer_dsn =
       true;  // honoured for what we say ourselves, passed on to hosts that offer it (RFC 3461 §5.2)
@@ -52,6 +55,8 @@ intake::ConnectionCaps connection_caps(const LimitsConfig& limits, std::uint64_t
   if (caps.total < limits.sessions) caps.client = std::min(caps.client, std::max(1U, caps.total / 5 * 3));
   caps.stranger = limits.sessions_per_stranger;
   caps.stranger_network = 5 * limits.sessions_per_stranger;
+  caps.guest = caps.stranger_network;
+  caps.guest_network = 5 * caps.guest;
   caps.strangers =
       std::max(1U, static_cast<std::uint32_t>(std::uint64_t{caps.total} * limits.stranger_share / 100));
   caps.stranger_rate = limits.stranger_rate;

@@ -203,6 +203,24 @@ Expected<void> Relay::open_evidence() {
   return {};
 }
 
+Expected<void> Relay::begin_tls(const std::shared_ptr<const tls::ServerIdentity>& identity,
+                                TlsServers& servers) const {
+  const auto& listeners = config_.listeners;
+  const bool submission =
+      std::any_of(listeners.begin(), listeners.end(), [](const auto& one) { return !one.relays(); });
+  tls::ServerOptions options;
+  options.minimum = config_.minimum;
+  auto relay = tls::OpensslServer::create(identity, options);
+  if (!relay) return relay.error();
+  servers.relay = std::move(*relay);
+  if (!submission) return {};
+  options.strength = tls::Strength::submission;
+  auto strong = tls::OpensslServer::create(identity, options);
+  if (!strong) return strong.error();
+  servers.submission = std::move(*strong);
+  return {};
+}
+
 // What the descriptors allow is shared out, so that no worker sends couriers who find none.
 queue::ShardSettings Relay::shard_settings(unsigned workers) const {
   constexpr std::uint32_t most_places = 600;
@@ -229,13 +247,8 @@ Expected<void> Relay::open_workers() {
     workers_.push_back(std::make_unique<Worker>(*worker_loops_.back(), *shared_, shard_settings(count),
                                                 schedule_, std::move(*client)));
     shards.push_back(&workers_.back()->shard());
-    if (in_force->identity) {
-      tls::ServerOptions options;
-      options.minimum = config_.minimum;
-      auto server = tls::OpensslServer::create(in_force->identity, options);
-      if (!server) return server.error();
-      workers_.back()->tls_server() = std::move(*server);
-    }
+    if (in_force->identity)
+      if (auto begun = begin_tls(in_force->identity, workers_.back()->tls_servers()); !begun) return begun;
   }
   queue::RouteTable routes;
   for (const RouteConfig& route : config_.routes) routes.add(route.domain, route.relay);
@@ -286,7 +299,8 @@ void Relay::make_acceptors() {
     for (auto& worker : workers_)
       worker->acceptors().push_back(std::make_unique<intake::Acceptor>(
           worker->loop(), services,
-          intake_settings(config_, listener, worker->tls_server(), in_force->dkim.relayed)));
+          intake_settings(config_, listener, worker->tls_servers().of(listener), in_force->dkim.relayed,
+                          authenticator_.get())));
   }
 }
 

@@ -28,6 +28,7 @@
 #include "app/service_manager.hpp"
 #include "app/signals.hpp"
 #include "app/worker.hpp"
+#include "auth/authenticator.hpp"
 #include "base/health.hpp"
 #include "config/config.hpp"
 #include "delivery/held_notices.hpp"
@@ -67,6 +68,8 @@ class Relay {
   Expected<void> open_parts();
   Expected<void> open_evidence();
   Expected<void> open_workers();
+  Expected<void> begin_tls(const std::shared_ptr<const tls::ServerIdentity>& identity,
+                           TlsServers& servers) const;
   queue::ShardSettings shard_settings(unsigned workers) const;
   Expected<void> bind_listeners();  // sockets only
   void make_acceptors();
@@ -136,6 +139,7 @@ class Relay {
   intake::ConnectionLimits connections_;
   intake::BodyBudget bodies_;
   intake::Counters intake_counters_;
+  std::unique_ptr<auth::Authenticator> authenticator_;  // null: no listener asks for it
   std::vector<std::unique_ptr<Worker>> workers_;  // sessions and couriers die here, before what they use
   std::unique_ptr<Reporting> reporting_;
   std::unique_ptr<queue::Probation> probation_;

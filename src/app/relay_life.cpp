@@ -142,6 +142,7 @@ event::Task<void> Relay::begin_mail() {
                     "free descriptors or memory, then restart the relay");
     }
     log::info("listening", {{"address", config_.listeners[l].address.to_string()},
+                            {"mode", name_of(config_.listeners[l].mode)},
                             {"tls", config_.certificate.empty() ? "off" : "offered"}});
   }
   sockets_.clear();

@@ -19,7 +19,9 @@ constexpr auto keep_again_every = 1min;
 
 bool same_listeners(const Config& a, const Config& b) {
   return std::equal(a.listeners.begin(), a.listeners.end(), b.listeners.begin(), b.listeners.end(),
-                    [](const auto& one, const auto& other) { return one.address == other.address; });
+                    [](const auto& one, const auto& other) {
+                      return one.address == other.address && one.mode == other.mode;
+                    });
 }
 
 // What only a start reads keeps its value, so that what is compared, kept and shown is what is in force.
@@ -90,15 +92,19 @@ event::Task<void> Relay::put_in_force(InForcePtr next) {
       connection_caps(next->config.limits, (descriptors_.limit - descriptors_.reserved) / 2));
   if (evidence_) evidence_->set_keep_days(next->config.evidence.keep_days);
   for (auto& worker : workers_) {
-    auto apply = [&worker = *worker, next] {
+    auto apply = [this, &worker = *worker, next] {
       worker.courier().set_rules(next->rules);
-      if (next->identity && worker.tls_server()) {
-        if (const auto replaced = worker.tls_server()->replace(next->identity); !replaced)
+      for (const auto& server : {worker.tls_servers().relay, worker.tls_servers().submission}) {
+        if (!next->identity || !server) continue;
+        if (const auto replaced = server->replace(next->identity); !replaced)
           log::error("certificate_not_replaced", {{"why", replaced.error().detail}});
       }
-      for (std::size_t l = 0; l < worker.acceptors().size(); ++l)
-        worker.acceptors()[l]->set_settings(intake_settings(next->config, next->config.listeners[l],
-                                                            worker.tls_server(), next->dkim.relayed));
+      for (std::size_t l = 0; l < worker.acceptors().size(); ++l) {
+        const ListenerConfig& listener = next->config.listeners[l];
+        worker.acceptors()[l]->set_settings(intake_settings(next->config, listener,
+                                                            worker.tls_servers().of(listener),
+                                                            next->dkim.relayed, authenticator_.get()));
+      }
       return true;
     };
     co_await event::ask(main_, worker->loop(), apply);

@@ -119,6 +119,8 @@ event::Task<admin::Answer> Relay::status() {
   body["intake"]["recipients"] = intake_counters_.recipients.load();
   body["intake"]["octets"] = intake_counters_.octets.load();
   body["intake"]["refused"] = intake_counters_.refused.load();
+  body["intake"]["authenticated"] = intake_counters_.authenticated.load();
+  body["intake"]["auth_failed"] = intake_counters_.auth_failed.load();
   body["delivery"]["delivered"] = totals_.delivered.load();
   body["delivery"]["deferred_attempts"] = totals_.deferred.load();
   body["delivery"]["bounced"] = totals_.bounced.load();

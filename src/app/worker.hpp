@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "config/config.hpp"
 #include "delivery/courier.hpp"
 #include "dns/resolver_proxy.hpp"
 #include "event/event_loop.hpp"
@@ -44,6 +45,15 @@ struct Shared {
   delivery::NoticeBudget* notices = nullptr;
 };
 
+// What a worker's listeners begin TLS with; null without a certificate.
+struct TlsServers {
+  TlsServers() = default;
+  std::shared_ptr<tls::OpensslServer> relay, submission;
+  const std::shared_ptr<tls::OpensslServer>& of(const ListenerConfig& listener) const noexcept {
+    return listener.relays() ? relay : submission;
+  }
+};
+
 class Worker {
  public:
   // `loop` outlives all that may still post to it: the threads of spool, databases and resolver.
@@ -63,7 +73,7 @@ class Worker {
   delivery::DeliveryCourier& courier() noexcept { return *courier_; }
   event::TaskScope& scope() noexcept { return scope_; }
   std::vector<std::unique_ptr<intake::Acceptor>>& acceptors() noexcept { return acceptors_; }
-  std::shared_ptr<tls::OpensslServer>& tls_server() noexcept { return tls_server_; }
+  TlsServers& tls_servers() noexcept { return tls_servers_; }
 
   // Stops taking mail on all listeners at once, lets sessions and couriers end, at most `grace` long; then waits for
   // the outcomes that are on their way to the journal, at most a second, and closes idle connections. What goes on
@@ -79,7 +89,7 @@ class Worker {
   dns::ResolverProxy resolver_;
   event::SocketConnector connector_;
   std::unique_ptr<tls::OpensslClient> tls_;
-  std::shared_ptr<tls::OpensslServer> tls_server_;  // null without a certificate
+  TlsServers tls_servers_;
   std::unique_ptr<delivery::Context> context_;
   std::unique_ptr<delivery::DeliveryCourier> courier_;
   queue::Shard shard_;

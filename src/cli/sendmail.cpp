@@ -46,10 +46,11 @@ User this_user() {
 }
 
 // Where a client of this machine gets to: loopback first, then what is bound to every address, then the rest. Not where
-// this machine is taken for a proxy, which speaks otherwise.
+// this machine is taken for a proxy, which speaks otherwise, nor where a password is asked for.
 std::vector<Endpoint> listeners_from_here(const app::Config& config) {
   std::vector<std::pair<int, Endpoint>> ranked;
   for (const auto& listener : config.listeners) {
+    if (!listener.relays()) continue;
     Endpoint at = listener.address;
     const bool any = at.address == IpAddress::v4({0, 0, 0, 0}) || at.address == *IpAddress::parse("::");
     if (any) at.address = *IpAddress::parse(at.address.is_v4() ? "127.0.0.1" : "::1");
@@ -149,9 +150,13 @@ std::optional<int> run_as_sendmail(std::vector<std::string>& words) {
   ::signal(SIGPIPE, SIG_IGN);
   // Its errors are for `sealpost check`: who mails needs the listeners and a name.
   const app::LoadResult loaded = app::load_config(line.config_file());
-  if (loaded.config.listeners.empty())
+  const auto& listeners = loaded.config.listeners;
+  if (std::none_of(listeners.begin(), listeners.end(), [](const auto& one) { return one.relays(); }))
     return refuse(called, EX_CONFIG,
-                  "the configuration names no listener; `sealpost check` says more; nothing was sent");
+                  listeners.empty()
+                      ? "the configuration names no listener; `sealpost check` says more; nothing was sent"
+                      : "the configuration names no listener with mode = \"relay\", which programs of this "
+                        "machine need; nothing was sent");
   if (options->task == SendmailOptions::Task::talk) {
     const HandoverResult result = talk(listeners_from_here(loaded.config));
     return result.exit_code == EX_OK ? EX_OK : refuse(called, result.exit_code, result.words);

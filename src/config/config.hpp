@@ -28,6 +28,7 @@
 #include "sealpost/ip_address.hpp"
 #include "sealpost/partner.hpp"
 #include "smtp/data_decoder.hpp"
+#include "smtp/server_session.hpp"
 #include "tlsrpt/alerts/alerts.hpp"
 #include "tlsrpt/counting/retention.hpp"
 #include "tlsrpt/sending/sender.hpp"
@@ -37,7 +38,9 @@ namespace sealpost::app {
 struct ListenerConfig {
   ListenerConfig();
   Endpoint address;
-  std::vector<Network> allow;     // who may relay
+  smtp::Service mode = smtp::Service::relay;
+  bool relays() const noexcept { return mode == smtp::Service::relay; }  // else it is for submission
+  std::vector<Network> allow;     // who may relay; for submission, who may connect: anyone unless it is said
   std::vector<Network> proxies;   // who speaks for others, by the PROXY protocol
   bool address_literals = false;  // take mail to user@[192.0.2.1]
   bool honour_tls_required =

@@ -8,6 +8,17 @@ namespace sealpost::app {
 
 using namespace std::chrono_literals;
 
+namespace {
+
+smtp::Service service_of(std::string_view mode) {
+  if (mode == "submission") return smtp::Service::submission;
+  return mode == "submissions" ? smtp::Service::submissions : smtp::Service::relay;
+}
+
+std::vector<Network> everyone() { return {*Network::parse("0.0.0.0/0"), *Network::parse("::/0")}; }
+
+}  // namespace
+
 ListenerConfig::ListenerConfig() : allow{*Network::parse("127.0.0.0/8"), *Network::parse("::1/128")} {}
 
 void read_listener(TableReader& reader, Config& config) {
@@ -19,9 +30,14 @@ void read_listener(TableReader& reader, Config& config) {
     if (known) reader.error("address", address->to_string() + " has a listener already");
     listener.address = *address;
   }
-  if (const auto mode = reader.choice("mode", {"relay", "submission", "submissions"});
-      mode && *mode != "relay")
-    reader.error("mode", "'" + *mode + "' is not available in this version; use \"relay\"");
+  if (const auto mode = reader.choice("mode", {"relay", "submission", "submissions"})) {
+    listener.mode = service_of(*mode);
+    if (!listener.relays()) listener.allow = everyone();
+    if (!listener.relays() && config.certificate.empty())
+      reader.error("mode", "'" + *mode +
+                               "' needs TLS, since passwords never go in clear: set certificate and key in "
+                               "[tls]");
+  }
   const auto entries = read_networks(reader, "allow", listener.allow);
   read_networks(reader, "proxy_protocol", listener.proxies);
   const auto nobody_is_everyone = [&](std::string_view key, const std::vector<Network>& networks) {  // T-30
@@ -31,9 +47,12 @@ void read_listener(TableReader& reader, Config& config) {
                               "' is everyone: this would be an open relay; name your own networks");
     }
   };
-  nobody_is_everyone("allow", listener.allow);
+  if (listener.relays()) nobody_is_everyone("allow", listener.allow);
   nobody_is_everyone("proxy_protocol", listener.proxies);
-  if (entries == 0) reader.warning("allow", "is empty: nobody may relay through this listener");
+  if (entries == 0 && listener.relays())
+    reader.warning("allow", "is empty: nobody may relay through this listener");
+  if (entries == 0 && !listener.relays())
+    reader.error("allow", "is empty: nobody could connect; leave it out for anyone who can authenticate");
   if (const auto value = reader.boolean("address_literals")) listener.address_literals = *value;
   if (const auto value = reader.boolean("hide_client")) listener.hide_client = *value;
   if (const auto value = reader.boolean("honour_tls_required")) listener.honour_tls_required = *value;

@@ -12,16 +12,17 @@ namespace sealpost::intake {
 namespace {
 
 constexpr auto header_time = std::chrono::seconds(5);
+constexpr smtp::ServerReply not_from_there{554, "5.7.1", "no access from your address"};
 
 }  // namespace
 
 // One session and what belongs to it, in the list of those open.
 struct Acceptor::Connection {
   Connection(Acceptor& acceptor_, std::unique_ptr<event::Stream> stream, ConnectionLimits::Slot slot_,
-             bool trusted)
+             Standing standing, bool named)
       : acceptor(acceptor_),
         slot(std::move(slot_)),
-        handler(acceptor.worker_, acceptor.settings_, trusted),
+        handler(acceptor.worker_, acceptor.settings_, standing, named, slot),
         number(++acceptor.worker_.begun),
         session(std::move(stream), acceptor.settings_->server, handler),
         place(acceptor.open_.size()) {
@@ -64,7 +65,7 @@ void Acceptor::serve(std::unique_ptr<event::Stream> stream) {
                                  [&](const Network& network) { return network.contains(from); });
   if (!proxy) return admit(std::move(stream), true, {});
   // It takes a place while it waits, as everything with a descriptor does (T-27).
-  auto slot = worker_.services.connections.enter(from, true, worker_.loop.now());
+  auto slot = worker_.services.connections.enter(from, Standing::trusted, worker_.loop.now());
   if (!slot) return turn_away(*stream, false, smtp::replies::too_many_connections);
   scope_.spawn(meet(std::move(stream), std::move(slot)));
 }
@@ -88,19 +89,29 @@ event::Task<void> Acceptor::meet(std::unique_ptr<event::Stream> stream, Connecti
 // A client that nobody named may not relay: who a proxy speaks for without saying so is not its own network's.
 void Acceptor::admit(std::unique_ptr<event::Stream> stream, bool named, ConnectionLimits::Slot slot) {
   const IpAddress client = stream->peer().address;
-  const bool trusted = named && settings_->relay.may_relay(client);
+  const bool listed = named && settings_->relay.allows(client);
+  const bool submission = settings_->submission();
+  const bool trusted = listed && !submission;
+  if (submission && named && !listed) {
+    turn_away(*stream, false, not_from_there);
+    return;
+  }
+  const Standing standing = trusted                ? Standing::trusted
+                            : submission && listed ? Standing::guest
+                                                   : Standing::stranger;
   if (draining_) {
     turn_away(*stream, trusted, smtp::replies::shutting_down);
     return;
   }
-  if (!slot) slot = worker_.services.connections.enter(client, trusted, worker_.loop.now());
+  if (!slot) slot = worker_.services.connections.enter(client, standing, worker_.loop.now());
   if (!slot) {
     if (trusted) worker_.services.counters.turned_away_trusted.fetch_add(1, std::memory_order_relaxed);
     turn_away(*stream, trusted, smtp::replies::too_many_connections);
     return;
   }
   worker_.services.counters.connections.fetch_add(1, std::memory_order_relaxed);
-  scope_.spawn(converse(std::make_unique<Connection>(*this, std::move(stream), std::move(slot), trusted)));
+  scope_.spawn(
+      converse(std::make_unique<Connection>(*this, std::move(stream), std::move(slot), standing, named)));
   if (worker_.services.connections.over()) make_room();
   note_stress();
 }
@@ -146,8 +157,10 @@ event::Task<void> Acceptor::converse(std::unique_ptr<Connection> connection) {
 
 void Acceptor::turn_away(event::Stream& stream, bool trusted, const smtp::ServerReply& reply) {
   worker_.services.counters.turned_away.fetch_add(1, std::memory_order_relaxed);
-  const std::string line = reply.to_line();
-  stream.try_write(line);  // a fresh connection takes a line; if not, closing says enough
+  if (settings_->server->service != smtp::Service::submissions) {  // whose clients read TLS
+    const std::string line = reply.to_line();
+    stream.try_write(line);  // a fresh connection takes a line; if not, closing says enough
+  }
   stream.close();
   if (!log::enabled(log::Level::info)) return;
   if (!trusted && !worker_.stranger_lines.allow(worker_.loop.now())) return;

@@ -3,20 +3,27 @@
 
 #include "base/log.hpp"
 #include "intake/incoming_message.hpp"
+#include "intake/sender_rights.hpp"
 
 namespace sealpost::intake {
 namespace {
 
 constexpr smtp::ServerReply no_room{452, "4.3.1", "not enough storage, try again later"};
 constexpr smtp::ServerReply storage_down{451, "4.3.0", "storage is not available, try again later"};
+constexpr smtp::ServerReply not_your_sender{550, "5.7.1", "your account may not send as this sender"};
+constexpr smtp::ServerReply null_sender{550, "5.7.1", "your account may not send with an empty reverse-path"};
+constexpr smtp::ServerReply allowance_used{
+    451, "4.7.0", "your account may not send more now: what it may in an hour is used up, or it was disabled"};
 constexpr smtp::ServerReply out_of_order{421, "4.3.0", "storage is out of order, try again later"};
 
 }  // namespace
 
 // D-08: before the client sends a body that could not be kept. D-07: a journal that takes nothing any more takes
 // nothing from this session either, and who is sent away may find another relay.
-std::optional<smtp::ServerReply> ClientHandler::check_sender(const smtp::SessionInfo&,
+std::optional<smtp::ServerReply> ClientHandler::check_sender(const smtp::SessionInfo& session,
                                                              const smtp::MailCommand& command) {
+  if (session.account && !may_send_as(*session.account, command.reverse_path))
+    return command.reverse_path.empty() ? null_sender : not_your_sender;
   const auto room = worker_.services.spool.room_for(command.size);
   if (!room && room.error().code == Errc::no_space) return no_room;
   if (!worker_.services.spool.healthy()) return out_of_order;
@@ -31,14 +38,45 @@ std::optional<smtp::ServerReply> ClientHandler::check_recipient(const smtp::Sess
 
 Expected<std::unique_ptr<smtp::IncomingMessage>, smtp::ServerReply> ClientHandler::begin(
     const smtp::SessionInfo& session, Envelope envelope, std::uint64_t size) {
+  // Before the message is sent, so that nobody sends it for nothing; of one that is refused then, it stays counted.
+  const auto recipients = static_cast<std::uint32_t>(envelope.recipients.size());
+  if (session.account && !settings_->server->authenticator->take_message(*session.account, recipients))
+    return allowance_used;
   return std::unique_ptr<smtp::IncomingMessage>(
       std::make_unique<SpooledMessage>(worker_, settings_, session, trusted_, std::move(envelope), size));
+}
+
+void ClientHandler::authenticated(const smtp::SessionInfo& session, std::string_view mechanism) noexcept {
+  trusted_ = true;
+  slot_.becomes_trusted(worker_.loop.now());
+  worker_.services.counters.authenticated.fetch_add(1, std::memory_order_relaxed);
+  if (!log::enabled(log::Level::info)) return;
+  const std::string client = session.peer.to_string();
+  log::info("authenticated", {{"client", client},
+                              {"helo", session.helo},
+                              {"user", session.account->name},
+                              {"mechanism", mechanism},
+                              {"tls", name_of(session.tls->version)}});
+}
+
+// Neither what the client sent nor anything made of it but the name it claims (T-05).
+void ClientHandler::auth_failed(const smtp::SessionInfo& session, std::string_view mechanism,
+                                const auth::Step& step) noexcept {
+  worker_.services.counters.auth_failed.fetch_add(1, std::memory_order_relaxed);
+  if (!log::enabled(log::Level::info) || !worker_.failed_lines.allow(worker_.loop.now())) return;
+  const std::string client = session.peer.address.to_string();
+  log::info("auth_failed", {{"client", client},
+                            {"helo", session.helo},
+                            {"user", step.name},
+                            {"mechanism", mechanism},
+                            {"why", step.why}});
 }
 
 // The command's text is never logged: it may be a password sent to the wrong port (T-05).
 void ClientHandler::refused(const smtp::SessionInfo& session, smtp::Verb verb,
                             const smtp::ServerReply& reply) noexcept {
   worker_.services.counters.refused.fetch_add(1, std::memory_order_relaxed);
+  if (verb == smtp::Verb::auth && (reply.code == 535 || reply.code == 454)) return;  // auth_failed() said so
   if (!log::enabled(log::Level::info) || !may_log()) return;
   const std::string client = session.peer.address.to_string();
   log::info("rejected", {{"client", client},

@@ -18,15 +18,27 @@ struct Worker {
   log::LogLimit stranger_lines{"stranger", 200, 20};
   log::LogLimit trouble_lines{"store_failed", 20, 1};
   log::LogLimit unsigned_lines{"dkim_unsigned", 200, 20};
+  log::LogLimit failed_lines{"auth_failed", 200, 20};
 };
 
 class ClientHandler final : public smtp::ServerHandler {
  public:
-  ClientHandler(Worker& worker, SettingsPtr settings, bool trusted)
-      : worker_(worker), settings_(std::move(settings)), trusted_(trusted) {}
+  // `named`: it is known whose address the client's is. `slot` outlives this.
+  ClientHandler(Worker& worker, SettingsPtr settings, Standing standing, bool named,
+                ConnectionLimits::Slot& slot)
+      : worker_(worker),
+        settings_(std::move(settings)),
+        slot_(slot),
+        trusted_(standing == Standing::trusted),
+        named_(named) {}
 
   bool trusted() const noexcept override { return trusted_; }
   bool stressed() const noexcept override { return worker_.services.connections.stressed(); }
+  // Not through a proxy that says of nobody whom it speaks for: guesses could be laid at no door (T-31).
+  bool may_authenticate() const noexcept override { return named_; }
+  void authenticated(const smtp::SessionInfo& session, std::string_view mechanism) noexcept override;
+  void auth_failed(const smtp::SessionInfo& session, std::string_view mechanism,
+                   const auth::Step& step) noexcept override;
   std::optional<smtp::ServerReply> check_sender(const smtp::SessionInfo& session,
                                                 const smtp::MailCommand& command) override;
   std::optional<smtp::ServerReply> check_recipient(const smtp::SessionInfo& session,
@@ -44,7 +56,9 @@ class ClientHandler final : public smtp::ServerHandler {
  private:
   Worker& worker_;
   SettingsPtr settings_;
+  ConnectionLimits::Slot& slot_;
   bool trusted_;
+  bool named_;
 };
 
 }  // namespace sealpost::intake

@@ -71,8 +71,9 @@ bool ConnectionLimits::comes_too_often(const Key& key, SteadyTime now) {
   return ++current.count > caps_.stranger_rate;
 }
 
-ConnectionLimits::Slot ConnectionLimits::enter(const IpAddress& client, bool trusted, SteadyTime now) {
+ConnectionLimits::Slot ConnectionLimits::enter(const IpAddress& client, Standing standing, SteadyTime now) {
   const Key key = key_of(client);
+  const bool trusted = standing == Standing::trusted, guest = standing == Standing::guest;
   const std::lock_guard lock(mutex_);
   if (planted(Plant::no_reserve)) {
     if (open_ >= caps_.total) return {};
@@ -82,13 +83,17 @@ ConnectionLimits::Slot ConnectionLimits::enter(const IpAddress& client, bool tru
     if (comes_too_often(key, now)) return {};
     if (open_ >= caps_.total || strangers_ >= caps_.strangers) return {};
   }
-  if (!trusted && !raise(networks_, network_of(key), caps_.stranger_network)) return {};
-  if (!raise(clients_, key, trusted ? caps_.client : caps_.stranger)) {
-    if (!trusted) lower(networks_, network_of(key));
-    return {};
+  if (trusted) {
+    if (!raise(clients_, key, caps_.client)) return {};
+  } else {
+    if (!raise(networks_, network_of(key), guest ? caps_.guest_network : caps_.stranger_network)) return {};
+    if (!raise(outsiders_, key, guest ? caps_.guest : caps_.stranger)) {
+      lower(networks_, network_of(key));
+      return {};
+    }
+    ++strangers_;
   }
   ++open_;
-  if (!trusted) ++strangers_;
   look();
   return Slot(*this, key, trusted);
 }
@@ -96,11 +101,26 @@ ConnectionLimits::Slot ConnectionLimits::enter(const IpAddress& client, bool tru
 void ConnectionLimits::leave(const Key& key, bool trusted) noexcept {
   const std::lock_guard lock(mutex_);
   --open_;
-  if (!trusted) {
+  if (trusted) {
+    lower(clients_, key);
+  } else {
     --strangers_;
     lower(networks_, network_of(key));
+    lower(outsiders_, key);
   }
-  lower(clients_, key);
+  look();
+}
+
+// It has a place already, and keeps it whatever its client has besides.
+void ConnectionLimits::promote(const Key& key, SteadyTime now) noexcept {
+  const std::lock_guard lock(mutex_);
+  --strangers_;
+  lower(networks_, network_of(key));
+  lower(outsiders_, key);
+  ++clients_[key];
+  const auto found = minutes_.find(key);
+  if (found != minutes_.end() && now - found->second.begin < minute && found->second.count > 0)
+    --found->second.count;
   look();
 }
 

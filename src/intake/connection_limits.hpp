@@ -4,7 +4,9 @@
 // client is one IPv4 address or one IPv6 /64, since a host may use all of it; its network is the /24 or /48.
 //
 // Strangers, who may not relay, get a share of the places and no more. Those who may relay can have all of them: when
-// both together are more than there are places, the strangers give way (over(), Acceptor::make_room).
+// both together are more than there are places, the strangers give way (over(), Acceptor::make_room). A guest is a
+// stranger who may still authenticate, and then is none: many of them come from one address, an office or a host of
+// programs, so one address may have more at a time, and those who keep their word are not counted as having come.
 #pragma once
 
 #include <array>
@@ -20,13 +22,17 @@
 
 namespace sealpost::intake {
 
+enum class Standing : std::uint8_t { stranger, guest, trusted };
+
 struct ConnectionCaps {
   ConnectionCaps() = default;
   std::uint32_t total = 20'000;
   std::uint32_t client = 2'000;         // from one client that may relay
   std::uint32_t stranger = 10;          // from one client that may not
+  std::uint32_t guest = 50;             // from one client that has not authenticated yet
   std::uint32_t strangers = 5'000;      // from all of these together
   std::uint32_t stranger_network = 50;  // from one network of theirs
+  std::uint32_t guest_network = 250;
   std::uint32_t stranger_rate = 60;     // connections a minute from one of them
 };
 
@@ -44,6 +50,10 @@ class ConnectionLimits {
     Slot() noexcept = default;
     Slot(Slot&& other) noexcept
         : limits_(std::exchange(other.limits_, nullptr)), key_(other.key_), trusted_(other.trusted_) {}
+    // Its client is no stranger any more; `now` as for enter().
+    void becomes_trusted(SteadyTime now) noexcept {
+      if (limits_ && !std::exchange(trusted_, true)) limits_->promote(key_, now);
+    }
     Slot& operator=(Slot&& other) noexcept {
       std::swap(limits_, other.limits_);
       std::swap(key_, other.key_);
@@ -64,7 +74,7 @@ class ConnectionLimits {
     bool trusted_ = false;
   };
 
-  Slot enter(const IpAddress& client, bool trusted, SteadyTime now = {});  // any thread
+  Slot enter(const IpAddress& client, Standing standing, SteadyTime now = {});  // any thread
   // More sessions than places: each end of a stranger's brings it down. Any thread, cheap.
   bool over() const noexcept { return over_.load(std::memory_order_relaxed); }
   // Nearly all that strangers may have is taken, or nearly all there is: from four fifths on, until it is three fifths.
@@ -87,6 +97,7 @@ class ConnectionLimits {
   static void lower(Counts& counts, const Key& key) noexcept;
   bool comes_too_often(const Key& key, SteadyTime now);
   void leave(const Key& key, bool trusted) noexcept;
+  void promote(const Key& key, SteadyTime now) noexcept;
   void look() noexcept;
 
   std::atomic<bool> over_{false}, stressed_{false};
@@ -95,7 +106,8 @@ class ConnectionLimits {
   ConnectionCaps caps_;
   std::size_t open_ = 0;
   std::size_t strangers_ = 0;  // of these
-  Counts clients_, networks_;  // only those with open sessions: at most twice caps_.total
+  // Only those with open sessions: at most thrice caps_.total. Of clients that may relay; of strangers, and their networks.
+  Counts clients_, outsiders_, networks_;
   SteadyTime swept_{};
   std::unordered_map<Key, Minute, Hash> minutes_;  // most_minutes at most
 };

@@ -4,8 +4,10 @@
 #include <algorithm>
 
 #include "base/log.hpp"
+#include "intake/sender_rights.hpp"
 #include "mail/header.hpp"
 #include "mail/received.hpp"
+#include "mail/submission.hpp"
 
 namespace sealpost::intake {
 namespace {
@@ -20,6 +22,11 @@ constexpr smtp::ServerReply no_space{452, "4.3.1", "not enough storage, try agai
 constexpr smtp::ServerReply not_stored{451, "4.3.0", "message could not be stored, try again later"};
 constexpr smtp::ServerReply mail_loop{554, "5.4.6", "too many hops, this message is in a loop"};
 
+constexpr smtp::ServerReply malformed{
+    554, "5.6.0", "header malformed: a line that is no field, or no From field that names its authors"};
+constexpr smtp::ServerReply not_the_author{550, "5.7.1",
+                                           "your account may not send as an author in the From field"};
+
 constexpr std::uint64_t up_to_step(std::size_t octets) noexcept {
   return (octets + lease_step - 1) / lease_step * lease_step;
 }
@@ -32,6 +39,7 @@ ReceivedFacts received_facts(const smtp::SessionInfo& session, const Settings& s
   facts.hide_client = settings.hide_client;
   facts.by = settings.server->hostname;
   facts.with.esmtp = session.esmtp;
+  facts.with.auth = session.account != nullptr;  // who it is concerns no receiver
   facts.id = id;
   if (envelope.recipients.size() == 1) facts.for_address = envelope.recipients.front().address;
   if (session.tls) {
@@ -98,7 +106,7 @@ event::Task<smtp::IncomingMessage::Progress> SpooledMessage::settle() {
 }
 
 event::Task<smtp::IncomingMessage::Progress> SpooledMessage::write_ahead() {
-  if (!look_at_head()) co_return refuse(mail_loop);
+  if (const auto refused = look_at_head(Come::part)) co_return refuse(*refused);
   sign_what_came();
   wrote_ahead_ = true;
   std::string part = std::exchange(message_.body, {});
@@ -121,17 +129,40 @@ bool SpooledMessage::head_is_whole() const noexcept {
   return text.starts_with("\r\n") || text.find("\r\n\r\n") != std::string_view::npos;
 }
 
-// Once, while the head is in memory: false when the message has passed too many relays (T-38, RFC 5321 §6.3).
+// Of a client with an account, before anything is made of it: what is missing is added, what nobody else may read is
+// taken out (RFC 6409 §8), and whoever it names as its authors must be the account's (T-60).
+std::optional<smtp::ServerReply> SpooledMessage::complete_head(Come come) {
+  if (come == Come::part && !head_is_whole()) return malformed;  // longer than is kept in one piece
+  const std::string_view text = std::string_view(message_.body).substr(own_octets_);
+  const std::size_t octets = header_octets(text);
+  if (octets >= header_scan_cap) return malformed;
+  SubmissionFacts facts;
+  facts.sender = message_.envelope.reverse_path;
+  facts.hostname = settings_->server->hostname;
+  facts.now = message_.envelope.arrival;
+  const auto header = submitted_header(text.substr(0, octets), facts);
+  if (!header) return malformed;
+  for (const std::string& author : header->authors)
+    if (!may_send_as(*session_.account, author)) return not_the_author;
+  message_.body.replace(own_octets_, octets, header->text);
+  return std::nullopt;
+}
+
+// Once, while the head is in memory: refused when the message has passed too many relays (T-38, RFC 5321 §6.3).
 // "TLS-Required: No" lets a message go where what the recipient publishes would refuse it, so it counts only where the
 // operator says so (T-61), from clients that may relay, and never beside the MAIL parameter REQUIRETLS (RFC 8689 §4.1). Nor in a header whose line
 // ends were mended: a relay before us that sees a line only behind CRLF has not seen that field.
-bool SpooledMessage::look_at_head() {
-  if (std::exchange(head_seen_, true)) return true;
+std::optional<smtp::ServerReply> SpooledMessage::look_at_head(Come come) {
+  if (head_seen_) return std::nullopt;
+  if (session_.account)
+    if (const auto refused = complete_head(come)) return refused;
+  head_seen_ = true;
   const HeadFacts head = scan_head(std::string_view(message_.body).substr(own_octets_));
   MessageFlags& flags = message_.envelope.flags;
   flags.tls_required_no = head.tls_required_no && trusted_ && settings_->honour_tls_required &&
                           !flags.requiretls && !header_mended_;
-  return head.received < settings_->most_hops;
+  if (head.received >= settings_->most_hops) return mail_loop;
+  return std::nullopt;
 }
 
 // ---- DKIM
@@ -177,7 +208,7 @@ void SpooledMessage::log_signing() const {
 // -----------------------------------------------------------------------------------------------
 
 event::Task<Expected<MessageId, smtp::ServerReply>> SpooledMessage::finish(bool eight_bit) {
-  if (!look_at_head()) co_return mail_loop;
+  if (const auto refused = look_at_head(Come::all)) co_return *refused;
   // Content decides, not only what MAIL said: a next hop that offers 8BITMIME is then told (RFC 6152).
   if (eight_bit) message_.envelope.body = BodyType::eight_bit_mime;
   const Expected<void> signatures = co_await put_signatures();
@@ -214,15 +245,22 @@ void SpooledMessage::log_accepted(const spool::StoredMessage& stored) const {
   const std::string client = session_.peer.address.to_string();
   const auto& recipients = stored.envelope.recipients;
   const std::string_view tls = session_.tls ? name_of(session_.tls->version) : std::string_view("none");
-  log::info("accepted", {{"id", id},
-                         {"client", client},
-                         {"helo", session_.helo},
-                         {"from", stored.envelope.reverse_path},
-                         {"recipients", recipients.size()},
-                         {"rcpt", recipients.front().address},
-                         {"size", stored.size},
-                         {"tls", tls},
-                         {"dkim", signing_ ? std::string_view(signing_->outcome()) : "off"}});
+  const auto line = [&](auto... more) {
+    log::info("accepted", {{"id", id},
+                           {"client", client},
+                           {"helo", session_.helo},
+                           {"from", stored.envelope.reverse_path},
+                           {"recipients", recipients.size()},
+                           {"rcpt", recipients.front().address},
+                           {"size", stored.size},
+                           {"tls", tls},
+                           {"dkim", signing_ ? std::string_view(signing_->outcome()) : "off"},
+                           more...});
+  };
+  if (session_.account)
+    line(log::Field("user", session_.account->name));
+  else
+    line();
 }
 
 }  // namespace sealpost::intake

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "intake/client_handler.hpp"
@@ -31,7 +32,9 @@ class SpooledMessage final : public smtp::IncomingMessage {
  private:
   Progress refuse(const smtp::ServerReply& reply) noexcept;
   bool head_is_whole() const noexcept;
-  bool look_at_head();
+  enum class Come : std::uint8_t { part, all };  // of the message
+  std::optional<smtp::ServerReply> look_at_head(Come come);
+  std::optional<smtp::ServerReply> complete_head(Come come);
   event::Task<Progress> write_ahead();
   void sign_what_came();
   event::Task<Expected<void>> put_signatures();

@@ -15,7 +15,7 @@ constexpr smtp::ServerReply literal_address{553, "5.1.3", "address literal not a
 
 }  // namespace
 
-bool RelayControl::may_relay(const IpAddress& client) const noexcept {
+bool RelayControl::allows(const IpAddress& client) const noexcept {
   return std::any_of(rules_.allow.begin(), rules_.allow.end(),
                      [&](const Network& network) { return network.contains(client); });
 }

@@ -15,7 +15,7 @@ namespace sealpost::intake {
 
 struct RelayRules {
   RelayRules() = default;
-  std::vector<Network> allow;     // who may relay; loopback is not implied
+  std::vector<Network> allow;  // who may relay; for submission, who may connect. Loopback is not implied
   std::string hostname;           // postmaster@hostname is the postmaster too
   std::string postmaster;         // where mail to <postmaster> goes; empty: not taken from strangers
   bool address_literals = false;  // accept user@[192.0.2.1]
@@ -25,7 +25,7 @@ class RelayControl {
  public:
   explicit RelayControl(RelayRules rules) : rules_(std::move(rules)) {}
 
-  bool may_relay(const IpAddress& client) const noexcept;
+  bool allows(const IpAddress& client) const noexcept;
 
   // Empty: accepted, and `address` is what the envelope gets: <postmaster> becomes a whole address.
   std::optional<smtp::ServerReply> check_recipient(bool trusted, std::string& address) const;

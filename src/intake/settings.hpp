@@ -22,6 +22,8 @@ namespace sealpost::intake {
 
 struct Settings {
   explicit Settings(RelayRules rules) : relay(std::move(rules)) {}
+  // Nobody relays for his network's sake: who has no account may not send, and `allow` says who may connect.
+  bool submission() const noexcept { return server->service != smtp::Service::relay; }
   std::shared_ptr<const smtp::ServerOptions> server;
   RelayControl relay;
   unsigned most_hops = 50;  // Received fields before a message counts as looping (T-38)
@@ -43,6 +45,7 @@ struct Counters {
   std::atomic<std::uint64_t> messages{0}, recipients{0}, octets{0};
   std::atomic<std::uint64_t> refused{0};  // commands and messages answered 4yz or 5yz
   std::atomic<std::uint64_t> storage_errors{0};
+  std::atomic<std::uint64_t> authenticated{0}, auth_failed{0};  // AUTH
 };
 
 // Shared by all workers; outlives them.

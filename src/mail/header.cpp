@@ -60,6 +60,12 @@ bool HeaderReader::next(HeaderField& field) noexcept {
   return false;
 }
 
+std::size_t header_octets(std::string_view message) noexcept {
+  if (message.starts_with("\r\n")) return 2;
+  const auto end = message.find("\r\n\r\n");
+  return end == std::string_view::npos ? message.size() : end + 4;
+}
+
 std::string unfold(std::string_view value, std::size_t most) {
   std::string out;
   bool blank = false;

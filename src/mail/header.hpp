@@ -33,6 +33,8 @@ class HeaderReader {
   std::size_t at_ = 0;
 };
 
+// Octets of the header with the empty line behind it; all of `message` when there is none.
+std::size_t header_octets(std::string_view message) noexcept;
 // Folds removed, runs of blanks as one, trimmed, cut at `most` octets.
 std::string unfold(std::string_view value, std::size_t most = 998);
 // The first field of that name (any case), unfolded.

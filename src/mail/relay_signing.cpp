@@ -11,13 +11,6 @@ namespace {
 
 constexpr unsigned most_signatures = 10;  // of others, looked at for ours
 
-// Octets of the header with the empty line; all of it when there is none.
-std::size_t header_octets(std::string_view message) {
-  if (message.starts_with("\r\n")) return 2;
-  const auto end = message.find("\r\n\r\n");
-  return end == std::string_view::npos ? message.size() : end + 4;
-}
-
 }  // namespace
 
 void RelaySigning::stays_unsigned(std::string why) {

@@ -110,6 +110,18 @@ std::string from_field(const SubmissionFacts& facts) {
   return "From: \"" + name + "\" <" + address + ">\r\n";
 }
 
+// What a message must have and `header` has not, in front of what stays of it: all but Bcc.
+std::string completed(const std::vector<Field>& header, const SubmissionFacts& facts) {
+  std::string made;
+  if (!has(header, {"From"})) made += from_field(facts);
+  if (!has(header, {"Date"})) made += "Date: " + to_rfc5322(facts.now) + "\r\n";
+  if (!has(header, {"Message-ID"}))
+    made += "Message-ID: <" + MessageId::make(facts.now).to_string() + "@" + facts.hostname + ">\r\n";
+  for (const Field& field : header)
+    if (!is_one_of(field.name, {"Bcc", "Resent-Bcc"})) made += field.whole;
+  return made += "\r\n";
+}
+
 }  // namespace
 
 Expected<std::string> full_address(std::string_view typed, const std::string& hostname,
@@ -145,14 +157,31 @@ Expected<Submission> make_submission(std::string_view input, const SubmissionFac
                  facts.recipients_in_header
                      ? "there is no recipient, neither in To, Cc or Bcc nor on the command line"
                      : "there is no recipient; name some, or take those of the header with -t");
-  if (!has(header, {"From"})) made.message += from_field(facts);
-  if (!has(header, {"Date"})) made.message += "Date: " + to_rfc5322(facts.now) + "\r\n";
-  if (!has(header, {"Message-ID"}))
-    made.message += "Message-ID: <" + MessageId::make(facts.now).to_string() + "@" + facts.hostname + ">\r\n";
-  for (const Field& field : header)
-    if (!is_one_of(field.name, {"Bcc", "Resent-Bcc"})) made.message += field.whole;
-  made.message += "\r\n";
+  made.message = completed(header, facts);
   made.message += rest;
+  return made;
+}
+
+Expected<SubmittedHeader> submitted_header(std::string_view header, const SubmissionFacts& facts) {
+  const auto malformed = [](const char* why) { return Error(Errc::invalid, why); };
+  std::string_view rest = header;
+  const std::vector<Field> fields = take_header(rest);
+  if (!rest.empty()) return malformed("a line in the header is no field");
+  SubmittedHeader made;
+  unsigned from = 0;
+  for (const Field& field : fields) {
+    if (!text::iequals(field.name, "From")) continue;
+    if (++from > 1) return malformed("there are several From fields");
+    for (const std::string& address : addresses_in(field.value)) {
+      auto author = parse_mailbox(address, Utf8::accept, Syntax::lenient);
+      if (!author) return malformed("an address of the From field is none");
+      made.authors.push_back(std::move(*author));
+    }
+    if (made.authors.empty()) return malformed("the From field has no address");
+  }
+  if (from == 0 && facts.sender.empty()) return malformed("there is no From field");
+  if (from == 0) made.authors.push_back(facts.sender);
+  made.text = completed(fields, facts);
   return made;
 }
 

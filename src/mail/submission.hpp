@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a program of this machine hands to sendmail, made a message that a relay takes (RFC 5322, RFC 6409 §8): lines end in
-// CRLF, From, Date and Message-ID are added when they are missing, Bcc goes, names without a domain get one. Pure.
+// What is handed in, made a message that a relay takes (RFC 5322, RFC 6409 §8): From, Date and Message-ID are added when
+// they are missing, Bcc goes; of what a program of this machine hands to sendmail also lines end in CRLF, and names
+// without a domain get one. Pure.
 #pragma once
 
 #include <string>
@@ -33,6 +34,16 @@ struct Submission {
 
 // Errc::invalid: no recipient, or one that is no address; says which.
 Expected<Submission> make_submission(std::string_view input, const SubmissionFacts& facts);
+
+// The header of a message that a client with an account sends.
+struct SubmittedHeader {
+  std::string text;                  // with the empty line
+  std::vector<std::string> authors;  // the addresses of its From field, checked
+};
+// `header` with its empty line, or without one when the message has no body; of `facts` sender, hostname and now. Errc::invalid
+// says what is malformed: a line that is no field, several From fields, one without an address or with what is none, or no
+// From field where the reverse-path names no author either.
+Expected<SubmittedHeader> submitted_header(std::string_view header, const SubmissionFacts& facts);
 
 // An address as people type it: with its domain. Errc::invalid says what is wrong.
 Expected<std::string> full_address(std::string_view typed, const std::string& hostname,

@@ -227,7 +227,7 @@ std::optional<unsigned> mail_parameter(const Parameter& p, MailCommand& mail) {
   }
   if (text::iequals(p.keyword, "AUTH")) {
     mail.seen |= parameter::auth;
-    if (!p.has_value) return std::nullopt;
+    if (!p.has_value || !from_xtext(p.value)) return std::nullopt;  // RFC 4954 §5
     return known_auth;
   }
   return no_keyword;
@@ -276,6 +276,18 @@ std::optional<Chunk> parse_chunk(std::string_view argument) noexcept {
   chunk.last = text::iequals(rest, "LAST");
   if (!rest.empty() && !chunk.last) return std::nullopt;
   return chunk;
+}
+
+std::optional<AuthCommand> parse_auth(std::string_view argument) {
+  const std::string_view word = argument.substr(0, argument.find(' '));
+  if (word.empty()) return std::nullopt;
+  AuthCommand command;
+  command.mechanism = word;
+  for (char& c : command.mechanism)
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  const std::string_view rest = text::trim(argument.substr(word.size()), " ");
+  if (!rest.empty()) command.initial = rest;
+  return command;
 }
 
 std::optional<std::string> helo_name(std::string_view said, Syntax syntax) {

@@ -23,6 +23,8 @@ namespace sealpost::smtp {
 // RFC 5321 §4.5.3.1.4 asks for 512 octets, our extensions for 1036 (RFC 3461 §5); beyond 2 KiB the session
 // ends (T-25).
 inline constexpr std::size_t command_line_cap = 2048;  // with CRLF
+// AUTH, and the answers to its challenges (RFC 4954 §4).
+inline constexpr std::size_t auth_line_cap = 12'288;
 
 struct CommandLine {
   Verb verb = Verb::unknown;
@@ -38,6 +40,13 @@ struct Chunk {
   bool last = false;
 };
 std::optional<Chunk> parse_chunk(std::string_view argument) noexcept;
+
+// AUTH mechanism [initial-response] (RFC 4954 §4). Nothing: no mechanism is named.
+struct AuthCommand {
+  std::string mechanism;               // in capitals
+  std::optional<std::string> initial;  // as it was sent: base64, or "=" for an empty one
+};
+std::optional<AuthCommand> parse_auth(std::string_view argument);
 
 // What EHLO and HELO say, as it is kept: more than a domain or literal, since a name that is none is no reason to
 // refuse mail (RFC 5321 §4.1.4), but nothing that could not stand in a log or comment: letters, digits and -._:[] up

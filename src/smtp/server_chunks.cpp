@@ -41,6 +41,7 @@ std::uint64_t ServerSession::swallowed_at_most() const noexcept {
 // Why the chunk is refused, as far as that is known before it is read. With nothing, the message has begun.
 std::optional<ServerReply> ServerSession::chunk_refusal() {
   if (failed_chunk_) return failed_chunk_;
+  if (const ServerReply* denied = access_refusal(Verb::bdat)) return *denied;
   const Verb verb = chunk_.last ? Verb::bdat_last : Verb::bdat;
   if (!step(phase_, verb).allowed) return out_of_order(phase_, verb);
   if (!info_.esmtp) return replies::chunks_need_ehlo;

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "auth/authenticator.hpp"
 #include "event/task.hpp"
 #include "mail/envelope.hpp"
 #include "mail/message_id.hpp"
@@ -18,6 +19,7 @@
 #include "smtp/command.hpp"
 #include "smtp/server_reply.hpp"
 #include "smtp/server_state.hpp"
+#include "tls/channel_bindings.hpp"
 
 namespace sealpost::smtp {
 
@@ -27,6 +29,8 @@ struct SessionInfo {
   std::string helo;    // argument of the last EHLO or HELO, ASCII without controls or spaces; empty before
   bool esmtp = false;  // it was EHLO
   std::unique_ptr<const HandshakeFacts> tls;  // null: in clear
+  tls::ChannelBindings bindings;              // until the client is authenticated
+  auth::AccountPtr account;                   // whom AUTH has proven it to be; null: nobody
 };
 
 // One message on its way in, from 354 to the reply to its final dot. Destroying it drops the message.
@@ -56,10 +60,17 @@ class ServerHandler {
  public:
   virtual ~ServerHandler() = default;
 
-  // One of the networks that may relay: its mistakes in recipients are no sign of abuse.
+  // One of the networks that may relay, or authenticated: its mistakes in recipients are no sign of abuse.
   virtual bool trusted() const noexcept = 0;
   // Places for strangers are scarce: they get less time and patience.
   virtual bool stressed() const noexcept { return false; }
+
+  // Where the session's options ask for AUTH: may this client say it? And how it went, for log and places; a failure is
+  // one that `step` tells of. After authenticated() the client is trusted().
+  virtual bool may_authenticate() const noexcept { return true; }
+  virtual void authenticated(const SessionInfo& session, std::string_view mechanism) noexcept = 0;
+  virtual void auth_failed(const SessionInfo& session, std::string_view mechanism,
+                           const auth::Step& step) noexcept = 0;
 
   // Empty: accepted. check_recipient() may put another address in place of the one given (<postmaster>). `size` is
   // what MAIL said, 0 when nothing: a hint.

@@ -31,6 +31,7 @@ ServerLimits under_stress(const ServerLimits& limits) {
   made.rate_grace = std::min<Duration>(made.rate_grace, 10s);
   made.write = std::min<Duration>(made.write, 10s);
   made.handshake = std::min<Duration>(made.handshake, 10s);
+  made.authentication = std::min<Duration>(made.authentication, 10s);
   made.transaction = std::min<Duration>(made.transaction, 1min);
   made.data = std::min<Duration>(made.data, 2min);
   made.session = std::min<Duration>(made.session, 3min);

@@ -43,8 +43,29 @@ inline constexpr ServerReply not_http{421, "4.7.0", "this is an SMTP server, clo
 inline constexpr ServerReply data_before_tls{421, "4.7.0", "data sent behind STARTTLS, closing"};
 inline constexpr ServerReply bare_line_end{550, "5.5.2",
                                            "bare CR or LF, a line ends in CRLF (RFC 5321 2.3.8), closing"};
+inline constexpr ServerReply data_behind_auth{421, "4.7.0", "data sent behind AUTH, closing"};
+inline constexpr ServerReply too_many_failures{421, "4.7.0", "too many failed authentications, closing"};
+inline constexpr ServerReply auth_line_too_long{500, "5.5.6", "line too long, closing"};
 inline constexpr ServerReply line_too_long{500, "5.5.2", "command line too long, closing"};
 inline constexpr ServerReply bad_chunk{501, "5.5.4", "wanted BDAT size [LAST] (RFC 3030 2), closing"};
+
+// AUTH (RFC 4954 §4, §6).
+inline constexpr ServerReply authenticated{235, "2.7.0", "authenticated"};
+inline constexpr ServerReply not_authenticated{535, "5.7.8", "authentication failed"};
+inline constexpr ServerReply cannot_authenticate{454, "4.7.0",
+                                                 "authentication is not available, try again later"};
+inline constexpr ServerReply fails_too_often{454, "4.7.0",
+                                             "too many failed authentications, try again later, closing"};
+inline constexpr ServerReply mechanism_unknown{504, "5.5.4", "mechanism not offered"};
+inline constexpr ServerReply auth_cancelled{501, "5.7.0", "authentication cancelled"};
+inline constexpr ServerReply no_base64{501, "5.5.2", "cannot be read, wanted base64"};
+inline constexpr ServerReply not_in_mechanism{501, "5.5.2", "not what the mechanism wants to hear"};
+inline constexpr ServerReply bad_auth{501, "5.5.4", "wanted AUTH mechanism [initial response] (RFC 4954 4)"};
+inline constexpr ServerReply tls_first{530, "5.7.0", "say STARTTLS first"};
+inline constexpr ServerReply auth_first{530, "5.7.0", "authentication required"};
+inline constexpr ServerReply auth_in_clear{538, "5.7.11", "say STARTTLS first, a password never goes in clear"};
+inline constexpr ServerReply auth_is_over{503, "5.5.1", "you are authenticated already"};
+inline constexpr ServerReply auth_in_transaction{503, "5.5.1", "no AUTH within a transaction"};
 
 inline constexpr ServerReply tls_unavailable{454, "4.7.0", "TLS not available"};
 inline constexpr ServerReply unknown_command{500, "5.5.1", "unknown command"};

@@ -49,12 +49,15 @@ event::Task<ServerSession::Ending> ServerSession::run() {
     std::unique_ptr<Incoming>& incoming_;
   };
   const Release release(incoming_);
-  stream_.put("220 ");
-  stream_.put(options_->hostname);
-  stream_.put(" ESMTP\r\n");
+  if (options_->service == Service::submissions) co_await shake_hands();
+  if (!ending_) {
+    stream_.put("220 ");
+    stream_.put(options_->hostname);
+    stream_.put(" ESMTP\r\n");
+  }
   while (!ending_) {
     event::Line line;
-    if (!stream_.buffered_line(line, command_line_cap)) {
+    if (!stream_.buffered_line(line, line_cap())) {
       co_await await_line();
       continue;
     }
@@ -62,6 +65,7 @@ event::Task<ServerSession::Ending> ServerSession::run() {
     if (next == Next::data) co_await receive();
     if (next == Next::chunk) co_await receive_chunk();
     if (next == Next::starttls) co_await start_tls();
+    if (next == Next::auth) co_await authenticate();
     if (stream_.pending() > replies_held) co_await send_replies();
   }
   incoming_.reset();
@@ -92,8 +96,9 @@ event::Task<void> ServerSession::await_line() {
   const SteadyTime begin = loop.now();
   event::Interest want = event::Interest::read;
   while (!ending_) {
-    if (stream_.buffered().size() >= command_line_cap) {  // T-25: not read on, not discarded
-      end(Ending::lost_step, replies::line_too_long);
+    if (stream_.buffered().size() >= line_cap()) {  // T-25: not read on, not discarded
+      end(Ending::lost_step,
+          line_cap() == auth_line_cap ? replies::auth_line_too_long : replies::line_too_long);
       break;
     }
     if (draining_ && !in_transaction()) {
@@ -178,6 +183,10 @@ ServerSession::Next ServerSession::handle(const event::Line& line) {
   // What nearly says BDAT has octets behind it as BDAT has, and they are no commands either (T-21).
   if (command.verb == Verb::unknown && text::istarts_with(text::trim(line.text, " \t\v\f"), "BDAT"))
     return chunk("");
+  if (const ServerReply* denied = access_refusal(command.verb)) {
+    refuse(command.verb, *denied);
+    return Next::command;
+  }
   const Step step = smtp::step(phase_, command.verb);
   if (!step.allowed) {
     const ServerReply& reply = out_of_order(phase_, command.verb);
@@ -224,7 +233,10 @@ bool ServerSession::perform(const CommandLine& command, Next& next) {
     case Verb::vrfy: return accept(replies::cannot_verify);
     case Verb::help: return accept(replies::help);
     case Verb::expn: return refuse(verb, replies::not_implemented);
-    case Verb::auth: return refuse(verb, replies::no_authentication);
+    case Verb::auth:
+      if (!auth(argument)) return false;
+      next = Next::auth;
+      return true;
     case Verb::unknown: return refuse(verb, replies::unknown_command);
     case Verb::bdat:
     case Verb::bdat_last: break;  // chunk()
@@ -234,7 +246,8 @@ bool ServerSession::perform(const CommandLine& command, Next& next) {
 }
 
 bool ServerSession::hello(Verb verb, std::string_view name) {
-  auto kept = helo_name(name, syntax());
+  // Who may send on is known later where AUTH is wanted, and desktops have names like "Annas PC".
+  auto kept = helo_name(name, options_->service == Service::relay ? syntax() : Syntax::lenient);
   if (!kept) return refuse(verb, replies::bad_name);
   info_.helo = std::move(*kept);
   info_.esmtp = verb == Verb::ehlo;
@@ -254,6 +267,12 @@ void ServerSession::say_extensions() {
   stream_.put(decimal(options_->limits.message_size, digits));
   stream_.put("\r\n250-8BITMIME\r\n250-CHUNKING\r\n");
   if (options_->tls && !info_.tls) stream_.put("250-STARTTLS\r\n");
+  if (!auth_refusal() && !info_.account) {
+    const auto mechanisms = options_->authenticator->mechanisms(channel());
+    std::string line;
+    for (const std::string_view mechanism : mechanisms) line.append(" ").append(mechanism);
+    if (!line.empty()) stream_.put("250-AUTH" + line + "\r\n");
+  }
   if (options_->offer_dsn) stream_.put("250-DSN\r\n");
   if (offers_requiretls()) stream_.put("250-REQUIRETLS\r\n");
   stream_.put("250-LIMITS RCPTMAX=");
@@ -285,7 +304,9 @@ bool ServerSession::mail(std::string_view argument) {
 const ServerReply* ServerSession::parameter_refusal(const MailCommand& command) const noexcept {
   const unsigned seen = command.seen;
   if ((seen & parameter::requiretls) && !offers_requiretls()) return &replies::requiretls_not_offered;
-  if (seen & (parameter::smtputf8 | parameter::auth)) return &replies::parameter_unknown;
+  if (seen & parameter::smtputf8) return &replies::parameter_unknown;
+  // Said by gateways about others; what it claims goes no further (RFC 4954 §5).
+  if ((seen & parameter::auth) && options_->service == Service::relay) return &replies::parameter_unknown;
   if ((seen & parameter::dsn) && !options_->offer_dsn) return &replies::parameter_unknown;
   if (seen && !info_.esmtp) return &replies::parameter_unknown;  // HELO offers nothing
   if (command.size > options_->limits.message_size) return &replies::too_big;
@@ -326,7 +347,10 @@ event::Task<void> ServerSession::start_tls() {
   }
   say(replies::ready_for_tls);
   co_await send_replies();
-  if (ending_) co_return;
+  if (!ending_) co_await shake_hands();
+}
+
+event::Task<void> ServerSession::shake_hands() {
   auto plain = stream_.take_stream();
   const Duration limit = std::min(limits().handshake, session_end() - plain->loop().now());
   auto secured = co_await options_->tls->accept(std::move(plain), limit);
@@ -339,7 +363,9 @@ event::Task<void> ServerSession::start_tls() {
   move_to(step(phase_, Verb::starttls).on_success);
   info_.helo.clear();  // both sides forget all that was said (RFC 3207 §4.2, T-04)
   info_.esmtp = false;
+  info_.account.reset();
   info_.tls = std::make_unique<const HandshakeFacts>(std::move(secured->facts));
+  info_.bindings = std::move(secured->bindings);
 }
 
 // ---- small parts

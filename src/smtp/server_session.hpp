@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The server side of one SMTP connection (RFC 5321, 3207, 2920, 1870, 6152, 3030, 2034), in relay mode: greeting,
-// commands, message data, until one side ends it. The order of commands is in server_state.hpp, grammar in
-// command.hpp, data in data_decoder.hpp; what becomes of a message is the handler's.
+// The server side of one SMTP connection (RFC 5321, 3207, 2920, 1870, 6152, 3030, 2034), for relaying or submission
+// (RFC 6409, 8314, 4954): greeting, commands, message data, until one side ends it. The order of commands is in
+// server_state.hpp, grammar in command.hpp, data in data_decoder.hpp, AUTH in server_auth.cpp; what becomes of a message
+// is the handler's.
 //
 // Replies are gathered and sent when the input is empty, so a pipelined group is answered with one write (RFC
 // 2920 §3.2). Waiting for a command costs no buffer: what an idle session holds is this object and two
@@ -41,19 +42,29 @@ struct ServerLimits {
   Duration data = std::chrono::hours(2);     // for all of one message's data, whatever its rate
   Duration write = std::chrono::minutes(5);  // for the client to take our replies
   Duration handshake = std::chrono::minutes(1);
+  Duration authentication = std::chrono::minutes(1);  // all of an AUTH exchange
+  std::uint32_t failed_authentications = 3;           // of a session (T-31)
   Duration session = std::chrono::hours(24);  // also within data and the handshake
 };
 // What is left of these for clients that may not relay, and for them while places are scarce.
 ServerLimits for_strangers(const ServerLimits& limits);
 ServerLimits under_stress(const ServerLimits& limits);
 
+enum class Service : std::uint8_t {
+  relay,        // whoever the handler trusts may send on; AUTH is neither offered nor taken (T-05)
+  submission,   // after STARTTLS and AUTH, and nobody before (RFC 6409 §4.3)
+  submissions,  // the same with TLS from the first octet (RFC 8314 §3.3)
+};
+
 struct ServerOptions {
   ServerOptions() = default;
+  Service service = Service::relay;
   std::string hostname;  // greeting and EHLO
   ServerLimits limits;
   std::optional<ServerLimits> strangers;  // of clients that may not relay; none: the same
   std::optional<ServerLimits> stressed;   // of these, while ServerHandler::stressed(); none: as ever
-  std::shared_ptr<tls::Server> tls;       // null: STARTTLS is not offered
+  std::shared_ptr<tls::Server> tls;       // null: STARTTLS is not offered; submissions need one
+  auth::Authenticator* authenticator = nullptr;  // outlives the sessions; submission needs one
   BareNewline bare_newline = BareNewline::normalize;  // of clients that may relay; others are refused
   bool offer_dsn = false;                             // DSN (RFC 3461); delivery must pass it on
   bool offer_requiretls = false;                      // REQUIRETLS (RFC 8689), inside TLS only
@@ -99,7 +110,7 @@ class ServerSession {
   std::uint32_t errors() const noexcept { return errors_; }      // refused commands
 
  private:
-  enum class Next : std::uint8_t { command, data, chunk, starttls };
+  enum class Next : std::uint8_t { command, data, chunk, starttls, auth };
   struct Incoming;  // a message being received: server_incoming.hpp
 
   Next handle(const event::Line& line);
@@ -110,6 +121,9 @@ class ServerSession {
   Next chunk(std::string_view argument);
   const ServerReply* parameter_refusal(const MailCommand& command) const noexcept;
   const ServerReply* starttls_refusal(std::string_view argument) const noexcept;
+  bool auth(std::string_view argument);
+  const ServerReply* auth_refusal() const noexcept;
+  const ServerReply* access_refusal(Verb verb) const noexcept;
   const ServerLimits& limits() const noexcept;  // look anew after each wait: stress comes and goes
   SteadyTime session_end() const noexcept { return event::deadline(begun_, limits().session); }
   // What is granted beyond the grammar is granted to those who may relay (ADR 32).
@@ -128,8 +142,19 @@ class ServerSession {
   event::Task<void> await_line();
   event::Task<void> send_replies();
   event::Task<void> start_tls();
+  event::Task<void> shake_hands();
   event::Task<void> receive();
   event::Task<void> farewell();
+
+  auth::Channel channel() const;
+  std::size_t line_cap() const noexcept;
+  bool spoke_early();
+  event::Task<void> authenticate();
+  event::Task<void> exchange(auth::Exchange& exchange, const AuthCommand& command);
+  event::Task<std::optional<std::string>> ask(std::string challenge);
+  event::Task<auth::Step> take_step(auth::Exchange& exchange, std::string message);
+  void succeed(std::string_view mechanism, auth::AccountPtr account);
+  void fail(std::string_view mechanism, const auth::Step& step);
 
   std::optional<ServerReply> begin_message(DataDecoder::Framing framing);
   std::optional<ServerReply> chunk_refusal();
@@ -153,6 +178,7 @@ class ServerSession {
   std::unique_ptr<Envelope> envelope_;    // of the open transaction
   std::unique_ptr<Incoming> incoming_;    // from DATA or the first BDAT to the reply that ends it
   Chunk chunk_;                           // the one announced last
+  std::unique_ptr<AuthCommand> auth_;     // from AUTH to the reply that ends the exchange
   event::StreamWait* waiting_ = nullptr;  // the wait for a command or for data, for drain() and shed()
   SteadyTime begun_;
   SteadyTime transaction_end_ = SteadyTime::max();
@@ -163,6 +189,7 @@ class ServerSession {
   std::uint32_t errors_ = 0;
   std::uint32_t refusals_ = 0;       // and those that count less
   std::uint32_t idle_commands_ = 0;  // since the last message
+  std::uint32_t failures_ = 0;       // to authenticate
   Phase phase_ = Phase::hello;
   bool draining_ = false;
   bool unwanted_ = false;  // by shed()
@@ -170,5 +197,6 @@ class ServerSession {
 };
 
 std::string_view name_of(ServerSession::Ending ending) noexcept;
+std::string_view name_of(Service service) noexcept;  // as [[listener]] mode says it
 
 }  // namespace sealpost::smtp

@@ -15,7 +15,6 @@ constexpr Step deny(Phase after) { return {false, after, after}; }
 // Harmless anywhere, and without effect.
 constexpr Row anywhere = {
     {allow(hello, hello), allow(ready, ready), allow(mail, mail), allow(rcpt, rcpt), allow(chunks, chunks)}};
-constexpr Row nowhere = {{deny(hello), deny(ready), deny(mail), deny(rcpt), deny(chunks)}};
 
 // Columns: hello, ready, mail, rcpt, chunks.
 constexpr std::array<Row, verb_count> table = {{
@@ -41,7 +40,8 @@ constexpr std::array<Row, verb_count> table = {{
     // STARTTLS: everything said before is forgotten (RFC 3207 §4.2, T-04).
     {{allow(hello, hello), allow(hello, ready), allow(hello, mail), allow(hello, rcpt),
       allow(hello, chunks)}},
-    nowhere,  // AUTH
+    // AUTH: once, and outside a transaction, which it does not touch (RFC 4954 §4).
+    {{deny(hello), allow(ready, ready), deny(mail), deny(rcpt), deny(ready)}},
     // BDAT: as DATA, but that it may come again (RFC 3030 §2). A chunk that fails ends the transaction.
     {{deny(hello), deny(ready), deny(ready), allow(chunks, ready), allow(chunks, ready)}},
     // BDAT LAST
@@ -61,10 +61,10 @@ Step step(Phase phase, Verb verb) noexcept {
 }
 
 const ServerReply& out_of_order(Phase phase, Verb verb) noexcept {
-  if (verb == Verb::auth) return replies::no_authentication;  // T-05
   if (phase == Phase::hello) return replies::hello_first;
   if (phase == Phase::chunks) return replies::chunks_open;
   if (verb == Verb::mail) return replies::transaction_open;
+  if (verb == Verb::auth) return replies::auth_in_transaction;
   if (phase == Phase::mail && verb != Verb::rcpt) return replies::no_recipients;
   return replies::mail_first;
 }

@@ -30,7 +30,7 @@ enum class Verb : std::uint8_t {
   expn,
   help,
   starttls,
-  auth,       // not on this kind of listener (T-05)
+  auth,       // where the listener takes it (T-05)
   bdat,       // more chunks follow
   bdat_last,  // BDAT with LAST
   http,       // a web client (T-06)

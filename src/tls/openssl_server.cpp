@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "tls/openssl_error.hpp"
+#include "tls/channel_bindings.hpp"
 #include "tls/tls_stream.hpp"
 
 namespace sealpost::tls {
@@ -51,6 +52,10 @@ Expected<SslContextPtr> make_context(const ServerIdentity& identity, const Serve
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
   SSL_CTX_set_num_tickets(context.get(), 1);
   SSL_CTX_set_timeout(context.get(), ticket_lifetime);
+  // Tickets of one strength are of no use at another: what was agreed on there would hold here.
+  const auto strength = static_cast<unsigned char>(options.strength);
+  if (SSL_CTX_set_session_id_context(context.get(), &strength, 1) != 1)
+    return take_error(Errc::unavailable, "cannot set up TLS for the server side");
   SSL_CTX_set_alpn_select_cb(context.get(), choose_protocol, nullptr);
   if (!identity.install(*context)) return take_error(Errc::invalid, "certificate and key cannot be used");
   return context;
@@ -81,7 +86,10 @@ event::Task<Expected<Secured>> OpensslServer::accept(std::unique_ptr<event::Stre
   auto shaken = co_await stream->shake_hands(limit);
   if (!shaken) co_return std::move(shaken).error();
   HandshakeFacts facts = negotiated(stream->ssl());
+  ChannelBindings bindings;
+  if (options_.strength == Strength::submission) bindings = channel_bindings(stream->ssl());
   Secured secured(std::move(stream), std::move(facts));
+  secured.bindings = std::move(bindings);
   co_return secured;
 }
 

@@ -13,6 +13,8 @@ namespace {
 // only there.
 constexpr const char* strong_suites =
     "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:!AESCCM8:!aNULL:!eNULL:!PSK:!SRP:!aDSS:@SECLEVEL=2";
+constexpr const char* submission_suites =
+    "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL:!eNULL:!PSK:!SRP:!aDSS:@SECLEVEL=2";
 constexpr const char* opportunistic_suites =
     "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20:ECDHE+AES:DHE+AES:kRSA+AESGCM:kRSA+AES:"
     "!AESCCM8:!aNULL:!eNULL:!PSK:!SRP:!aDSS:@SECLEVEL=1";
@@ -20,6 +22,15 @@ constexpr const char* opportunistic_suites =
 // Where the library knows ML-KEM (3.5), it is preferred, but the first flight carries the X25519 share alone:
 // a ClientHello of more than one segment hangs some servers.
 constexpr const char* post_quantum_groups = "X25519MLKEM768:*X25519:P-256:P-384:P-521";
+
+const char* suites_of(Strength strength) noexcept {
+  switch (strength) {
+    case Strength::opportunistic: return opportunistic_suites;
+    case Strength::strong: return strong_suites;
+    case Strength::submission: return submission_suites;
+  }
+  return strong_suites;
+}
 
 bool set_groups(SSL_CTX& context) noexcept {
   if (SSL_CTX_set1_groups_list(&context, post_quantum_groups) == 1) return true;
@@ -30,20 +41,19 @@ bool set_groups(SSL_CTX& context) noexcept {
 }  // namespace
 
 bool apply_profile(SSL_CTX& context, Strength strength) noexcept {
-  const bool strong = strength == Strength::strong;
   std::uint64_t options = SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION;  // RFC 9325 §3.3, §3.5
   // Many mail hosts close without close_notify after QUIT. An SMTP dialogue marks its own end, so this is an
   // end of stream like another, and no reason to distrust the session's ticket.
   options |= SSL_OP_IGNORE_UNEXPECTED_EOF;
   // A server without RFC 5746 is old, not renegotiating with us: still better than clear text.
-  if (!strong) options |= SSL_OP_LEGACY_SERVER_CONNECT;
+  if (strength == Strength::opportunistic) options |= SSL_OP_LEGACY_SERVER_CONNECT;
   SSL_CTX_set_options(&context, options);
   // Read ahead: one system call per record instead of two. Released buffers: 16 KiB less per idle connection.
   SSL_CTX_set_read_ahead(&context, 1);
   SSL_CTX_set_mode(&context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                  SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY);
   return SSL_CTX_set_min_proto_version(&context, TLS1_2_VERSION) == 1 &&
-         SSL_CTX_set_cipher_list(&context, strong ? strong_suites : opportunistic_suites) == 1 &&
+         SSL_CTX_set_cipher_list(&context, suites_of(strength)) == 1 &&
          set_groups(context);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What both sides of our TLS have in common: protocol versions, cipher suites, groups and modes of BCP 195
-// (RFC 8996, 9325, 10015), at two strengths.
+// (RFC 8996, 9325, 10015), at three strengths.
 #pragma once
 
 #include <openssl/ssl.h>
@@ -13,6 +13,7 @@ namespace sealpost::tls {
 enum class Strength : std::uint8_t {
   opportunistic,  // whatever beats clear text: also static RSA and finite-field key exchange, smaller keys
   strong,         // somebody relies on it: ephemeral elliptic curves, 112 bits and more
+  submission,     // people's own programs, and their passwords: of these only AEAD suites (RFC 8314 §4.1)
 };
 
 // Without anything post-quantum: for a second try with peers that choke on a large ClientHello.

@@ -8,6 +8,7 @@
 
 #include "event/stream.hpp"
 #include "sealpost/handshake_facts.hpp"
+#include "tls/channel_bindings.hpp"
 
 namespace sealpost::tls {
 
@@ -17,6 +18,7 @@ struct Secured {
       : stream(std::move(stream_)), facts(std::move(facts_)) {}
   std::unique_ptr<event::Stream> stream;
   HandshakeFacts facts;
+  ChannelBindings bindings;  // of a server for submission
 };
 
 }  // namespace sealpost::tls

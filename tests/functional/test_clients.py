@@ -11,10 +11,10 @@ import subprocess
 
 import pytest
 from lab.world import wait_for
+from raw import HELLO, MAIL, Raw
 from relay import Relay, expect, ports
 
 HEARS = "clients-hears"  # its server writes down every command, and believes every wrong end of data there is
-HELLO, MAIL = "EHLO client.home.test", "MAIL FROM:<anna@home.test>"
 SIZE = 1_000_000  # octets of a message
 LONG = "gmuser+fwd_=site_01234567-89ab-cdef-0123-456789abcdef=mail.rcpt.example"
 
@@ -38,44 +38,6 @@ def one(lab, tmp_path_factory):
     yield relay.start()
     relay.kill()
     lab.remove("clients", "clients_under", HEARS)
-
-
-class Raw:
-    """A client that says what it is told to, octet by octet."""
-
-    def __init__(self, lab, port: int, first: bytes = b""):
-        self.socket: socket.socket = lab.connect("127.0.0.1", port, 20)
-        self.send(first)
-        self.file = self.socket.makefile("rb")
-        self.greeting = self.answer()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.file.close()
-        self.socket.close()
-
-    def answer(self) -> str:
-        """The last line of the next reply; nothing when the relay has closed."""
-        while True:
-            try:
-                line = self.file.readline().decode("latin-1").rstrip("\r\n")
-            except ConnectionResetError:  # it did not read what we sent either
-                return ""
-            if line[3:4] != "-":
-                return line
-
-    def send(self, octets: bytes):
-        self.socket.sendall(octets)
-
-    def say(self, line: str | bytes) -> str:
-        self.send((line if isinstance(line, bytes) else line.encode()) + b"\r\n")
-        return self.answer()
-
-    def begin(self, recipient: str):
-        for line in (HELLO, MAIL, f"RCPT TO:<{recipient}>"):
-            assert self.say(line).startswith("250"), line
 
 
 def chunk(octets: bytes, last: bool = False) -> bytes:

@@ -2,12 +2,17 @@
 //
 // A whole server session: whatever a client says, in whatever slices, it ends; it answers the same; it accepts the
 // same messages; every message that was begun is kept or dropped; and no reply holds what the client said.
-// Input: one octet for the slices (of its two highest bits one makes the client a stranger, one has bare LF refused),
-// the rest is what the client says before it hangs up.
+// Input: one octet for the slices (of its two highest bits one makes the client a stranger, one has bare LF refused; the
+// three highest make it a client of submission, inside TLS), the rest is what the client says before it hangs up.
+//
+// For submission, who speaks without having heard us is sent away, so what is answered depends on the slices; what must
+// hold is that no message is begun by who has not authenticated, and that no exchange outlives the session.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
 
+#include "../unit/smtp/fake_tls.hpp"
+#include "../unit/smtp/scripted_auth.hpp"
 #include "../unit/smtp/server_fixture.hpp"
 
 namespace {
@@ -25,8 +30,16 @@ struct Heard {
   std::optional<smtp::ServerSession::Ending> ending;
 };
 
+bool for_submission(std::uint8_t mode) { return (mode & 0xe0) == 0xe0; }
+
 Heard talk(const std::string& said, std::size_t slice, std::uint8_t mode) {
+  ScriptedAuthenticator accounts;
   SessionFixture fixture;
+  if (for_submission(mode)) {
+    fixture.options->service = smtp::Service::submissions;
+    fixture.options->tls = std::make_shared<ThroughTls>();
+    fixture.options->authenticator = &accounts;
+  }
   fixture.handler.trusts = (mode & 0x80) == 0;
   fixture.options->bare_newline =
       (mode & 0x40) == 0 ? smtp::BareNewline::normalize : smtp::BareNewline::reject;
@@ -38,6 +51,11 @@ Heard talk(const std::string& said, std::size_t slice, std::uint8_t mode) {
   heard.replies = fixture.talk(said, slice);
   require(fixture.ending.has_value() && fixture.script.closed);
   require(fixture.handler.begun == fixture.handler.dropped + fixture.handler.received.size());
+  if (for_submission(mode)) {
+    require(fixture.handler.begun == 0 || fixture.handler.trusts);
+    require(fixture.handler.trusts == (fixture.session->info().account != nullptr));
+    require(accounts.open == 0);
+  }
   heard.messages = std::move(fixture.handler.received);
   heard.ending = fixture.ending;
   return heard;
@@ -50,10 +68,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string said(data + 1, data + size);
   const Heard whole = talk(said, SIZE_MAX, data[0]);
   const Heard sliced = talk(said, 1 + data[0] % 40, data[0]);
-  require(whole.replies == sliced.replies && whole.ending == sliced.ending);
-  require(whole.messages.size() == sliced.messages.size());
-  for (std::size_t i = 0; i < whole.messages.size(); ++i) {
-    const Received& message = whole.messages[i];
+  const bool alike = !for_submission(data[0]);
+  require(!alike || (whole.replies == sliced.replies && whole.ending == sliced.ending));
+  require(!alike || whole.messages.size() == sliced.messages.size());
+  const auto& messages = alike ? whole.messages : sliced.messages;
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    const Received& message = messages[i];
     require(message.body == sliced.messages[i].body);
     require(message.body.size() <= 4096);
     require(!message.envelope.recipients.empty() && message.envelope.recipients.size() <= 3);
@@ -66,7 +86,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
   }
   // Replies are whole lines of printable ASCII.
-  require(whole.replies.ends_with("\r\n"));
-  for (const char c : whole.replies) require((c >= ' ' && c < 127) || c == '\r' || c == '\n');
+  for (const std::string& replies : {whole.replies, sliced.replies}) {
+    require(replies.ends_with("\r\n"));
+    for (const char c : replies) require((c >= ' ' && c < 127) || c == '\r' || c == '\n');
+  }
   return 0;
 }

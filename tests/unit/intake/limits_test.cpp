@@ -30,23 +30,23 @@ TEST_CASE("T-27 connection caps: in all, per client, per stranger; an IPv6 clien
   caps.client = 3;
   caps.stranger = 1;
   ConnectionLimits limits(caps);
-  auto a1 = limits.enter(at("192.0.2.1"), true);
-  auto a2 = limits.enter(at("192.0.2.1"), true);
-  auto a3 = limits.enter(at("::ffff:192.0.2.1"), true);
+  auto a1 = limits.enter(at("192.0.2.1"), Standing::trusted);
+  auto a2 = limits.enter(at("192.0.2.1"), Standing::trusted);
+  auto a3 = limits.enter(at("::ffff:192.0.2.1"), Standing::trusted);
   CHECK(a1);
   CHECK(a3);
-  CHECK(!limits.enter(at("192.0.2.1"), true));
-  auto s1 = limits.enter(at("2001:db8::1"), false);
+  CHECK(!limits.enter(at("192.0.2.1"), Standing::trusted));
+  auto s1 = limits.enter(at("2001:db8::1"), Standing::stranger);
   CHECK(s1);
-  CHECK(!limits.enter(at("2001:db8::ffff"), false));
-  auto s2 = limits.enter(at("2001:db8:0:1::1"), false);
-  auto s3 = limits.enter(at("192.0.2.2"), false);
+  CHECK(!limits.enter(at("2001:db8::ffff"), Standing::stranger));
+  auto s2 = limits.enter(at("2001:db8:0:1::1"), Standing::stranger);
+  auto s3 = limits.enter(at("192.0.2.2"), Standing::stranger);
   CHECK(s3);
   CHECK(limits.open() == 6);
-  CHECK(!limits.enter(at("192.0.2.3"), false));
+  CHECK(!limits.enter(at("192.0.2.3"), Standing::stranger));
   s3 = {};
   CHECK(limits.open() == 5);
-  CHECK(limits.enter(at("192.0.2.3"), true));
+  CHECK(limits.enter(at("192.0.2.3"), Standing::trusted));
   auto moved = std::move(a1);
   CHECK(!a1);  // NOLINT: what a moved-from slot says is the point
   CHECK(limits.open() == 5);
@@ -59,13 +59,13 @@ TEST_CASE("T-27 strangers fill their share and no more, and whoever may relay st
   ConnectionLimits limits(caps);
   std::vector<ConnectionLimits::Slot> strangers, trusted;
   for (int i = 0; i < 40; ++i) {
-    auto slot = limits.enter(at("198.51." + std::to_string(i) + ".1"), false);
+    auto slot = limits.enter(at("198.51." + std::to_string(i) + ".1"), Standing::stranger);
     if (slot) strangers.push_back(std::move(slot));
   }
   CHECK(strangers.size() == 4);
   CHECK(limits.stressed());
   for (int i = 0; i < 40; ++i) {
-    auto slot = limits.enter(at("192.0.2." + std::to_string(i)), true);
+    auto slot = limits.enter(at("192.0.2." + std::to_string(i)), Standing::trusted);
     if (slot) trusted.push_back(std::move(slot));
     CHECK(limits.over() == (limits.open() > caps.total));
   }
@@ -73,10 +73,10 @@ TEST_CASE("T-27 strangers fill their share and no more, and whoever may relay st
   CHECK(limits.over());
   strangers.clear();
   CHECK(!limits.over());
-  CHECK(!limits.enter(at("198.51.100.1"), false));
+  CHECK(!limits.enter(at("198.51.100.1"), Standing::stranger));
   trusted.resize(5);
   CHECK(!limits.stressed());
-  CHECK(limits.enter(at("198.51.100.1"), false));
+  CHECK(limits.enter(at("198.51.100.1"), Standing::stranger));
 }
 
 TEST_CASE("T-27 a stranger's network has a cap, too, and one that comes too often is counted for a minute") {
@@ -86,26 +86,26 @@ TEST_CASE("T-27 a stranger's network has a cap, too, and one that comes too ofte
   ConnectionLimits limits(caps);
   std::vector<ConnectionLimits::Slot> open;
   for (int i = 0; i < 20; ++i) {
-    auto v4 = limits.enter(at("198.51.100." + std::to_string(i)), false);
-    auto v6 = limits.enter(at("2001:db8:7:" + std::to_string(i) + "::1"), false);
+    auto v4 = limits.enter(at("198.51.100." + std::to_string(i)), Standing::stranger);
+    auto v6 = limits.enter(at("2001:db8:7:" + std::to_string(i) + "::1"), Standing::stranger);
     if (v4) open.push_back(std::move(v4));
     if (v6) open.push_back(std::move(v6));
   }
   CHECK(open.size() == 6);
-  CHECK(limits.enter(at("198.51.101.1"), false));
-  CHECK(limits.enter(at("2001:db8:8::1"), false));
+  CHECK(limits.enter(at("198.51.101.1"), Standing::stranger));
+  CHECK(limits.enter(at("2001:db8:8::1"), Standing::stranger));
   open.clear();
   CHECK(limits.strangers() == 0);
 
   SteadyTime now{};
   int passed = 0;
-  for (int i = 0; i < 20; ++i) passed += limits.enter(at("203.0.113.9"), false, now) ? 1 : 0;
+  for (int i = 0; i < 20; ++i) passed += limits.enter(at("203.0.113.9"), Standing::stranger, now) ? 1 : 0;
   CHECK(passed == 5);
-  CHECK(limits.enter(at("203.0.113.10"), false, now));
-  for (int i = 0; i < 20; ++i) passed += limits.enter(at("203.0.113.9"), true, now) ? 1 : 0;
+  CHECK(limits.enter(at("203.0.113.10"), Standing::stranger, now));
+  for (int i = 0; i < 20; ++i) passed += limits.enter(at("203.0.113.9"), Standing::trusted, now) ? 1 : 0;
   CHECK(passed == 25);  // who may relay comes as often as there is mail
   now += std::chrono::minutes(1);
-  CHECK(limits.enter(at("::ffff:203.0.113.9"), false, now));
+  CHECK(limits.enter(at("::ffff:203.0.113.9"), Standing::stranger, now));
 }
 
 TEST_CASE("T-27 a hundred thousand strangers are not remembered one by one for ever") {
@@ -114,7 +114,7 @@ TEST_CASE("T-27 a hundred thousand strangers are not remembered one by one for e
   for (std::uint32_t i = 0; i < 100'000; ++i) {
     const std::string text =
         "11." + std::to_string(i >> 16) + "." + std::to_string(i >> 8 & 255) + "." + std::to_string(i & 255);
-    CHECK_FALSE(!limits.enter(at(text), false, now));
+    CHECK_FALSE(!limits.enter(at(text), Standing::stranger, now));
   }
   CHECK(limits.counted() <= 20'000);
 }
@@ -194,4 +194,42 @@ TEST_CASE("T-28 body budget: threads wake each other, and nothing is lost or giv
   CHECK(done[0] == 1600);
   CHECK(done[1] == 1600);
   CHECK(budget.used() == 0);
+}
+
+TEST_CASE("T-27 a guest who authenticates leaves the strangers' places, counts and minute to others") {
+  ConnectionCaps caps;
+  caps.total = 100;
+  caps.strangers = 4;
+  caps.stranger = 1;
+  caps.guest = 3;
+  caps.stranger_rate = 4;
+  ConnectionLimits limits(caps);
+  const SteadyTime now{};
+  const auto office = at("198.51.100.1");
+  std::vector<ConnectionLimits::Slot> known;
+  for (int i = 0; i < 50; ++i) {  // many more than may come as strangers, one behind the other
+    known.push_back(limits.enter(office, Standing::guest, now));
+    REQUIRE(known.back());
+    known.back().becomes_trusted(now);
+  }
+  CHECK(limits.strangers() == 0);
+  CHECK(limits.open() == 50);
+  std::vector<ConnectionLimits::Slot> silent;
+  for (int i = 0; i < 3; ++i) silent.push_back(limits.enter(office, Standing::guest, now));
+  CHECK(silent.back());
+  CHECK(!limits.enter(office, Standing::guest, now));  // as many as one client may have
+  CHECK(!limits.enter(office, Standing::guest, now));  // and as often
+  CHECK(limits.strangers() == 3);
+  CHECK(limits.enter(at("203.0.113.1"), Standing::guest, now));
+  auto last = limits.enter(at("203.0.113.2"), Standing::guest, now);
+  CHECK(last);
+  CHECK(!limits.enter(at("203.0.113.3"), Standing::guest, now));
+  last.becomes_trusted(now);
+  last.becomes_trusted(now);
+  CHECK(limits.enter(at("203.0.113.4"), Standing::guest, now));
+  known.clear();
+  silent.clear();
+  last = {};
+  CHECK(limits.open() == 0);
+  CHECK(limits.strangers() == 0);
 }

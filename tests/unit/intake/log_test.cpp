@@ -2,43 +2,17 @@
 //
 // What intake writes into the log: which lines, and that a stranger can neither forge nor flood them (T-48).
 #include <doctest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <vector>
 
-#include "base/handles.hpp"
-#include "base/log.hpp"
-#include "base/text.hpp"
 #include "intake_fixture.hpp"
+#include "log_capture.hpp"
 
 using namespace sealpost;
 using namespace sealpost::test;
 
 namespace {
-
-class Capture {
- public:
-  Capture() : file_(std::tmpfile()) {
-    log::configure(fileno(file_.get()), log::Format::text, log::Level::info);
-  }
-  ~Capture() { log::configure(STDERR_FILENO, log::Format::text, log::Level::info); }
-
-  // Lines so far, without their time stamps.
-  std::vector<std::string> lines() const {
-    log::flush();
-    std::string all(1 << 22, '\0');
-    const ssize_t got = ::pread(fileno(file_.get()), all.data(), all.size(), 0);
-    all.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
-    std::vector<std::string> found;
-    for (const auto line : text::split(all, '\n'))
-      if (!line.empty()) found.emplace_back(line.substr(line.find(' ') + 1));
-    return found;
-  }
-
- private:
-  FilePtr file_;
-};
 
 std::size_t count(const std::vector<std::string>& lines, std::string_view word) {
   return static_cast<std::size_t>(std::count_if(lines.begin(), lines.end(), [&](const std::string& line) {

@@ -145,3 +145,41 @@ TEST_CASE("users of this machine have a domain, or the postmaster answers for th
   CHECK_FALSE(full_address("", "relay.home.test", "ops@home.test"));
   CHECK_FALSE(full_address("a@x.test\r\nDATA", "relay.home.test", ""));
 }
+
+TEST_CASE("X10 the header that an account sends: what is missing is added, Bcc goes, nothing else is touched") {
+  SubmissionFacts facts;
+  facts.sender = "anna@home.example";
+  facts.hostname = "relay.example.net";
+  const std::string whole =
+      "Received: by x\r\nFrom: Anna <anna@home.example>,\r\n\t\"B, C\" <b@home.example>\r\n"
+      "Date: Mon, 05 Jan 2026 00:00:00 +0000\r\nMessage-ID: <1@x>\r\nsubject:  two  blanks \r\n\r\n";
+  const auto same = submitted_header(whole, facts);
+  REQUIRE(same);
+  CHECK(same->text == whole);
+  CHECK(same->authors == std::vector<std::string>{"anna@home.example", "b@home.example"});
+
+  const auto added = submitted_header("Subject: x\r\nBcc: a@b.example\r\nTo: c@d.example\r\n", facts);
+  REQUIRE(added);
+  CHECK(added->text.starts_with("From: <anna@home.example>\r\nDate: "));
+  CHECK(added->text.find("\r\nMessage-ID: <") != std::string::npos);
+  CHECK(added->text.find("@relay.example.net>\r\n") != std::string::npos);
+  CHECK(added->text.ends_with("\r\nSubject: x\r\nTo: c@d.example\r\n\r\n"));
+  CHECK(added->authors == std::vector<std::string>{"anna@home.example"});
+  CHECK(submitted_header("\r\n", facts));
+}
+
+TEST_CASE("X10 a header that is malformed, and authors that are none") {
+  SubmissionFacts facts;
+  facts.sender = "anna@home.example";
+  for (const char* header :
+       {"no field\r\n\r\n", "Subject: x\r\nno field\r\n\r\n", " folded\r\n\r\n", "From anna Mon Jan 5 2026\r\n\r\n",
+        "From: a@b.example\r\nFrom: c@d.example\r\n\r\n", "From : a@b.example\r\nfrom: c@d.example\r\n\r\n",
+        "From: Anna\r\n\r\n", "From:\r\n\r\n", "From: undisclosed:;\r\n\r\n",
+        "From: <anna@home.example> <ceo@bank.example>\r\n\r\n", "From: \"anna <ceo@bank.example>\r\n\r\n"}) {
+    CAPTURE(header);
+    CHECK_FALSE(submitted_header(header, facts));
+  }
+  facts.sender.clear();
+  CHECK_FALSE(submitted_header("Subject: x\r\n\r\n", facts));
+  CHECK(submitted_header("From: a@b.example\r\n\r\n", facts));
+}

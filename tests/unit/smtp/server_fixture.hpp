@@ -22,6 +22,7 @@ struct Received {
 class FakeHandler final : public smtp::ServerHandler {
  public:
   bool trusts = true;
+  bool named = true;  // may authenticate
   bool stress = false;
   std::optional<smtp::ServerReply> store_error;  // what finish() says
   std::optional<smtp::ServerReply> begin_error;
@@ -32,11 +33,21 @@ class FakeHandler final : public smtp::ServerHandler {
 
   std::vector<Received> received;
   std::vector<std::string> refusals;  // "RCPT 550"
+  std::vector<std::string> authentications;  // "PLAIN anna", "PLAIN -anna" for a failure
   std::size_t begun = 0;
   std::size_t dropped = 0;  // messages that were begun and never kept
 
   bool trusted() const noexcept override { return trusts; }
   bool stressed() const noexcept override { return stress; }
+  bool may_authenticate() const noexcept override { return named; }
+  void authenticated(const smtp::SessionInfo& session, std::string_view mechanism) noexcept override {
+    trusts = true;
+    authentications.push_back(std::string(mechanism) + " " + session.account->name);
+  }
+  void auth_failed(const smtp::SessionInfo&, std::string_view mechanism,
+                   const auth::Step& step) noexcept override {
+    authentications.push_back(std::string(mechanism) + " -" + step.name);
+  }
   std::optional<smtp::ServerReply> check_sender(const smtp::SessionInfo&,
                                                 const smtp::MailCommand& mail) override {
     if (mail.reverse_path == "full@example.net") return smtp::ServerReply{452, "4.3.1", "full"};

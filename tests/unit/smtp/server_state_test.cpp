@@ -312,6 +312,7 @@ TEST_CASE("state table: what RFC 5321 §4.1.4 says of each phase") {
     CHECK(smtp::step(phase, Verb::ehlo).on_success == Phase::ready);
     CHECK(smtp::step(phase, Verb::ehlo).on_failure == phase);
     CHECK(smtp::step(phase, Verb::starttls).on_success == Phase::hello);
-    CHECK(!smtp::step(phase, Verb::auth).allowed);
+    CHECK(smtp::step(phase, Verb::auth).allowed == (phase == Phase::ready));
+    CHECK(smtp::step(phase, Verb::auth).on_failure == (phase == Phase::chunks ? Phase::ready : phase));
   }
 }

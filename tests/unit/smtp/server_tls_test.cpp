@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// STARTTLS as a session handles it, over a scripted TLS layer: the "handshake" succeeds at once or fails, and
-// what comes after it is read through a new stream.
+// STARTTLS as a session handles it, over a scripted TLS layer.
 #include <doctest.h>
 
+#include "fake_tls.hpp"
 #include "server_fixture.hpp"
 
 using namespace sealpost;
@@ -11,29 +11,6 @@ using namespace sealpost::test;
 using Ending = smtp::ServerSession::Ending;
 
 namespace {
-
-class FakeTls final : public tls::Server {
- public:
-  FakeTls(event::Loop& loop, Script& inside) : loop_(loop), inside_(inside) {}
-  bool fail = false;
-  std::string leaked;  // what the handshake found waiting in the clear
-
-  event::Task<Expected<tls::Secured>> accept(std::unique_ptr<event::Stream> plain, Duration) override {
-    char byte[256];
-    const auto got = plain->try_read(byte);
-    if (got.state == event::IoState::done) leaked.assign(byte, got.bytes);
-    // A real handshake refuses anything that is no ClientHello.
-    if (fail || !leaked.empty()) co_return Error(Errc::tls, "wrong version number");
-    HandshakeFacts facts;
-    facts.version = TlsVersion::tls1_3;
-    facts.cipher = "TLS_AES_256_GCM_SHA384";
-    co_return tls::Secured(std::make_unique<ScriptStream>(loop_, inside_), std::move(facts));
-  }
-
- private:
-  event::Loop& loop_;
-  Script& inside_;
-};
 
 struct TlsFixture : SessionFixture {
   TlsFixture() {

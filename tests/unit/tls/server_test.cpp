@@ -17,6 +17,7 @@
 #include "loopback.hpp"
 #include "tls/certificate.hpp"
 #include "tls/openssl_client.hpp"
+#include "tls/tls_stream.hpp"
 
 namespace sealpost::test {
 
@@ -105,25 +106,33 @@ TEST_CASE("T15: versions and suites by strength") {
     int version;
     const char* ciphers;
     bool relay;
+    bool strong;
     bool submission;
   };
   for (const Row& row :
-       std::vector<Row>{{TLS1_VERSION, "ALL:@SECLEVEL=0", false, false},
-                        {TLS1_1_VERSION, "ALL:@SECLEVEL=0", false, false},
-                        {TLS1_2_VERSION, "ALL:@SECLEVEL=0", true, true},
-                        {TLS1_3_VERSION, "ALL", true, true},
-                        {TLS1_2_VERSION, "AECDH-AES256-SHA:@SECLEVEL=0", false, false},
-                        {TLS1_2_VERSION, "ECDHE-ECDSA-NULL-SHA:@SECLEVEL=0", false, false}}) {
+       std::vector<Row>{{TLS1_VERSION, "ALL:@SECLEVEL=0", false, false, false},
+                        {TLS1_1_VERSION, "ALL:@SECLEVEL=0", false, false, false},
+                        {TLS1_2_VERSION, "ALL:@SECLEVEL=0", true, true, true},
+                        {TLS1_3_VERSION, "ALL", true, true, true},
+                        {TLS1_2_VERSION, "ECDHE-ECDSA-AES128-GCM-SHA256", true, true, true},
+                        {TLS1_2_VERSION, "ECDHE-ECDSA-CHACHA20-POLY1305", true, true, true},
+                        {TLS1_2_VERSION, "ECDHE-ECDSA-AES256-SHA384", true, true, false},
+                        {TLS1_2_VERSION, "ECDHE-ECDSA-AES128-SHA", true, true, false},
+                        {TLS1_2_VERSION, "AECDH-AES256-SHA:@SECLEVEL=0", false, false, false},
+                        {TLS1_2_VERSION, "ECDHE-ECDSA-NULL-SHA:@SECLEVEL=0", false, false, false}}) {
     CAPTURE(row.ciphers);
-    for (const bool strong : {false, true}) {
+    for (const auto strength :
+         {tls::Strength::opportunistic, tls::Strength::strong, tls::Strength::submission}) {
       tls::ServerOptions options;
-      if (strong) options.strength = tls::Strength::strong;
+      options.strength = strength;
       Fixture f(options);
       PeerOptions peer;
       peer.oldest = peer.newest = row.version;
       peer.ciphers = row.ciphers;
       const SslContextPtr client = lax_client(peer);
-      CHECK(f.shake(*client).ours.has_value() == (strong ? row.submission : row.relay));
+      CHECK(f.shake(*client).ours.has_value() == (strength == tls::Strength::submission ? row.submission
+                                                  : strength == tls::Strength::strong   ? row.strong
+                                                                                        : row.relay));
     }
   }
   tls::ServerOptions options;
@@ -240,6 +249,75 @@ TEST_CASE("T-52: a new certificate serves new handshakes, old connections go on,
 
   REQUIRE(event::run_until_done(f.loop, send_text(*old_ours->stream, "still here")));
   CHECK(*event::run_until_done(f.loop, read_text(*old_theirs->stream, 10)) == "still here");
+}
+
+TEST_CASE("what SASL binds itself to is the same on both sides, and of each connection its own (RFC 9266, RFC 5929)") {
+  const auto by_client = [](const tls::Secured& theirs) {
+    SSL& ssl = static_cast<tls::TlsStream&>(*theirs.stream).ssl();
+    std::string out(32, '\0');
+    REQUIRE(SSL_export_keying_material(&ssl, reinterpret_cast<unsigned char*>(out.data()), out.size(),
+                                       "EXPORTER-Channel-Binding", 24, nullptr, 0, 0) == 1);
+    return out;
+  };
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    CAPTURE(version);
+    tls::ServerOptions options;
+    options.strength = tls::Strength::submission;
+    Fixture f(options);
+    PeerOptions peer;
+    peer.oldest = peer.newest = version;
+    const SslContextPtr client = lax_client(peer);
+    const auto one = f.shake(*client), other = f.shake(*client);
+    REQUIRE((one.ours && other.ours));
+    CHECK(one.ours->bindings.exporter == by_client(*one.theirs));
+    CHECK(other.ours->bindings.exporter == by_client(*other.theirs));
+    CHECK(one.ours->bindings.exporter != other.ours->bindings.exporter);
+    std::string digest(32, '\0');
+    REQUIRE(X509_digest(f.leaf.certificate.get(), EVP_sha256(), reinterpret_cast<unsigned char*>(digest.data()),
+                        nullptr) == 1);
+    CHECK(one.ours->bindings.server_end_point == digest);
+  }
+  // TLS 1.2 without the extended master secret: its keys may be those of another connection.
+  tls::ServerOptions options;
+  options.strength = tls::Strength::submission;
+  Fixture f(options);
+  PeerOptions peer;
+  peer.newest = TLS1_2_VERSION;
+  const SslContextPtr old = lax_client(peer);
+  SSL_CTX_set_options(old.get(), SSL_OP_NO_EXTENDED_MASTER_SECRET);
+  const auto both = f.shake(*old);
+  REQUIRE(both.ours);
+  CHECK(both.ours->bindings.exporter.empty());
+  CHECK(both.ours->bindings.server_end_point.size() == 32);
+
+  Fixture relay;  // where nobody asks, nothing is worked out
+  const SslContextPtr client = lax_client();
+  const auto plain = relay.shake(*client);
+  REQUIRE(plain.ours);
+  CHECK(plain.ours->bindings.exporter.empty());
+}
+
+TEST_CASE("tls-server-end-point takes the hash of the certificate's signature, and there is none for Ed25519") {
+  const auto end_point_of = [](const Issued& leaf) {
+    tls::ServerOptions options;
+    options.strength = tls::Strength::submission;
+    event::EventLoop loop;
+    auto made = tls::OpensslServer::create(identity_of(leaf), options);
+    REQUIRE(made);
+    const SslContextPtr client = lax_client();
+    Ends ends = loopback(loop);
+    auto [theirs, ours] = run_both(loop, peer_shakes(std::move(ends.client), *client, patience),
+                                   (*made)->accept(std::move(ends.server), patience));
+    REQUIRE(ours);
+    return ours->bindings.server_end_point;
+  };
+  CertificateSpec spec = test::server("relay.example.test");
+  spec.digest = "SHA384";
+  CHECK(end_point_of(issue(spec, trusted_root())).size() == 48);
+  CertificateSpec edwards = test::server("relay.example.test");
+  edwards.key = KeyKind::ed25519;
+  edwards.digest = nullptr;
+  CHECK(end_point_of(self_signed(edwards)).empty());
 }
 
 TEST_CASE("T-51, T-52: identity files are checked whole; errors name the file and the remedy") {
