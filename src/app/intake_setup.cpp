@@ -6,8 +6,7 @@
 namespace sealpost::app {
 
 intake::SettingsPtr intake_settings(const Config& config, const ListenerConfig& listener,
-                                    std::shared_ptr<tls::Server> tls,
-                                    std::shared_ptr<const DkimKeyring> dkim,
+                                    std::shared_ptr<tls::Server> tls, std::shared_ptr<const DkimKeyring> dkim,
                                     auth::Authenticator* authenticator) {
   intake::RelayRules rules;
   rules.allow = listener.allow;

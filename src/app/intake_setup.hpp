@@ -13,8 +13,7 @@ namespace sealpost::app {
 
 // `dkim` set: mail that is relayed is signed with these keys. `authenticator` outlives the sessions; for submission only.
 intake::SettingsPtr intake_settings(const Config& config, const ListenerConfig& listener,
-                                    std::shared_ptr<tls::Server> tls,
-                                    std::shared_ptr<const DkimKeyring> dkim,
+                                    std::shared_ptr<tls::Server> tls, std::shared_ptr<const DkimKeyring> dkim,
                                     auth::Authenticator* authenticator);
 
 // At most half of the process's descriptors go to inbound sessions: the rest is for deliveries, DNS, the spool and

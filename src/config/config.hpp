@@ -28,7 +28,7 @@
 #include "sealpost/ip_address.hpp"
 #include "sealpost/partner.hpp"
 #include "smtp/data_decoder.hpp"
-#include "smtp/server_session.hpp"
+#include "smtp/service.hpp"
 #include "tlsrpt/alerts/alerts.hpp"
 #include "tlsrpt/counting/retention.hpp"
 #include "tlsrpt/sending/sender.hpp"

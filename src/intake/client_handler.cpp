@@ -13,7 +13,8 @@ constexpr smtp::ServerReply storage_down{451, "4.3.0", "storage is not available
 constexpr smtp::ServerReply not_your_sender{550, "5.7.1", "your account may not send as this sender"};
 constexpr smtp::ServerReply null_sender{550, "5.7.1", "your account may not send with an empty reverse-path"};
 constexpr smtp::ServerReply allowance_used{
-    451, "4.7.0", "your account may not send more now: what it may in an hour is used up, or it was disabled"};
+    451, "4.7.0",
+    "your account may not send more now: what it may in an hour is used up, or it was disabled"};
 constexpr smtp::ServerReply out_of_order{421, "4.3.0", "storage is out of order, try again later"};
 
 }  // namespace

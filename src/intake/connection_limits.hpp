@@ -33,7 +33,7 @@ struct ConnectionCaps {
   std::uint32_t strangers = 5'000;      // from all of these together
   std::uint32_t stranger_network = 50;  // from one network of theirs
   std::uint32_t guest_network = 250;
-  std::uint32_t stranger_rate = 60;     // connections a minute from one of them
+  std::uint32_t stranger_rate = 60;  // connections a minute from one of them
 };
 
 class ConnectionLimits {

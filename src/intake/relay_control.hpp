@@ -15,7 +15,7 @@ namespace sealpost::intake {
 
 struct RelayRules {
   RelayRules() = default;
-  std::vector<Network> allow;  // who may relay; for submission, who may connect. Loopback is not implied
+  std::vector<Network> allow;     // who may relay; for submission, who may connect. Loopback is not implied
   std::string hostname;           // postmaster@hostname is the postmaster too
   std::string postmaster;         // where mail to <postmaster> goes; empty: not taken from strangers
   bool address_literals = false;  // accept user@[192.0.2.1]

@@ -63,7 +63,8 @@ inline constexpr ServerReply not_in_mechanism{501, "5.5.2", "not what the mechan
 inline constexpr ServerReply bad_auth{501, "5.5.4", "wanted AUTH mechanism [initial response] (RFC 4954 4)"};
 inline constexpr ServerReply tls_first{530, "5.7.0", "say STARTTLS first"};
 inline constexpr ServerReply auth_first{530, "5.7.0", "authentication required"};
-inline constexpr ServerReply auth_in_clear{538, "5.7.11", "say STARTTLS first, a password never goes in clear"};
+inline constexpr ServerReply auth_in_clear{538, "5.7.11",
+                                           "say STARTTLS first, a password never goes in clear"};
 inline constexpr ServerReply auth_is_over{503, "5.5.1", "you are authenticated already"};
 inline constexpr ServerReply auth_in_transaction{503, "5.5.1", "no AUTH within a transaction"};
 

@@ -22,6 +22,7 @@
 #include "smtp/server_handler.hpp"
 #include "smtp/server_reply.hpp"
 #include "smtp/server_state.hpp"
+#include "smtp/service.hpp"
 #include "tls/tls_server.hpp"
 
 namespace sealpost::smtp {
@@ -44,26 +45,20 @@ struct ServerLimits {
   Duration handshake = std::chrono::minutes(1);
   Duration authentication = std::chrono::minutes(1);  // all of an AUTH exchange
   std::uint32_t failed_authentications = 3;           // of a session (T-31)
-  Duration session = std::chrono::hours(24);  // also within data and the handshake
+  Duration session = std::chrono::hours(24);          // also within data and the handshake
 };
 // What is left of these for clients that may not relay, and for them while places are scarce.
 ServerLimits for_strangers(const ServerLimits& limits);
 ServerLimits under_stress(const ServerLimits& limits);
-
-enum class Service : std::uint8_t {
-  relay,        // whoever the handler trusts may send on; AUTH is neither offered nor taken (T-05)
-  submission,   // after STARTTLS and AUTH, and nobody before (RFC 6409 §4.3)
-  submissions,  // the same with TLS from the first octet (RFC 8314 §3.3)
-};
 
 struct ServerOptions {
   ServerOptions() = default;
   Service service = Service::relay;
   std::string hostname;  // greeting and EHLO
   ServerLimits limits;
-  std::optional<ServerLimits> strangers;  // of clients that may not relay; none: the same
-  std::optional<ServerLimits> stressed;   // of these, while ServerHandler::stressed(); none: as ever
-  std::shared_ptr<tls::Server> tls;       // null: STARTTLS is not offered; submissions need one
+  std::optional<ServerLimits> strangers;         // of clients that may not relay; none: the same
+  std::optional<ServerLimits> stressed;          // of these, while ServerHandler::stressed(); none: as ever
+  std::shared_ptr<tls::Server> tls;              // null: STARTTLS is not offered; submissions need one
   auth::Authenticator* authenticator = nullptr;  // outlives the sessions; submission needs one
   BareNewline bare_newline = BareNewline::normalize;  // of clients that may relay; others are refused
   bool offer_dsn = false;                             // DSN (RFC 3461); delivery must pass it on
@@ -197,6 +192,5 @@ class ServerSession {
 };
 
 std::string_view name_of(ServerSession::Ending ending) noexcept;
-std::string_view name_of(Service service) noexcept;  // as [[listener]] mode says it
 
 }  // namespace sealpost::smtp

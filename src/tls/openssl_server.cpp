@@ -7,8 +7,8 @@
 #include <array>
 #include <string_view>
 
-#include "tls/openssl_error.hpp"
 #include "tls/channel_bindings.hpp"
+#include "tls/openssl_error.hpp"
 #include "tls/tls_stream.hpp"
 
 namespace sealpost::tls {

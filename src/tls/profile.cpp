@@ -53,8 +53,7 @@ bool apply_profile(SSL_CTX& context, Strength strength) noexcept {
   SSL_CTX_set_mode(&context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                  SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY);
   return SSL_CTX_set_min_proto_version(&context, TLS1_2_VERSION) == 1 &&
-         SSL_CTX_set_cipher_list(&context, suites_of(strength)) == 1 &&
-         set_groups(context);
+         SSL_CTX_set_cipher_list(&context, suites_of(strength)) == 1 && set_groups(context);
 }
 
 }  // namespace sealpost::tls

@@ -230,7 +230,7 @@ file = "/var/log/sealpost.log"
   CHECK(c.log.format == "json");
   CHECK(c.log.file == "/var/log/sealpost.log");
 
-  const auto settings = intake_settings(c, c.listeners[0], nullptr, nullptr);
+  const auto settings = intake_settings(c, c.listeners[0], nullptr, nullptr, nullptr);
   CHECK(settings->hide_client);
   CHECK(settings->honour_tls_required);
   CHECK(settings->server->offer_requiretls);
@@ -264,9 +264,58 @@ file = "/var/log/sealpost.log"
   CHECK(caps.total == 11);
   CHECK(caps.client == 12);
   CHECK(caps.stranger == 13);
+  CHECK(caps.guest == 65);
+  CHECK(caps.guest_network == 325);
   CHECK(caps.strangers == 2);
   CHECK(caps.stranger_rate == 17);
   CHECK(c.limits.body_memory == 2000000);
+}
+
+TEST_CASE(
+    "T-30 listeners for submission: anyone may connect unless it is said who, and nobody relays for his "
+    "network") {
+  const Directory directory;
+  const std::string certificate = directory.file("cert.pem", "x", 0644),
+                    key = directory.file("key.pem", "x", 0640);
+  const std::string tls = "[tls]\ncertificate = \"" + certificate + "\"\nkey = \"" + key + "\"\n";
+  const LoadResult result = load_config(directory.file("sealpost.toml", R"(
+hostname = "relay.example.net"
+[[listener]]
+address = "127.0.0.1:587"
+mode = "submission"
+[[listener]]
+address = "127.0.0.1:465"
+mode = "submissions"
+allow = ["192.0.2.0/24"]
+[[listener]]
+address = "127.0.0.1:588"
+mode = "submission"
+allow = ["0.0.0.0/0"]
+)" + tls));
+  CHECK(findings(result).empty());
+  const auto& listeners = result.config.listeners;
+  REQUIRE(listeners.size() == 3);
+  CHECK(listeners[0].mode == smtp::Service::submission);
+  CHECK(listeners[1].mode == smtp::Service::submissions);
+  const auto settings = [&](std::size_t number) {
+    return intake_settings(result.config, listeners[number], nullptr, nullptr, nullptr);
+  };
+  CHECK(settings(0)->submission());
+  CHECK(settings(0)->relay.allows(*IpAddress::parse("203.0.113.9")));
+  CHECK(settings(0)->relay.allows(*IpAddress::parse("2001:db8::9")));
+  CHECK(!settings(1)->relay.allows(*IpAddress::parse("203.0.113.9")));
+  CHECK(!settings(1)->relay.allows(*IpAddress::parse("127.0.0.1")));
+  CHECK(!settings(2)->relay.allows(*IpAddress::parse("2001:db8::9")));
+
+  const LoadResult nobody = load_config(directory.file(
+      "sealpost.toml",
+      "hostname = \"a.example\"\n[[listener]]\naddress = \"127.0.0.1:587\"\nmode = \"submission\"\n"
+      "allow = []\n" +
+          tls));
+  CHECK(findings(nobody) ==
+        std::vector<std::string>{
+            "5 error listener.allow: is empty: nobody could connect; leave it out for anyone "
+            "who can authenticate"});
 }
 
 TEST_CASE("docs/configuration.md lists every key, and no other") {

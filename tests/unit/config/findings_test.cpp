@@ -57,7 +57,8 @@ TEST_CASE("config: one thing wrong, one finding, with its line and what would be
       {"[[listener]]\naddress = \"127.0.0.1:25\"\nmode = \"open\"",
        "4 error listener.mode: 'open' is not one of: relay, submission, submissions"},
       {"[[listener]]\naddress = \"127.0.0.1:25\"\nmode = \"submission\"",
-       "4 error listener.mode: 'submission' needs TLS, since passwords never go in clear: set certificate and "
+       "4 error listener.mode: 'submission' needs TLS, since passwords never go in clear: set certificate "
+       "and "
        "key in [tls]"},
       {"[[listener]]\naddress = \"127.0.0.1:25\"\nallow = [\"10.0.0.1/8\"]",
        "4 error listener.allow: '10.0.0.1/8' is not a network; write it as \"192.0.2.0/24\" or "

@@ -7,8 +7,8 @@
 #include "../smtp/fake_tls.hpp"
 #include "../smtp/scripted_auth.hpp"
 #include "base/text.hpp"
-#include "intake_fixture.hpp"
 #include "intake/sender_rights.hpp"
+#include "intake_fixture.hpp"
 #include "log_capture.hpp"
 
 using namespace sealpost;
@@ -44,10 +44,12 @@ struct Submission : IntakeFixture {
 
 }  // namespace
 
-TEST_CASE("M15 X10 what an account sends gets what it lacks, in front; Bcc goes; the account is named to nobody") {
+TEST_CASE(
+    "M15 X10 what an account sends gets what it lacks, in front; Bcc goes; the account is named to nobody") {
   Submission fixture;
   Script& client = fixture.enter();
-  const std::string message = "Subject: x\r\nBcc: hidden@example.org\r\nFrom: Anna <anna@home.example>\r\n\r\nhi\r\n";
+  const std::string message =
+      "Subject: x\r\nBcc: hidden@example.org\r\nFrom: Anna <anna@home.example>\r\n\r\nhi\r\n";
   CHECK(fixture.send(client, message).starts_with("250 "));
   REQUIRE(fixture.spool.stored.size() == 1);
   const std::string& body = fixture.spool.body(0);
@@ -73,11 +75,13 @@ TEST_CASE("K1 X10 what is added is there before it is signed") {
                    .value();
   fixture.dkim = std::make_shared<const DkimKeyring>(std::vector<DkimSigner>{signer});
   Script& client = fixture.enter();
-  CHECK(fixture.send(client, "From: anna@home.example\r\nBcc: x@y.example\r\n\r\nhi\r\n").starts_with("250 "));
+  CHECK(
+      fixture.send(client, "From: anna@home.example\r\nBcc: x@y.example\r\n\r\nhi\r\n").starts_with("250 "));
   REQUIRE(fixture.spool.stored.size() == 1);
   const std::string& kept = fixture.spool.body(0);
   const auto head = kept.find("\r\nDate: ") + 2, end = kept.find("\r\n\r\n");
-  const std::string field = dkim_signature(signer, kept.substr(head, end + 2 - head), "hi\r\n", fixture.loop.wall()).value();
+  const std::string field =
+      dkim_signature(signer, kept.substr(head, end + 2 - head), "hi\r\n", fixture.loop.wall()).value();
   CHECK(kept.starts_with(field + "Received: "));
   CHECK(kept.find("Bcc") == std::string::npos);
 }
@@ -85,9 +89,10 @@ TEST_CASE("K1 X10 what is added is there before it is signed") {
 TEST_CASE("T-60 X10 as whom an account may send: the envelope") {
   const struct {
     std::string_view sender, said;
-  } rows[] = {{"anna@home.example", "250"},       {"Anna@HOME.example", "250"},  {"x.y@anna.example", "250"},
-              {"ceo@home.example", "550 5.7.1"},  {"a@sub.anna.example", "550"}, {"anna@xanna.example", "550"},
-              {"\"anna\"@home.example", "550"},   {"", "550 5.7.1"}};
+  } rows[] = {{"anna@home.example", "250"},     {"Anna@HOME.example", "250"},
+              {"x.y@anna.example", "250"},      {"ceo@home.example", "550 5.7.1"},
+              {"a@sub.anna.example", "550"},    {"anna@xanna.example", "550"},
+              {"\"anna\"@home.example", "550"}, {"", "550 5.7.1"}};
   Submission fixture;
   Script& client = fixture.enter();
   for (const auto& row : rows) {
@@ -130,12 +135,15 @@ TEST_CASE("T-60 X10 as whom an account may send: all authors of the From field, 
             .starts_with("550 5.7.1"));
 }
 
-TEST_CASE("X10 T-28 of a long message the header is completed before its first part leaves; a header too long is malformed") {
+TEST_CASE(
+    "X10 T-28 of a long message the header is completed before its first part leaves; a header too long is "
+    "malformed") {
   Submission fixture;
   Script& client = fixture.enter();
   std::string body;
   while (body.size() < (1U << 20)) body += std::string(98, 'y') + "\r\n";
-  CHECK(fixture.send(client, dated + "From: anna@home.example\r\nBcc: x@y.example\r\n\r\n" + body).starts_with("250 "));
+  CHECK(fixture.send(client, dated + "From: anna@home.example\r\nBcc: x@y.example\r\n\r\n" + body)
+            .starts_with("250 "));
   REQUIRE(fixture.spool.stored.size() == 1);
   CHECK(fixture.spool.appends > 0);
   CHECK(fixture.spool.body(0).ends_with("\r\n" + dated + "From: anna@home.example\r\n\r\n" + body));
@@ -162,8 +170,9 @@ TEST_CASE("T-60 an account that has sent what it may hears so before it sends mo
   fixture.accounts.allowance = 1;
   Script& client = fixture.enter();
   CHECK(fixture.send(client, dated + "\r\nhi\r\n").starts_with("250 "));
-  CHECK(fixture.say(client, anna).ends_with("451 4.7.0 your account may not send more now: what it may in an hour is used up, "
-                                            "or it was disabled\r\n"));
+  CHECK(fixture.say(client, anna)
+            .ends_with("451 4.7.0 your account may not send more now: what it may in an hour is used up, "
+                       "or it was disabled\r\n"));
   fixture.say(client, "MAIL FROM:<anna@home.example>\r\nRCPT TO:<b@example.org>\r\n");
   CHECK(fixture.say(client, "BDAT 3 LAST\r\nx\r\n").starts_with("451 4.7.0 "));
   CHECK(fixture.spool.stored.size() == 1);
@@ -210,9 +219,11 @@ TEST_CASE("T-05 T-31 T-48 the log says who came and who failed, and never what w
   auto lines = capture.lines();
   REQUIRE(lines.size() == 4);
   CHECK(lines[1] ==
-        "info auth_failed client=192.0.2.7 helo=client.example.net user=anna mechanism=PLAIN why=\"no such password\"");
+        "info auth_failed client=192.0.2.7 helo=client.example.net user=anna mechanism=PLAIN why=\"no such "
+        "password\"");
   CHECK(lines[2] ==
-        "info authenticated client=192.0.2.7:40000 helo=client.example.net user=anna mechanism=PLAIN tls=TLSv1.3");
+        "info authenticated client=192.0.2.7:40000 helo=client.example.net user=anna mechanism=PLAIN "
+        "tls=TLSv1.3");
   CHECK(lines[3].starts_with("info accepted "));
   CHECK(lines[3].ends_with(" user=anna"));
   for (int i = 0; i < 300; ++i) {

@@ -146,7 +146,8 @@ TEST_CASE("users of this machine have a domain, or the postmaster answers for th
   CHECK_FALSE(full_address("a@x.test\r\nDATA", "relay.home.test", ""));
 }
 
-TEST_CASE("X10 the header that an account sends: what is missing is added, Bcc goes, nothing else is touched") {
+TEST_CASE(
+    "X10 the header that an account sends: what is missing is added, Bcc goes, nothing else is touched") {
   SubmissionFacts facts;
   facts.sender = "anna@home.example";
   facts.hostname = "relay.example.net";
@@ -172,10 +173,11 @@ TEST_CASE("X10 a header that is malformed, and authors that are none") {
   SubmissionFacts facts;
   facts.sender = "anna@home.example";
   for (const char* header :
-       {"no field\r\n\r\n", "Subject: x\r\nno field\r\n\r\n", " folded\r\n\r\n", "From anna Mon Jan 5 2026\r\n\r\n",
-        "From: a@b.example\r\nFrom: c@d.example\r\n\r\n", "From : a@b.example\r\nfrom: c@d.example\r\n\r\n",
-        "From: Anna\r\n\r\n", "From:\r\n\r\n", "From: undisclosed:;\r\n\r\n",
-        "From: <anna@home.example> <ceo@bank.example>\r\n\r\n", "From: \"anna <ceo@bank.example>\r\n\r\n"}) {
+       {"no field\r\n\r\n", "Subject: x\r\nno field\r\n\r\n", " folded\r\n\r\n",
+        "From anna Mon Jan 5 2026\r\n\r\n", "From: a@b.example\r\nFrom: c@d.example\r\n\r\n",
+        "From : a@b.example\r\nfrom: c@d.example\r\n\r\n", "From: Anna\r\n\r\n", "From:\r\n\r\n",
+        "From: undisclosed:;\r\n\r\n", "From: <anna@home.example> <ceo@bank.example>\r\n\r\n",
+        "From: \"anna <ceo@bank.example>\r\n\r\n"}) {
     CAPTURE(header);
     CHECK_FALSE(submitted_header(header, facts));
   }

@@ -83,7 +83,8 @@ TEST_CASE("T-05 X7 AUTH in clear is 538, wherever it comes, and nobody asks for 
   CHECK(fixture.accounts.heard.empty());
 }
 
-TEST_CASE("T-30 SMTP-11 inside TLS nobody sends without AUTH, and after it everything is as for who may relay") {
+TEST_CASE(
+    "T-30 SMTP-11 inside TLS nobody sends without AUTH, and after it everything is as for who may relay") {
   for (const auto service : {smtp::Service::submission, smtp::Service::submissions}) {
     Submission fixture(service);
     CHECK(fixture.enter().find("250-AUTH TALK PLAIN LOGIN\r\n") != std::string::npos);

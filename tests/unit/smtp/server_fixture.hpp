@@ -32,7 +32,7 @@ class FakeHandler final : public smtp::ServerHandler {
   event::Signal* hold = nullptr;  // finish() waits for it first
 
   std::vector<Received> received;
-  std::vector<std::string> refusals;  // "RCPT 550"
+  std::vector<std::string> refusals;         // "RCPT 550"
   std::vector<std::string> authentications;  // "PLAIN anna", "PLAIN -anna" for a failure
   std::size_t begun = 0;
   std::size_t dropped = 0;  // messages that were begun and never kept

@@ -251,7 +251,9 @@ TEST_CASE("T-52: a new certificate serves new handshakes, old connections go on,
   CHECK(*event::run_until_done(f.loop, read_text(*old_theirs->stream, 10)) == "still here");
 }
 
-TEST_CASE("what SASL binds itself to is the same on both sides, and of each connection its own (RFC 9266, RFC 5929)") {
+TEST_CASE(
+    "what SASL binds itself to is the same on both sides, and of each connection its own (RFC 9266, RFC "
+    "5929)") {
   const auto by_client = [](const tls::Secured& theirs) {
     SSL& ssl = static_cast<tls::TlsStream&>(*theirs.stream).ssl();
     std::string out(32, '\0');
@@ -273,8 +275,8 @@ TEST_CASE("what SASL binds itself to is the same on both sides, and of each conn
     CHECK(other.ours->bindings.exporter == by_client(*other.theirs));
     CHECK(one.ours->bindings.exporter != other.ours->bindings.exporter);
     std::string digest(32, '\0');
-    REQUIRE(X509_digest(f.leaf.certificate.get(), EVP_sha256(), reinterpret_cast<unsigned char*>(digest.data()),
-                        nullptr) == 1);
+    REQUIRE(X509_digest(f.leaf.certificate.get(), EVP_sha256(),
+                        reinterpret_cast<unsigned char*>(digest.data()), nullptr) == 1);
     CHECK(one.ours->bindings.server_end_point == digest);
   }
   // TLS 1.2 without the extended master secret: its keys may be those of another connection.
@@ -297,7 +299,8 @@ TEST_CASE("what SASL binds itself to is the same on both sides, and of each conn
   CHECK(plain.ours->bindings.exporter.empty());
 }
 
-TEST_CASE("tls-server-end-point takes the hash of the certificate's signature, and there is none for Ed25519") {
+TEST_CASE(
+    "tls-server-end-point takes the hash of the certificate's signature, and there is none for Ed25519") {
   const auto end_point_of = [](const Issued& leaf) {
     tls::ServerOptions options;
     options.strength = tls::Strength::submission;
