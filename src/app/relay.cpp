@@ -17,6 +17,7 @@
 #include "app/intake_setup.hpp"
 #include "app/port_owner.hpp"
 #include "app/sts_runtime.hpp"
+#include "auth/accounts.hpp"
 #include "base/durable_file.hpp"
 #include "base/log.hpp"
 #include "config/resolving.hpp"
@@ -57,6 +58,11 @@ Expected<Sockets> bound(const Endpoint& address, unsigned count) {
     sockets.push_back(std::move(*socket));
   }
   return sockets;
+}
+
+bool has_submission(const Config& config) {
+  const auto& listeners = config.listeners;
+  return std::any_of(listeners.begin(), listeners.end(), [](const auto& one) { return !one.relays(); });
 }
 
 std::vector<Endpoint> addresses_of(const std::vector<ListenerConfig>& listeners) {
@@ -173,6 +179,7 @@ Expected<void> Relay::open_parts() {
   auto disk = spool::open_posix_disk(config_.data_dir + "/spool");
   if (!disk) return disk.error();
   disk_ = std::move(*disk);
+  if (has_submission(config_)) authenticator_ = std::make_unique<auth::Accounts>(config_.data_dir, &health_);
   pool_ = std::make_unique<event::ThreadPool>(4, 10'000);
   driver_ = spool::make_thread_driver();
   auto spool = spool::JournalSpool::open(*disk_, *driver_, *pool_, spool::SpoolOptions(), &health_);
@@ -205,15 +212,12 @@ Expected<void> Relay::open_evidence() {
 
 Expected<void> Relay::begin_tls(const std::shared_ptr<const tls::ServerIdentity>& identity,
                                 TlsServers& servers) const {
-  const auto& listeners = config_.listeners;
-  const bool submission =
-      std::any_of(listeners.begin(), listeners.end(), [](const auto& one) { return !one.relays(); });
   tls::ServerOptions options;
   options.minimum = config_.minimum;
   auto relay = tls::OpensslServer::create(identity, options);
   if (!relay) return relay.error();
   servers.relay = std::move(*relay);
-  if (!submission) return {};
+  if (!has_submission(config_)) return {};
   options.strength = tls::Strength::submission;
   auto strong = tls::OpensslServer::create(identity, options);
   if (!strong) return strong.error();
