@@ -2,6 +2,8 @@
 """Submission on 587 and 465 (docs/submission.md): real clients log in and send, and nobody else does."""
 
 import base64
+import hashlib
+import hmac
 import re
 import shutil
 import smtplib
@@ -236,6 +238,30 @@ def test_programs_of_this_machine_use_the_listener_that_relays(one):
     done = subprocess.run(command, input=b"Subject: x\n\nx\n", capture_output=True, timeout=60)
     assert done.returncode == 0, done.stderr
     arrived(one.lab, "local@clients.test")
+
+
+def scram_plus(client: Raw, password: str, binding: bytes) -> str:
+    """The last reply to SCRAM-SHA-256-PLUS (RFC 5802, RFC 7677), bound to the certificate."""
+    header, bare = "p=tls-server-end-point,,", "n=anna,r=a-nonce-of-ours"
+    answer = client.say("AUTH SCRAM-SHA-256-PLUS " + base64.b64encode((header + bare).encode()).decode())
+    assert answer.startswith("334 "), answer
+    first = base64.b64decode(answer[4:]).decode()
+    fields = dict(field.split("=", 1) for field in first.split(","))
+    final = "c=" + base64.b64encode(header.encode() + binding).decode() + ",r=" + fields["r"]
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), base64.b64decode(fields["s"]), int(fields["i"]))
+    key = hmac.digest(salted, b"Client Key", "sha256")
+    signature = hmac.digest(hashlib.sha256(key).digest(), f"{bare},{first},{final}".encode(), "sha256")
+    proof = base64.b64encode(bytes(a ^ b for a, b in zip(key, signature, strict=True))).decode()
+    answer = client.say(base64.b64encode(f"{final},p={proof}".encode()).decode())
+    return client.say("") if answer.startswith("334 ") else answer
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_SMTP09_SCRAM_PLUS_is_bound_to_the_certificate_that_the_client_saw(one, door):
+    with inside(one, door) as client:
+        seen = hashlib.sha256(client.socket.getpeercert(binary_form=True)).digest()
+        assert scram_plus(client, PASSWORD, bytes(32)).startswith("535 5.7.8")  # somebody between shows another one
+        assert scram_plus(client, PASSWORD, seen).startswith("235 2.7.0")
 
 
 # ---- real clients
