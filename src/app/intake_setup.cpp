@@ -54,6 +54,7 @@ intake::ConnectionCaps connection_caps(const LimitsConfig& limits, std::uint64_t
   if (caps.total < limits.sessions) caps.client = std::min(caps.client, std::max(1U, caps.total / 5 * 3));
   caps.stranger = limits.sessions_per_stranger;
   caps.stranger_network = 5 * limits.sessions_per_stranger;
+  caps.accounts = std::max(1U, caps.total / 5 * 4);  // the last fifth is for the networks that may relay
   caps.guest = caps.stranger_network;
   caps.guest_network = 5 * caps.guest;
   caps.strangers =

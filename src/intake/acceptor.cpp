@@ -121,7 +121,7 @@ void Acceptor::admit(std::unique_ptr<event::Stream> stream, bool named, Connecti
 void Acceptor::make_room() {
   Connection* oldest = nullptr;
   for (Connection* connection : open_) {
-    if (connection->handler.trusted() || !connection->slot || !connection->session.can_be_shed()) continue;
+    if (connection->slot.trusted() || !connection->slot || !connection->session.can_be_shed()) continue;
     if (oldest == nullptr || connection->number < oldest->number) oldest = connection;
   }
   if (oldest == nullptr) return;

@@ -111,17 +111,18 @@ void ConnectionLimits::leave(const Key& key, bool trusted) noexcept {
   look();
 }
 
-// It has a place already, and keeps it whatever its client has besides.
-void ConnectionLimits::promote(const Key& key, SteadyTime now) noexcept {
+// It has a place already, and keeps it: as a stranger, who gives way, when its client or all accounts together have theirs.
+bool ConnectionLimits::promote(const Key& key, SteadyTime now) {
   const std::lock_guard lock(mutex_);
+  if (open_ - strangers_ >= caps_.accounts || !raise(clients_, key, caps_.client)) return false;
   --strangers_;
   lower(networks_, network_of(key));
   lower(outsiders_, key);
-  ++clients_[key];
   const auto found = minutes_.find(key);
   if (found != minutes_.end() && now - found->second.begin < minute && found->second.count > 0)
     --found->second.count;
   look();
+  return true;
 }
 
 void ConnectionLimits::look() noexcept {

@@ -33,6 +33,8 @@ struct ConnectionCaps {
   std::uint32_t strangers = 5'000;      // from all of these together
   std::uint32_t stranger_network = 50;  // from one network of theirs
   std::uint32_t guest_network = 250;
+  std::uint32_t accounts =
+      16'000;  // places up to which accounts count as those who may relay; above they give way
   std::uint32_t stranger_rate = 60;  // connections a minute from one of them
 };
 
@@ -50,10 +52,11 @@ class ConnectionLimits {
     Slot() noexcept = default;
     Slot(Slot&& other) noexcept
         : limits_(std::exchange(other.limits_, nullptr)), key_(other.key_), trusted_(other.trusted_) {}
-    // Its client is no stranger any more; `now` as for enter().
-    void becomes_trusted(SteadyTime now) noexcept {
-      if (limits_ && !std::exchange(trusted_, true)) limits_->promote(key_, now);
+    // Its client is no stranger any more, if there is a place for another of those; `now` as for enter().
+    void becomes_trusted(SteadyTime now) {
+      if (limits_ && !trusted_) trusted_ = limits_->promote(key_, now);
     }
+    bool trusted() const noexcept { return trusted_; }
     Slot& operator=(Slot&& other) noexcept {
       std::swap(limits_, other.limits_);
       std::swap(key_, other.key_);
@@ -97,7 +100,7 @@ class ConnectionLimits {
   static void lower(Counts& counts, const Key& key) noexcept;
   bool comes_too_often(const Key& key, SteadyTime now);
   void leave(const Key& key, bool trusted) noexcept;
-  void promote(const Key& key, SteadyTime now) noexcept;
+  bool promote(const Key& key, SteadyTime now);
   void look() noexcept;
 
   std::atomic<bool> over_{false}, stressed_{false};

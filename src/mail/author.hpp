@@ -6,7 +6,9 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "mail/address.hpp"
 #include "sealpost/expected.hpp"
 
 namespace sealpost {
@@ -15,7 +17,11 @@ namespace sealpost {
 // no address in it, authors of different domains, a group, an address literal.
 Expected<std::string> author_domain(std::string_view head);
 
-// The same of the field's value, folded or not.
+// All addresses of the field's value, folded or not, parsed as `syntax` says; one at least. Errc::invalid: what a receiver might
+// read otherwise is refused, not guessed at: an address in front of another, a group, a ':' or '[' where none belongs.
+Expected<std::vector<std::string>> authors_of(std::string_view from_value, Syntax syntax);
+
+// The domain of all of them, as above.
 Expected<std::string> author_domain_of(std::string_view from_value);
 
 }  // namespace sealpost

@@ -7,6 +7,7 @@
 #include "base/text.hpp"
 #include "mail/address.hpp"
 #include "mail/address_list.hpp"
+#include "mail/author.hpp"
 #include "mail/message_id.hpp"
 
 namespace sealpost {
@@ -172,12 +173,9 @@ Expected<SubmittedHeader> submitted_header(std::string_view header, const Submis
   for (const Field& field : fields) {
     if (!text::iequals(field.name, "From")) continue;
     if (++from > 1) return malformed("there are several From fields");
-    for (const std::string& address : addresses_in(field.value)) {
-      auto author = parse_mailbox(address, Utf8::accept, Syntax::lenient);
-      if (!author) return malformed("an address of the From field is none");
-      made.authors.push_back(std::move(*author));
-    }
-    if (made.authors.empty()) return malformed("the From field has no address");
+    auto authors = authors_of(field.value, Syntax::lenient);
+    if (!authors) return authors.error();
+    made.authors = std::move(*authors);
   }
   if (from == 0 && facts.sender.empty()) return malformed("there is no From field");
   if (from == 0) made.authors.push_back(facts.sender);

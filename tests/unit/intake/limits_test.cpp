@@ -233,3 +233,34 @@ TEST_CASE("T-27 a guest who authenticates leaves the strangers' places, counts a
   CHECK(limits.open() == 0);
   CHECK(limits.strangers() == 0);
 }
+
+TEST_CASE("T-27 accounts do not take the places of the networks that may relay") {
+  ConnectionCaps caps;
+  caps.total = 20;
+  caps.strangers = 10;
+  caps.client = 6;
+  caps.accounts = 8;
+  ConnectionLimits limits(caps);
+  std::vector<ConnectionLimits::Slot> sessions;
+  const auto log_in = [&](const char* from, int count) {
+    std::size_t counted = 0;
+    for (int i = 0; i < count; ++i) {
+      sessions.push_back(limits.enter(at(from), Standing::guest));
+      sessions.back().becomes_trusted({});
+      counted += sessions.back().trusted() ? 1U : 0U;
+    }
+    return counted;
+  };
+  CHECK(log_in("198.51.100.1", 8) == 6);  // as many as any client may have; the others give way
+  CHECK(log_in("198.51.101.1", 8) == 2);
+  CHECK(limits.strangers() == 8);
+  std::size_t relayed = 0;
+  for (int i = 0; i < 20; ++i) {
+    auto slot = limits.enter(at("192.0.2." + std::to_string(i)), Standing::trusted);
+    if (!slot) continue;
+    ++relayed;
+    sessions.push_back(std::move(slot));
+  }
+  CHECK(relayed == 12);
+  CHECK(limits.over());  // strangers, sessions with accounts among them, have to go
+}

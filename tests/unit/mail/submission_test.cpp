@@ -177,7 +177,10 @@ TEST_CASE("X10 a header that is malformed, and authors that are none") {
         "From anna Mon Jan 5 2026\r\n\r\n", "From: a@b.example\r\nFrom: c@d.example\r\n\r\n",
         "From : a@b.example\r\nfrom: c@d.example\r\n\r\n", "From: Anna\r\n\r\n", "From:\r\n\r\n",
         "From: undisclosed:;\r\n\r\n", "From: <anna@home.example> <ceo@bank.example>\r\n\r\n",
-        "From: \"anna <ceo@bank.example>\r\n\r\n"}) {
+        "From: \"anna <ceo@bank.example>\r\n\r\n", "From: <ceo@bank.example> <:anna@home.example>\r\n\r\n",
+        "From: [x <ceo@bank.example>] <anna@home.example>\r\n\r\n",
+        "From: <ceo@bank.example:anna@home.example>\r\n\r\n",
+        "From: ceo@bank.example <anna@home.example>\r\n\r\n"}) {
     CAPTURE(header);
     CHECK_FALSE(submitted_header(header, facts));
   }
