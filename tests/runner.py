@@ -232,7 +232,9 @@ def run_functional(suite: str, progress: Progress) -> Tally:
     }
     if suite == "sanitized":
         environment["SEALPOST_KILLS"] = "10"  # each start takes its time; the whole number is the release's
-    command = ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junit-xml={report}", *files]
+    # Tests wait more than they work. Each worker has a lab of its own and takes whole files.
+    workers = ["-n", str(min(os.cpu_count() + 1, 4)), "--dist", "loadfile"]
+    command = ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junit-xml={report}", *workers, *files]
     status, text, log = run_logged(suite, command, 40 * 60, cwd=ROOT, env=environment)
     if not report.exists():
         return Tally(failed=1, trouble=[f"{suite}: pytest ended with {status}, see {log.relative_to(ROOT)}: {last_line(text)}"])
@@ -273,35 +275,42 @@ def arguments() -> argparse.Namespace:
 
 def run_suites(wanted: list[str], progress: Progress) -> Tally:
     """Functional tests mostly wait, so they run beside the next build and the other suites."""
-    total = Tally()
     with concurrent.futures.ThreadPoolExecutor(1) as beside:
-        played = {}
-        for kind in dict.fromkeys(SUITES[s] for s in SUITES if s in wanted):
-            suites = [s for s in SUITES if s in wanted and SUITES[s] == kind]
-            progress.say(f"building build/{kind} for {', '.join(suites)}")
-            build(kind, ["build.ninja"], progress)
-            if targets := targets_for(kind, suites):  # none at all would mean everything
-                build(kind, targets, progress)
-            for suite in suites:
-                if suite in PLAYED:
-                    progress.say(f"suite {suite}, beside what follows")
-                    played[suite] = beside.submit(run_functional, suite, progress)
-            for suite in suites:
-                if suite in PLAYED or suite == "campaign":
-                    continue
-                progress.say(f"suite {suite}")
-                tally = run_meson_suite(suite, progress)
-                progress.say(f"suite {suite}: {tally}")
-                total.add(tally)
-        for suite, future in played.items():
-            tally = future.result()
+        try:
+            return run_beside(beside, wanted, progress)
+        except BaseException:
+            end_everything()  # the pool waits for what it has begun
+            raise
+
+
+def run_beside(beside: concurrent.futures.Executor, wanted: list[str], progress: Progress) -> Tally:
+    total, played = Tally(), {}
+    for kind in dict.fromkeys(SUITES[s] for s in SUITES if s in wanted):
+        suites = [s for s in SUITES if s in wanted and SUITES[s] == kind]
+        progress.say(f"building build/{kind} for {', '.join(suites)}")
+        build(kind, ["build.ninja"], progress)
+        if targets := targets_for(kind, suites):  # none at all would mean everything
+            build(kind, targets, progress)
+        for suite in suites:
+            if suite in PLAYED:
+                progress.say(f"suite {suite}, beside what follows")
+                played[suite] = beside.submit(run_functional, suite, progress)
+        for suite in suites:
+            if suite in PLAYED or suite == "campaign":
+                continue
+            progress.say(f"suite {suite}")
+            tally = run_meson_suite(suite, progress)
             progress.say(f"suite {suite}: {tally}")
             total.add(tally)
-        if "campaign" in wanted:
-            progress.say("suite campaign")
-            tally = run_campaign(progress)
-            progress.say(f"suite campaign: {tally}")
-            total.add(tally)
+    for suite, future in played.items():
+        tally = future.result()
+        progress.say(f"suite {suite}: {tally}")
+        total.add(tally)
+    if "campaign" in wanted:
+        progress.say("suite campaign")
+        tally = run_campaign(progress)
+        progress.say(f"suite campaign: {tally}")
+        total.add(tally)
     return total
 
 
@@ -312,10 +321,8 @@ def main() -> int:
     try:
         total = run_suites(wanted, progress)
     except Broken as error:
-        end_everything()
         total = Tally(failed=1, trouble=[str(error)])
     except KeyboardInterrupt:
-        end_everything()
         total = Tally(failed=1, trouble=["interrupted"])
     for line in total.trouble:
         print(f"FAILED {line}")

@@ -27,7 +27,7 @@ rlim_t raise_descriptor_limit() {
 
 DescriptorBudget share_out(std::uint64_t descriptors, std::uint64_t sessions_wanted, std::size_t listeners,
                            unsigned workers) {
-  constexpr std::uint64_t for_storage_and_names = 96;
+  constexpr std::uint64_t for_storage_and_names = 128;
   DescriptorBudget budget;
   const std::uint64_t limit = std::min<std::uint64_t>(descriptors, std::numeric_limits<std::uint32_t>::max());
   const std::uint64_t needed = for_storage_and_names + workers * (4 + listeners);

@@ -17,7 +17,7 @@ namespace sealpost::app {
 rlim_t raise_descriptor_limit();
 
 // How the descriptors are shared out (T-27). `reserved` stay for what must never be short of them: journal (directory,
-// segments, spares), databases with their logs and readers, log, control socket, DNS and policy fetches, listeners and
+// segments, spares), databases with their logs and readers, log, control socket and control.http, DNS and policy fetches, listeners and
 // loops of the workers. Inbound sessions get half of the rest at most, connections out the other: a reload may ask for
 // more sessions, and nothing that is taken then belongs to somebody else.
 struct DescriptorBudget {

@@ -70,8 +70,7 @@ void try_resolver(const Config& config, LiveFindings& into) {
   }
 }
 
-void try_listener(const Endpoint& address, LiveFindings& into) {
-  const std::string subject = "listener " + address.to_string();
+void try_address(const std::string& subject, const Endpoint& address, LiveFindings& into) {
   const auto free = event::address_is_free(address);
   if (free) {
     into.emplace_back(Kind::good, subject, "can be bound");
@@ -112,7 +111,10 @@ std::string_view name_of(LiveFinding::Kind kind) noexcept {
 std::vector<LiveFinding> check_live(const Config& config) {
   LiveFindings findings;
   try_resolver(config, findings);
-  for (const ListenerConfig& listener : config.listeners) try_listener(listener.address, findings);
+  for (const ListenerConfig& listener : config.listeners)
+    try_address("listener " + listener.address.to_string(), listener.address, findings);
+  if (config.control_http)
+    try_address("control.http " + config.control_http->to_string(), *config.control_http, findings);
   try_data_dir(config.data_dir, findings);
   return findings;
 }

@@ -39,10 +39,12 @@ event::Task<void> LoopWatch::ask_one(const Watched& watched, bool& all) {
   const auto answer = co_await event::within(home_, every_, turn_of(home_, *watched.loop));
   const std::string cause = "thread " + watched.name;
   if (answer) {
+    silent_.erase(watched.name);
     health_.clear(cause);
     co_return;
   }
   all = false;
+  silent_.insert(watched.name);
   const auto seconds = std::chrono::ceil<std::chrono::seconds>(every_).count();
   health_.raise(
       cause, "it has not answered for " + std::to_string(seconds) + " s: what it carries stands still",

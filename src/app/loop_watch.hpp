@@ -7,6 +7,7 @@
 #pragma once
 
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,8 @@ class LoopWatch {
 
   event::Task<void> run();  // for ever
   event::Task<bool> ask_all();
+  // Those that had not answered when they were last asked.
+  const std::set<std::string>& silent() const noexcept { return silent_; }
 
  private:
   event::Task<void> ask_one(const Watched& watched, bool& all);
@@ -38,6 +41,7 @@ class LoopWatch {
   const Duration every_;
   Health& health_;
   const std::function<void()> all_turn_;
+  std::set<std::string> silent_;
 };
 
 }  // namespace sealpost::app

@@ -66,15 +66,14 @@ std::string port_owner(const Endpoint& at) {
   return {};
 }
 
-Error listener_refused(const Endpoint& at, const Error& error) {
+Error listener_refused(const Endpoint& at, const Error& error, const std::string& key) {
   Error told = error;
   if (error.detail.find("in use") != std::string::npos) {
     const std::string owner = port_owner(at);
-    told.detail += owner.empty()
-                       ? "; end the process that listens there, or name another port in [[listener]]"
-                       : ": " + owner + " listens there; end it, or name another port in [[listener]]";
+    told.detail += owner.empty() ? "; end the process that listens there, or name another port in " + key
+                                 : ": " + owner + " listens there; end it, or name another port in " + key;
   } else if (!at.address.is_v4()) {
-    told.detail += "; if IPv6 is switched off here, take this address out of [[listener]]";
+    told.detail += "; if IPv6 is switched off here, take this address out of " + key;
   }
   return told;
 }

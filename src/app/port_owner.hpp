@@ -13,6 +13,7 @@ namespace sealpost::app {
 // "pid 4711 (postfix)" of who listens on that port; empty when that cannot be seen, for want of rights for example.
 std::string port_owner(const Endpoint& at);
 
-Error listener_refused(const Endpoint& at, const Error& error);
+// `key`: where the configuration names the address.
+Error listener_refused(const Endpoint& at, const Error& error, const std::string& key = "[[listener]]");
 
 }  // namespace sealpost::app

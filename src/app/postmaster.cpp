@@ -79,13 +79,7 @@ void Postmaster::start(event::TaskScope& scope) {
 }
 
 event::Task<admin::Json> Postmaster::status() {
-  const auto& counters = alerts_.counters();
   admin::Json body;
-  body["open"] = counters.open.load();
-  body["raised"] = counters.raised.load();
-  body["over"] = counters.resolved.load();
-  body["mails"] = alerts_.mails();
-  body["left_out"] = counters.left_out.load();
   body["list"] = admin::Json::array();
   body["pending"] = 0U;
   const auto lists = co_await alerts_.lists(most_listed);

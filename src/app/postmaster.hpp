@@ -25,7 +25,8 @@ class Postmaster {
 
   void start(event::TaskScope& scope);
   void serve(admin::ControlServer& server);  // `report alerts`
-  event::Task<admin::Json> status();         // "alerts" of `status`
+  event::Task<admin::Json> status();         // "alerts" of `status`, but for its numbers
+  const tlsrpt::AlertWatch& alerts() const noexcept { return alerts_; }
 
  private:
   event::Task<admin::Answer> list();

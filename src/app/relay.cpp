@@ -130,7 +130,9 @@ Expected<std::unique_ptr<Relay>> Relay::create(Config config, const keys::Source
     return done.error();
   if (auto done = relay->open_workers(); !done) return done.error();
   relay->make_acceptors();
+  relay->list_metrics();
   relay->serve_control();
+  if (auto done = relay->serve_http(); !done) return done.error();
   if (auto done = relay->control_->listen(relay->config_.control_socket); !done) return done.error();
   return relay;
 }
@@ -289,6 +291,11 @@ Expected<void> Relay::bind_listeners() {
     if (!sockets) return listener_refused(listener.address, sockets.error());
     sockets_.push_back(std::move(*sockets));
     if (handed != inherited.end()) inherited.erase(handed);
+  }
+  if (config_.control_http) {
+    auto sockets = bound(*config_.control_http, 1);
+    if (!sockets) return listener_refused(*config_.control_http, sockets.error(), "control.http");
+    http_socket_ = std::move(sockets->front());
   }
   for (const FileDescriptor& fd : inherited)
     log::warning("inherited_socket_unused", {{"address", event::local_of(fd.get()).to_string()},

@@ -7,7 +7,8 @@
 //   2. relay.cpp         builds: in_force.hpp (what a reload replaces), stores, resolver, workers (worker.hpp), control
 //   3. relay_life.cpp    threads begin, it listens, signals come (signals.hpp), it ends (exit_guard.hpp)
 //   4. relay_reload.cpp  everything of in_force.hpp anew, or nothing
-//   5. reporting.hpp, postmaster.hpp, clock_keeper.hpp   what runs beside mail
+//   5. relay_metrics.cpp what is counted (metric_lists.hpp), for /metrics and `status` alike; is it alive, is it ready
+//   6. reporting.hpp, postmaster.hpp, clock_keeper.hpp   what runs beside mail
 #pragma once
 
 #include <memory>
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "admin/control_server.hpp"
+#include "admin/http_server.hpp"
 #include "app/address_watch.hpp"
 #include "app/certificate_watch.hpp"
 #include "app/clock_keeper.hpp"
@@ -22,7 +24,9 @@
 #include "app/host.hpp"
 #include "app/in_force.hpp"
 #include "app/loop_watch.hpp"
+#include "app/observed.hpp"
 #include "app/postmaster.hpp"
+#include "app/readiness.hpp"
 #include "app/reporting.hpp"
 #include "app/rights.hpp"
 #include "app/service_manager.hpp"
@@ -30,6 +34,7 @@
 #include "app/worker.hpp"
 #include "auth/authenticator.hpp"
 #include "base/health.hpp"
+#include "base/metrics.hpp"
 #include "config/config.hpp"
 #include "delivery/held_notices.hpp"
 #include "dns/ares_resolver.hpp"
@@ -74,6 +79,10 @@ class Relay {
   Expected<void> bind_listeners();  // sockets only
   void make_acceptors();
   void serve_control();
+  void list_metrics();
+  void list_parts();
+  void list_troubles();
+  Expected<void> serve_http();
   void listen_to_signals();
   void watch_loops();
   void tell_manager();  // what it does, in a line
@@ -90,6 +99,12 @@ class Relay {
   event::Task<void> shut_down();
   void end_threads();
   void finish();
+  event::Task<void>
+  observe();  // asks the loops for what only they know; within seconds, whoever stands still
+  Standing standing() const;
+  event::Task<admin::Page> metrics_page();
+  event::Task<admin::Page> alive_page();
+  event::Task<admin::Page> ready_page();
   event::Task<admin::Answer> status();
   event::Task<admin::Answer> rule_history(admin::Json arguments);
 
@@ -150,7 +165,11 @@ class Relay {
   std::unique_ptr<LoopWatch> loop_watch_;
   std::vector<std::vector<FileDescriptor>> sockets_;  // per listener, one per worker; until begin_mail()
   std::unique_ptr<event::TaskScope> resolver_scope_;
+  Observed observed_;
+  metrics::Registry registry_;  // reads all of the above
   std::unique_ptr<admin::ControlServer> control_;
+  FileDescriptor http_socket_;               // until serve_http()
+  std::unique_ptr<admin::HttpServer> http_;  // null: control.http is off
   std::unique_ptr<Signals> signals_;
   bool taking_mail_ = false;
   bool stopping_ = false;

@@ -43,6 +43,7 @@ class StsRuntime final : public sts::StsService {
     return service_.entries(home, std::move(filter));
   }
   std::uint64_t version() const noexcept override { return service_.version(); }
+  const Counters* counters() const noexcept override { return service_.counters(); }
   void on_change(std::function<void(const std::string&)> changed) override {
     service_.on_change(std::move(changed));
   }

@@ -15,11 +15,11 @@
 #include <thread>
 
 #include "base/handles.hpp"
-#include "base/text.hpp"
 #include "event/sockaddr.hpp"
 #include "mail/xtext.hpp"
 #include "sealpost/expected.hpp"
 #include "smtp/dot_stuffing.hpp"
+#include "smtp/extensions.hpp"
 #include "smtp/reply_parser.hpp"
 
 namespace sealpost::cli {
@@ -123,17 +123,11 @@ bool beyond_ascii(std::string_view text) {
   return std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) > 127; });
 }
 
-bool offers(const smtp::Reply& hello, std::string_view word) {
-  return std::any_of(hello.lines.begin(), hello.lines.end(), [&](const std::string& line) {
-    return text::iequals(std::string_view(line).substr(0, line.find(' ')), word);
-  });
-}
-
-std::string mail_command(const Handover& mail, const smtp::Reply& hello) {
+std::string mail_command(const Handover& mail, const smtp::Extensions& offered) {
   std::string command = "MAIL FROM:<" + mail.sender + ">";
-  if (offers(hello, "8BITMIME") && beyond_ascii(mail.message)) command += " BODY=8BITMIME";
-  if (offers(hello, "DSN") && !mail.ret.empty()) command += " RET=" + mail.ret;
-  if (offers(hello, "DSN") && !mail.envid.empty()) command += " ENVID=" + to_xtext(mail.envid);
+  if (offered.eight_bit_mime && beyond_ascii(mail.message)) command += " BODY=8BITMIME";
+  if (offered.dsn && !mail.ret.empty()) command += " RET=" + mail.ret;
+  if (offered.dsn && !mail.envid.empty()) command += " ENVID=" + to_xtext(mail.envid);
   return command;
 }
 
@@ -155,10 +149,17 @@ HandoverResult hand_over(const std::vector<Endpoint>& listeners, const Handover&
   if (!hello) return broken(hello.error());
   if (!hello->positive()) return failed("EHLO " + mail.hostname, *hello);
 
-  const auto from = relay.ask(mail_command(mail, *hello));
+  const smtp::Extensions offered = smtp::read_ehlo(*hello);
+  if (offered.rcpt_max && mail.recipients.size() > *offered.rcpt_max)  // in parts it could come twice to some
+    return {EX_UNAVAILABLE,
+            std::to_string(mail.recipients.size()) + " recipients, and the relay takes at most " +
+                std::to_string(*offered.rcpt_max) +
+                " for one message (limits.recipients); nothing was sent: hand it in in parts"};
+
+  const auto from = relay.ask(mail_command(mail, offered));
   if (!from) return broken(from.error());
   if (!from->positive()) return failed("sender <" + mail.sender + ">", *from);
-  const bool notify = !mail.notify.empty() && offers(*hello, "DSN");
+  const bool notify = !mail.notify.empty() && offered.dsn;
   for (const std::string& recipient : mail.recipients) {
     const auto to = relay.ask("RCPT TO:<" + recipient + ">" + (notify ? " NOTIFY=" + mail.notify : ""));
     if (!to) return broken(to.error());

@@ -76,7 +76,33 @@ void read_alerts(TableReader& reader, AlertsConfig& alerts) {
   if (const auto value = read_mailbox(reader, "from")) alerts.from = *value;
 }
 
-// Commands reach the relay through these (T-59): a socket for its owner, HTTP for this machine only.
+// What may be known of the relay over HTTP. Numbers and the names of its parts are for those who watch it, so an address
+// that others reach wants to be told who they are (T-59).
+void read_control_http(TableReader& reader, Config& config) {
+  read_networks(reader, "http_allow", config.control_http_allow);
+  for (const Network& network : config.control_http_allow)
+    if (network.to_string().ends_with("/0"))
+      reader.error("http_allow",
+                   "'" + network.to_string() + "' is everyone; name the networks of those who watch");
+  const auto at = read_endpoint(reader, "http");
+  if (!at) {
+    if (reader.has("http_allow") && !reader.has("http"))
+      reader.warning("http_allow", "says nothing while http is not set");
+    return;
+  }
+  config.control_http = *at;
+  if (!at->address.is_loopback() && config.control_http_allow.empty())
+    reader.error("http",
+                 "'" + at->to_string() +
+                     "' is not an address of this machine alone; say who may read there, http_allow = "
+                     "[\"192.0.2.7/32\"], or use \"127.0.0.1:" +
+                     std::to_string(at->port) + "\"");
+  const bool taken = std::any_of(config.listeners.begin(), config.listeners.end(),
+                                 [&](const auto& listener) { return listener.address == *at; });
+  if (taken) reader.error("http", at->to_string() + " has a listener already");
+}
+
+// Commands reach the relay through the socket (T-59), for its owner alone; over HTTP there are none.
 void read_control(TableReader& reader, Config& config) {
   if (const auto path = reader.string("socket")) {
     config.control_socket = *path;
@@ -84,13 +110,7 @@ void read_control(TableReader& reader, Config& config) {
       reader.error("socket", "must be a path of 1 to " + std::to_string(sizeof(sockaddr_un::sun_path) - 1) +
                                  " octets, as the system demands of sockets");
   }
-  if (const auto at = read_endpoint(reader, "http")) {
-    config.control_http = at->to_string();
-    // Nothing listens there yet; whoever relied on it would watch nothing.
-    reader.error("http",
-                 "is not available in this version: nothing would be served there; take it out and ask "
-                 "'sealpost --json status'");
-  }
+  read_control_http(reader, config);
 }
 
 void read_log(TableReader& reader, LogConfig& log) {

@@ -141,8 +141,9 @@ struct Config {
   EvidenceConfig evidence;
   std::optional<DkimConfig> dkim;
   std::string control_socket;
-  std::string control_http;      // empty: off
-  std::string policy_directory;  // empty: none
+  std::optional<Endpoint> control_http;     // none: off
+  std::vector<Network> control_http_allow;  // who may ask there besides this machine
+  std::string policy_directory;             // empty: none
   std::vector<PartnerRule> partners;
   std::vector<WeakerEntry> weaker;  // of this file and of the partner files
   SourceFiles sources;              // all that was read: this file first, then the partner files

@@ -10,10 +10,12 @@
 #include <string>
 #include <vector>
 
+#include "base/histogram.hpp"
 #include "base/shared_clock.hpp"
 #include "delivery/connection.hpp"
 #include "delivery/hosts.hpp"
 #include "delivery/notice_budget.hpp"
+#include "delivery/verdict_counts.hpp"
 #include "dns/resolver.hpp"
 #include "event/stream.hpp"
 #include "history/session.hpp"
@@ -59,6 +61,10 @@ struct Totals {
       0};                                 // sessions that ended having carried what the host takes in one
   std::atomic<std::uint64_t> crowded{0};  // connections refused by a host that had others of ours
   std::atomic<std::uint64_t> decided_again{0};  // attempts whose policy changed before MAIL
+  VerdictCounts verdicts;                       // of handshakes, and of hosts that were not contacted
+  Histogram age{buckets::age};                  // of a recipient's mail when it is delivered
+  Histogram attempt{buckets::dialogue};  // of one message at its next hop: plan, connection, transactions
+  Histogram handshake{buckets::moment};  // from STARTTLS to the end of a handshake that went well
 };
 
 // Reloadable: read once per attempt, kept by those who started with it (T-52).

@@ -115,9 +115,27 @@ event::Task<void> DeliveryCourier::serve(queue::Lane& lane) {
   if (connection) pool_.put(std::move(connection));
 }
 
+// How long a job is at work, unless it is given back untried.
+class DeliveryCourier::Timed {
+ public:
+  explicit Timed(Context& context) noexcept : context_(context), begun_(context.loop.steady()) {}
+  Timed(const Timed&) = delete;
+  Timed& operator=(const Timed&) = delete;
+  ~Timed() {
+    if (counts_) context_.totals.attempt.observe(context_.loop.steady() - begun_);
+  }
+  void untried() noexcept { counts_ = false; }
+
+ private:
+  Context& context_;
+  SteadyTime begun_;
+  bool counts_ = true;
+};
+
 // One job, and again from the plan when what the plan was made of changes under it. False: the lane is done for now.
 event::Task<bool> DeliveryCourier::deliver(queue::Lane& lane, queue::JobPtr job, std::optional<Plan>& plan,
                                            std::unique_ptr<Connection>& connection) {
+  Timed timed(context_);
   for (int round = 0;; ++round) {
     if (connection && (connection->session->broken() || connection->session->stale())) connection.reset();
     if (!plan || context_.loop.now() - plan->made > plan_age || plan->rules != rules_) {
@@ -126,6 +144,7 @@ event::Task<bool> DeliveryCourier::deliver(queue::Lane& lane, queue::JobPtr job,
       if (auto* refusal = std::get_if<Refusal>(&made)) {
         plan.reset();
         if (refusal->no_place) {
+          timed.untried();
           lane.put_back(std::move(job), context_.loop.paced() + policy_pause, refusal->text);
           co_return false;
         }
@@ -142,6 +161,7 @@ event::Task<bool> DeliveryCourier::deliver(queue::Lane& lane, queue::JobPtr job,
       auto dialled = co_await dialer_.dial(*plan, job->message->size, tour);
       if (auto* refusal = std::get_if<Refusal>(&dialled)) {
         if (refusal->no_place) {
+          timed.untried();
           lane.crowded(std::move(job), context_.loop.paced() + no_place_pause, refusal->text);
           co_return false;
         }
@@ -158,7 +178,10 @@ event::Task<bool> DeliveryCourier::deliver(queue::Lane& lane, queue::JobPtr job,
       }
       connection = std::get<std::unique_ptr<Connection>>(std::move(dialled));
     }
-    if (paused(lane, job)) co_return false;
+    if (paused(lane, job)) {
+      timed.untried();
+      co_return false;
+    }
     Attempt attempt(context_, dialer_, pool_, settler_, schedule_, rules_);
     job = co_await attempt.run(lane, std::move(job), *plan, std::move(tour), connection);
     if (!job) {

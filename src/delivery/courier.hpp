@@ -30,6 +30,7 @@ class DeliveryCourier final : public queue::Courier {
   void close_idle() { pool_.close_all(); }
 
  private:
+  class Timed;
   bool paused(queue::Lane& lane, queue::JobPtr& job);  // true: the job went back
   event::Task<bool> begin(queue::JobOwner& lane, queue::JobPtr& job);
   event::Task<bool> deliver(queue::Lane& lane, queue::JobPtr job, std::optional<Plan>& plan,

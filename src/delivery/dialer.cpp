@@ -245,7 +245,9 @@ event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endp
     if (session->extensions().starttls) {
       tls::ClientOptions options =
           client_options(plan, attempt.host, attempt.dane, attempt.decision, manner == Manner::classical);
+      const SteadyTime begun = context_.loop.steady();
       auto started = co_await session->start_tls(context_.tls, std::move(options));
+      if (started) context_.totals.handshake.observe(context_.loop.steady() - begun);
       if (!started && manner == Manner::tls && stalled_in_handshake(started.error())) {
         attempt.next = Manner::classical;  // T18: not yet a failure
         co_return nullptr;
@@ -334,6 +336,8 @@ void Dialer::count(const HostAttempt& attempt, const SessionFacts* facts, const 
     if (facts->starttls == StartTls::established)
       context_.totals.handshakes.fetch_add(1, std::memory_order_relaxed);
   }
+  const auto& skip = attempt.decision.skip;
+  context_.totals.verdicts.count(judgement, skip ? &*skip : nullptr);
   if (attempt.plan.report) return;  // T-44
   record_session(context_,
                  JudgedSession(attempt.plan, attempt.host, attempt.dane, attempt.decision, facts, judgement),

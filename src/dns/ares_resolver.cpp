@@ -69,31 +69,41 @@ AresResolver::~AresResolver() = default;
 event::Task<AnswerPtr> AresResolver::query(std::string name, RrType type) {
   const auto normal = normal_name(name);
   if (!normal) co_return failed_answer("not a domain name");
-  const auto place = co_await turns_.place_for(*normal);
-  counters_.waited = turns_.counters().waited;
-  counters_.refused = turns_.counters().refused;
-  if (!place) co_return failed_answer("too many questions about this domain wait for an answer");
-  const SteadyTime end = loop_.now() + settings_.limit;
-
-  const Question question(*normal, type);
-  auto parsed = co_await ask_servers(question, end);
-  // Servers that resolve fully end the chain themselves; from others it is put together here.
-  while (parsed && parsed->incomplete) {
-    const auto target = normal_name(parsed->answer.canonical);
-    if (!target) co_return failed_answer("alias to what is no domain name");
-    const Question next(*target, type);
-    auto rest = co_await ask_servers(next, end);
-    if (!rest) co_return failed_answer(std::move(rest.error().detail));
-    prepend(*parsed, *rest);
-    if (rest->answer.aliases.size() > alias_cap) co_return failed_answer("CNAME chain loops or is too long");
-    parsed = std::move(rest);
+  const SteadyTime begun = loop_.steady();
+  auto parsed = co_await find(Question(*normal, type));
+  counters_.answer.observe(loop_.steady() - begun);
+  if (!parsed) {
+    counters_.failed.fetch_add(1, std::memory_order_relaxed);
+    co_return failed_answer(std::move(parsed.error().detail));
   }
-  if (!parsed) co_return failed_answer(std::move(parsed.error().detail));
 
   auto answer = std::make_shared<Answer>(std::move(parsed->answer));
   answer->dnssec = ad_trusted_ && parsed->authenticated ? Dnssec::secure : Dnssec::insecure;
   answer->expires = loop_.now() + std::chrono::seconds(answer->ttl);
   co_return answer;
+}
+
+event::Task<Expected<ParsedAnswer>> AresResolver::find(Question question) {
+  const auto place = co_await turns_.place_for(question.name);
+  counters_.waited = turns_.counters().waited;
+  counters_.refused = turns_.counters().refused;
+  if (!place) co_return Error(Errc::unavailable, "too many questions about this domain wait for an answer");
+  const SteadyTime end = loop_.now() + settings_.limit;
+
+  auto parsed = co_await ask_servers(question, end);
+  // Servers that resolve fully end the chain themselves; from others it is put together here.
+  while (parsed && parsed->incomplete) {
+    const auto target = normal_name(parsed->answer.canonical);
+    if (!target) co_return Error(Errc::protocol, "alias to what is no domain name");
+    const Question next(*target, question.type);
+    auto rest = co_await ask_servers(next, end);
+    if (!rest) co_return rest;
+    prepend(*parsed, *rest);
+    if (rest->answer.aliases.size() > alias_cap)
+      co_return Error(Errc::protocol, "CNAME chain loops or is too long");
+    parsed = std::move(rest);
+  }
+  co_return parsed;
 }
 
 // Servers known to be silent come last; one that stays silent is asked again after the others. An rcode that

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/histogram.hpp"
 #include "dns/dnssec_watch.hpp"
 #include "dns/query_ports.hpp"
 #include "dns/resolver.hpp"
@@ -46,6 +47,9 @@ class AresResolver final : public Resolver, public ProbedServers {
     std::atomic<std::uint64_t> case_differed{0};  // answers not to the letters asked, asked again over TCP
     std::atomic<std::uint64_t> suspect{0};        // of these: the server itself keeps the letters
     std::atomic<std::uint64_t> waited{0}, refused{0};  // for their turn; too many before them
+    std::atomic<std::uint64_t> failed{0};              // questions that no server answered
+    Histogram answer{
+        buckets::moment};  // of one question, all servers and aliases together, its turn included
   };
   const Counters& counters() const noexcept { return counters_; }
 
@@ -56,6 +60,7 @@ class AresResolver final : public Resolver, public ProbedServers {
 
  private:
   struct Server;
+  event::Task<Expected<ParsedAnswer>> find(Question question);
   event::Task<Expected<ParsedAnswer>> ask_servers(Question question, SteadyTime end);
   event::Task<Expected<ParsedAnswer>> ask(Server& server, const Question& question);
   event::Task<Expected<Octets>> exchange(Server& server, const Question& question);

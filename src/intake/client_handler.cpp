@@ -88,7 +88,14 @@ void ClientHandler::refused(const smtp::SessionInfo& session, smtp::Verb verb,
                          {"reason", reply.text}});
 }
 
+void ClientHandler::tls_begun(Duration took) noexcept {
+  Counters& counters = worker_.services.counters;
+  counters.encrypted.fetch_add(1, std::memory_order_relaxed);
+  counters.handshake.observe(took);
+}
+
 void ClientHandler::tls_failed(const smtp::SessionInfo& session, const Error& error) noexcept {
+  worker_.services.counters.handshakes_failed.fetch_add(1, std::memory_order_relaxed);
   if (!log::enabled(log::Level::info) || !may_log()) return;
   const std::string client = session.peer.address.to_string();
   log::info("tls_failed", {{"client", client}, {"error", name_of(error.code)}, {"reason", error.detail}});

@@ -48,6 +48,7 @@ class ClientHandler final : public smtp::ServerHandler {
                                                                             std::uint64_t size) override;
   void refused(const smtp::SessionInfo& session, smtp::Verb verb,
                const smtp::ServerReply& reply) noexcept override;
+  void tls_begun(Duration took) noexcept override;
   void tls_failed(const smtp::SessionInfo& session, const Error& error) noexcept override;
 
   // False for a line that a stranger has caused too often.

@@ -208,6 +208,7 @@ void SpooledMessage::log_signing() const {
 // -----------------------------------------------------------------------------------------------
 
 event::Task<Expected<MessageId, smtp::ServerReply>> SpooledMessage::finish(bool eight_bit) {
+  const SteadyTime ended = worker_.loop.steady();
   if (const auto refused = look_at_head(Come::all)) co_return *refused;
   // Content decides, not only what MAIL said: a next hop that offers 8BITMIME is then told (RFC 6152).
   if (eight_bit) message_.envelope.body = BodyType::eight_bit_mime;
@@ -229,6 +230,7 @@ event::Task<Expected<MessageId, smtp::ServerReply>> SpooledMessage::finish(bool 
   counters.octets.fetch_add(stored->size, std::memory_order_relaxed);
   log_accepted(*stored);
   worker_.services.sink.accepted(stored);
+  counters.acknowledgement.observe(worker_.loop.steady() - ended);
   co_return id_;
 }
 

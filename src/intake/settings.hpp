@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/histogram.hpp"
 #include "intake/body_budget.hpp"
 #include "intake/connection_limits.hpp"
 #include "intake/relay_control.hpp"
@@ -37,7 +38,9 @@ using SettingsPtr = std::shared_ptr<const Settings>;
 
 // Since start, over all workers; for metrics and status.
 struct Counters {
-  std::atomic<std::uint64_t> connections{0}, turned_away{0}, encrypted{0};
+  std::atomic<std::uint64_t> connections{0}, turned_away{0};
+  std::atomic<std::uint64_t> encrypted{0},
+      handshakes_failed{0};                           // connections that began TLS, or did not manage to
   std::atomic<std::uint64_t> turned_away_trusted{0};  // of these
   std::atomic<std::uint64_t> shed{0};                 // strangers ended for a client that may relay
   std::atomic<std::uint64_t> stresses{0};             // how often a worker found places scarce
@@ -46,6 +49,8 @@ struct Counters {
   std::atomic<std::uint64_t> refused{0};  // commands and messages answered 4yz or 5yz
   std::atomic<std::uint64_t> storage_errors{0};
   std::atomic<std::uint64_t> authenticated{0}, auth_failed{0};  // AUTH
+  Histogram acknowledgement{buckets::moment};  // from the end of a message to its 250
+  Histogram handshake{buckets::moment};
 };
 
 // Shared by all workers; outlives them.

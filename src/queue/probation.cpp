@@ -89,6 +89,21 @@ event::Task<void> Probation::try_alone(spool::StoredMessagePtr message, Duration
   if (!released && released.error().code != Errc::not_found)
     log::error("probation_not_recorded", {{"id", message->id.to_string()}, {"why", released.error().detail}});
   if (!ended) co_await clear(message);
+  co_await keep_an_operators_hold(message->id);
+}
+
+// An operator has put it on hold meanwhile, which our release has struck from the record.
+event::Task<void> Probation::keep_an_operators_hold(MessageId id) {
+  constexpr std::string_view said = "held: ";  // before the reason, in the queue
+  for (Shard* shard : dispatcher_.shards()) {
+    auto look = [shard, id] { return shard->hold_of(id); };
+    std::optional<std::string> reason = co_await event::ask(loop_, shard->loop(), look);
+    if (!reason) continue;
+    if (reason->starts_with(said)) reason->erase(0, said.size());
+    const Expected<void> held = co_await spool_.hold(loop_, id, true, std::move(*reason));
+    if (!held && held.error().code != Errc::not_found)
+      log::error("probation_not_recorded", {{"id", id.to_string()}, {"why", held.error().detail}});
+  }
 }
 
 // It did not stop the relay: not suspect any more, although its attempt goes on.

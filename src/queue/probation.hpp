@@ -30,6 +30,7 @@ class Probation {
  private:
   event::Task<void> try_alone(spool::StoredMessagePtr message, Duration limit);
   event::Task<bool> try_for(MessageId id, Duration limit);  // false: it is still under way
+  event::Task<void> keep_an_operators_hold(MessageId id);
   event::Task<void> clear(spool::StoredMessagePtr message);
 
   event::Loop& loop_;

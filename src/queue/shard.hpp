@@ -165,6 +165,8 @@ class Shard {
     std::string first, why;  // id and reason of one
   };
   HeldMail held_by_relay() const;
+  // The reason of a hold of this message, or of one that waits for the end of its attempt.
+  std::optional<std::string> hold_of(const MessageId& id) const;
   // Takes out the held notifications that were written before a time; how many stay is added to `held`.
   std::vector<JobPtr> pull_held_notices(SystemTime before, std::size_t& held);
 

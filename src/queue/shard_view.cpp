@@ -225,6 +225,16 @@ Shard::HeldMail Shard::held_by_relay() const {
   return found;
 }
 
+std::optional<std::string> Shard::hold_of(const MessageId& id) const {
+  if (const auto asked = hold_on_return_.find(id); asked != hold_on_return_.end()) return asked->second;
+  for (const auto& [key, lane] : lanes_) {
+    const auto [begin, end] = lane->waiting_.equal_range(SystemTime::max());  // held ones lie there
+    for (auto at = begin; at != end; ++at)
+      if (at->second->held && at->second->message->id == id) return at->second->reason;
+  }
+  return std::nullopt;
+}
+
 std::vector<JobPtr> Shard::pull_held_notices(SystemTime before, std::size_t& held) {
   std::vector<JobPtr> jobs;
   for (auto& [key, lane] : lanes_) {

@@ -80,8 +80,9 @@ class ServerHandler {
                                                                         Envelope envelope,
                                                                         std::uint64_t size) = 0;
 
-  // Told of every 4yz and 5yz that answers a command, and of failed handshakes; for log and counters.
+  // Told of every 4yz and 5yz that answers a command, and of handshakes; for log and counters.
   virtual void refused(const SessionInfo& session, Verb verb, const ServerReply& reply) noexcept = 0;
+  virtual void tls_begun(Duration) noexcept {}
   virtual void tls_failed(const SessionInfo& session, const Error& error) noexcept = 0;
 };
 

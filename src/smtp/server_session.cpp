@@ -353,12 +353,15 @@ event::Task<void> ServerSession::start_tls() {
 event::Task<void> ServerSession::shake_hands() {
   auto plain = stream_.take_stream();
   const Duration limit = std::min(limits().handshake, session_end() - plain->loop().now());
+  event::Loop& loop = plain->loop();
+  const SteadyTime begun = loop.steady();
   auto secured = co_await options_->tls->accept(std::move(plain), limit);
   if (!secured) {
     handler_.tls_failed(info_, secured.error());
     end(Ending::failed);
     co_return;
   }
+  handler_.tls_begun(loop.steady() - begun);
   stream_.set_stream(std::move(secured->stream));
   move_to(step(phase_, Verb::starttls).on_success);
   info_.helo.clear();  // both sides forget all that was said (RFC 3207 §4.2, T-04)

@@ -121,6 +121,7 @@ bool CommitEngine::commit(std::deque<RequestPtr>& waiting, std::vector<RequestPt
   const bool moved = !taken_.empty() || done.size() > answered_before;
   Expected<void> written;
   if (!batch_.empty()) {
+    const Stopwatch watch(counters_.sync);
     written = writer_.commit(batch_, wall);
     counters_.syncs.fetch_add(1, std::memory_order_relaxed);
   }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/health.hpp"
+#include "base/histogram.hpp"
 #include "event/blocking_pool.hpp"
 #include "sealpost/expected.hpp"
 #include "spool/batch.hpp"
@@ -31,6 +32,7 @@ struct EngineCounters {
       live_messages{0}, damaged{0}, set_aside{0};
   std::atomic<bool> healthy{true};   // what happens can be recorded
   std::atomic<bool> waiting{false};  // it cannot, but that passes by itself
+  Histogram sync{buckets::moment};   // to write a batch and sync it
 };
 
 class CommitEngine {

@@ -59,6 +59,7 @@ class JournalSpool final : public Spool {
   std::unique_ptr<BodyReader> open(event::Loop& home, StoredMessagePtr message) override;
   std::vector<StoredMessagePtr> take_recovered() override;
   Counters counters() const override;
+  const EngineCounters& engine_counters() const noexcept { return counters_; }  // any thread
 
  private:
   JournalSpool(Disk& disk, Driver& driver, event::BlockingPool& pool, const SpoolOptions& options,

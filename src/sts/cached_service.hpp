@@ -44,10 +44,7 @@ class CachedStsService final : public StsService {
     on_change_ = std::move(changed);
   }
 
-  struct Counters {
-    std::atomic<std::uint64_t> fetched{0}, failed{0}, refreshed{0}, alerts{0};
-  };
-  const Counters& counters() const noexcept { return counters_; }
+  const Counters* counters() const noexcept override { return &counters_; }
 
  private:
   using DomainPtr = std::shared_ptr<StsDomain>;

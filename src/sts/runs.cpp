@@ -112,7 +112,9 @@ event::Task<void> CachedStsService::look_at_record(DomainPtr domain, StsReason r
 
 event::Task<void> CachedStsService::fetch(DomainPtr domain) {
   std::string id = domain->id_to_fetch();  // as read before the GET (S27)
+  const SteadyTime begun = loop_.steady();
   auto body = co_await fetcher_.fetch(domain->name);
+  counters_.fetch.observe(loop_.steady() - begun);
   domain->tried = loop_.now();
   if (!body) {
     co_await fail(domain, std::move(id), std::move(body.error()));

@@ -12,11 +12,13 @@
 // What a record and a policy mean is libsealpost's (sealpost/mta_sts.hpp); what they ask of a session is decide().
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "base/histogram.hpp"
 #include "event/loop.hpp"
 #include "event/task.hpp"
 #include "sealpost/requirement.hpp"
@@ -47,6 +49,12 @@ class StsService {
   // Grows whenever what state_for() would say of some domain may have changed otherwise than by time. Any thread; what
   // was asked for before is still right while this is what it was (T-15).
   virtual std::uint64_t version() const noexcept { return 0; }
+  struct Counters {  // read by any thread
+    std::atomic<std::uint64_t> fetched{0}, failed{0}, refreshed{0}, alerts{0};
+    Histogram fetch{buckets::dialogue};  // of a policy, with the look-up of its host and its turn
+  };
+  virtual const Counters* counters() const noexcept { return nullptr; }  // null: nothing is ever fetched
+
   // Called on the service's loop after a domain's policy changed, with its name. Set before it is used.
   virtual void on_change(std::function<void(const std::string&)>) {}
 };

@@ -60,11 +60,12 @@ def test_mail_of_a_program_arrives_whole(relay, lab, sendmail):
 
 def test_what_the_relay_refuses_is_said_and_nothing_is_sent(relay, lab, sendmail):
     lab.change("program2", peer="script")
-    one = relay(limits={"message_size": 65536})
+    one = relay(limits={"message_size": 65536, "recipients": 100})
     for words, text, code, said in (
         (["bob@program2.test", "no address@@"], "x\n", 65, "no address@@"),
         ([], "x\n", 65, "no recipient"),
         (["-bd"], "", 64, "sealpost run"),
+        ([f"u{number}@program2.test" for number in range(101)], "x\n", 69, "at most 100"),
         (["bob@program2.test"], "x" * 70 + "\n" + ("y" * 70 + "\n") * 1000, 69, "refused"),
     ):
         done = sendmail(one.config, *words, stdin=text)

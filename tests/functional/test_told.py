@@ -134,7 +134,7 @@ def test_one_partner_file_is_checked_by_itself(one, tmp_path):
 
 def test_what_would_not_work_is_not_ok(lab, one, tmp_path):
     for settings, words in (
-        ('[control]\nhttp = "127.0.0.1:8025"', "is not available in this version"),
+        ('[control]\nhttp = "192.0.2.1:9925"', "http_allow"),
         (f'[log]\nfile = "{tmp_path}/no/such/folder/log"', "cannot be written"),
     ):
         file = tmp_path / "c.toml"

@@ -109,10 +109,21 @@ TEST_CASE("config: one thing wrong, one finding, with its line and what would be
        "3 error tls_rpt.contact: 'mailto:a@example.net' is not a mail address; write it as "
        "\"postmaster@example.net\", "
        "without name, brackets or mailto:"},
-      {"[control]\nhttp = \"127.0.0.1:8025\"",
-       "3 error control.http: is not available in this version: nothing would be served there; take it out "
-       "and "
-       "ask 'sealpost --json status'"},
+      {"[control]\nhttp = \"192.0.2.1:9925\"",
+       "3 error control.http: '192.0.2.1:9925' is not an address of this machine alone; say who may read "
+       "there, "
+       "http_allow = [\"192.0.2.7/32\"], or use \"127.0.0.1:9925\""},
+      {"[control]\nhttp = \"0.0.0.0:9925\"\nhttp_allow = []",
+       "3 error control.http: '0.0.0.0:9925' is not an address of this machine alone; say who may read "
+       "there, "
+       "http_allow = [\"192.0.2.7/32\"], or use \"127.0.0.1:9925\""},
+      {"[control]\nhttp = \"0.0.0.0:9925\"\nhttp_allow = [\"0.0.0.0/0\"]",
+       "4 error control.http_allow: '0.0.0.0/0' is everyone; name the networks of those who watch"},
+      {"[control]\nhttp_allow = [\"192.0.2.0/24\"]",
+       "3 warning control.http_allow: says nothing while http is not set"},
+      {"[control]\nhttp = \"localhost\"",
+       "3 error control.http: 'localhost' is not an address with port; write it as \"127.0.0.1:25\" or "
+       "\"[::1]:25\""},
       {"[limits]\nrecipients = 10", "3 error limits.recipients: 10 is out of range; 100 to 1000 is allowed"},
       {"[limits]\ncommand = \"1m\"",
        "3 warning limits.command: is shorter than the 5m that RFC 5321 4.5.3.2.7 asks a server to wait"},

@@ -231,6 +231,26 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("an operator's hold of what is tried alone outlives the trial and the next start") {
+  World world;
+  const MessageId id = world.accept("u@tarpit.example");
+  world.tarpits.insert(id);
+  for (int start = 1; start <= 3; ++start) {
+    static_cast<void>(world.start_again());
+    world.loop.advance(10s);
+  }
+  const auto grave = world.start_again();
+  REQUIRE(interruptions(*grave.at(0)) == 4);
+  world.loop.advance(1s);
+  world.shard->hold({id}, "held: ask Anna first");  // as QueueWork does: in memory, then on record
+  CHECK(event::run_until_done(world.loop, world.journal->hold(world.loop, id, true, "ask Anna first")));
+  world.loop.advance(2min);
+  const auto found = world.start_again();
+  REQUIRE(found.size() == 1);
+  CHECK(found[0]->held);
+  CHECK(found[0]->hold_reason == "ask Anna first");
+}
+
 TEST_CASE("D-12: an attempt that ends, and an orderly stop, clear the suspicion") {
   World world;
   const MessageId id = world.accept("u@c.example");

@@ -173,7 +173,7 @@ TEST_CASE(
   world.loop.advance(expires - world.loop.wall() - 1s);
   CHECK(world.enforced());
   CHECK(world.entry().failure_streak > 3);
-  CHECK(world.service->counters().alerts == 1);
+  CHECK(world.service->counters()->alerts == 1);
   world.loop.advance(1s);
   CHECK_FALSE(world.enforced());
 }
@@ -255,14 +255,14 @@ TEST_CASE(
   world.no_policy_host();
   world.no_policy_host("none.test");
   world.loop.advance(27h);
-  CHECK(world.service->counters().alerts == 1);
+  CHECK(world.service->counters()->alerts == 1);
   CHECK(world.entry().failure_streak >= 3);
   CHECK(world.entry().last_failure == "http-status-404");
   world.fetcher.texts["b.test"] = policy_text("enforce", week);
   world.loop.advance(2h);
   CHECK(world.entry().failure_streak == 0);
   CHECK(world.ask().failure_type.empty());
-  CHECK(world.service->counters().alerts == 1);
+  CHECK(world.service->counters()->alerts == 1);
 }
 
 TEST_CASE("`sts show`: cached policies and those that cannot be fetched") {

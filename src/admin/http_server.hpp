@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `control.http`: what may be known of the relay by whoever watches it, as pages of text. No command reaches the relay
+// here, whatever is sent (T-59). Each connection carries one GET or HEAD, is bounded in octets and in time from its
+// first to its last, and there are `connections` of them at most: when all are taken, one that has waited longest
+// for its client gives way, so that slow ones keep nobody out.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "admin/http_request.hpp"
+#include "base/handles.hpp"
+#include "event/event_loop.hpp"
+#include "event/listener.hpp"
+#include "event/wait.hpp"
+#include "sealpost/ip_address.hpp"
+
+namespace sealpost::admin {
+
+struct HttpLimits {
+  HttpLimits() = default;
+  std::size_t connections = 32;
+  Duration request = std::chrono::seconds(10);    // until the head is there
+  Duration page = std::chrono::seconds(10);       // until the page is made
+  Duration answer = std::chrono::seconds(10);     // until the client has taken it
+  Duration turn = std::chrono::milliseconds(50);  // what a connection is sure of when all are taken
+};
+
+struct Page {
+  Page(int status_, std::string body_, std::string_view type_ = "text/plain; charset=utf-8")
+      : status(status_), body(std::move(body_)), type(type_) {}
+  int status;
+  std::string body;
+  std::string_view type;  // of static storage
+};
+
+class HttpServer {
+ public:
+  using Maker = std::function<event::Task<Page>()>;
+
+  // `allow`: who may connect besides this machine itself.
+  HttpServer(event::EventLoop& loop, std::vector<Network> allow, HttpLimits limits = {});
+  ~HttpServer();
+  void page(std::string path, Maker maker);  // before listen()
+  Expected<void> listen(FileDescriptor socket);
+
+  struct Counters {
+    std::atomic<std::uint64_t> connections{0};
+    std::atomic<std::uint64_t> refused{0};    // from addresses that may not
+    std::atomic<std::uint64_t> gave_way{0};   // ended for another one's sake
+    std::atomic<std::uint64_t> timed_out{0};  // too slow in asking or in taking the answer
+  };
+  const Counters& counters() const noexcept { return counters_; }
+  std::size_t open() const noexcept { return open_.size(); }
+
+ private:
+  struct Connection;
+  void accepted(std::unique_ptr<event::Stream> stream);
+  event::Task<void> converse(std::unique_ptr<Connection> connection);
+  event::Task<Expected<Page>> answer(Connection& connection, bool& body);
+  event::Task<Expected<std::string>> read_head(Connection& connection);
+  event::Task<Expected<void>> say(Connection& connection, const Page& page, bool body);
+  event::Task<void> hear_out(Connection& connection);
+  event::Task<void> make_room();
+  void give_way(Connection& connection);
+
+  event::EventLoop& loop_;
+  const std::vector<Network> allow_;
+  const HttpLimits limits_;
+  std::map<std::string, Maker, std::less<>> pages_;
+  Counters counters_;
+  std::list<Connection*> open_;  // the oldest first
+  bool making_room_ = false;
+  event::TaskScope scope_;  // the connections
+  std::unique_ptr<event::Listener> listener_;
+};
+
+}  // namespace sealpost::admin

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "admin/http_request.hpp"
+
+#include <doctest.h>
+
+using namespace sealpost;
+using admin::read_http_request;
+
+TEST_CASE("T-59 a request is one GET or HEAD without a body, or is refused (RFC 9112)") {
+  struct Row {
+    std::string head;
+    int status;  // 0: taken
+    std::string path;
+  };
+  const std::string many(9000, 'a');
+  for (const Row& row : {
+           Row{"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n", 0, "/metrics"},
+           Row{"GET /metrics HTTP/1.0\r\n\r\n", 0, "/metrics"},
+           Row{"HEAD /healthz?verbose=1&x HTTP/1.1\r\nHost: a\r\nAccept:*/*\r\n\r\n", 0, "/healthz"},
+           Row{"GET /%2e%2e/etc HTTP/1.1\r\n\r\n", 0, "/%2e%2e/etc"},  // no file is ever looked for
+           Row{"GET / HTTP/1.1\r\nContent-Length: 0\r\n\r\n", 0, "/"},
+           Row{"GET / HTTP/1.1\r\ncontent-length: 5\r\n\r\n", 413, ""},
+           Row{"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", 413, ""},
+           Row{"POST /v1/status HTTP/1.1\r\nContent-Length: 2\r\n\r\n", 405, ""},
+           Row{"DELETE / HTTP/1.1\r\n\r\n", 405, ""},
+           Row{"get / HTTP/1.1\r\n\r\n", 405, ""},
+           Row{"GET http://relay/metrics HTTP/1.1\r\n\r\n", 400, ""},
+           Row{"GET  / HTTP/1.1\r\n\r\n", 400, ""},
+           Row{"GET / HTTP/1.1 \r\n\r\n", 400, ""},
+           Row{"GET /\r\n\r\n", 400, ""},
+           Row{"GET / HTTP/2.0\r\n\r\n", 505, ""},
+           Row{"GET / SMTP/1.1\r\n\r\n", 400, ""},
+           Row{"G T / HTTP/1.1\r\n\r\n", 400, ""},
+           Row{"GET /\x01 HTTP/1.1\r\n\r\n", 400, ""},
+           Row{"GET /\xc3\xbc HTTP/1.1\r\n\r\n", 400, ""},
+           Row{"GET / HTTP/1.1\r\nno colon\r\n\r\n", 400, ""},
+           Row{"GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n", 400, ""},
+           Row{"GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400, ""},
+           Row{"GET / HTTP/1.1\r\nHost: a\nX: b\r\n\r\n", 400, ""},
+           Row{std::string("GET / HTTP/1.1\r\nHost: a\0b\r\n\r\n", 31), 400, ""},
+           Row{"\r\n\r\n", 400, ""},
+           Row{"GET / HTTP/1.1\r\nX: " + many + "\r\n\r\n", 431, ""},
+       }) {
+    CAPTURE(row.head);
+    const auto request = read_http_request(row.head);
+    CHECK((request ? 0 : request.error().status) == row.status);
+    if (request) CHECK(request->path == row.path);
+  }
+  const auto head = read_http_request("HEAD / HTTP/1.1\r\n\r\n");
+  REQUIRE(head);
+  CHECK(head->method == admin::HttpRequest::Method::head);
+}
+
+TEST_CASE("a head ends with its empty line, wherever it was cut on its way") {
+  CHECK(admin::http_head_end("GET / HTTP/1.1\r\n\r\nrest") == 18);
+  CHECK(admin::http_head_end("GET / HTTP/1.1\r\n\r") == std::string_view::npos);
+  CHECK(admin::http_head_end("GET / HTTP/1.1\n\n") == std::string_view::npos);
+  CHECK(admin::http_head_end("") == std::string_view::npos);
+}

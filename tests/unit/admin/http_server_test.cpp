@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "admin/http_server.hpp"
+
+#include <doctest.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <future>
+#include <thread>
+
+#include "event/sockaddr.hpp"
+
+using namespace sealpost;
+using namespace std::chrono_literals;
+namespace ev = sealpost::event;  // libevent has a struct of this name
+
+namespace {
+
+ev::Task<admin::Page> hello() { co_return admin::Page(200, "hello\n"); }
+ev::Task<admin::Page> throws() {
+  throw std::runtime_error("broken");
+  co_return admin::Page(200, "");
+}
+
+// A server on a thread of its own.
+struct Served {
+  explicit Served(admin::HttpLimits limits = {}) {
+    std::promise<void> listening;
+    thread = std::thread([this, limits, &listening] {
+      ev::EventLoop own;
+      admin::HttpServer server(own, {}, limits);
+      server.page("/hello", hello);
+      server.page("/throws", throws);
+      auto socket = ev::listen_on(*Endpoint::parse("127.0.0.1:0"));
+      REQUIRE(socket);
+      address = ev::local_of(socket->get());
+      const auto done = server.listen(std::move(*socket));
+      REQUIRE(done);
+      loop = &own;
+      counters = &server.counters();
+      listening.set_value();
+      own.run();
+    });
+    listening.get_future().wait();
+  }
+  ~Served() {
+    loop->stop();
+    thread.join();
+  }
+  FileDescriptor connect() const {
+    FileDescriptor fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const ev::SockAddr to(address);
+    REQUIRE(::connect(fd.get(), to.get(), to.size()) == 0);
+    return fd;
+  }
+
+  ev::EventLoop* loop = nullptr;
+  const admin::HttpServer::Counters* counters = nullptr;
+  Endpoint address;
+  std::thread thread;
+};
+
+void say(const FileDescriptor& fd, std::string_view text) {
+  CHECK(::send(fd.get(), text.data(), text.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(text.size()));
+}
+
+// Until the server closes.
+std::string hear(const FileDescriptor& fd) {
+  std::string all;
+  char octets[4096];
+  for (ssize_t got = 0; (got = ::recv(fd.get(), octets, sizeof octets, 0)) > 0;)
+    all.append(octets, static_cast<std::size_t>(got));
+  return all;
+}
+
+std::string asked(const Served& served, std::string_view request) {
+  const FileDescriptor fd = served.connect();
+  say(fd, request);
+  return hear(fd);
+}
+
+std::size_t open_descriptors() {
+  std::size_t count = 0;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) ++count;
+  return count;
+}
+
+}  // namespace
+
+TEST_CASE("T-59 pages are read with GET and HEAD, and nothing else is done") {
+  const Served served;
+  const std::string page = asked(served, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+  CHECK(page.starts_with("HTTP/1.1 200 OK\r\n"));
+  CHECK(page.find("Content-Length: 6\r\n") != page.npos);
+  CHECK(page.ends_with("\r\n\r\nhello\n"));
+  const std::string head = asked(served, "HEAD /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+  CHECK(head.find("Content-Length: 6\r\n") != head.npos);
+  CHECK(head.ends_with("\r\n\r\n"));
+
+  const std::string missing = asked(served, "GET /v1/status HTTP/1.1\r\n\r\n");
+  CHECK(missing.starts_with("HTTP/1.1 404 "));
+  CHECK(missing.find("/hello\n/throws\n") != missing.npos);
+  const std::string command = asked(served, "POST /hello HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}");
+  CHECK(command.starts_with("HTTP/1.1 405 "));
+  CHECK(command.find("Allow: GET, HEAD\r\n") != command.npos);
+  CHECK(asked(served, "GET /throws HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 500 "));
+  CHECK(asked(served, "GET / HTTP/1.1\r\nX: " + std::string(20'000, 'a')).starts_with("HTTP/1.1 431 "));
+  CHECK(asked(served, "\x16\x03\x01\r\n\r\n").starts_with("HTTP/1.1 400 "));
+}
+
+TEST_CASE("a head that comes octet by octet is read like any other") {
+  const Served served;
+  const FileDescriptor fd = served.connect();
+  for (const char c : std::string_view("GET /hello HTTP/1.1\r\n\r\n")) say(fd, std::string_view(&c, 1));
+  CHECK(hear(fd).starts_with("HTTP/1.1 200 OK\r\n"));
+}
+
+TEST_CASE("T-26 octets that drip in do not lengthen the time for a request") {
+  admin::HttpLimits limits;
+  limits.request = 200ms;
+  const Served served(limits);
+  const FileDescriptor fd = served.connect();
+  say(fd, "GET /hello HTTP/1.1\r\n");
+  pollfd ended{fd.get(), POLLIN, 0};
+  int drops = 0;
+  while (::poll(&ended, 1, 20) == 0 && ++drops < 1000) {
+    const char drop[] = "X: y\r\n";
+    if (::send(fd.get(), drop, sizeof drop - 1, MSG_NOSIGNAL) < 0) break;
+  }
+  CHECK(hear(fd).starts_with("HTTP/1.1 408 "));
+  CHECK(served.counters->timed_out.load() == 1);
+}
+
+TEST_CASE(
+    "T-27 a thousand silent clients take no more descriptors than there are places, and keep nobody out") {
+  admin::HttpLimits limits;
+  limits.connections = 8;
+  const Served served(limits);
+  const std::size_t before = open_descriptors();
+  std::vector<FileDescriptor> silent;
+  std::size_t most = 0;
+  for (int i = 0; i < 300; ++i) {
+    silent.push_back(served.connect());
+    if (i % 50 == 0) most = std::max(most, open_descriptors() - before - silent.size());
+  }
+  CHECK(asked(served, "GET /hello HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 200 OK\r\n"));
+  most = std::max(most, open_descriptors() - before - silent.size());
+  CHECK(most <= limits.connections);
+  CHECK(served.counters->gave_way.load() > 0);
+}
