@@ -152,14 +152,15 @@ Expected<std::vector<std::string>> UserStore::senders_of(const std::string& name
   }
 }
 
-// The same two questions whether there is such a name or not (T-32).
+// The same two questions whether there is such a name or not (T-32). The first, while it is not reset, keeps the second in its
+// snapshot: senders that another has just written or dropped would be none, which is any.
 Expected<std::optional<User>> UserStore::find(const std::string& name) {
-  auto senders = senders_of(name);
-  if (!senders) return senders.error();
   auto query = file_.statement("SELECT " COLUMNS " FROM user WHERE name = ?1");
   if (!query) return query.error();
   const auto row = query->bind(1, name).row();
   if (!row) return row.error();
+  auto senders = senders_of(name);
+  if (!senders) return senders.error();
   if (!*row) return std::optional<User>();
   auto user = user_at(*query, file_);
   if (!user) return user.error();

@@ -2,6 +2,9 @@
 #include "auth/user_store.hpp"
 
 #include <doctest.h>
+#include <sqlite3.h>
+
+#include <functional>
 
 #include "../sts/scratch_directory.hpp"
 #include "some_users.hpp"
@@ -25,6 +28,31 @@ Errc code_of(const Expected<void>& done) {
   REQUIRE_FALSE(done);
   return done.error().code;
 }
+
+// Whatever statement a connection begins while this is there, `work` is done before it.
+class BeforeEachStatement {
+ public:
+  explicit BeforeEachStatement(std::function<void()> work) {
+    work_ = std::move(work);
+    sqlite3_auto_extension(reinterpret_cast<void (*)()>(watch));
+  }
+  ~BeforeEachStatement() {
+    sqlite3_cancel_auto_extension(reinterpret_cast<void (*)()>(watch));
+    work_ = nullptr;
+  }
+  BeforeEachStatement(const BeforeEachStatement&) = delete;
+  BeforeEachStatement& operator=(const BeforeEachStatement&) = delete;
+
+ private:
+  static int begun(unsigned, void*, void*, void*) {
+    if (work_) work_();
+    return 0;
+  }
+  static int watch(sqlite3* connection, const char**, const void*) {
+    return sqlite3_trace_v2(connection, SQLITE_TRACE_STMT, begun, nullptr);
+  }
+  static inline std::function<void()> work_;
+};
 
 }  // namespace
 
@@ -188,4 +216,29 @@ TEST_CASE("T-33 nothing in the file is the password") {
   }
   for (const auto& entry : std::filesystem::directory_iterator(dir.path()))
     CHECK(dir.read(entry.path().filename().string()).find("canary-password-4711") == std::string::npos);
+}
+
+TEST_CASE("T-60 an account that comes or goes while it is read is never one without its senders") {
+  const ScratchDirectory dir;
+  UserStore writing = opened(dir, Access::write);
+  User anna = some_user("anna", "secret");
+  anna.senders = {"anna@example.org"};
+  REQUIRE(writing.add(anna));
+  bool there = true, watching = false;
+  const auto turn = [&] {
+    REQUIRE((there ? writing.remove("anna") : writing.add(anna)).has_value());
+    there = !there;
+  };
+  const BeforeEachStatement hook([&] {
+    if (watching) turn();
+  });
+  UserStore reading = opened(dir, Access::read);
+  for (int i = 0; i < 6; ++i) {
+    watching = true;
+    const auto found = reading.find("anna");
+    watching = false;
+    REQUIRE(found);
+    if (*found) CHECK((*found)->senders == anna.senders);
+    if (i == 2) turn();  // from the other state as well
+  }
 }
