@@ -5,6 +5,7 @@
 
 #include "auth/exchanges.hpp"
 #include "auth/password.hpp"
+#include "base/digest.hpp"
 #include "base/random.hpp"
 #include "base/text.hpp"
 
@@ -25,6 +26,14 @@ std::unique_ptr<event::BlockingPool> pool_of(std::unique_ptr<event::BlockingPool
                                              std::size_t most_waiting) {
   if (given) return std::move(given);
   return std::make_unique<event::ThreadPool>(threads, most_waiting);
+}
+
+// Changes with each new password, be it the same one, and with the senders.
+std::string stamp_of(const User& user) {
+  std::string all = user.credentials.hash + user.credentials.scram.stored_key;
+  for (const std::string& sender : user.senders) all.append(1, '\0').append(sender);
+  const Sha256 digest = sha256(all);
+  return {digest.begin(), digest.end()};
 }
 
 }  // namespace
@@ -90,14 +99,34 @@ event::Task<Expected<bool>> Accounts::check(event::Loop& loop, std::shared_ptr<c
   co_return co_await event::run_blocking<bool>(*hashing_, loop, std::move(work));
 }
 
-AccountPtr Accounts::let_in(const User& user) {
+event::Task<Expected<AccountPtr>> Accounts::let_in(event::Loop& loop, User proven) {
+  std::function<Expected<AccountPtr>()> work = [this, proven = std::move(proven)] {
+    return read_again(proven);
+  };
+  co_return co_await event::run_blocking<AccountPtr>(*reading_, loop, std::move(work));
+}
+
+// On the reading thread, as is refresh(): what was read last is what holds.
+Expected<AccountPtr> Accounts::read_again(const User& proven) {
+  const Expected<Found> found = read(proven.name);
+  if (!found) return found.error();
+  const std::optional<User>& user = found->user;
+  now_is(proven.name, user);
+  if (!user || user->disabled || !(user->credentials == proven.credentials)) return AccountPtr();
   auto account = std::make_shared<Account>();
-  account->name = user.name;
-  account->senders = user.senders;
-  account->recipients_per_hour = user.limits.recipients_per_hour;
-  account->messages_per_hour = user.limits.messages_per_hour;
-  allowances_.set(user.name, user.limits);
-  return account;
+  account->name = user->name;
+  account->senders = user->senders;
+  account->recipients_per_hour = user->limits.recipients_per_hour;
+  account->messages_per_hour = user->limits.messages_per_hour;
+  account->stamp = stamp_of(*user);
+  return AccountPtr(std::move(account));
+}
+
+void Accounts::now_is(const std::string& name, const std::optional<User>& user) {
+  if (user && !user->disabled)
+    allowances_.set(name, user->limits, stamp_of(*user));
+  else
+    allowances_.close(name);
 }
 
 bool Accounts::take_message(const Account& account, std::uint32_t recipients) {
@@ -107,21 +136,23 @@ bool Accounts::take_message(const Account& account, std::uint32_t recipients) {
   if (SteadyTime::duration(count - last) >= refresh_every && refreshed_.compare_exchange_strong(last, count))
     reading_->submit([this] { refresh(); });
   return allowances_.take(account.name, Limits(account.messages_per_hour, account.recipients_per_hour),
-                          recipients, now);
+                          recipients, now, account.stamp);
 }
 
-// On the reading thread. What cannot be read changes nothing.
+// On the reading thread. A file that cannot be read changes nothing; an account that cannot be believed in one that can is
+// closed, and keeps no other open.
 void Accounts::refresh() {
   if (!store_.file().tend()) return;
   const auto version = store_.version();
   if (!version || (*version == seen_version_ && store_.file().generation() == seen_generation_)) return;
   for (const std::string& name : allowances_.names()) {
     const auto user = store_.find(name);
-    if (!user) return;
-    if (*user && !(*user)->disabled)
-      allowances_.set(name, (*user)->limits);
-    else
+    if (user)
+      now_is(name, *user);
+    else if (user.error().code == Errc::damaged && store_.file().trouble() == sqlite::Trouble::none)
       allowances_.close(name);
+    else
+      return;
   }
   seen_version_ = *version;
   seen_generation_ = store_.file().generation();

@@ -50,8 +50,8 @@ class Accounts final : public Authenticator {
   std::vector<std::string_view> mechanisms(const Channel& channel) const override;
   std::unique_ptr<Exchange> begin(event::Loop& loop, std::string_view mechanism,
                                   const Channel& channel) override;
-  // An account that was closed or limited since its session began is as it is now, a second later at most, counted from the
-  // first message after that.
+  // An account that was closed, limited or changed since its session began is as it is now, a second later at most, counted
+  // from the first message after that.
   bool take_message(const Account& account, std::uint32_t recipients) override;
 
   struct Counters {
@@ -71,11 +71,14 @@ class Accounts final : public Authenticator {
                                     std::string hash);
   Brakes& brakes() noexcept { return brakes_; }
   std::string nonce() const;
-  AccountPtr let_in(const User& user);
+  // Looks again, for a proof may have taken a minute: null when the account is closed now, or has other credentials.
+  event::Task<Expected<AccountPtr>> let_in(event::Loop& loop, User proven);
   Step counted(Step step) noexcept;
 
  private:
   Expected<Found> read(const std::string& name);
+  Expected<AccountPtr> read_again(const User& proven);
+  void now_is(const std::string& name, const std::optional<User>& user);
   void refresh();
 
   AccountsSettings settings_;

@@ -12,10 +12,11 @@ bool fits(std::uint64_t used, std::uint64_t more, std::uint32_t limit) noexcept 
 
 }  // namespace
 
-void Allowances::set(const std::string& name, Limits limits) {
+void Allowances::set(const std::string& name, Limits limits, std::string stamp) {
   const std::lock_guard lock(mutex_);
   Window& window = accounts_.at(name);
   window.limits = limits;
+  window.stamp = std::move(stamp);
   window.known = true;
   window.closed = false;
 }
@@ -32,10 +33,11 @@ void Allowances::move_on(Window& window, std::int64_t minute) noexcept {
   window.minute = std::max(window.minute, minute);
 }
 
-bool Allowances::take(const std::string& name, Limits limits, std::uint32_t recipients, SteadyTime now) {
+bool Allowances::take(const std::string& name, Limits limits, std::uint32_t recipients, SteadyTime now,
+                      std::string_view stamp) {
   const std::lock_guard lock(mutex_);
   Window& window = accounts_.at(name);
-  if (window.closed) return false;
+  if (window.closed || (window.known && window.stamp != stamp)) return false;
   if (window.known) limits = window.limits;
   const std::int64_t minute = std::chrono::floor<std::chrono::minutes>(now.time_since_epoch()).count();
   // The places of a window that is new, or an hour old, are empty all the same.

@@ -32,6 +32,7 @@ struct Account {
   std::vector<std::string> senders;       // "a@b.example", "@b.example"; empty: any address
   std::uint32_t recipients_per_hour = 0;  // 0: no limit
   std::uint32_t messages_per_hour = 0;
+  std::string stamp;  // of password and senders: with another one, this account is as it no longer is
 };
 using AccountPtr = std::shared_ptr<const Account>;
 
@@ -70,7 +71,8 @@ class Authenticator {
   // `mechanism` in capitals. Null: there is none of that name for this channel.
   virtual std::unique_ptr<Exchange> begin(event::Loop& loop, std::string_view mechanism,
                                           const Channel& channel) = 0;
-  // What an account may still send this hour: true takes it off its allowance. Any thread.
+  // What an account may still send this hour: true takes it off its allowance. False also when it is no longer what it was
+  // at its login: disabled, gone, with another password or other senders. Any thread.
   virtual bool take_message(const Account& account, std::uint32_t recipients) = 0;
 };
 

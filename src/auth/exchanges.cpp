@@ -36,6 +36,8 @@ Step unavailable(const Error& error, const std::string& name) {
 }
 
 constexpr const char* failed_too_often = "too many failures of this client or this name from there";
+constexpr const char* changed_meanwhile =
+    "the account was disabled, removed or given another password meanwhile";
 
 // As it is looked up; what no account can be called is looked up too, and is nobody's.
 std::string key_of(const std::string& name) { return prepared_name(name).value_or(text::lower(name)); }
@@ -67,12 +69,16 @@ class Base : public Exchange {
     }
   }
 
-  Step accept(Attempt& attempt, const User& user, std::string text) {
+  event::Task<Step> accept(Attempt& attempt, User user, std::string text) {
+    std::string name = user.name;
+    const Expected<AccountPtr> account = co_await accounts_.let_in(loop_, std::move(user));
+    if (!account) co_return no_answer(attempt, account.error(), name);
+    if (!*account) co_return co_await refuse(attempt, changed_meanwhile, std::move(name));
     attempt.leave(Brakes::Ending::right, loop_.steady());
-    Step step = step_of(Kind::accepted, {}, user.name);
+    Step step = step_of(Kind::accepted, {}, name);
     step.text = std::move(text);
-    step.account = accounts_.let_in(user);
-    return accounts_.counted(std::move(step));
+    step.account = *account;
+    co_return accounts_.counted(std::move(step));
   }
 
   event::Task<Step> refuse(Attempt& attempt, std::string why, std::string name) {
@@ -104,7 +110,7 @@ class Base : public Exchange {
     else if (!is_oneself(authorization, key))
       why = "an account may not act for another";
     if (!why.empty()) co_return co_await refuse(attempt, std::move(why), name);
-    co_return accept(attempt, *user, std::string());
+    co_return co_await accept(attempt, *user, std::string());
   }
 
   Step no_answer(Attempt& attempt, const Error& error, const std::string& name) {
@@ -232,7 +238,7 @@ class Scram final : public Base {
     else if (!is_oneself(server_.authorization(), key_))
       why = "an account may not act for another";
     if (!why.empty()) co_return co_await refuse(attempt, std::move(why), server_.name());
-    co_return accept(attempt, *user_, *word);
+    co_return co_await accept(attempt, *user_, *word);
   }
 
   ScramServer server_;

@@ -23,6 +23,7 @@ struct ScramKeys {
   std::string salt;
   std::uint32_t iterations = 0;
   std::string stored_key, server_key;
+  bool operator==(const ScramKeys&) const = default;
 };
 // Slow: never on a loop.
 ScramKeys scram_keys(const Secret& password, std::string salt, std::uint32_t iterations = scram_iterations);

@@ -27,6 +27,7 @@ struct Limits {
 struct Credentials {
   std::string hash;  // of the password, as crypt(3) writes it
   ScramKeys scram;
+  bool operator==(const Credentials&) const = default;
 };
 // Slow: never on a loop. Errc::invalid: not a password.
 Expected<Credentials> credentials_of(const Secret& password);
