@@ -37,6 +37,12 @@ class BoundedTable {
     const auto known = index_.find(key);
     return known == index_.end() ? nullptr : &known->second->second;
   }
+  void erase(const std::string& key) {
+    const auto known = index_.find(key);
+    if (known == index_.end()) return;
+    order_.erase(known->second);
+    index_.erase(known);
+  }
   std::size_t size() const noexcept { return index_.size(); }
   std::size_t forgotten() const noexcept { return forgotten_; }
   template <class F>

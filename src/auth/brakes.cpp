@@ -40,7 +40,25 @@ bool Brakes::proven(const Count& pair, SteadyTime now) const noexcept {
   return pair.proven_at != SteadyTime() && now - pair.proven_at < settings_.trust;
 }
 
-Brakes::Count& Brakes::fresh(BoundedTable<Count>& table, const std::string& key, SteadyTime now) const {
+Brakes::Count* Brakes::Counts::find(const std::string& key) noexcept {
+  Count* const known = proven_.find(key);
+  return known != nullptr ? known : strangers_.find(key);
+}
+
+Brakes::Count& Brakes::Counts::at(const std::string& key) {
+  return proven_.find(key) != nullptr ? proven_.at(key) : strangers_.at(key);
+}
+
+Brakes::Count& Brakes::Counts::prove(const std::string& key) {
+  if (proven_.find(key) == nullptr) {
+    const Count before = strangers_.at(key);
+    strangers_.erase(key);
+    proven_.at(key) = before;
+  }
+  return proven_.at(key);
+}
+
+Brakes::Count& Brakes::fresh(Counts& table, const std::string& key, SteadyTime now) const {
   Count& count = table.at(key);
   if (count.failures > 0 && now - count.last_failure >= settings_.forget) count.failures = 0;
   return count;
@@ -73,17 +91,17 @@ Brakes::Answer Brakes::enter(const IpAddress& client, const std::string& name, S
   if (stops(client, name, now)) return {Word::stop, {}};
   const std::lock_guard lock(mutex_);
   const std::string network = network_of(client), key = key_of(name);
-  Count& pair = fresh(pairs_, network + key, now);
-  Count& all = fresh(networks_, network, now);
-  const bool known = proven(pair, now);
-  // What is under way has not failed yet: a thousand at once would all be the first.
-  if (!known &&
-      (pair.under_way >= settings_.most_under_way || all.under_way >= settings_.most_under_way_of_network))
+  const Count* const pair = pairs_.find(network + key);
+  const Count* const all = networks_.find(network);
+  const bool known = pair != nullptr && proven(*pair, now);
+  // What is under way has not failed yet: a thousand at once would all be the first. Who waits takes no entry.
+  if (!known && ((pair != nullptr && pair->under_way >= settings_.most_under_way) ||
+                 (all != nullptr && all->under_way >= settings_.most_under_way_of_network)))
     return {Word::wait, {}};
-  ++pair.under_way;
-  ++all.under_way;
+  ++fresh(pairs_, network + key, now).under_way;
+  ++fresh(networks_, network, now).under_way;
   Answer answer;
-  const std::uint32_t tried = fresh(names_, key, now).failures;
+  const std::uint32_t tried = names_.find(key) != nullptr ? fresh(names_, key, now).failures : 0;
   if (!known && tried >= settings_.free_of_name)
     answer.pause =
         doubled(std::chrono::milliseconds(250), tried - settings_.free_of_name, settings_.longest_pause);
@@ -103,6 +121,8 @@ Duration Brakes::leave(const IpAddress& client, const std::string& name, Ending 
       if (!proven(pair, now)) all.proven_names = std::min(all.proven_names + 1, most_proven_names);
       pair.proven_at = now;
       pair.failures = 0;
+      pairs_.prove(network + key);
+      networks_.prove(network);
       return {};
     case Ending::wrong: break;
   }

@@ -30,7 +30,7 @@ struct BrakeSettings {
   Duration forget = std::chrono::hours(1);
   Duration trust =
       std::chrono::hours(24 * 7);  // so long a login lets its pair pass what others' failures have set
-  std::size_t most = 16'384;       // entries of each table
+  std::size_t most = 16'384;       // entries of each table, and as many again of those that have logged in
 };
 
 class Brakes {
@@ -61,14 +61,27 @@ class Brakes {
     std::uint32_t failures = 0, under_way = 0, proven_names = 0;
     SteadyTime last_failure{}, blocked_until{}, proven_at{};
   };
-  Count& fresh(BoundedTable<Count>& table, const std::string& key, SteadyTime now) const;
+  // Who has logged in is kept apart, so that no crowd of strangers makes us forget him.
+  class Counts {
+   public:
+    explicit Counts(std::size_t most) : strangers_(most), proven_(most) {}
+    Count* find(const std::string& key) noexcept;
+    Count& at(const std::string& key);  // until the next call
+    Count& prove(const std::string& key);
+    std::size_t size() const noexcept { return strangers_.size() + proven_.size(); }
+    std::size_t forgotten() const noexcept { return strangers_.forgotten() + proven_.forgotten(); }
+
+   private:
+    BoundedTable<Count> strangers_, proven_;
+  };
+  Count& fresh(Counts& table, const std::string& key, SteadyTime now) const;
   bool proven(const Count& pair, SteadyTime now) const noexcept;
   Duration refusal(std::uint32_t failures, std::uint32_t free) const noexcept;
   void count_failure(Count& count, std::uint32_t free, SteadyTime now) const noexcept;
 
   const BrakeSettings settings_;
   mutable std::mutex mutex_;
-  BoundedTable<Count> pairs_, networks_, names_;
+  Counts pairs_, networks_, names_;
   std::uint64_t failures_ = 0, stopped_ = 0;
 };
 

@@ -13,8 +13,9 @@ namespace {
 using Kind = Step::Kind;
 
 constexpr std::chrono::milliseconds look_again{100};
-constexpr int most_looks = 50;            // five seconds
-constexpr std::size_t most_logged = 128;  // octets of a name
+constexpr std::chrono::seconds our_fault{5};  // of work of ours, before the client hangs up
+constexpr int most_looks = 50;                // five seconds
+constexpr std::size_t most_logged = 128;      // octets of a name
 
 Step step_of(Kind kind, std::string why, const std::string& name = {}) {
   Step step;
@@ -45,6 +46,24 @@ std::string key_of(const std::string& name) { return prepared_name(name).value_o
 bool is_oneself(const std::string& authorization, const std::string& key) {
   return authorization.empty() || key_of(authorization) == key;
 }
+
+// An attempt that is given up while we have been at work for so long was not given up for a guesser's sake.
+class OurWork {
+ public:
+  OurWork(Attempt& attempt, const event::Loop& loop) noexcept
+      : attempt_(attempt), loop_(loop), since_(loop.steady()) {}
+  OurWork(const OurWork&) = delete;
+  OurWork& operator=(const OurWork&) = delete;
+  // Of an attempt that has ended it changes nothing.
+  ~OurWork() {
+    if (loop_.steady() - since_ >= our_fault) attempt_.leave(Brakes::Ending::unknown, loop_.steady());
+  }
+
+ private:
+  Attempt& attempt_;
+  const event::Loop& loop_;
+  const SteadyTime since_;
+};
 
 // What all mechanisms share.
 class Base : public Exchange {
@@ -94,6 +113,7 @@ class Base : public Exchange {
     Attempt attempt(accounts_.brakes(), client_, key);
     std::optional<Step> stopped = co_await enter(attempt, name);
     if (stopped) co_return accounts_.counted(std::move(*stopped));
+    const OurWork work(attempt, loop_);
     const Expected<Accounts::Found> found = co_await accounts_.look_up(loop_, key);
     if (!found) co_return no_answer(attempt, found.error(), name);
     const std::optional<User>& user = found->user;
@@ -223,6 +243,7 @@ class Scram final : public Base {
     Attempt attempt(accounts_.brakes(), client_, key_);
     std::optional<Step> stopped = co_await enter(attempt, server_.name());
     if (stopped) co_return accounts_.counted(std::move(*stopped));
+    const OurWork work(attempt, loop_);
     const Expected<std::string> word = server_.hear_final(message, keys_);
     if (!word && word.error().code != Errc::refused) {
       attempt.leave(Brakes::Ending::wrong, loop_.steady());

@@ -27,11 +27,17 @@ class CountingPool final : public event::BlockingPool {
   bool submit(std::function<void()> work) override {
     if (full_) return false;
     ++count_;
+    if (held) {
+      kept.push_back(std::move(work));
+      return true;
+    }
     work();
     if (then) std::exchange(then, nullptr)();
     return true;
   }
-  std::function<void()> then;  // once
+  std::function<void()> then;               // once
+  bool held = false;                        // from now on
+  std::vector<std::function<void()>> kept;  // never done
 
  private:
   int& count_;
@@ -348,6 +354,28 @@ TEST_CASE("an exchange says nothing after its end, and one that is given up is g
     office.loop.settle();
   }
   CHECK(office.plain("anna", "secret").kind == Kind::accepted);
+}
+
+TEST_CASE("T-31 who hangs up because we took so long has not guessed; who does so at once may have") {
+  for (const bool slow : {true, false}) {
+    Office office;
+    office.add("anna", "secret");
+    for (int i = 0; i < 5; ++i) {
+      office.hashing->held = true;
+      const auto exchange = office.begin("PLAIN");
+      // What the pool never does is never answered: the step ends with its scope.
+      event::TaskScope scope(office.loop);
+      const auto run = [](Exchange& one, std::string said) -> event::Task<void> {
+        const Step step = co_await one.step(std::move(said));
+        static_cast<void>(step);
+      };
+      scope.spawn(run(*exchange, std::string("\0anna\0secret", 12)));
+      office.loop.settle();
+      if (slow) office.loop.advance(6s);
+    }
+    office.hashing->held = false;
+    CHECK(office.plain("anna", "secret").kind == (slow ? Kind::accepted : Kind::too_many));
+  }
 }
 
 TEST_CASE(

@@ -149,3 +149,34 @@ TEST_CASE("T-31 the tables are bounded") {
   CHECK(brakes.counters().entries == 300);
   CHECK(brakes.counters().forgotten == 3 * 9900);
 }
+
+TEST_CASE(
+    "T-31 a crowd of strangers does not make us forget who has logged in, nor the room of his network") {
+  BrakeSettings settings;
+  settings.most = 100;
+  Brakes brakes(settings);
+  const SteadyTime now{std::chrono::hours(1000)};
+  const IpAddress office = ip("192.0.2.1");
+  brakes.enter(office, "anna", now);
+  brakes.leave(office, "anna", Ending::right, now);
+  for (std::uint32_t i = 0; i < 1000; ++i) {
+    const IpAddress client =
+        IpAddress::v4({10, 0, static_cast<std::uint8_t>(i >> 8U), static_cast<std::uint8_t>(i)});
+    brakes.enter(client, std::to_string(i), now);
+    brakes.leave(client, std::to_string(i), Ending::wrong, now);
+  }
+  for (int i = 0; i < 100; ++i) {
+    const std::string name = "slip" + std::to_string(i);
+    const Word word = brakes.enter(office, name, now).word;
+    CHECK((word == Word::go) == (i < 40));
+    if (word == Word::go) brakes.leave(office, name, Ending::wrong, now);
+  }
+  CHECK(brakes.enter(office, "anna", now).word == Word::go);
+}
+
+TEST_CASE("T-31 who waits for his turn, or has not failed, takes no entry") {
+  Brakes brakes;
+  const SteadyTime now{std::chrono::hours(1000)};
+  for (int i = 0; i < 1000; ++i) brakes.enter(ip("192.0.2.1"), std::to_string(i), now);
+  CHECK(brakes.counters().entries == 32 + 1);
+}
