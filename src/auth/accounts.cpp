@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "auth/accounts.hpp"
 
+#include <algorithm>
 #include <chrono>
 
 #include "auth/exchanges.hpp"
@@ -27,6 +28,18 @@ std::unique_ptr<event::BlockingPool> pool_of(std::unique_ptr<event::BlockingPool
   if (given) return std::move(given);
   return std::make_unique<event::ThreadPool>(threads, most_waiting);
 }
+
+// One of the places that strangers have, until the work that owns it is gone, done or not.
+class Place {
+ public:
+  explicit Place(std::atomic<std::size_t>& taken) noexcept : taken_(taken) { ++taken_; }
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
+  ~Place() { --taken_; }
+
+ private:
+  std::atomic<std::size_t>& taken_;
+};
 
 // Changes with each new password, be it the same one, and with the senders.
 std::string stamp_of(const User& user) {
@@ -92,8 +105,16 @@ event::Task<Expected<Accounts::Found>> Accounts::look_up(event::Loop& loop, std:
 }
 
 event::Task<Expected<bool>> Accounts::check(event::Loop& loop, std::shared_ptr<const Secret> password,
-                                            std::string hash) {
-  std::function<Expected<bool>()> work = [password = std::move(password), hash = std::move(hash)] {
+                                            std::string hash, bool known) {
+  std::shared_ptr<const Place> place;
+  if (!known) {
+    place = std::make_shared<const Place>(strangers_);
+    const std::size_t places = settings_.hashing_threads + settings_.most_waiting;
+    if (strangers_.load() + std::min(settings_.kept_back, places) > places)
+      co_return Error(Errc::unavailable, "too many passwords of clients that are new wait to be hashed");
+  }
+  std::function<Expected<bool>()> work = [place = std::move(place), password = std::move(password),
+                                          hash = std::move(hash)] {
     return Expected<bool>(matches(*password, hash));
   };
   co_return co_await event::run_blocking<bool>(*hashing_, loop, std::move(work));

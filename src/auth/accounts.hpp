@@ -33,6 +33,7 @@ struct AccountsSettings {
   AccountsSettings() = default;
   std::size_t hashing_threads = 2;  // each takes 16 MiB while it hashes
   std::size_t most_waiting = 128;   // for a hash; some seconds of them
+  std::size_t kept_back = 32;       // of these places, for who has logged in from his network before
   std::size_t most_reading = 4096;
   BrakeSettings brakes;
   std::function<std::string()> nonce;            // null: random
@@ -68,7 +69,7 @@ class Accounts final : public Authenticator {
   };
   event::Task<Expected<Found>> look_up(event::Loop& loop, std::string name);
   event::Task<Expected<bool>> check(event::Loop& loop, std::shared_ptr<const Secret> password,
-                                    std::string hash);
+                                    std::string hash, bool known);
   Brakes& brakes() noexcept { return brakes_; }
   std::string nonce() const;
   // Looks again, for a proof may have taken a minute: null when the account is closed now, or has other credentials.
@@ -90,6 +91,7 @@ class Accounts final : public Authenticator {
   Allowances allowances_;
   std::atomic<std::int64_t> refreshed_{0};                  // steady time, in its own units
   std::array<std::atomic<std::uint64_t>, 6> endings_{};     // by Step::Kind
+  std::atomic<std::size_t> strangers_{0};                   // whose hashes wait or run
   std::unique_ptr<event::BlockingPool> reading_, hashing_;  // die first: they use what stands above
 };
 

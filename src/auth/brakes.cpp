@@ -88,7 +88,7 @@ bool Brakes::stops(const IpAddress& client, const std::string& name, SteadyTime 
 }
 
 Brakes::Answer Brakes::enter(const IpAddress& client, const std::string& name, SteadyTime now) {
-  if (stops(client, name, now)) return {Word::stop, {}};
+  if (stops(client, name, now)) return {Word::stop};
   const std::lock_guard lock(mutex_);
   const std::string network = network_of(client), key = key_of(name);
   const Count* const pair = pairs_.find(network + key);
@@ -97,10 +97,11 @@ Brakes::Answer Brakes::enter(const IpAddress& client, const std::string& name, S
   // What is under way has not failed yet: a thousand at once would all be the first. Who waits takes no entry.
   if (!known && ((pair != nullptr && pair->under_way >= settings_.most_under_way) ||
                  (all != nullptr && all->under_way >= settings_.most_under_way_of_network)))
-    return {Word::wait, {}};
+    return {Word::wait};
   ++fresh(pairs_, network + key, now).under_way;
   ++fresh(networks_, network, now).under_way;
   Answer answer;
+  answer.known = known;
   const std::uint32_t tried = names_.find(key) != nullptr ? fresh(names_, key, now).failures : 0;
   if (!known && tried >= settings_.free_of_name)
     answer.pause =
@@ -154,6 +155,7 @@ Attempt::~Attempt() {
 Brakes::Answer Attempt::enter(SteadyTime now) {
   const Brakes::Answer answer = brakes_.enter(client_, name_, now);
   under_way_ = answer.word == Brakes::Word::go;
+  known_ = answer.known;
   entered_at_ = now;
   return answer;
 }

@@ -40,7 +40,8 @@ class Brakes {
   enum class Word : std::uint8_t { go, wait, stop };
   struct Answer {
     Word word = Word::go;
-    Duration pause{};  // go: before the password is looked at
+    Duration pause{};    // go: before the password is looked at
+    bool known = false;  // has logged in from there
   };
   // go: an attempt is under way, and is ended by leave(), once.
   Answer enter(const IpAddress& client, const std::string& name, SteadyTime now);
@@ -96,13 +97,14 @@ class Attempt {
 
   Brakes::Answer enter(SteadyTime now);
   Duration leave(Brakes::Ending ending, SteadyTime now);
+  bool known() const noexcept { return known_; }  // as of enter()
 
  private:
   Brakes& brakes_;
   const IpAddress client_;
   const std::string name_;
   SteadyTime entered_at_{};
-  bool under_way_ = false;
+  bool under_way_ = false, known_ = false;
 };
 
 }  // namespace sealpost::auth

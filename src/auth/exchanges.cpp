@@ -118,7 +118,7 @@ class Base : public Exchange {
     if (!found) co_return no_answer(attempt, found.error(), name);
     const std::optional<User>& user = found->user;
     const std::string& hash = user ? user->credentials.hash : nobodys_hash();
-    const Expected<bool> right = co_await accounts_.check(loop_, password, hash);
+    const Expected<bool> right = co_await accounts_.check(loop_, password, hash, attempt.known());
     if (!right) co_return no_answer(attempt, right.error(), name);
     std::string why;
     if (!user)

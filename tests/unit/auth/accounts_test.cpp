@@ -52,6 +52,9 @@ struct Office {
     auto pool = std::make_unique<CountingPool>(hashes, hashing_full);
     hashing = pool.get();
     settings.hashing = std::move(pool);
+    settings.hashing_threads = 2;
+    settings.most_waiting = 8;
+    settings.kept_back = 4;
     settings.now = [this] { return loop.now(); };
     accounts = std::make_unique<Accounts>(dir.path(), &health, std::move(settings));
     channel.client = IpAddress::parse("192.0.2.1").value();
@@ -353,6 +356,39 @@ TEST_CASE("an exchange says nothing after its end, and one that is given up is g
     scope.spawn(run(*given_up, std::string("\0anna\0wrong", 11)));
     office.loop.settle();
   }
+  CHECK(office.plain("anna", "secret").kind == Kind::accepted);
+}
+
+TEST_CASE("T-31 strangers' guesses do not take all the places for hashes") {
+  Office office(no_brakes());
+  office.add("anna", "secret");
+  CHECK(office.plain("anna", "secret").kind == Kind::accepted);
+  std::vector<std::unique_ptr<Exchange>> exchanges;
+  std::vector<Kind> endings;
+  event::TaskScope scope(office.loop);
+  const auto run = [](Exchange& one, std::string said, std::vector<Kind>& ended) -> event::Task<void> {
+    const Step step = co_await one.step(std::move(said));
+    ended.push_back(step.kind);
+  };
+  office.hashing->held = true;
+  for (int i = 0; i < 20; ++i) {
+    office.channel.client = IpAddress::v4({10, 0, 0, static_cast<std::uint8_t>(i)});
+    exchanges.push_back(office.begin("PLAIN"));
+    scope.spawn(run(*exchanges.back(), std::string("\0anna\0wrong", 11), endings));
+  }
+  office.loop.settle();
+  CHECK(office.hashing->kept.size() == 6);  // of ten
+  CHECK(endings == std::vector<Kind>(14, Kind::unavailable));
+  office.hashing->held = false;
+  CHECK(office.plain("anna", "secret").kind == Kind::unavailable);
+  office.channel.client = IpAddress::parse("192.0.2.1").value();
+  CHECK(office.plain("anna", "secret").kind == Kind::accepted);
+  // A place is free again when its work is done.
+  for (const auto& work : office.hashing->kept) work();
+  office.hashing->kept.clear();
+  office.loop.settle();
+  CHECK(endings.size() == 20);
+  office.channel.client = IpAddress::parse("198.51.100.1").value();
   CHECK(office.plain("anna", "secret").kind == Kind::accepted);
 }
 
