@@ -6,6 +6,7 @@ import os
 import pty
 import select
 import shutil
+import signal
 import sqlite3
 import subprocess
 import tempfile
@@ -203,6 +204,7 @@ def at_terminal(accounts, *words, answers):
     """What a person sees and types; the exit status."""
     pid, terminal = pty.fork()
     if pid == 0:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a run in the background has it ignored, and so would this program
         os.execv(BINARY, [str(BINARY), "-c", str(accounts.config), "user", *words])
     seen, waiting, end = "", list(answers), time.monotonic() + 60
     while time.monotonic() < end:
