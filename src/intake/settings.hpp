@@ -49,7 +49,7 @@ struct Counters {
   std::atomic<std::uint64_t> refused{0};  // commands and messages answered 4yz or 5yz
   std::atomic<std::uint64_t> storage_errors{0};
   std::atomic<std::uint64_t> authenticated{0}, auth_failed{0};  // AUTH
-  Histogram acknowledgement{buckets::moment};  // from the end of a message to its 250
+  Histogram acknowledgement{buckets::moment};                   // from the end of a message to its 250
   Histogram handshake{buckets::moment};
 };
 
