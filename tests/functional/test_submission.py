@@ -16,7 +16,7 @@ from relay import BINARY, Relay, ports
 
 PASSWORD = "correct horse 9 battery-staple"
 WRONG = "wrong horse 9 battery-staple"
-MESSAGE = "From: Anna <anna@home.test>\r\nTo: b@clients.test\r\nBcc: hidden@clients.test\r\nSubject: {0}\r\n\r\nhi {0}\r\n"
+MESSAGE = "From: Anna <anna@home.test>\r\nTo: b@accounts.test\r\nBcc: hidden@accounts.test\r\nSubject: {0}\r\n\r\nhi {0}\r\n"
 DOORS = ("starttls", "implicit")
 
 
@@ -29,7 +29,7 @@ def add_user(one, name: str, *words: str):
 @pytest.fixture(scope="module")
 def one(lab, tmp_path_factory):
     """587, 465, both behind a load balancer, and one that only another network may use; the first listener relays."""
-    lab.change_all({"name": "clients"})
+    lab.change_all({"name": "accounts"})
     directory = tmp_path_factory.mktemp("submission")
     pem = directory / "relay.pem"
     pem.touch(0o600)
@@ -50,7 +50,7 @@ def one(lab, tmp_path_factory):
     add_user(relay, "once", "--messages", "1")
     yield relay.start()
     relay.kill()
-    lab.remove("clients")
+    lab.remove("accounts")
 
 
 def inside(one, door: str) -> Raw:
@@ -70,7 +70,7 @@ def plain(user: str, password: str = PASSWORD) -> str:
 
 def arrived(lab, recipient: str):
     def found():
-        return [m for m in lab.mail_of("clients.test") if m.recipient == recipient]
+        return [m for m in lab.mail_of("accounts.test") if m.recipient == recipient]
 
     assert wait_for(lambda: bool(found()), 20, 0.1), recipient
     (mail,) = found()
@@ -81,7 +81,7 @@ def arrived(lab, recipient: str):
 
 
 @pytest.mark.parametrize("door", DOORS)
-@pytest.mark.parametrize("line", ["MAIL FROM:<anna@home.test>", "MAIL FROM:<>", "RCPT TO:<b@clients.test>", "RCPT TO:<postmaster>", "DATA", "BDAT 3 LAST\r\nx", "VRFY b", "HELP"])
+@pytest.mark.parametrize("line", ["MAIL FROM:<anna@home.test>", "MAIL FROM:<>", "RCPT TO:<b@accounts.test>", "RCPT TO:<postmaster>", "DATA", "BDAT 3 LAST\r\nx", "VRFY b", "HELP"])
 def test_SMTP11_T30_inside_TLS_nobody_sends_without_AUTH(one, door, line):
     with inside(one, door) as client:
         assert client.say(line).startswith("530 5.7.0")
@@ -96,7 +96,7 @@ def test_T05_T12_in_clear_nothing_is_taken_and_AUTH_is_not_even_offered(one):
         assert "250-STARTTLS" in offered and not any("AUTH" in line for line in offered)
         assert client.say(plain("anna")).startswith("538 5.7.11")
         assert client.say("AUTH LOGIN").startswith("538 5.7.11")
-        for line in ("MAIL FROM:<anna@home.test>", "RCPT TO:<b@clients.test>", "DATA", "VRFY b"):
+        for line in ("MAIL FROM:<anna@home.test>", "RCPT TO:<b@accounts.test>", "DATA", "VRFY b"):
             assert client.say(line).startswith("530 5.7.0")
     assert PASSWORD not in one.log.read_text()
 
@@ -180,10 +180,10 @@ def test_T60_an_account_sends_as_itself_and_nobody_else(one):
         assert client.say("MAIL FROM:<>").startswith("550 5.7.1")
         for author, answer in (("ceo@home.test", "550 5.7.1"), ("anna@home.test, ceo@home.test", "550 5.7.1"), ("Anna", "554 5.6.0"), ("x@anna.test", "250")):
             assert client.say("MAIL FROM:<anna@home.test> AUTH=<>").startswith("250")
-            assert client.say("RCPT TO:<rights@clients.test>").startswith("250")
+            assert client.say("RCPT TO:<rights@accounts.test>").startswith("250")
             assert client.say("DATA").startswith("354")
             assert client.say(f"From: {author}\r\nSubject: x\r\n\r\nx\r\n.").startswith(answer), author
-    assert arrived(one.lab, "rights@clients.test").message["From"] == "x@anna.test"
+    assert arrived(one.lab, "rights@accounts.test").message["From"] == "x@anna.test"
 
 
 def test_T60_an_account_sends_as_much_as_it_may_and_no_more(one):
@@ -191,7 +191,7 @@ def test_T60_an_account_sends_as_much_as_it_may_and_no_more(one):
         assert client.say(plain("once")).startswith("235")
         for answer in ("354", "451 4.7.0"):
             assert client.say("MAIL FROM:<anyone@home.test>").startswith("250")
-            assert client.say("RCPT TO:<once@clients.test>").startswith("250")
+            assert client.say("RCPT TO:<once@accounts.test>").startswith("250")
             assert client.say("DATA").startswith(answer)
             if answer == "354":
                 assert client.say("Subject: x\r\n\r\nx\r\n.").startswith("250")
@@ -204,11 +204,11 @@ def test_X3_REQUIRETLS_DSN_and_chunks_are_there_for_accounts_too(one):
         assert "REQUIRETLS" in offered and "DSN" in offered and "CHUNKING" in offered
         assert client.say(plain("anna")).startswith("235")
         assert client.say("MAIL FROM:<anna@home.test> RET=HDRS ENVID=x").startswith("250")
-        assert client.say("RCPT TO:<chunks@clients.test> NOTIFY=FAILURE").startswith("250")
+        assert client.say("RCPT TO:<chunks@accounts.test> NOTIFY=FAILURE").startswith("250")
         text = MESSAGE.format("chunks").encode()
         client.send(b"BDAT %d LAST\r\n%b" % (len(text), text))
         assert "queued as" in client.answer()
-    assert arrived(one.lab, "chunks@clients.test").message["Bcc"] is None
+    assert arrived(one.lab, "chunks@accounts.test").message["Bcc"] is None
 
 
 @pytest.mark.parametrize("door", ["proxied", "proxied_implicit"])
@@ -221,10 +221,10 @@ def test_T30_behind_a_load_balancer_the_header_comes_before_TLS(one, door):
             client.say(HELLO)
         assert client.say(plain("anna")).startswith("235")
         assert client.say("MAIL FROM:<anna@home.test>").startswith("250")
-        assert client.say(f"RCPT TO:<{door}@clients.test>").startswith("250")
+        assert client.say(f"RCPT TO:<{door}@accounts.test>").startswith("250")
         assert client.say("DATA").startswith("354")
         assert client.say(MESSAGE.format("x") + ".").startswith("250")
-    assert "([198.51.100.7])" in arrived(one.lab, f"{door}@clients.test").message.get_all("Received")[-1]
+    assert "([198.51.100.7])" in arrived(one.lab, f"{door}@accounts.test").message.get_all("Received")[-1]
     # A health check speaks for nobody: it is greeted, and nobody can be anybody through it.
     with Raw(one.lab, one.doors[door], b"PROXY UNKNOWN\r\n", tls=unverified() if door == "proxied_implicit" else None) as client:
         assert client.greeting.startswith("220")
@@ -234,10 +234,10 @@ def test_T30_behind_a_load_balancer_the_header_comes_before_TLS(one, door):
 
 
 def test_programs_of_this_machine_use_the_listener_that_relays(one):
-    command = one.lab.command([BINARY, "--config", one.config, "sendmail", "-f", "anna@home.test", "local@clients.test"])
+    command = one.lab.command([BINARY, "--config", one.config, "sendmail", "-f", "anna@home.test", "local@accounts.test"])
     done = subprocess.run(command, input=b"Subject: x\n\nx\n", capture_output=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    arrived(one.lab, "local@clients.test")
+    arrived(one.lab, "local@accounts.test")
 
 
 def scram_plus(client: Raw, password: str, binding: bytes) -> str:
@@ -323,7 +323,7 @@ CLIENTS = [(swaks, "PLAIN"), (swaks, "LOGIN"), (msmtp, "PLAIN"), (msmtp, "LOGIN"
 @pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("client, mechanism", CLIENTS, ids=[f"{c.__name__} {m}" for c, m in CLIENTS])
 def test_SMTP09_a_real_client_logs_in_and_sends(lab, one, client, mechanism, door):
-    recipient = f"{client.__name__}-{mechanism}-{door}@clients.test".lower()
+    recipient = f"{client.__name__}-{mechanism}-{door}@accounts.test".lower()
     client(one, door, mechanism, recipient)
     mail = arrived(lab, recipient).message
     received = " ".join(mail.get_all("Received")[-1].split())
@@ -337,6 +337,6 @@ def test_SMTP09_a_real_client_logs_in_and_sends(lab, one, client, mechanism, doo
 @pytest.mark.parametrize("client, mechanism", CLIENTS, ids=[f"{c.__name__} {m}" for c, m in CLIENTS])
 def test_SMTP09_a_real_client_with_a_wrong_password_sends_nothing(one, client, mechanism):
     user = f"guess-{client.__name__}-{mechanism}".lower()  # not anna: brakes hold for a name and a network together
-    client(one, "implicit", mechanism, "wrong@clients.test", user, wrong=True)
+    client(one, "implicit", mechanism, "wrong@accounts.test", user, wrong=True)
     assert WRONG not in one.log.read_text()
-    assert not one.events("accepted", rcpt="wrong@clients.test")
+    assert not one.events("accepted", rcpt="wrong@accounts.test")
