@@ -3,19 +3,15 @@
 // SMTP paths (RFC 5321 §4.1.2): what is accepted has no octet that could leave its place (T-23), keeps to the limits, and
 // is accepted again as a mailbox, unchanged.
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 
 #include "base/text.hpp"
 #include "mail/address.hpp"
+#include "require.hpp"
 
 namespace {
 
 using namespace sealpost;
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 void check_address(const std::string& address, Utf8 utf8, Syntax syntax) {
   for (const char c : address) {

@@ -5,7 +5,6 @@
 // Input: answers, separated by NUL; the first is the greeting.
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
@@ -13,16 +12,13 @@
 #include "event/run.hpp"
 #include "event/sim_loop.hpp"
 #include "event/sim_stream.hpp"
+#include "require.hpp"
 #include "smtp/client_session.hpp"
 
 namespace {
 
 using namespace sealpost;
 using namespace sealpost::smtp;
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 class OnePiece final : public spool::BodyReader {
  public:

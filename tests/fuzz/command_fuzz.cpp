@@ -3,22 +3,18 @@
 // Command lines: whatever parses can be said again to a next hop and means the same there; nothing that could end a
 // line or hide in a log gets through (T-23). Input: a command line.
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
 #include "mail/address.hpp"
 #include "mail/xtext.hpp"
+#include "require.hpp"
 #include "smtp/command.hpp"
 
 namespace {
 
 using namespace sealpost;
 using namespace sealpost::smtp;
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 bool is_printable(std::string_view text) {
   for (const char c : text)

@@ -5,10 +5,10 @@
 // follows 354, or is counted.
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
+#include "require.hpp"
 #include "smtp/data_decoder.hpp"
 
 namespace {
@@ -76,10 +76,6 @@ Decoded reference(std::string_view input, BareNewline bare, Framing framing) {
 
 bool high(std::string_view text) {
   return std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) > 127; });
-}
-
-void require(bool holds) {
-  if (!holds) std::abort();
 }
 
 void check(const std::string& input, std::size_t slice, BareNewline bare, Framing framing) {

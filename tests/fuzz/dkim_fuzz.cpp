@@ -3,7 +3,6 @@
 // A message that is to be signed while it passes: the author's domain is a plain name or there is none; however the body
 // is cut, the signature is the same; what is put in front is whole fields; a message that was signed is not signed twice.
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 
 #include "base/text.hpp"
@@ -11,14 +10,11 @@
 #include "mail/author.hpp"
 #include "mail/header.hpp"
 #include "mail/relay_signing.hpp"
+#include "require.hpp"
 
 namespace {
 
 using namespace sealpost;
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 std::shared_ptr<const DkimKeyring> keys() {
   const auto key = DkimKey::from_pem(

@@ -5,18 +5,14 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <cstdlib>
 #include <vector>
 
 #include "dns/answer_parser.hpp"
+#include "require.hpp"
 
 namespace {
 
 using namespace sealpost::dns;
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 constexpr std::array types = {RrType::a, RrType::cname, RrType::mx, RrType::txt, RrType::aaaa, RrType::tlsa};
 

@@ -4,20 +4,16 @@
 // CR and LF for line ends too sees one message, and the pieces it came in change nothing.
 // Input: one octet for the pieces, the rest is the body.
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
+#include "require.hpp"
 #include "smtp/data_decoder.hpp"
 #include "smtp/dot_stuffing.hpp"
 
 namespace {
 
 using namespace sealpost::smtp;
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 std::string stuffed(std::string_view body, std::size_t piece) {
   DotStuffer stuffer;

@@ -6,20 +6,16 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 
 #include "base/text.hpp"
 #include "mail/dsn.hpp"
 #include "mail/header.hpp"
+#include "require.hpp"
 
 namespace {
 
 using namespace sealpost;
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 constexpr std::string_view known_fields[] = {
     "Original-Envelope-Id",

@@ -4,21 +4,17 @@
 // are one line, what we write has only CRLF line ends and bounded lines (T-22).
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 
 #include "base/text.hpp"
 #include "mail/header.hpp"
 #include "mail/mime_text.hpp"
 #include "mail/xtext.hpp"
+#include "require.hpp"
 
 namespace {
 
 using namespace sealpost;
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 bool only_crlf(std::string_view text, std::size_t longest) {
   std::size_t line = 0;

@@ -3,18 +3,10 @@
 // A request to control.http: what is taken names a path and no more, and what is refused has a status and a reason.
 // Input: what a client sends.
 #include <cstdint>
-#include <cstdlib>
 #include <string_view>
 
 #include "admin/http_request.hpp"
-
-namespace {
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
-
-}  // namespace
+#include "require.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace sealpost;

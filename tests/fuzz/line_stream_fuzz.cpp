@@ -3,7 +3,6 @@
 // Lines do not depend on how the bytes were sliced on their way, and no octet is lost or made up.
 // Input: one octet for the slices, the rest is what the peer sends.
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -11,6 +10,7 @@
 #include "event/run.hpp"
 #include "event/sim_loop.hpp"
 #include "event/sim_stream.hpp"
+#include "require.hpp"
 
 namespace {
 
@@ -50,10 +50,6 @@ Seen read_sliced(std::string_view sent, std::size_t slice, std::uint64_t seed) {
   connection.client->close();
   LineStream stream(std::move(connection.server));
   return run_until_done(loop, read_all(stream));
-}
-
-void require(bool holds) {
-  if (!holds) std::abort();
 }
 
 }  // namespace

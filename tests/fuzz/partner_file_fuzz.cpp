@@ -2,18 +2,14 @@
 //
 // Partner files: nothing written brings the reader down, every error has a place, and rules without errors are complete.
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 
 #include "partner/partner_file.hpp"
+#include "require.hpp"
 
 namespace {
 
 using namespace sealpost;
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 }  // namespace
 

@@ -3,19 +3,11 @@
 // The header of the PROXY protocol: read piece by piece it never takes an octet behind itself, has an end, and a client
 // it names can be named again. Input: what a proxy sends.
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
 #include "intake/proxy_header.hpp"
-
-namespace {
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
-
-}  // namespace
+#include "require.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace sealpost;

@@ -3,10 +3,10 @@
 // A TLS report that somebody sent to us, as file, mail or JSON: whatever is accepted is within its bounds, holds nothing
 // that could move a cursor, and says the same when written and read again.
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 
 #include "mail/mime_parts.hpp"
+#include "require.hpp"
 #include "tlsrpt/received/i_json.hpp"
 #include "tlsrpt/received/json_text.hpp"
 #include "tlsrpt/received/received_report.hpp"
@@ -17,10 +17,6 @@ namespace {
 
 using namespace sealpost;
 using namespace sealpost::tlsrpt;
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 void check_text(const std::string& text) {
   require(text.size() <= 1024 && clean_text(text, 1024) == text);

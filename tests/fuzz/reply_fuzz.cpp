@@ -4,11 +4,11 @@
 // are the same. Input: what the server sends, in lines.
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
 #include "base/text.hpp"
+#include "require.hpp"
 #include "smtp/extensions.hpp"
 #include "smtp/reply_parser.hpp"
 
@@ -17,10 +17,6 @@ namespace {
 using namespace sealpost;
 using namespace sealpost::smtp;
 using State = ReplyParser::State;
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 bool printable(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });

@@ -4,7 +4,6 @@
 // message of SCRAM that is taken, who has the key is let in, and nobody else.
 // Input: one octet for the mechanism, then messages, each but the last ending in LF.
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,15 +15,12 @@
 #include "base/text.hpp"
 #include "event/run.hpp"
 #include "event/sim_loop.hpp"
+#include "require.hpp"
 
 namespace {
 
 using namespace sealpost;
 using namespace sealpost::auth;
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 // Nobody reads and nobody hashes: what is said is all that is looked at.
 class NoRoom final : public event::BlockingPool {

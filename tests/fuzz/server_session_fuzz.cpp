@@ -8,21 +8,17 @@
 // For submission, who speaks without having heard us is sent away, so what is answered depends on the slices; what must
 // hold is that no message is begun by who has not authenticated, and that no exchange outlives the session.
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 
 #include "../unit/smtp/fake_tls.hpp"
 #include "../unit/smtp/scripted_auth.hpp"
 #include "../unit/smtp/server_fixture.hpp"
+#include "require.hpp"
 
 namespace {
 
 using namespace sealpost;
 using namespace sealpost::test;
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 struct Heard {
   std::string replies;

@@ -3,19 +3,15 @@
 // A record's head from disk (T-54): it is refused, or it is what writing it again gives, and nothing in it that could
 // reach a command has a control character (T-23). Input: one octet for the type, the rest is the head.
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 
+#include "require.hpp"
 #include "spool/record_codec.hpp"
 
 using namespace sealpost;
 using namespace sealpost::spool;
 
 namespace {
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 void require_plain(const std::string& text) {
   for (const char c : text) require(static_cast<unsigned char>(c) >= 0x20 && c != 0x7F);

@@ -4,12 +4,12 @@
 // a body that reads. Input: a script of records with checksums that hold, in groups and batches, and of octets that
 // are changed afterwards.
 #include <cstdint>
-#include <cstdlib>
 #include <deque>
 #include <map>
 #include <string>
 
 #include "base/log.hpp"
+#include "require.hpp"
 #include "spool/batch.hpp"
 #include "spool/bytes.hpp"
 #include "spool/crc32c.hpp"
@@ -23,10 +23,6 @@ namespace {
 
 constexpr std::uint32_t segment_size = 64u << 10;
 const std::string segment_path = "journal/" + segment_name(1);
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 SegmentHeader the_header() {
   SegmentHeader header;

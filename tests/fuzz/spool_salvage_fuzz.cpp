@@ -4,10 +4,10 @@
 // that could not be written. Input: one octet, then the file. 0: as it is. 1: behind the page of a stretch. 2: as a segment
 // with a header that holds. 3: records made of the input with a header and checksums that hold, spoilt every so often.
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 
 #include "base/log.hpp"
+#include "require.hpp"
 #include "spool/crc32c.hpp"
 #include "spool/damage.hpp"
 #include "spool/journal_mark.hpp"
@@ -17,10 +17,6 @@ using namespace sealpost;
 using namespace sealpost::spool;
 
 namespace {
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 SegmentHeader the_header() {
   SegmentHeader header;

@@ -4,20 +4,16 @@
 // again. Records of one answer are separated by octet 0xfe.
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 
 #include "base/text.hpp"
 #include "mail/address.hpp"
+#include "require.hpp"
 #include "sealpost/mta_sts.hpp"
 
 namespace {
 
 using namespace sealpost;
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 void check_records(std::string_view input) {
   std::vector<std::string> texts;

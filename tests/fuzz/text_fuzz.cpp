@@ -3,23 +3,19 @@
 // Small texts: what is read and written is read again as the same; a log line is one line of ASCII whatever is in it
 // (T-48), and its JSON form is JSON.
 #include <cstdint>
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "mail/message_id.hpp"
+#include "require.hpp"
 #include "sealpost/clock.hpp"
 #include "sealpost/ip_address.hpp"
 
 namespace {
 
 using namespace sealpost;
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 bool is_one_ascii_line(std::string_view line) {
   for (const char c : line)

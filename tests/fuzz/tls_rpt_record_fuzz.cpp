@@ -4,20 +4,16 @@
 // same when it is published again. Records of one answer are separated by octet 0xfe.
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 
 #include "base/text.hpp"
 #include "mail/address.hpp"
+#include "require.hpp"
 #include "tlsrpt/sending/discovery.hpp"
 
 namespace {
 
 using namespace sealpost;
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 bool is_plain(const std::string& text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
