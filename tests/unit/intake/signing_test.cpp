@@ -3,6 +3,7 @@
 // `[dkim] sign_relayed` while mail is taken in: what is stored is what was signed, however it got to the journal.
 #include <doctest.h>
 
+#include "../mail/example_signer.hpp"
 #include "intake_fixture.hpp"
 
 using namespace sealpost;
@@ -12,21 +13,10 @@ namespace {
 
 const std::string head = "From: Anna <a@b.example>\r\nSubject: hi\r\n";
 
-// The secret key of the example in RFC 8463 appendix A.
-DkimSigner signer() {
-  DkimSigner made;
-  made.domain = "b.example";
-  made.selector = "s1";
-  made.key = DkimKey::from_pem(
-                 "-----BEGIN PRIVATE KEY-----\n"
-                 "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n"
-                 "-----END PRIVATE KEY-----\n")
-                 .value();
-  return made;
-}
-
 struct Signing : IntakeFixture {
-  Signing() { dkim = std::make_shared<const DkimKeyring>(std::vector<DkimSigner>{signer()}); }
+  Signing() {
+    dkim = std::make_shared<const DkimKeyring>(std::vector<DkimSigner>{example_signer("b.example")});
+  }
 
   // The reply to the final dot.
   std::string send(const std::string& message, std::size_t step = 10'000) {
@@ -42,7 +32,7 @@ struct Signing : IntakeFixture {
   void check_stored(const std::string& message, std::string_view body) {
     REQUIRE(spool.stored.size() == 1);
     const std::string& kept = spool.body(0);
-    const std::string field = dkim_signature(signer(), head, body, loop.wall()).value();
+    const std::string field = dkim_signature(example_signer("b.example"), head, body, loop.wall()).value();
     CHECK(kept.starts_with(field + "Received: from client.example.net"));
     CHECK(kept.ends_with("\r\n" + message));
     CHECK(spool.stored[0]->size == kept.size());

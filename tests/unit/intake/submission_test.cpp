@@ -4,6 +4,7 @@
 // listener for them is to those who have none.
 #include <doctest.h>
 
+#include "../mail/example_signer.hpp"
 #include "../smtp/fake_tls.hpp"
 #include "../smtp/scripted_auth.hpp"
 #include "base/text.hpp"
@@ -65,23 +66,16 @@ TEST_CASE(
 
 TEST_CASE("K1 X10 what is added is there before it is signed") {
   Submission fixture;
-  DkimSigner signer;
-  signer.domain = "home.example";
-  signer.selector = "s1";
-  signer.key = DkimKey::from_pem(
-                   "-----BEGIN PRIVATE KEY-----\n"
-                   "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n"
-                   "-----END PRIVATE KEY-----\n")
-                   .value();
-  fixture.dkim = std::make_shared<const DkimKeyring>(std::vector<DkimSigner>{signer});
+  fixture.dkim = std::make_shared<const DkimKeyring>(std::vector<DkimSigner>{example_signer("home.example")});
   Script& client = fixture.enter();
   CHECK(
       fixture.send(client, "From: anna@home.example\r\nBcc: x@y.example\r\n\r\nhi\r\n").starts_with("250 "));
   REQUIRE(fixture.spool.stored.size() == 1);
   const std::string& kept = fixture.spool.body(0);
   const auto head = kept.find("\r\nDate: ") + 2, end = kept.find("\r\n\r\n");
-  const std::string field =
-      dkim_signature(signer, kept.substr(head, end + 2 - head), "hi\r\n", fixture.loop.wall()).value();
+  const std::string field = dkim_signature(example_signer("home.example"), kept.substr(head, end + 2 - head),
+                                           "hi\r\n", fixture.loop.wall())
+                                .value();
   CHECK(kept.starts_with(field + "Received: "));
   CHECK(kept.find("Bcc") == std::string::npos);
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "example_signer.hpp"
 
 using namespace sealpost;
 
@@ -15,26 +16,9 @@ const SystemTime now{std::chrono::seconds(1'772'000'000)};
 const std::string head = "From: Anna <a@b.example>\r\nTo: x@y.example\r\nSubject: hi\r\n";
 const std::string message = head + "\r\nHello.\r\n";
 
-// The secret key of the example in RFC 8463 appendix A.
-std::shared_ptr<const DkimKey> key() {
-  return DkimKey::from_pem(
-             "-----BEGIN PRIVATE KEY-----\n"
-             "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n"
-             "-----END PRIVATE KEY-----\n")
-      .value();
-}
-
-DkimSigner signer(std::string domain, std::string selector) {
-  DkimSigner made;
-  made.domain = std::move(domain);
-  made.selector = std::move(selector);
-  made.key = key();
-  return made;
-}
-
 std::shared_ptr<const DkimKeyring> keys() {
-  std::vector<DkimSigner> signers{signer("b.example", "s1"), signer("b.example", "s2"),
-                                  signer("deep.b.example", "d1"), signer("c.example", "c1")};
+  std::vector<DkimSigner> signers{example_signer("b.example", "s1"), example_signer("b.example", "s2"),
+                                  example_signer("deep.b.example", "d1"), example_signer("c.example", "c1")};
   return std::make_shared<const DkimKeyring>(std::move(signers));
 }
 
@@ -90,7 +74,7 @@ TEST_CASE("pieces make no difference, and the result is what signing the whole g
   const Signed whole = sign(message);
   for (const std::size_t first : {head.size() + 2, head.size() + 5})
     for (const std::size_t slice : {1UL, 2UL, 5UL}) CHECK(sign(message, first, slice).fields == whole.fields);
-  const auto alone = dkim_signature(signer("b.example", "s1"), head, "Hello.\r\n", now);
+  const auto alone = dkim_signature(example_signer("b.example", "s1"), head, "Hello.\r\n", now);
   CHECK(whole.fields.starts_with(alone.value()));
 }
 

@@ -12,6 +12,7 @@
 #include <memory>
 
 #include "../../dns/table_resolver.hpp"
+#include "../../mail/example_signer.hpp"
 #include "event/run.hpp"
 #include "event/sim_loop.hpp"
 #include "tlsrpt/sending/sender.hpp"
@@ -94,18 +95,7 @@ struct World {
     settings.from = "tls@home.example";
     return settings;
   }
-  // The secret key of the example in RFC 8463 appendix A.
-  static DkimSigner signer() {
-    DkimSigner made;
-    made.domain = "home.example";
-    made.selector = "s1";
-    made.key = DkimKey::from_pem(
-                   "-----BEGIN PRIVATE KEY-----\n"
-                   "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n"
-                   "-----END PRIVATE KEY-----\n")
-                   .value();
-    return made;
-  }
+  static DkimSigner signer() { return example_signer("home.example"); }
   static constexpr const char* yesterday = "2026-01-04";
 
   void counted(const std::string& domain, const std::string& day = yesterday) {
