@@ -13,7 +13,6 @@ using namespace std::chrono_literals;
 constexpr auto plan_age = 30s;     // then policies and hosts are looked at again, mostly from caches
 constexpr auto hold_open = 500ms;  // a connection stays with its lane this long before others may have it
 constexpr std::size_t most_refused = 10'000;  // by one refusal of their lane
-constexpr std::size_t most_taken = 100;       // of them at a time
 constexpr auto no_place_pause = 200ms;
 constexpr auto journal_pause = 1min;
 constexpr auto policy_pause = 1s;  // until a policy that is being fetched is looked at again
@@ -231,8 +230,9 @@ event::Task<void> DeliveryCourier::refuse_lane(queue::Lane& lane, queue::JobPtr 
     lane.trouble(until, refusal.text);
   }
   const auto refused = refusal.by_policy ? policy_refusal(refusal, rule, lane.key()) : nullptr;
-  const auto settle = [&](queue::JobPtr each) {
+  const auto settle = [&](queue::JobPtr each, std::shared_ptr<void> place) {
     AttemptEnd end;
+    end.place = std::move(place);
     end.mx = refusal.mx;
     end.refused = refused;
     end.fates = same_fate(*each, refusal);
@@ -245,15 +245,13 @@ event::Task<void> DeliveryCourier::refuse_lane(queue::Lane& lane, queue::JobPtr 
     end.leave_gateway = refusal.leave_gateway;
     settler_.settle(lane, std::move(each), std::move(end), rules->settings);
   };
-  settle(std::move(job));
-  for (std::size_t left = lane_wide ? most_refused : 0; left > 0;) {
-    auto jobs = lane.take_all_due(std::min(left, most_taken));
-    if (jobs.empty()) break;
-    left -= jobs.size();
-    for (auto& each : jobs) {
-      co_await settler_.room_for_many();
-      settle(std::move(each));
-    }
+  // What is due now: what comes while these are settled has not been refused, and what was settled is not twice.
+  std::vector<queue::JobPtr> others;
+  if (lane_wide) others = lane.take_all_due(most_refused);
+  settle(std::move(job), nullptr);
+  for (queue::JobPtr& each : others) {
+    std::shared_ptr<void> place = co_await settler_.place_of_many();
+    settle(std::move(each), std::move(place));
   }
 }
 

@@ -75,9 +75,14 @@ event::Task<void> Settler::room() {
   while (scope_.size() >= most_pending) co_await recorded_.wait();
 }
 
-event::Task<void> Settler::room_for_many() {
+event::Task<std::shared_ptr<void>> Settler::place_of_many() {
   co_await event::yield(context_.loop);
-  while (scope_.size() >= most_of_many) co_await recorded_.wait();
+  while (of_many_ >= most_of_many || scope_.size() >= most_pending) co_await recorded_.wait();
+  ++of_many_;
+  co_return std::shared_ptr<void>(this, [this](void*) noexcept {
+    --of_many_;
+    recorded_.notify();
+  });
 }
 
 void Settler::log_fates(const queue::Job& job, const AttemptEnd& end) const {
@@ -185,6 +190,7 @@ void Settler::settle(queue::JobOwner& lane, queue::JobPtr job, AttemptEnd end, c
   settlement.hostname = settings.hostname;
   settlement.postmaster = settings.postmaster;
   settlement.recorded = std::move(end.recorded);
+  settlement.place = std::move(end.place);
   spool::Outcome& outcome = settlement.outcome;
   queue::Job& kept = *settlement.job;
   outcome.id = kept.message->id;

@@ -33,6 +33,7 @@ struct AttemptEnd {
   std::string mx;               // at which host that was, when no session says so
   std::shared_ptr<const queue::PolicyRefusal> refused;  // policy_refused: what did
   std::shared_ptr<void> recorded;                       // let go when the outcome is on record
+  std::shared_ptr<void> place;                          // Settler::place_of_many()
 };
 
 Meeting meeting_of(const Connection& connection);
@@ -50,9 +51,10 @@ class Settler {
   void settle_by_operator(queue::JobOwner& lane, queue::JobPtr job, const queue::LastWord& word,
                           std::shared_ptr<void> recorded, const Settings& settings);
   event::Task<void> room();
-  // The same for who settles a whole lane: a tenth of the places, and between two outcomes others have their turn. A million
-  // messages that are refused together do not hold up one that is delivered or accepted (T-42).
-  event::Task<void> room_for_many();
+  // A place (AttemptEnd::place) for an outcome of a whole lane's: those have a tenth of the places among them, and between two
+  // others have their turn. A million messages that are refused together do not hold up one that is delivered or accepted,
+  // and are not held up for ever by them (T-42).
+  event::Task<std::shared_ptr<void>> place_of_many();
   // A lane that returns mail to its sender (queue::LaneKey::returns_to).
   event::Task<void> serve_notices(queue::Lane& lane, std::string hostname, std::string postmaster);
   std::size_t pending() const noexcept { return scope_.size(); }
@@ -83,6 +85,7 @@ class Settler {
 
   Context& context_;
   const queue::Schedule& schedule_;
+  std::size_t of_many_ = 0;  // places that are taken
   event::Signal recorded_;
   event::TaskScope scope_;
 };

@@ -29,7 +29,7 @@ struct Settler::Settlement {
   std::optional<Duration> success_later;     // the notice of what was relayed has its turn after this
   NoticeBudget::SuccessPlace success_place;  // among those that wait
   MessageId success_id;                      // of that notice
-  std::shared_ptr<void> recorded;            // AttemptEnd::recorded
+  std::shared_ptr<void> recorded, place;     // of AttemptEnd
 };
 
 }  // namespace sealpost::delivery
