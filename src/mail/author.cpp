@@ -85,6 +85,7 @@ class MailboxList {
   }
 
   std::string skip_comment() {
+    blank_ = true;  // it parts words as a blank does
     unsigned depth = 0;
     for (; at_ < text_.size(); ++at_) {
       const char c = text_[at_];

@@ -59,6 +59,7 @@ TEST_CASE("the author's domain, in every way RFC 5322 §3.4 lets an address be w
       {"ceo@bank.example <a@b.example>", "! the From field has another address for a name"},
       {"<a@b.example> ceo@bank.example", "! the From field has words behind an address"},
       {"<a@b.example> \"ceo@bank.example\"", "! the From field has words behind an address"},
+      {"ev(x)il@b.example", "! the From field has two words where an address belongs"},
       {"anna smith@b.example", "! the From field has two words where an address belongs"},
       {"<anna smith@b.example>", "! the From field has two words where an address belongs"},
       {"a@b@c.example", "! the From field holds 'a@b@c.example', which is no address"},
