@@ -46,7 +46,7 @@ class HttpServer {
  public:
   using Maker = std::function<event::Task<Page>()>;
 
-  // `allow`: who may connect besides this machine itself.
+  // `allow`: who may connect besides loopback.
   HttpServer(event::EventLoop& loop, std::vector<Network> allow, HttpLimits limits = {});
   ~HttpServer();
   void page(std::string path, Maker maker);  // before listen()

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/host.hpp"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -47,6 +48,11 @@ std::uint32_t descriptors_in_use() {
   for (std::filesystem::directory_iterator fd("/proc/self/fd", failed), end; !failed && fd != end;
        fd.increment(failed))
     ++count;
+  rlimit most{};
+  const bool none_left = failed == std::errc::too_many_files_open;  // not even one to look with
+  if (none_left && ::getrlimit(RLIMIT_NOFILE, &most) == 0)
+    return static_cast<std::uint32_t>(
+        std::min<rlim_t>(most.rlim_cur, std::numeric_limits<std::uint32_t>::max()));
   return count > 0 ? count - 1 : 0;  // without the one that looks
 }
 

@@ -25,7 +25,7 @@ struct DescriptorBudget {
 };
 DescriptorBudget share_out(std::uint64_t descriptors, std::uint64_t sessions_wanted, std::size_t listeners,
                            unsigned workers);
-std::uint32_t descriptors_in_use();
+std::uint32_t descriptors_in_use();  // all there may be, when not even one is left to count with
 
 // Makes the directory if it is missing. Errc::refused: it is another user's, or open to others (T-51).
 Expected<void> make_private_directory(const std::string& path);

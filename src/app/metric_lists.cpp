@@ -21,7 +21,9 @@ void list_intake(Registry& registry, const intake::Counters& counters,
                  [&connections] { return connections.stressed() ? 1.0 : 0.0; });
   registry.counter("sealpost_intake_connections_total", "Connections that became sessions.",
                    "intake.connections", counters.connections);
-  registry.counter("sealpost_intake_turned_away_total", "Connections turned away with 421 for a limit.",
+  registry.counter("sealpost_intake_turned_away_total",
+                   "Connections turned away before their first command: for a limit, at the end, from where "
+                   "none may come.",
                    "intake.turned_away", counters.turned_away);
   registry.counter("sealpost_intake_turned_away_trusted_total", "Of these, those of clients that may relay.",
                    "intake.turned_away_trusted", counters.turned_away_trusted);
@@ -119,7 +121,7 @@ void list_delivery(Registry& registry, const delivery::Totals& totals) {
                    "delivery.reused", totals.reused);
   registry.counter("sealpost_delivery_handshakes_total", "TLS handshakes with hosts that went well.",
                    "delivery.handshakes", totals.handshakes);
-  constexpr const char* how = "Messages that went to a next hop, by how: encrypted, or in clear.";
+  constexpr const char* how = "Attempts at a host that was reached, by how: encrypted, or in clear.";
   registry.counter("sealpost_delivery_transport_total", how, "delivery.encrypted", totals.encrypted,
                    {{"transport", "encrypted"}});
   registry.counter("sealpost_delivery_transport_total", how, "delivery.clear", totals.clear,
@@ -206,8 +208,8 @@ void list_spool(Registry& registry, const spool::JournalSpool& spool) {
 
 void list_names(Registry& registry, const dns::AresResolver::Counters& counters, const Observed& observed) {
   registry.counter("sealpost_dns_asked_total", "Questions put to DNS servers.", "dns.asked", counters.asked);
-  registry.counter("sealpost_dns_failed_total", "Questions that no server answered.", "dns.failed",
-                   counters.failed);
+  registry.counter("sealpost_dns_failed_total", "Questions that no server answered, those refused included.",
+                   "dns.failed", counters.failed);
   registry.counter("sealpost_dns_case_differed_total",
                    "Answers not to the letters asked, asked again over TCP.", "dns.case_differed",
                    counters.case_differed);
@@ -221,7 +223,7 @@ void list_names(Registry& registry, const dns::AresResolver::Counters& counters,
   registry.histogram("sealpost_dns_answer_seconds",
                      "One question that was not in the cache: its turn, all servers and aliases together.",
                      counters.answer);
-  constexpr const char* looked = "Questions by how the cache met them.";
+  constexpr const char* looked = "Questions by how the cache met them; failure is part of miss.";
   const auto of_cache = [&](const char* result, auto member) {
     registry.counter("sealpost_dns_cache_total", looked, "",
                      [&observed, member] { return static_cast<double>(observed.names.*member); },
@@ -242,7 +244,7 @@ void list_policies(Registry& registry, const sts::StsService::Counters* counters
                    counters->fetched);
   registry.counter("sealpost_mta_sts_fetch_failures_total", "MTA-STS policies that could not be fetched.",
                    "mta_sts.failed", counters->failed);
-  registry.counter("sealpost_mta_sts_refreshed_total", "MTA-STS policies refreshed ahead of time.",
+  registry.counter("sealpost_mta_sts_refreshed_total", "Refreshes of MTA-STS policies ahead of time, begun.",
                    "mta_sts.refreshed", counters->refreshed);
   registry.histogram("sealpost_mta_sts_fetch_seconds",
                      "One MTA-STS policy, with the look-up of its host and its turn.", counters->fetch);

@@ -21,7 +21,6 @@ struct Observed {
   std::vector<OfWorker> workers;
   dns::CachingResolver::Counters names;
   std::size_t names_kept = 0;
-  bool resolver_answered = false;
 
   // Over all workers.
   template <class Pick>

@@ -16,6 +16,7 @@ constexpr std::array known{
     Known{"DNSSEC", "dnssec"},
     Known{"MTA-STS policies", "mta_sts_policies"},
     Known{"TLS reports by mail", "reports_unsigned"},
+    Known{"accounts", "accounts"},
     Known{"clock record", "clock_record"},
     Known{"clock", "clock"},
     Known{"control socket", "control_socket"},
@@ -31,6 +32,7 @@ constexpr std::array known{
     Known{"journal", "journal"},
     Known{"listener certificate", "listener_certificate"},
     Known{"listener ", "listener"},
+    Known{"listening on ", "listener"},
     Known{"record of rules in force", "rules_record"},
     Known{"rules in force not kept", "rules_record"},
     Known{"spool missing", "spool_missing"},
@@ -56,9 +58,10 @@ std::vector<std::string> why_not_ready(const Standing& standing) {
     why.push_back("starting: nobody listens yet");
   if (!standing.journal.empty()) why.push_back("journal: " + standing.journal);
   for (const Endpoint& listener : standing.listeners) {
-    const std::string cause = "listener " + listener.to_string();
+    const std::string address = listener.to_string();
     for (const Health::Trouble& trouble : standing.troubles)
-      if (trouble.cause == cause) why.push_back(cause + ": " + trouble.what);
+      if (trouble.cause == "listener " + address || trouble.cause == "listening on " + address)
+        why.push_back(trouble.cause + ": " + trouble.what);
   }
   return why;
 }

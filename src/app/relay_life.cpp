@@ -138,7 +138,7 @@ event::Task<void> Relay::begin_mail() {
       if (failed.empty()) continue;
       const std::string address = config_.listeners[l].address.to_string();
       log::error("listener_failed", {{"address", address}, {"why", failed}});
-      health_.raise("listener " + address, "a worker does not listen there: " + failed,
+      health_.raise("listening on " + address, "a worker does not listen there: " + failed,
                     "free descriptors or memory, then restart the relay");
     }
     log::info("listening", {{"address", config_.listeners[l].address.to_string()},

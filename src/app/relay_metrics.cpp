@@ -60,7 +60,6 @@ event::Task<Expected<OfNames>> look_at(event::Loop& main, dns::CachingResolver& 
 
 event::Task<void> observe_names(event::Loop& main, dns::CachingResolver& resolver, Observed& into) {
   const auto seen = co_await event::within(main, observed_within, look_at(main, resolver));
-  into.resolver_answered = seen.has_value();
   if (!seen) co_return;
   into.names = seen->counters;
   into.names_kept = seen->kept;
@@ -236,7 +235,12 @@ event::Task<admin::Page> Relay::metrics_page() {
   co_return admin::Page(200, registry_.exposition(), metrics::Registry::media_type);
 }
 
-event::Task<admin::Page> Relay::alive_page() { co_return page_of(why_not_alive(standing()), "alive"); }
+// Nothing is looked at but the threads: who asks the disk here would stand still with it.
+event::Task<admin::Page> Relay::alive_page() {
+  Standing now;
+  if (loop_watch_) now.silent = loop_watch_->silent();
+  co_return page_of(why_not_alive(now), "alive");
+}
 
 event::Task<admin::Page> Relay::ready_page() { co_return page_of(why_not_ready(standing()), "ready"); }
 

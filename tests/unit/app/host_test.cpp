@@ -3,6 +3,7 @@
 
 #include <doctest.h>
 
+#include "../few_descriptors.hpp"
 #include "app/intake_setup.hpp"
 
 using namespace sealpost;
@@ -22,4 +23,10 @@ TEST_CASE("T-27 inbound sessions never take more than half of the descriptors") 
   CHECK(connection_caps(limits, 512).client == 306);
   CHECK(connection_caps(limits, 512).strangers == 128);
   CHECK(connection_caps(limits, 1'000'000).total == 20'000);
+}
+
+TEST_CASE("T-27 descriptors are counted, also when none is left to count them with") {
+  CHECK(descriptors_in_use() >= 3);
+  const sealpost::test::FewDescriptors none(0);
+  CHECK(descriptors_in_use() >= 3);
 }

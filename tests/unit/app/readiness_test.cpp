@@ -35,10 +35,12 @@ TEST_CASE("alive and ready are two questions, and each no has its reasons in wor
 
   Standing deaf = well;
   deaf.troubles = {{"listener 192.0.2.1:25", "this machine does not have it", "", {}},
+                   {"listening on 192.0.2.1:25", "a worker does not", "", {}},
                    {"listener certificate", "it has ended", "", {}},
                    {"clock", "it stepped", "", {}}};
   CHECK(app::why_not_alive(deaf).empty());
-  CHECK(app::why_not_ready(deaf) == Lines{"listener 192.0.2.1:25: this machine does not have it"});
+  CHECK(app::why_not_ready(deaf) == Lines{"listener 192.0.2.1:25: this machine does not have it",
+                                          "listening on 192.0.2.1:25: a worker does not"});
 }
 
 TEST_CASE("T-59 a trouble is counted under one of a few words, whatever it names") {
@@ -47,6 +49,7 @@ TEST_CASE("T-59 a trouble is counted under one of a few words, whatever it names
   };
   for (const Row& row :
        {Row{"listener certificate", "listener_certificate"}, Row{"listener 192.0.2.1:25", "listener"},
+        Row{"listening on 192.0.2.1:25", "listener"}, Row{"accounts", "accounts"},
         Row{"database tlsrpt.db", "database"}, Row{"damaged sts.db", "database_damaged"},
         Row{"journal", "journal"}, Row{"journal damage", "journal_damage"}, Row{"thread worker 12", "thread"},
         Row{"clock", "clock"}, Row{"clock record", "clock_record"}, Row{"something new", "other"}})
