@@ -142,7 +142,7 @@ struct Config {
   std::optional<DkimConfig> dkim;
   std::string control_socket;
   std::optional<Endpoint> control_http;     // none: off
-  std::vector<Network> control_http_allow;  // who may ask there besides this machine
+  std::vector<Network> control_http_allow;  // who may ask there besides loopback
   std::string policy_directory;             // empty: none
   std::vector<PartnerRule> partners;
   std::vector<WeakerEntry> weaker;  // of this file and of the partner files
