@@ -258,6 +258,15 @@ event::Task<Expected<Answer>> guarded(event::Task<Answer> work) {
 }
 }  // namespace
 
+event::Task<Answer> ControlServer::ask(std::string name, Json arguments) {
+  const auto handler = handlers_.find(name);
+  if (handler == handlers_.end()) co_return Answer(404, "no such command");
+  auto answer =
+      co_await event::within(loop_, handler_deadline, guarded(handler->second(std::move(arguments))));
+  if (answer) co_return std::move(*answer);
+  co_return Answer(504, "the relay did not answer within a minute");
+}
+
 event::Task<void> ControlServer::serve(std::shared_ptr<Pending> pending, Handler handler, Json arguments) {
   auto answer = co_await event::within(loop_, handler_deadline, guarded(handler(std::move(arguments))));
   --open_requests_;

@@ -56,6 +56,8 @@ class ControlServer {
   // an error. Errc::exists: another process answers; named where the system tells.
   Expected<void> listen(const std::string& path);
   void handle(std::string name, Handler handler);
+  // What a client would be answered, for who is in this process (web/).
+  event::Task<Answer> ask(std::string name, Json arguments);
   // For ever: makes the socket again when somebody has deleted it. `health` is told while something else has its name.
   event::Task<void> keep(Health& health);
 

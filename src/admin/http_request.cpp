@@ -32,15 +32,49 @@ std::string_view next_line(std::string_view& rest) {
   return line;
 }
 
-std::optional<HttpRefusal> look_at_field(std::string_view line) {
+std::optional<HttpRefusal> take_field(std::string_view line, HttpRequest& request) {
   const std::size_t colon = line.find(':');
   if (colon == npos || !is_token(line.substr(0, colon)))
     return HttpRefusal(400, "a header field is malformed");
-  const std::string_view name = line.substr(0, colon), value = text::trim(line.substr(colon + 1));
+  const std::string_view value = text::trim(line.substr(colon + 1));
   if (value.find_first_of(std::string_view("\r\n\0", 3)) != npos)
     return HttpRefusal(400, "a header field is malformed");
-  if (text::iequals(name, "Transfer-Encoding")) return HttpRefusal(413, "no body is taken");
-  if (text::iequals(name, "Content-Length") && value != "0") return HttpRefusal(413, "no body is taken");
+  request.fields.emplace_back(text::lower(line.substr(0, colon)), value);
+  return std::nullopt;
+}
+
+std::size_t times(const HttpRequest& request, std::string_view name) {
+  return static_cast<std::size_t>(std::count_if(request.fields.begin(), request.fields.end(),
+                                                [&](const auto& field) { return field.first == name; }));
+}
+
+// The length is said in one way and once, or there is none: where two who read it could differ, nothing is read (RFC 9112
+// §6.3, request smuggling).
+std::optional<HttpRefusal> look_at_body(HttpRequest& request) {
+  const std::size_t lengths = times(request, "content-length");
+  const std::string_view length = request.field("content-length");
+  if (times(request, "transfer-encoding") > 0)
+    return HttpRefusal(413, "no body is taken that does not say its length first");
+  if (lengths > 1) return HttpRefusal(400, "Content-Length stands there more than once");
+  if (request.method != HttpRequest::Method::post) {
+    if (lengths > 0 && length != "0") return HttpRefusal(413, "no body is taken");
+    return std::nullopt;
+  }
+  if (lengths == 0) return HttpRefusal(411, "the length of the form is not said");
+  const auto octets = text::parse_u64(length);
+  if (!octets) return HttpRefusal(400, "Content-Length is no number");
+  if (*octets > http_form_cap) return HttpRefusal(413, "the form is too long");
+  const std::string_view type = request.field("content-type");
+  if (!text::iequals(text::trim(type.substr(0, type.find(';'))), "application/x-www-form-urlencoded"))
+    return HttpRefusal(415, "a form is taken as application/x-www-form-urlencoded alone");
+  request.form_octets = static_cast<std::size_t>(*octets);
+  return std::nullopt;
+}
+
+std::optional<HttpRequest::Method> method_of(std::string_view word, HttpTaken taken) {
+  if (word == "GET") return HttpRequest::Method::get;
+  if (word == "HEAD") return HttpRequest::Method::head;
+  if (word == "POST" && taken == HttpTaken::forms) return HttpRequest::Method::post;
   return std::nullopt;
 }
 
@@ -51,7 +85,17 @@ std::size_t http_head_end(std::string_view octets) noexcept {
   return end == npos ? npos : end + 4;
 }
 
-Expected<HttpRequest, HttpRefusal> read_http_request(std::string_view head) {
+std::string_view HttpRequest::field(std::string_view lower_name) const noexcept {
+  const std::string* found = nullptr;
+  for (const auto& [name, value] : fields) {
+    if (name != lower_name) continue;
+    if (found != nullptr) return {};
+    found = &value;
+  }
+  return found == nullptr ? std::string_view() : *found;
+}
+
+Expected<HttpRequest, HttpRefusal> read_http_request(std::string_view head, HttpTaken taken) {
   if (head.size() > http_head_cap) return HttpRefusal(431, "the request is too long");
   std::string_view rest = head;
   const std::string_view line = next_line(rest);
@@ -61,17 +105,20 @@ Expected<HttpRequest, HttpRefusal> read_http_request(std::string_view head) {
   if (!parts[2].starts_with("HTTP/")) return HttpRefusal(400, "the request line is malformed");
   if (parts[2] != "HTTP/1.1" && parts[2] != "HTTP/1.0") return HttpRefusal(505, "HTTP/1.1 is spoken here");
   HttpRequest request;
-  if (parts[0] == "HEAD")
-    request.method = HttpRequest::Method::head;
-  else if (parts[0] != "GET")
-    return HttpRefusal(405, "only GET and HEAD are answered; commands go over the control socket");
+  const auto method = method_of(parts[0], taken);
+  if (!method) return HttpRefusal(405, "only GET and HEAD are answered; commands go over the control socket");
+  request.method = *method;
   if (parts[1].front() != '/') return HttpRefusal(400, "the request line names no path");
   for (;;) {
     const std::string_view field = next_line(rest);
     if (field.empty()) break;
-    if (const auto refusal = look_at_field(field)) return *refusal;
+    if (const auto refusal = take_field(field, request)) return *refusal;
   }
-  request.path = parts[1].substr(0, parts[1].find('?'));
+  if (times(request, "host") > 1) return HttpRefusal(400, "Host stands there more than once");
+  if (const auto refusal = look_at_body(request)) return *refusal;
+  const std::size_t mark = parts[1].find('?');
+  request.path = parts[1].substr(0, mark);
+  if (mark != npos) request.query = parts[1].substr(mark + 1);
   return request;
 }
 

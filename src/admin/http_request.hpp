@@ -1,35 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a watcher asks for over HTTP: the head of one request, read whole or refused (RFC 9112). Only what is asked
-// counts: fields are looked at as far as they would bring a body, which is not taken. Pure.
+// What is asked for over HTTP: the head of one request, read whole or refused (RFC 9112). A watcher brings no body; who uses
+// the pages may bring a form, of a bounded size that is said beforehand. Pure.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "sealpost/expected.hpp"
 
 namespace sealpost::admin {
 
-constexpr std::size_t http_head_cap = 8192;  // octets of request line and fields together
+constexpr std::size_t http_head_cap = 8192;       // octets of request line and fields together
+constexpr std::size_t http_form_cap = 64u << 10;  // octets of a form
 
 struct HttpRequest {
-  enum class Method : std::uint8_t { get, head };
+  enum class Method : std::uint8_t { get, head, post };
   Method method = Method::get;
-  std::string path;  // without its query
+  std::string path;                                         // without its query
+  std::string query;                                        // as it came, without its '?'
+  std::size_t form_octets = 0;                              // that follow the head
+  std::vector<std::pair<std::string, std::string>> fields;  // names in lower case
+
+  // Its value; empty: it is not there, or stands there more than once, which leaves open who meant what.
+  std::string_view field(std::string_view lower_name) const noexcept;
 };
 
 struct HttpRefusal {
   HttpRefusal(int status_, std::string_view why_) : status(status_), why(why_) {}
-  int status;            // 400, 405, 413, 431 or 505
+  int status;            // 400, 405, 411, 413, 415, 431 or 505
   std::string_view why;  // of static storage
 };
 
 // Where the head ends, its empty line included; npos: not yet.
 std::size_t http_head_end(std::string_view octets) noexcept;
+enum class HttpTaken : std::uint8_t { reading, forms };  // GET and HEAD; a POST of a form besides
 // `head`: up to http_head_end(). CR, LF and NUL count only where they belong.
-Expected<HttpRequest, HttpRefusal> read_http_request(std::string_view head);
+Expected<HttpRequest, HttpRefusal> read_http_request(std::string_view head,
+                                                     HttpTaken taken = HttpTaken::reading);
 
 }  // namespace sealpost::admin

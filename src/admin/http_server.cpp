@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <stdexcept>
 #include <utility>
 
@@ -18,11 +19,21 @@ constexpr auto settling = std::chrono::milliseconds(5);  // for those who give w
 std::string_view reason_of(int status) noexcept {
   switch (status) {
     case 200: return "OK";
+    case 303: return "See Other";
+    case 304: return "Not Modified";
+    case 308: return "Permanent Redirect";
     case 400: return "Bad Request";
+    case 401: return "Unauthorized";
+    case 403: return "Forbidden";
     case 404: return "Not Found";
     case 405: return "Method Not Allowed";
     case 408: return "Request Timeout";
+    case 409: return "Conflict";
+    case 411: return "Length Required";
     case 413: return "Content Too Large";
+    case 415: return "Unsupported Media Type";
+    case 421: return "Misdirected Request";
+    case 429: return "Too Many Requests";
     case 431: return "Request Header Fields Too Large";
     case 503: return "Service Unavailable";
     case 505: return "HTTP Version Not Supported";
@@ -30,13 +41,14 @@ std::string_view reason_of(int status) noexcept {
   }
 }
 
-// Nothing is kept by anybody, and a browser makes nothing of it but text.
+// Nothing is kept by anybody, and a browser makes nothing of a page of text but text.
 std::string head_of(const Page& page) {
   std::string head = "HTTP/1.1 " + std::to_string(page.status) + " " + std::string(reason_of(page.status)) +
                      "\r\nContent-Type: " + std::string(page.type) +
                      "\r\nContent-Length: " + std::to_string(page.body.size()) +
-                     "\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff"
-                     "\r\nContent-Security-Policy: default-src 'none'\r\nConnection: close\r\n";
+                     "\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n";
+  if (page.plain) head += "Cache-Control: no-store\r\nContent-Security-Policy: default-src 'none'\r\n";
+  head += page.more_headers;
   if (page.status == 405) head += "Allow: GET, HEAD\r\n";
   return head + "\r\n";
 }
@@ -51,10 +63,17 @@ event::Task<Expected<Page>> made(event::Task<Page> work) {
 
 }  // namespace
 
+void Page::header(std::string_view name, std::string_view value) {
+  if (value.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos) return;
+  more_headers.append(name).append(": ").append(value).append("\r\n");
+}
+
 struct HttpServer::Connection {
   Connection(HttpServer& server_, std::unique_ptr<event::Stream> stream_)
       : server(server_),
         stream(std::move(stream_)),
+        client(stream->peer().address),
+        descriptor(stream->descriptor()),
         since(server.loop_.now()),
         place(server.open_.insert(server.open_.end(), this)) {}
   ~Connection() { server.open_.erase(place); }
@@ -62,9 +81,13 @@ struct HttpServer::Connection {
   Connection& operator=(const Connection&) = delete;
 
   HttpServer& server;
-  std::unique_ptr<event::Stream> stream;
+  std::unique_ptr<event::Stream> stream;  // null: a handshake has ended it
+  const IpAddress client;
+  int descriptor;  // of the socket below, while there is one
   SteadyTime since;
-  bool ours = false;  // waits for us, not for its client
+  bool encrypted = false;
+  std::string unread;  // what came behind what was read
+  bool ours = false;   // waits for us, not for its client
   bool gave_way = false;
   std::list<Connection*>::iterator place;
 };
@@ -78,6 +101,13 @@ HttpServer::~HttpServer() {
 }
 
 void HttpServer::page(std::string path, Maker maker) { pages_.emplace(std::move(path), std::move(maker)); }
+
+void HttpServer::site(Site site, std::function<bool()> open) {
+  site_ = std::move(site);
+  site_open_ = std::move(open);
+}
+
+void HttpServer::tls(Acceptor acceptor) { tls_ = std::move(acceptor); }
 
 Expected<void> HttpServer::listen(FileDescriptor socket) {
   auto listener =
@@ -127,10 +157,12 @@ event::Task<void> HttpServer::make_room() {
 void HttpServer::give_way(Connection& connection) {
   connection.gave_way = true;
   counters_.gave_way.fetch_add(1, std::memory_order_relaxed);
-  if (const int fd = connection.stream->descriptor(); fd >= 0) ::shutdown(fd, SHUT_RDWR);
+  if (connection.descriptor >= 0) ::shutdown(connection.descriptor, SHUT_RDWR);
 }
 
 event::Task<void> HttpServer::converse(std::unique_ptr<Connection> connection) {
+  const auto begun = co_await begin(*connection);
+  if (!begun) co_return;
   bool body = true;
   auto page = co_await answer(*connection, body);
   if (!page) co_return;
@@ -138,6 +170,38 @@ event::Task<void> HttpServer::converse(std::unique_ptr<Connection> connection) {
   if (!said && said.error().code == Errc::timed_out)
     counters_.timed_out.fetch_add(1, std::memory_order_relaxed);
   if (said) co_await hear_out(*connection);
+}
+
+event::Task<Expected<void>> HttpServer::begin(Connection& connection) {
+  if (!tls_ || connection.descriptor < 0) co_return Expected<void>();
+  const auto wanted = co_await shows_tls(connection);
+  if (!wanted) co_return wanted.error();
+  if (!*wanted) co_return Expected<void>();
+  const SteadyTime end = event::deadline(connection.since, limits_.request);
+  auto secured = co_await tls_(std::move(connection.stream), end - loop_.now());
+  if (!secured) {
+    connection.descriptor = -1;  // somebody else's by now
+    co_return secured.error();
+  }
+  connection.stream = std::move(*secured);
+  connection.encrypted = true;
+  co_return Expected<void>();
+}
+
+// By its first octet, which stays where it is: a handshake begins with 22 (RFC 8446 §5.1), a request with a letter.
+event::Task<Expected<bool>> HttpServer::shows_tls(Connection& connection) {
+  constexpr char handshake = 22;
+  const SteadyTime end = event::deadline(connection.since, limits_.request);
+  for (;;) {
+    char first = 0;
+    const ssize_t got = ::recv(connection.descriptor, &first, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (got == 1) co_return first == handshake;
+    if (got == 0) co_return Error(Errc::closed, "connection closed by peer");
+    if (errno != EAGAIN && errno != EINTR) co_return Error(Errc::io, "connection lost");
+    connection.stream->drained(event::Interest::read);
+    const bool ready = co_await connection.stream->wait(event::Interest::read, end - loop_.now());
+    if (!ready || loop_.now() >= end) co_return false;  // it is told so in clear
+  }
 }
 
 event::Task<Expected<Page>> HttpServer::answer(Connection& connection, bool& body) {
@@ -148,20 +212,64 @@ event::Task<Expected<Page>> HttpServer::answer(Connection& connection, bool& bod
   }
   if (!head && head.error().code == Errc::too_long) co_return Page(431, "the request is too long\n");
   if (!head) co_return head.error();
-  const auto request = read_http_request(*head);
+  const bool has_site = site_ && site_open_();
+  auto request = read_http_request(*head, has_site ? HttpTaken::forms : HttpTaken::reading);
   if (!request) co_return Page(request.error().status, std::string(request.error().why) + "\n");
-  body = request->method == HttpRequest::Method::get;
+  body = request->method != HttpRequest::Method::head;
   const auto found = pages_.find(request->path);
-  if (found == pages_.end()) {
+  if (found != pages_.end()) {
+    if (request->method == HttpRequest::Method::post)
+      co_return Page(405, "only GET and HEAD are answered here\n");
+    co_return co_await made_in_time(connection, found->second(), limits_.page);
+  }
+  if (!has_site) {
     std::string there;
     for (const auto& [path, maker] : pages_) there += path + "\n";
     co_return Page(404, "there is no such page; there are:\n" + there);
   }
+  const auto form = co_await read_form(connection, request->form_octets);
+  if (!form && form.error().code == Errc::timed_out) {
+    counters_.timed_out.fetch_add(1, std::memory_order_relaxed);
+    co_return Page(408, "the form did not come in time\n");
+  }
+  if (!form) co_return form.error();
+  Visit visit;
+  visit.request = std::move(*request);
+  visit.form = std::move(connection.unread);
+  visit.client = connection.client;
+  visit.encrypted = connection.encrypted;
+  co_return co_await made_in_time(connection, site_(std::move(visit)), limits_.site);
+}
+
+event::Task<Expected<Page>> HttpServer::made_in_time(Connection& connection, event::Task<Page> work,
+                                                     Duration limit) {
   connection.ours = true;
-  auto page = co_await event::within(loop_, limits_.page, made(found->second()));
+  auto page = co_await event::within(loop_, limit, made(std::move(work)));
   connection.ours = false;
   if (!page) co_return Page(503, "the relay did not answer in time\n");
   co_return page;
+}
+
+// The time is that of the whole request (T-26).
+event::Task<Expected<void>> HttpServer::read_form(Connection& connection, std::size_t octets) {
+  const SteadyTime end = event::deadline(connection.since, limits_.request);
+  std::string& form = connection.unread;
+  form.reserve(octets);  // it may hold a password: no copies are left behind
+  std::array<char, 4096> some;
+  while (form.size() < octets) {
+    const std::size_t wanted = std::min(some.size(), octets - form.size());
+    const event::IoResult got = connection.stream->try_read(std::span(some).first(wanted));
+    if (got.state == event::IoState::closed) co_return Error(Errc::closed, "connection closed by peer");
+    if (got.state == event::IoState::failed) co_return connection.stream->error();
+    if (got.state == event::IoState::done) form.append(some.data(), got.bytes);
+    if (got.state == event::IoState::would_block) {
+      const bool ready = co_await connection.stream->wait(got.want, end - loop_.now());
+      if (!ready) co_return Error(Errc::timed_out, "no form in time");
+    }
+    if (loop_.now() >= end) co_return Error(Errc::timed_out, "no form in time");
+  }
+  form.resize(octets);
+  co_return Expected<void>();
 }
 
 // Octets that drip in do not extend its time (T-26).
@@ -178,6 +286,7 @@ event::Task<Expected<std::string>> HttpServer::read_head(Connection& connection)
         head.append(octets.data(), got.bytes);
         const std::size_t whole = http_head_end(head);
         if (whole != std::string::npos) {
+          connection.unread = head.substr(whole);
           head.resize(whole);
           co_return head;
         }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `control.http`: what may be known of the relay by whoever watches it, as pages of text. No command reaches the relay
-// here, whatever is sent (T-59). Each connection carries one GET or HEAD, is bounded in octets and in time from its
-// first to its last, and there are `connections` of them at most: when all are taken, one that has waited longest
-// for its client gives way, so that slow ones keep nobody out.
+// `control.http`: what may be known of the relay by whoever watches it, as pages of text; and the site, if there is one,
+// which has everything else under its own rules (web/site.hpp). Without a site no command reaches the relay here, whatever
+// is sent (T-59). Each connection carries one request, is bounded in octets and in time from its first to its last, and
+// there are `connections` of them at most: when all are taken, one that has waited longest for its client gives way, so
+// that slow ones keep nobody out. With an acceptor a connection that begins with a TLS handshake is taken as one.
 #pragma once
 
 #include <atomic>
@@ -30,6 +31,7 @@ struct HttpLimits {
   std::size_t connections = 32;
   Duration request = std::chrono::seconds(10);    // until the head is there
   Duration page = std::chrono::seconds(10);       // until the page is made
+  Duration site = std::chrono::seconds(70);       // until one of the site is: a command has a minute
   Duration answer = std::chrono::seconds(10);     // until the client has taken it
   Duration turn = std::chrono::milliseconds(50);  // what a connection is sure of when all are taken
 };
@@ -37,9 +39,22 @@ struct HttpLimits {
 struct Page {
   Page(int status_, std::string body_, std::string_view type_ = "text/plain; charset=utf-8")
       : status(status_), body(std::move(body_)), type(type_) {}
+  // "Name: value", where the value is of our making; one with the end of a line in it is left out.
+  void header(std::string_view name, std::string_view value);
   int status;
   std::string body;
-  std::string_view type;  // of static storage
+  std::string_view type;     // of static storage
+  std::string more_headers;  // whole lines
+  bool plain = true;         // what every page of text has for a policy; false: more_headers has them
+};
+
+// A request to the site.
+struct Visit {
+  Visit() = default;
+  HttpRequest request;
+  std::string form;  // its octets, as they came
+  IpAddress client;
+  bool encrypted = false;
 };
 
 class HttpServer {
@@ -50,6 +65,12 @@ class HttpServer {
   HttpServer(event::EventLoop& loop, std::vector<Network> allow, HttpLimits limits = {});
   ~HttpServer();
   void page(std::string path, Maker maker);  // before listen()
+  // What no page() has; `open` is asked at each request, and while it says no there is no site.
+  using Site = std::function<event::Task<Page>(Visit visit)>;
+  void site(Site site, std::function<bool()> open);
+  using Acceptor = std::function<event::Task<Expected<std::unique_ptr<event::Stream>>>(
+      std::unique_ptr<event::Stream> plain, Duration limit)>;
+  void tls(Acceptor acceptor);
   Expected<void> listen(FileDescriptor socket);
 
   struct Counters {
@@ -66,7 +87,11 @@ class HttpServer {
   void accepted(std::unique_ptr<event::Stream> stream);
   event::Task<void> converse(std::unique_ptr<Connection> connection);
   event::Task<Expected<Page>> answer(Connection& connection, bool& body);
+  event::Task<Expected<void>> begin(Connection& connection);
+  event::Task<Expected<bool>> shows_tls(Connection& connection);
   event::Task<Expected<std::string>> read_head(Connection& connection);
+  event::Task<Expected<void>> read_form(Connection& connection, std::size_t octets);
+  event::Task<Expected<Page>> made_in_time(Connection& connection, event::Task<Page> work, Duration limit);
   event::Task<Expected<void>> say(Connection& connection, const Page& page, bool body);
   event::Task<void> hear_out(Connection& connection);
   event::Task<void> make_room();
@@ -76,6 +101,9 @@ class HttpServer {
   const std::vector<Network> allow_;
   const HttpLimits limits_;
   std::map<std::string, Maker, std::less<>> pages_;
+  Site site_;
+  std::function<bool()> site_open_;
+  Acceptor tls_;
   Counters counters_;
   std::list<Connection*> open_;  // the oldest first
   bool making_room_ = false;

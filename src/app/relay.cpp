@@ -103,6 +103,7 @@ Relay::Relay(Config config, const keys::Source& keys, Rights& rights)
                              worker_count(config_))),
       hosts_(config_.connections_per_host, descriptors_.outbound),
       notices_(config_.notices),
+      day_(main_, totals_),
       schedule_(config_.schedule),
       connections_(connection_caps(config_.limits, descriptors_.inbound)),
       bodies_(config_.limits.body_memory),

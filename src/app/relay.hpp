@@ -8,7 +8,8 @@
 //   3. relay_life.cpp    threads begin, it listens, signals come (signals.hpp), it ends (exit_guard.hpp)
 //   4. relay_reload.cpp  everything of in_force.hpp anew, or nothing
 //   5. relay_metrics.cpp what is counted (metric_lists.hpp), for /metrics and `status` alike; is it alive, is it ready
-//   6. reporting.hpp, postmaster.hpp, clock_keeper.hpp   what runs beside mail
+//   6. relay_pages.cpp   the web pages (web/site.hpp)
+//   7. reporting.hpp, postmaster.hpp, clock_keeper.hpp   what runs beside mail
 #pragma once
 
 #include <memory>
@@ -20,6 +21,7 @@
 #include "app/address_watch.hpp"
 #include "app/certificate_watch.hpp"
 #include "app/clock_keeper.hpp"
+#include "app/day_series.hpp"
 #include "app/exit_guard.hpp"
 #include "app/host.hpp"
 #include "app/in_force.hpp"
@@ -50,9 +52,11 @@
 #include "queue/probation.hpp"
 #include "spool/journal_spool.hpp"
 #include "sts/service.hpp"
+#include "tls/openssl_server.hpp"
 #include "tls/server_identity.hpp"
 #include "tls/trust_store.hpp"
 #include "tlsrpt/counting/db_recorder.hpp"
+#include "web/site.hpp"
 
 namespace sealpost::app {
 
@@ -83,6 +87,10 @@ class Relay {
   void list_parts();
   void list_troubles();
   Expected<void> serve_http();
+  void serve_pages();
+  event::Task<admin::Answer> shown_config();
+  event::Task<Expected<std::unique_ptr<event::Stream>>> begin_http_tls(std::unique_ptr<event::Stream> plain,
+                                                                       Duration limit);
   void listen_to_signals();
   void watch_loops();
   void tell_manager();  // what it does, in a line
@@ -145,6 +153,7 @@ class Relay {
   delivery::NxGuard nx_guard_;
   delivery::NoticeBudget notices_;
   delivery::Totals totals_;
+  DaySeries day_;
   queue::Schedule schedule_;
   std::unique_ptr<Shared> shared_;
   std::unique_ptr<queue::Dispatcher> dispatcher_;
@@ -168,7 +177,10 @@ class Relay {
   Observed observed_;
   metrics::Registry registry_;  // reads all of the above
   std::unique_ptr<admin::ControlServer> control_;
-  FileDescriptor http_socket_;               // until serve_http()
+  FileDescriptor http_socket_;  // until serve_http()
+  std::unique_ptr<web::Site> site_;
+  std::shared_ptr<const tls::ServerIdentity> http_identity_;  // of http_tls_
+  std::shared_ptr<tls::OpensslServer> http_tls_;
   std::unique_ptr<admin::HttpServer> http_;  // null: control.http is off
   std::unique_ptr<Signals> signals_;
   bool taking_mail_ = false;

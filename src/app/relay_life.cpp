@@ -56,6 +56,7 @@ int Relay::run() {
   scope_.spawn(calendar_.run());
   scope_.spawn(addresses_.run());
   scope_.spawn(certificate_watch_.run());
+  scope_.spawn(day_.run());
   scope_.spawn(control_->keep(health_));
   scope_.spawn(clock_->run(*pool_));
   watch_loops();

@@ -216,6 +216,7 @@ Expected<void> Relay::serve_http() {
   http_->page("/metrics", [this] { return metrics_page(); });
   http_->page("/healthz", [this] { return alive_page(); });
   http_->page("/readyz", [this] { return ready_page(); });
+  serve_pages();
   return http_->listen(std::move(http_socket_));
 }
 

@@ -5,6 +5,7 @@
 #include "app/intake_setup.hpp"
 #include "app/relay.hpp"
 #include "base/log.hpp"
+#include "base/log_recent.hpp"
 #include "event/ask.hpp"
 #include "partner/load_config.hpp"
 
@@ -87,6 +88,7 @@ event::Task<void> Relay::put_in_force(InForcePtr next) {
   in_force_.set(next);
   reporting_->use_keys(next->config, next->dkim);
   certificate_watch_.look();
+  log::keep_recent(http_ != nullptr && next->config.web.on());
   notices_.set_settings(next->config.notices);
   connections_.set_caps(
       connection_caps(next->config.limits, (descriptors_.limit - descriptors_.reserved) / 2));

@@ -35,6 +35,7 @@ event::Task<admin::Answer> Relay::status() {
   co_await observe();
   admin::Json body;
   registry_.each_of_status([&body](std::string_view where, double value) { put_number(body, where, value); });
+  body["last_day"] = day_.status();
   body["troubles"] = admin::Json::array();
   for (const Health::Trouble& trouble : health_.list())
     body["troubles"].push_back({{"cause", trouble.cause},

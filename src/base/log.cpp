@@ -11,6 +11,7 @@
 
 #include "base/log_escape.hpp"
 #include "base/log_file.hpp"
+#include "base/log_recent.hpp"
 #include "base/log_sink.hpp"
 
 namespace sealpost::log {
@@ -148,9 +149,9 @@ void use_clock(SystemTime (*now)()) noexcept { current_clock = now != nullptr ? 
 
 namespace {
 
-void append_line(std::string& line, Level level, std::string_view event, Fields fields) {
+void append_line(std::string& line, Format format, Level level, std::string_view event, Fields fields) {
   const SystemTime now = current_clock.load(std::memory_order_relaxed)();
-  if (chosen_format.load(std::memory_order_relaxed) == Format::text) {
+  if (format == Format::text) {
     append_time(line, now);
     line += ' ';
     line += name_of(level);
@@ -169,7 +170,7 @@ void append_line(std::string& line, Level level, std::string_view event, Fields 
 
 std::string line_of(Level level, std::string_view event, Fields fields) {
   std::string line;
-  append_line(line, level, event, fields);
+  append_line(line, chosen_format.load(std::memory_order_relaxed), level, event, fields);
   return line;
 }
 
@@ -179,7 +180,12 @@ void write(Level level, std::string_view event, Fields fields) {
   if (!enabled(level)) return;
   thread_local std::string line;
   line.clear();
-  append_line(line, level, event, fields);
+  append_line(line, chosen_format.load(std::memory_order_relaxed), level, event, fields);
+  if (keeps_recent()) {
+    std::string copy;
+    append_line(copy, Format::json, level, event, fields);
+    add_recent(std::move(copy));
+  }
   sink().add(line, level >= Level::warning);
 }
 

@@ -48,7 +48,8 @@ void show_status(const Json& answer) {
   std::cout << '\n';
   Json rest = answer;
   rest.erase("verdict");
-  rest.erase("troubles");  // among its problems
+  rest.erase("troubles");                                          // among its problems
+  if (rest.contains("last_day")) rest["last_day"].erase("steps");  // for pictures
   show_tree(rest, "");
 }
 

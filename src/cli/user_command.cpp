@@ -14,6 +14,7 @@
 
 #include "app/host.hpp"
 #include "auth/password.hpp"
+#include "auth/role.hpp"
 #include "auth/sender_pattern.hpp"
 #include "auth/user_store.hpp"
 #include "base/as_owner.hpp"
@@ -38,6 +39,7 @@ struct Options {
   std::string name;
   std::vector<std::string> senders;
   std::optional<std::uint32_t> messages, recipients;
+  std::string role = "viewer";
   bool password_stdin = false, generate = false, any_sender = false;
 };
 using OptionsPtr = std::shared_ptr<Options>;
@@ -245,6 +247,33 @@ int set_senders(const CommandLine& line, const Options& options) {
       [&](UserStore& store, const std::string& name) { return store.set_senders(name, *senders, now()); });
 }
 
+// For the pages of control.http: who may see them stands in the configuration, which is the operator's to write.
+int web_user(const CommandLine& line, const Options& options) {
+  const auto name = auth::prepared_name(options.name);
+  if (!name) return fail(line, name.error());
+  if (!auth::role_of(options.role))
+    return line.fail({EX_USAGE, "there is no role '" + text::printable(options.role, 60) + "'",
+                      "roles are viewer, compliance and operator"});
+  const auto password = password_for(options, *name);
+  if (!password) return fail_without_password(line, password.error());
+  const auto hash = auth::hash_password(*password);
+  if (!hash) return fail(line, hash.error());
+  if (line.json) {
+    Json made{{"name", *name}, {"role", options.role}, {"hash", *hash}};
+    if (options.generate) made["password"] = password->view();
+    return line.print(made);
+  }
+  if (options.generate)
+    std::cerr << folded(
+        "The password of " + *name + ", which is shown only now: " + std::string(password->view()), "",
+        terminal_width(STDERR_FILENO));
+  std::cerr << folded("For the configuration; a reload (SIGHUP, 'systemctl reload sealpost') takes it over:",
+                      "", terminal_width(STDERR_FILENO));
+  std::cout << "[[control.user]]\nname = " << Json(*name).dump() << "\nrole = \"" << options.role
+            << "\"\npassword = '" << *hash << "'\n";
+  return EX_OK;
+}
+
 std::string per_hour(std::uint32_t limit) { return limit == 0 ? "-" : text::grouped(limit); }
 
 std::string joined(const std::vector<std::string>& senders) {
@@ -338,6 +367,14 @@ void add_user_commands(CLI::App& app, CommandLine& line) {
   CLI::App* password = add_named(*user, options, "passwd", "Give an account another password");
   add_password_options(*password, options);
   runs(password, change_password);
+  CLI::App* page_user =
+      add_named(*user, options, "web",
+                "A user of the web pages: prints what the configuration wants, with the hash of a password");
+  page_user->add_option("--role", options->role, "viewer, compliance or operator")
+      ->type_name("ROLE")
+      ->capture_default_str();
+  add_password_options(*page_user, options);
+  runs(page_user, web_user);
   CLI::App* limiting =
       add_named(*user, options, "limit", "Change how much an account may send within an hour");
   add_limit_options(*limiting, options);

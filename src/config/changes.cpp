@@ -10,7 +10,7 @@ namespace sealpost::app {
 namespace {
 
 // Taken over by a reload: a whole table when the name ends in a dot. Everything else is read once, at the start.
-constexpr std::array<std::string_view, 23> reloaded{
+constexpr std::array<std::string_view, 28> reloaded{
     "listener.allow",
     "listener.address_literals",
     "listener.bare_newline",
@@ -34,6 +34,11 @@ constexpr std::array<std::string_view, 23> reloaded{
     "policies.",
     "limits.",
     "postmaster",
+    "control.http_names",
+    "control.http_proxy_from",
+    "control.http_proxy_header",
+    "control.http_proxy_role",
+    "control.user.",
 };
 
 bool is_reloaded(std::string_view key) {

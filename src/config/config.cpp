@@ -111,6 +111,7 @@ void read_control(TableReader& reader, Config& config) {
                                  " octets, as the system demands of sockets");
   }
   read_control_http(reader, config);
+  read_web(reader, config);
 }
 
 void read_log(TableReader& reader, LogConfig& log) {

@@ -21,6 +21,7 @@
 #include "config/changes.hpp"
 #include "config/toml_reader.hpp"
 #include "config/weaker_entry.hpp"
+#include "config/web_config.hpp"
 #include "delivery/context.hpp"
 #include "dns/servers.hpp"
 #include "queue/schedule.hpp"
@@ -143,6 +144,7 @@ struct Config {
   std::string control_socket;
   std::optional<Endpoint> control_http;     // none: off
   std::vector<Network> control_http_allow;  // who may ask there besides loopback
+  WebConfig web;                            // who may see its pages
   std::string policy_directory;             // empty: none
   std::vector<PartnerRule> partners;
   std::vector<WeakerEntry> weaker;  // of this file and of the partner files

@@ -19,6 +19,9 @@ void read_dns(TableReader& reader, DnsConfig& config);
 void read_delivery(TableReader& reader, Config& config);
 void read_route(TableReader& reader, Config& config);
 
+// web_section.cpp; `control`: [control], after its address was read.
+void read_web(TableReader& control, Config& config);
+
 // dkim_section.cpp.
 void read_dkim(TableReader& reader, Config& config);
 

@@ -16,18 +16,21 @@ namespace sealpost::tls {
 namespace {
 
 constexpr long ticket_lifetime = 2 * 60 * 60;  // seconds
-constexpr std::array<std::string_view, 2> mail_protocols{"smtp", "submission"};
+using Protocols = std::array<std::string_view, 2>;
+constexpr Protocols mail_protocols{"smtp", "submission"};
+constexpr Protocols page_protocols{"http/1.1", "http/1.0"};
 
 // A client that names protocols means one of them. If none is ours, somebody points it here to have our
 // answers, or our certificate, taken for another service's (ALPACA, T-06): no handshake (RFC 7301 §3.2). Mail
 // clients name none.
 int choose_protocol(SSL*, const unsigned char** chosen, unsigned char* chosen_size,
-                    const unsigned char* offered, unsigned size, void*) noexcept {
+                    const unsigned char* offered, unsigned size, void* ours_pointer) noexcept {
+  const auto& ours = *static_cast<const Protocols*>(ours_pointer);
   const std::string_view list(reinterpret_cast<const char*>(offered), size);
   for (std::size_t at = 0; at < list.size();) {
     const auto length = static_cast<std::size_t>(static_cast<unsigned char>(list[at]));
     const std::string_view name = list.substr(at + 1, length);
-    if (std::find(mail_protocols.begin(), mail_protocols.end(), name) != mail_protocols.end()) {
+    if (std::find(ours.begin(), ours.end(), name) != ours.end()) {
       *chosen = offered + at + 1;
       *chosen_size = static_cast<unsigned char>(name.size());
       return SSL_TLSEXT_ERR_OK;
@@ -52,11 +55,13 @@ Expected<SslContextPtr> make_context(const ServerIdentity& identity, const Serve
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
   SSL_CTX_set_num_tickets(context.get(), 1);
   SSL_CTX_set_timeout(context.get(), ticket_lifetime);
-  // Tickets of one strength are of no use at another: what was agreed on there would hold here.
-  const auto strength = static_cast<unsigned char>(options.strength);
-  if (SSL_CTX_set_session_id_context(context.get(), &strength, 1) != 1)
+  // Tickets of one strength and service are of no use at another: what was agreed on there would hold here.
+  const std::array<unsigned char, 2> purpose{static_cast<unsigned char>(options.strength),
+                                             static_cast<unsigned char>(options.service)};
+  if (SSL_CTX_set_session_id_context(context.get(), purpose.data(), purpose.size()) != 1)
     return take_error(Errc::unavailable, "cannot set up TLS for the server side");
-  SSL_CTX_set_alpn_select_cb(context.get(), choose_protocol, nullptr);
+  const Protocols& protocols = options.service == Service::mail ? mail_protocols : page_protocols;
+  SSL_CTX_set_alpn_select_cb(context.get(), choose_protocol, const_cast<Protocols*>(&protocols));
   if (!identity.install(*context)) return take_error(Errc::invalid, "certificate and key cannot be used");
   return context;
 }

@@ -4,6 +4,7 @@
 // submission wants better (RFC 8314 §4.1).
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "tls/profile.hpp"
@@ -12,10 +13,13 @@
 
 namespace sealpost::tls {
 
+enum class Service : std::uint8_t { mail, pages };  // whose protocols a client may name (ALPN, T-06)
+
 struct ServerOptions {
   ServerOptions() = default;
   Strength strength = Strength::opportunistic;
   TlsVersion minimum = TlsVersion::tls1_2;
+  Service service = Service::mail;
 };
 
 class OpensslServer final : public Server {

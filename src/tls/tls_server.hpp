@@ -16,7 +16,7 @@ class Server {
  public:
   virtual ~Server() = default;
   // Consumes the stream in any case. Errc::tls (detail = reason token), closed, io or timed_out: nothing may be sent
-  // in clear on that connection any more. ALPN lists without a mail protocol are refused (T-06).
+  // in clear on that connection any more. ALPN lists without a protocol of ours are refused (T-06).
   virtual event::Task<Expected<Secured>> accept(std::unique_ptr<event::Stream> plain, Duration limit) = 0;
 };
 

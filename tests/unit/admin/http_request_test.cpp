@@ -51,6 +51,55 @@ TEST_CASE("T-59 a request is one GET or HEAD without a body, or is refused (RFC 
   CHECK(head->method == admin::HttpRequest::Method::head);
 }
 
+TEST_CASE("T-59 a form is taken where there is a site, and says its length once and first (RFC 9112 6.3)") {
+  struct Row {
+    std::string fields;
+    int status;  // 0: taken
+    std::size_t octets;
+  };
+  const std::string type = "Content-Type: application/x-www-form-urlencoded\r\n";
+  for (const Row& row : {
+           Row{type + "Content-Length: 5\r\n", 0, 5},
+           Row{type + "Content-Length: 0\r\n", 0, 0},
+           Row{type + "Content-Length: 65536\r\n", 0, 65536},
+           Row{"content-type: Application/x-www-form-urlencoded; charset=utf-8\r\ncontent-length: 1\r\n", 0,
+               1},
+           Row{type + "Content-Length: 65537\r\n", 413, 0},
+           Row{type + "Content-Length: 99999999999999999999999\r\n", 400, 0},
+           Row{type + "Content-Length: -1\r\n", 400, 0},
+           Row{type + "Content-Length: 5, 5\r\n", 400, 0},
+           Row{type + "Content-Length: 5\r\nContent-Length: 5\r\n", 400, 0},
+           Row{type + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", 413, 0},
+           Row{type + "Transfer-Encoding: identity\r\n", 413, 0},
+           Row{type, 411, 0},
+           Row{"Content-Length: 5\r\n", 415, 0},
+           Row{"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 5\r\n", 415, 0},
+           Row{"Content-Type: text/plain\r\nContent-Length: 5\r\n", 415, 0},
+           Row{type + type + "Content-Length: 5\r\n", 415, 0},
+           Row{type + "Content-Length: 5\r\nHost: a\r\nHost: b\r\n", 400, 0},
+       }) {
+    CAPTURE(row.fields);
+    const std::string head = "POST /queue HTTP/1.1\r\n" + row.fields + "\r\n";
+    const auto request = read_http_request(head, admin::HttpTaken::forms);
+    CHECK((request ? 0 : request.error().status) == row.status);
+    if (request) CHECK(request->form_octets == row.octets);
+    CHECK(read_http_request(head).error().status == 405);  // without a site
+  }
+}
+
+TEST_CASE("what a request brings along is found by name, once or not at all") {
+  const auto request = read_http_request(
+      "GET /queue?domain=a&x=%20 HTTP/1.1\r\nHost: relay\r\nCookie: a=1\r\nX-User: one\r\nx-user: "
+      "two\r\n\r\n");
+  REQUIRE(request);
+  CHECK(request->path == "/queue");
+  CHECK(request->query == "domain=a&x=%20");
+  CHECK(request->field("host") == "relay");
+  CHECK(request->field("cookie") == "a=1");
+  CHECK(request->field("x-user").empty());
+  CHECK(request->field("nothing").empty());
+}
+
 TEST_CASE("a head ends with its empty line, wherever it was cut on its way") {
   CHECK(admin::http_head_end("GET / HTTP/1.1\r\n\r\nrest") == 18);
   CHECK(admin::http_head_end("GET / HTTP/1.1\r\n\r") == std::string_view::npos);

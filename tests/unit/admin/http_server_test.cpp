@@ -23,16 +23,20 @@ ev::Task<admin::Page> throws() {
   throw std::runtime_error("broken");
   co_return admin::Page(200, "");
 }
+ev::Task<admin::Page> echo(admin::Visit visit) {
+  co_return admin::Page(200, visit.request.path + "?" + visit.request.query + " " + visit.form + "\n");
+}
 
 // A server on a thread of its own.
 struct Served {
-  explicit Served(admin::HttpLimits limits = {}) {
+  explicit Served(admin::HttpLimits limits = {}, bool with_site = false) {
     std::promise<void> listening;
-    thread = std::thread([this, limits, &listening] {
+    thread = std::thread([this, limits, with_site, &listening] {
       ev::EventLoop own;
       admin::HttpServer server(own, {}, limits);
       server.page("/hello", hello);
       server.page("/throws", throws);
+      if (with_site) server.site(echo, [] { return true; });
       auto socket = ev::listen_on(*Endpoint::parse("127.0.0.1:0"));
       REQUIRE(socket);
       address = ev::local_of(socket->get());
@@ -108,6 +112,40 @@ TEST_CASE("T-59 pages are read with GET and HEAD, and nothing else is done") {
   CHECK(asked(served, "GET /throws HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 500 "));
   CHECK(asked(served, "GET / HTTP/1.1\r\nX: " + std::string(20'000, 'a')).starts_with("HTTP/1.1 431 "));
   CHECK(asked(served, "\x16\x03\x01\r\n\r\n").starts_with("HTTP/1.1 400 "));
+}
+
+TEST_CASE("T-59 where there is a site it has all other paths and forms, and the pages stay what they are") {
+  const Served served({}, true);
+  const std::string head =
+      "POST /a?b HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 7\r\n\r\n";
+  CHECK(asked(served, head + "c=1&d=2").ends_with("\r\n\r\n/a?b c=1&d=2\n"));
+  CHECK(asked(served, head + "c=1&d=2 and what nobody asked for").ends_with("\r\n\r\n/a?b c=1&d=2\n"));
+  CHECK(asked(served, "GET /a?b HTTP/1.1\r\n\r\n").ends_with("\r\n\r\n/a?b \n"));
+  CHECK(asked(served, "GET /hello HTTP/1.1\r\n\r\n").ends_with("\r\n\r\nhello\n"));
+  CHECK(asked(served,
+              "POST /hello HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: "
+              "0\r\n\r\n")
+            .starts_with("HTTP/1.1 405 "));
+  const FileDescriptor fd = served.connect();
+  for (const char c : head + "c=1&d=2") say(fd, std::string_view(&c, 1));
+  CHECK(hear(fd).ends_with("/a?b c=1&d=2\n"));
+}
+
+TEST_CASE("T-26 a form that drips in has the time of a request, and no more") {
+  admin::HttpLimits limits;
+  limits.request = 200ms;
+  const Served served(limits, true);
+  CHECK(asked(served,
+              "POST /a HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: "
+              "7\r\n\r\nc=1")
+            .starts_with("HTTP/1.1 408 "));
+}
+
+TEST_CASE("a header of a page has no end of line in it") {
+  admin::Page page(200, "");
+  page.header("Location", "/a\r\nSet-Cookie: b");
+  page.header("Location", "/a");
+  CHECK(page.more_headers == "Location: /a\r\n");
 }
 
 TEST_CASE("a head that comes octet by octet is read like any other") {

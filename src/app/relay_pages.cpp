@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The web pages of control.http, and what they ask that no other part has.
+#include <algorithm>
+
+#include "app/relay.hpp"
+#include "base/log_recent.hpp"
+#include "base/text.hpp"
+#include "config/changes.hpp"
+
+namespace sealpost::app {
+namespace {
+
+constexpr std::size_t most_lines = 2000;
+
+// {"lines": [..]}: the newest, the oldest of them first. {"id": of a message}, {"words": in the line}, {"level": "warning"}.
+event::Task<admin::Answer> recent_log(admin::Json arguments) {
+  const std::string id = arguments.value("id", std::string()),
+                    words = text::lower(arguments.value("words", std::string())),
+                    level = arguments.value("level", std::string());
+  const auto limit = std::clamp<std::size_t>(arguments.value("limit", std::size_t{200}), 1, most_lines);
+  const std::string of_id = "\"" + id + "\"";
+  const auto wanted = [&](std::string_view line) {
+    if (!id.empty() && line.find(of_id) == std::string_view::npos) return false;
+    if (level == "warning" && line.find("\"level\":\"info\"") != std::string_view::npos) return false;
+    return words.empty() || text::lower(line).find(words) != std::string::npos;
+  };
+  admin::Json body{{"kept", log::keeps_recent()}, {"lines", admin::Json::array()}};
+  for (const std::string& line : log::recent(limit, wanted)) {
+    admin::Json parsed = admin::Json::parse(line, nullptr, false);
+    if (parsed.is_object()) body["lines"].push_back(std::move(parsed));
+  }
+  co_return admin::Answer(std::move(body));
+}
+
+// Hashes are nobody's business who can see the page. Keys are files, and only their names stand there.
+bool is_secret(std::string_view key) { return key.ends_with(".password"); }
+
+}  // namespace
+
+event::Task<admin::Answer> Relay::shown_config() {
+  const InForcePtr now = in_force_.get();
+  admin::Json body{{"source", now->config.source}, {"written", admin::Json::object()}};
+  for (const auto& [key, value] : now->config.written)
+    body["written"][key] = is_secret(key) ? "(hidden)" : value;
+  body["wait_for_restart"] = keys_for_restart(config_.written, now->config.written);
+  co_return admin::Answer(std::move(body));
+}
+
+// Whether there are any the configuration says at each request, so that a reload opens and closes them.
+void Relay::serve_pages() {
+  log::keep_recent(in_force_.get()->config.web.on());
+  web::SiteSettings settings;
+  settings.hostname = config_.hostname;
+  settings.config = [this] {
+    const InForcePtr now = in_force_.get();
+    return web::ConfigPtr(now, &now->config.web);
+  };
+  settings.ask = [this](std::string name, admin::Json arguments) {
+    return control_->ask(std::move(name), std::move(arguments));
+  };
+  site_ = std::make_unique<web::Site>(main_, std::move(settings));
+  registry_.gauge("sealpost_web_sessions", "Sessions of visitors of the web pages.", "http.sessions",
+                  [this] { return static_cast<double>(site_->sessions()); });
+  registry_.counter("sealpost_web_logins_total", "Visitors who logged in with a password.", "http.logins",
+                    site_->logins().right);
+  registry_.counter("sealpost_web_logins_refused_total",
+                    "Attempts to log in to the web pages that were refused.", "http.logins_refused",
+                    site_->logins().refused);
+  control_->handle("log.recent", recent_log);
+  control_->handle("config.show", [this](admin::Json) { return shown_config(); });
+  http_->site([this](admin::Visit visit) { return site_->serve(std::move(visit)); },
+              [this] { return in_force_.get()->config.web.on(); });
+  if (in_force_.get()->identity)
+    http_->tls([this](std::unique_ptr<event::Stream> plain, Duration limit) {
+      return begin_http_tls(std::move(plain), limit);
+    });
+}
+
+// With the certificate that is in force now.
+event::Task<Expected<std::unique_ptr<event::Stream>>> Relay::begin_http_tls(
+    std::unique_ptr<event::Stream> plain, Duration limit) {
+  const auto identity = in_force_.get()->identity;
+  if (!identity) co_return Error(Errc::unavailable, "there is no certificate");
+  if (identity != http_identity_) {
+    tls::ServerOptions options;
+    options.strength = tls::Strength::submission;
+    options.service = tls::Service::pages;
+    auto made = tls::OpensslServer::create(identity, options);
+    if (!made) co_return made.error();
+    http_tls_ = std::move(*made);
+    http_identity_ = identity;
+  }
+  const std::shared_ptr<tls::OpensslServer> server = http_tls_;  // a reload may make another one meanwhile
+  auto secured = co_await server->accept(std::move(plain), limit);
+  if (!secured) co_return secured.error();
+  co_return std::move(secured->stream);
+}
+
+}  // namespace sealpost::app

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The rules in force: whom they are about, what they demand, how they would do, when they are to be looked at again. And one of
+// them with its history.
+#include "base/text.hpp"
+#include "base/words.hpp"
+#include "web/kit.hpp"
+#include "web/pages/pages.hpp"
+
+namespace sealpost::web {
+namespace {
+
+void put_readiness(Html& html, const Json& readiness) {
+  if (!readiness.is_object()) return html.text("-");
+  const auto sessions = number_of(readiness, "sessions"), passed = number_of(readiness, "passed");
+  if (sessions == 0) return put_tag(html, Tone::plain, "no sessions");
+  put_tag(html, passed == sessions ? Tone::good : Tone::warn,
+          text::grouped(passed) + " of " + text::grouped(sessions));
+}
+
+void put_dates(Html& html, const Json& dates) {
+  if (!dates.is_array() || dates.empty()) return;
+  html.put("h2", "Dates ahead");
+  const auto list = html.in("ul");
+  for (const Json& date : dates)
+    if (date.is_string()) html.put("li", date.get<std::string>());
+}
+
+void put_rules(Html& html, const Json& partners) {
+  const Table table(
+      html, "Partner rules in force",
+      {{"Partner"}, {"Domains"}, {"Demands"}, {"Mode"}, {"If not met"}, {"Passed, 30 days"}, {"Owner"}});
+  const auto body = html.in("tbody");
+  for (const Json& rule : partners) {
+    const auto row = html.in("tr");
+    {
+      const auto head = html.in("th", {{"scope", "row"}});
+      html.link(Url("/partner").with("name", words_of(rule, "name")), words_of(rule, "name"));
+    }
+    html.put("td", {{"class", "words"}}, listed(part_of(rule, "domains")));
+    put_cell(html, words_of(rule, "tls"));
+    {
+      const auto cell = html.in("td");
+      put_tag(html, words_of(rule, "mode") == "enforce" ? Tone::good : Tone::warn, words_of(rule, "mode"));
+    }
+    put_cell(html, words_of(rule, "on_failure"));
+    {
+      const auto cell = html.in("td");
+      put_readiness(html, part_of(rule, "readiness"));
+    }
+    put_cell(html, words_of(rule, "owner"));
+  }
+}
+
+const Json& rule_named(const Json& partners, std::string_view name) {
+  static const Json none;
+  if (partners.is_array())
+    for (const Json& rule : partners)
+      if (text::iequals(words_of(rule, "name"), name)) return rule;
+  return none;
+}
+
+void put_rule(Html& html, const Json& rule) {
+  const auto facts = html.in("dl", {{"class", "facts"}});
+  put_fact(html, "Demands", "tls = " + words_of(rule, "tls"));
+  put_fact(html, "Mode", words_of(rule, "mode"));
+  put_fact(html, "Hosts",
+           listed(part_of(rule, "mx")).empty() ? "any of the domain" : listed(part_of(rule, "mx")));
+  put_fact(html, "If not met", words_of(rule, "on_failure"));
+  put_fact(html, "Grace", words_of(rule, "grace"));
+  put_fact(html, "Owner", words_of(rule, "owner"));
+  put_fact(html, "Reference", words_of(rule, "reference"));
+  put_fact(html, "Written in", words_of(rule, "file"));
+  html.put("dt", "SHA-256 of its meaning");
+  html.put("dd", {{"class", "mono"}}, words_of(rule, "hash"));
+}
+
+void put_domains(Html& html, const Json& domains) {
+  html.put("h2", "Domains");
+  const auto list = html.in("ul");
+  for (const Json& domain : domains) {
+    if (!domain.is_string()) continue;
+    const auto item = html.in("li");
+    const std::string name = domain.get<std::string>();
+    if (name.find('*') == std::string::npos && !name.starts_with('.'))
+      html.link(Url("/domain").with("name", name), name);
+    else
+      html.text(name);
+  }
+}
+
+void put_record(Html& html, const Json& readiness) {
+  html.put("h2", "Its record");
+  if (!readiness.is_object()) {
+    html.put("p", {{"class", "soft"}}, "Nothing is recorded ([evidence]).");
+    return;
+  }
+  html.put("p", words_of(readiness, "text"));
+  const Json& reasons = part_of(readiness, "reasons");
+  if (!reasons.is_array() || reasons.empty()) return;
+  const Table table(html, "Why sessions of 30 days would not have met the rule",
+                    {{"Reason"}, {"Sessions", true}, {"Last"}});
+  const auto body = html.in("tbody");
+  for (const Json& reason : reasons) {
+    const auto row = html.in("tr");
+    put_row_head(html, words_of(reason, "text"));
+    put_number(html, number_of(reason, "sessions"));
+    const auto cell = html.in("td");
+    put_time(html, words_of(reason, "last"));
+  }
+}
+
+void put_history(Html& html, const Json& changes) {
+  html.put("h2", "Its history");
+  if (!changes.is_array() || changes.empty()) {
+    html.put("p", {{"class", "soft"}}, "No change is on record.");
+    return;
+  }
+  const Table table(html, "Changes on record, the newest first",
+                    {{"When"}, {"At"}, {"Way"}, {"Change"}, {"Approved by"}});
+  const auto body = html.in("tbody");
+  for (auto entry = changes.rbegin(); entry != changes.rend(); ++entry) {
+    for (const Json& change : part_of(*entry, "changes")) {
+      const auto row = html.in("tr");
+      {
+        const auto head = html.in("th", {{"scope", "row"}});
+        put_time(html, words_of(*entry, "when"));
+      }
+      put_cell(html, words_of(*entry, "what"));
+      put_cell(html, words_of(change, "way") + (change.value("held", false) ? ", held back" : ""));
+      html.put("td", {{"class", "words"}}, words_of(change, "text"));
+      const std::string by = words_of(change, "approved_by"), reason = words_of(change, "reason");
+      put_cell(html, by + (reason.empty() ? "" : ": " + reason));
+    }
+  }
+}
+
+}  // namespace
+
+event::Task<Reply> partners_page(const Call& call) {
+  const admin::Answer rules = co_await call.ask("policy.list");
+  if (rules.status != 200) co_return refusal(rules, "Partners");
+  const admin::Answer status = co_await call.ask("status");
+  Reply reply;
+  reply.title = "Partners";
+  Html& html = reply.body;
+  const Json& partners = part_of(rules.body, "partners");
+  if (partners.is_array() && !partners.empty())
+    put_rules(html, partners);
+  else
+    html.put("p", {{"class", "card"}},
+             "There are no partner rules; what domains publish holds (MTA-STS, DANE).");
+  put_dates(html, part_of(status.body, "rule_dates"));
+  html.put("h2", "What is demanded of a domain");
+  const auto form = html.in_form(Url("/domain"), false);
+  const auto row = html.in("div", {{"class", "row"}});
+  put_field(html, "name", "Domain", {}, "partner.example");
+  html.put("button", "Show");
+  co_return reply;
+}
+
+event::Task<Reply> partner_page(const Call& call) {
+  const std::string name(call.query.value("name"));
+  const admin::Answer rules = co_await call.ask("policy.list");
+  if (rules.status != 200) co_return refusal(rules, "Partner");
+  const Json& rule = rule_named(part_of(rules.body, "partners"), name);
+  if (rule.is_null()) {
+    const admin::Answer none(404, "no partner rule is called '" + text::printable(name, 100) + "'");
+    co_return refusal(none, "Partner");
+  }
+  const Json asked{{"partner", name}};
+  const admin::Answer history = co_await call.ask("policy.history", asked);
+  Reply reply;
+  reply.title = words_of(rule, "name");
+  Html& html = reply.body;
+  put_rule(html, rule);
+  put_domains(html, part_of(rule, "domains"));
+  put_record(html, part_of(rule, "readiness"));
+  put_history(html, part_of(history.body, "changes"));
+  co_return reply;
+}
+
+}  // namespace sealpost::web
