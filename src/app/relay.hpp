@@ -89,6 +89,7 @@ class Relay {
   Expected<void> serve_http();
   void serve_pages();
   event::Task<admin::Answer> shown_config();
+  event::Task<admin::Answer> evidence_days(admin::Json arguments);
   event::Task<Expected<std::unique_ptr<event::Stream>>> begin_http_tls(std::unique_ptr<event::Stream> plain,
                                                                        Duration limit);
   void listen_to_signals();

@@ -7,6 +7,7 @@
 #include "base/log_recent.hpp"
 #include "base/text.hpp"
 #include "config/changes.hpp"
+#include "history/days.hpp"
 
 namespace sealpost::app {
 namespace {
@@ -33,10 +34,48 @@ event::Task<admin::Answer> recent_log(admin::Json arguments) {
   co_return admin::Answer(std::move(body));
 }
 
+admin::Json to_json(const history::Days& found) {
+  admin::Json body{{"days", admin::Json::array()},
+                   {"hosts", admin::Json::array()},
+                   {"damaged", found.damaged},
+                   {"cut", found.cut}};
+  for (const history::DayOfSessions& day : found.days) {
+    admin::Json row{
+        {"day", day.day}, {"passed", day.passed}, {"reported", day.reported}, {"refused", day.refused}};
+    for (std::size_t i = 0; i < history::protections; ++i)
+      row[std::string(history::name_of(static_cast<history::Protection>(i)))] = day.sessions.at(i);
+    body["days"].push_back(std::move(row));
+  }
+  for (const history::HostSeen& host : found.hosts) {
+    const bool shown = host.expires != SystemTime{};
+    body["hosts"].push_back({{"mx", host.mx_host},
+                             {"last", to_rfc3339(host.last)},
+                             {"not_before", shown ? admin::Json(to_rfc3339(host.not_before)) : admin::Json()},
+                             {"expires", shown ? admin::Json(to_rfc3339(host.expires)) : admin::Json()}});
+  }
+  return body;
+}
+
 // Hashes are nobody's business who can see the page. Keys are files, and only their names stand there.
 bool is_secret(std::string_view key) { return key.ends_with(".password"); }
 
 }  // namespace
+
+// {"days": 30, "domain": "", "partner": ""} -> {"days": [{"day", "dane", ...}], "hosts": [{"mx", "expires", ...}]}.
+event::Task<admin::Answer> Relay::evidence_days(admin::Json arguments) {
+  if (!evidence_) co_return admin::Answer(503, "no sessions are recorded", evidence_off_);
+  const auto days = std::clamp<std::int64_t>(arguments.value("days", std::int64_t{30}), 1, 366);
+  history::DaysWanted wanted;
+  wanted.since = main_.date() - std::chrono::days(days - 1);
+  wanted.domain = text::lower(arguments.value("domain", std::string()));
+  wanted.partner = arguments.value("partner", std::string());
+  std::function<Expected<history::Days>(history::Store&)> query = [wanted](history::Store& store) {
+    return history::days_of(store, wanted);
+  };
+  const auto found = co_await evidence_->ask<history::Days>(main_, std::move(query));
+  if (!found) co_return admin::Answer(500, found.error().detail);
+  co_return admin::Answer(to_json(*found));
+}
 
 event::Task<admin::Answer> Relay::shown_config() {
   const InForcePtr now = in_force_.get();
@@ -68,6 +107,8 @@ void Relay::serve_pages() {
                     "Attempts to log in to the web pages that were refused.", "http.logins_refused",
                     site_->logins().refused);
   control_->handle("log.recent", recent_log);
+  control_->handle("evidence.days",
+                   [this](admin::Json arguments) { return evidence_days(std::move(arguments)); });
   control_->handle("config.show", [this](admin::Json) { return shown_config(); });
   http_->site([this](admin::Visit visit) { return site_->serve(std::move(visit)); },
               [this] { return in_force_.get()->config.web.on(); });

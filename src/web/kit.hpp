@@ -59,7 +59,7 @@ struct Picture {
   std::vector<std::string> names;   // of places, for the table; as many
   struct Series {
     std::string name;
-    unsigned colour = 1;  // 1 to 5
+    unsigned colour = 1;  // 1 to 6
     std::vector<std::uint64_t> values;
   };
   std::vector<Series> series;

@@ -246,8 +246,9 @@ event::Task<Page> Site::log_in(const Visitor& visitor, Form form) {
   switch (login) {
     case Login::right: break;
     case Login::wrong:
-      log::warning("web_login_refused",
-                   {{"user", text::printable(tried, longest_logged)}, {"client", client}});
+      if (refusals_.allow(loop_.steady()))
+        log::warning("web_login_refused",
+                     {{"user", text::printable(tried, longest_logged)}, {"client", client}});
       co_return login_form(401, "Wrong name or password.", next);
     case Login::too_many: co_return login_form(429, "Too many attempts failed. Wait a while.", next);
     case Login::busy: co_return login_form(503, "Too many log in at once. Try again in a moment.", next);

@@ -18,6 +18,7 @@
 #include <string>
 
 #include "admin/http_server.hpp"
+#include "base/log_limit.hpp"
 #include "config/web_config.hpp"
 #include "event/loop.hpp"
 #include "web/logins.hpp"
@@ -63,6 +64,7 @@ class Site {
   SiteSettings settings_;
   Sessions sessions_;
   Logins logins_;
+  log::LogLimit refusals_{"web_login_refused", 20, 1};  // lines that a stranger can cause
   std::atomic<std::size_t> open_{0};
 };
 

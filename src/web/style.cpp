@@ -10,7 +10,7 @@ std::string_view style_sheet() noexcept {
   --paper: #f6f5f1; --card: #ffffff; --ink: #1b232d; --soft: #59636e; --line: #dcd8ce; --field: #ffffff;
   --seal: #9b2335; --link: #1b5a9e; --focus: #1b5a9e;
   --good: #1d7348; --good-bg: #e4f2ea; --warn: #8a5300; --warn-bg: #fbf0db; --bad: #a8231b; --bad-bg: #fae6e4;
-  --c1: #2f7d55; --c2: #4a86c5; --c3: #c98a1b; --c4: #b5382f; --c5: #8a8f98;
+  --c1: #2f7d55; --c2: #4a86c5; --c3: #c98a1b; --c4: #b5382f; --c5: #7fb8a0; --c6: #6b5b95;
   --h1: #fdf3df; --h2: #fbe2b8; --h3: #f6c580; --h4: #ec9a52; --h5: #d9652f;
   --on-heat: #1b232d; --on-h5: #ffffff;
 }
@@ -19,7 +19,7 @@ std::string_view style_sheet() noexcept {
     --paper: #12161b; --card: #1b2128; --ink: #e7eaee; --soft: #a0abb7; --line: #343e49; --field: #12161b;
     --seal: #e07a84; --link: #86b8f3; --focus: #f0b94d;
     --good: #6bcf9a; --good-bg: #16301f; --warn: #e9b05a; --warn-bg: #352811; --bad: #f4938a; --bad-bg: #3a1b19;
-    --c1: #4fb582; --c2: #6ca7e6; --c3: #e0a83e; --c4: #e2695f; --c5: #8d97a3;
+    --c1: #4fb582; --c2: #6ca7e6; --c3: #e0a83e; --c4: #e2695f; --c5: #8fd0b0; --c6: #a593d6;
     --h1: #2a2417; --h2: #453517; --h3: #6b4b17; --h4: #99601c; --h5: #d27a2c;
     --on-heat: #f3ead9; --on-h5: #14100a;
   }
@@ -116,10 +116,13 @@ figure { margin: .75rem 0; background: var(--card); border: 1px solid var(--line
 figure svg { display: block; width: 100%; min-width: 36rem; height: auto; }
 .legend { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; list-style: none; padding: 0; margin: .5rem 0 0; font-size: .9rem; }
 .key { display: inline-block; width: .8rem; height: .8rem; border-radius: 3px; margin-right: .45rem; vertical-align: -1px; }
-.b1 { background: var(--c1); } .b2 { background: var(--c2); } .b3 { background: var(--c3); } .b4 { background: var(--c4); } .b5 { background: var(--c5); }
-.f1 { fill: var(--c1); } .f2 { fill: var(--c2); } .f3 { fill: var(--c3); } .f4 { fill: var(--c4); } .f5 { fill: var(--c5); }
+.b1 { background: var(--c1); } .b2 { background: var(--c2); } .b3 { background: var(--c3); } .b4 { background: var(--c4); } .b5 { background: var(--c5); } .b6 { background: var(--c6); }
+.f1 { fill: var(--c1); } .f2 { fill: var(--c2); } .f3 { fill: var(--c3); } .f4 { fill: var(--c4); } .f5 { fill: var(--c5); } .f6 { fill: var(--c6); }
 .axis { stroke: var(--line); stroke-width: 1; } .label { fill: var(--soft); font-size: 11px; font-family: inherit; }
 .end { text-anchor: end; } .middle { text-anchor: middle; }
+.strip { list-style: none; display: flex; gap: 2px; margin: .6rem 0 0; padding: 0; } .strip li { flex: 1 1 0; height: 1.6rem; border-radius: 3px; min-width: 3px; } .strip .none { background: var(--line); }
+.unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+svg.bar { width: 7rem; height: .7rem; display: block; margin-top: .35rem; } .rest { fill: var(--line); }
 details { margin: .5rem 0; } summary { cursor: pointer; color: var(--link); }
 
 body.login { min-height: 100vh; display: grid; place-items: center; padding: 1rem; }

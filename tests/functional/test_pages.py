@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import re
+import socket
 import subprocess
 from pathlib import Path
 from urllib.parse import quote
@@ -31,10 +32,11 @@ ROLES = {"vera": "viewer", "cora": "compliance", "otto": "operator"}
 PASSWORD = "correct horse battery"
 HOSTILE = "<script>document.title='taken'</script>\"'><img src=x onerror=alert(1)>"
 PAGES = {
-    "viewer": ["/", "/to-them", "/to-us"],
+    "viewer": ["/", "/transit", "/to-them", "/to-us"],
     "compliance": ["/queue", "/message", "/partners", "/partner?name=Bank", "/domain?name=sts-enforce.test"],
     "operator": ["/log", "/settings"],
 }
+KINDS = ["dane", "mta_sts", "verified", "encrypted", "clear", "refused"]
 ALL = [page for pages in PAGES.values() for page in pages]
 MESSAGE = "From: a@home.test\r\nTo: you@work.test\r\nSubject: " + HOSTILE + "\r\n\r\nx\r\n"
 REPORT = {
@@ -98,6 +100,18 @@ def certificate_of(lab, directory: Path) -> dict:
     pem.touch(0o600)
     pem.write_bytes(lab.certificate("good", "relay.home.test", "home.test"))
     return {"certificate": pem, "key": pem}
+
+
+def command(site, name: str, **arguments) -> dict:
+    """What the control socket answers, for commands that have no words of their own."""
+    body = json.dumps(arguments)
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(site.data / "control.sock"))
+        connection.sendall(f"POST /v1/{name} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+        answer = b""
+        while part := connection.recv(65536):
+            answer += part
+    return json.loads(answer.partition(b"\r\n\r\n")[2])
 
 
 class Visitor:
@@ -195,6 +209,12 @@ def test_pages_show_what_the_commands_say(site, visitor):
     explained = site.explain("x@sts-enforce.test")
     visitor.go("/domain?name=sts-enforce.test")
     assert [e.text for e in visitor.all("tbody th")] == [host["mx"] for host in explained["hosts"]]
+
+    days = command(site, "evidence.days", days=30)["days"]
+    visitor.go("/transit")
+    rows = {row.find_element(By.TAG_NAME, "th").text: row.find_element(By.CLASS_NAME, "n").text for row in visitor.all("main > .wide tbody tr")}
+    assert rows["MTA-STS"] == str(days[-1]["mta_sts"]) == "1"
+    assert sum(int(number) for number in rows.values()) == sum(day[kind] for day in days for kind in KINDS)
 
     visitor.go("/to-us")
     assert "10/100" in visitor.find("tbody tr").text

@@ -16,6 +16,7 @@ std::span<const Route> routes() noexcept {
       Route{Url("/partners"), "Partners", Role::compliance, none, partners_page},
       Route{Url("/partner"), "", Role::compliance, none, partner_page},
       Route{Url("/domain"), "", Role::compliance, Role::compliance, domain_page},
+      Route{Url("/transit"), "Transit", Role::viewer, none, transit_page},
       Route{Url("/to-them"), "To them", Role::viewer, none, to_them_page},
       Route{Url("/to-us"), "To us", Role::viewer, none, to_us_page},
       Route{Url("/reports"), "", Role::viewer, none, report_page},

@@ -2,6 +2,9 @@
 //
 // The rules in force: whom they are about, what they demand, how they would do, when they are to be looked at again. And one of
 // them with its history.
+#include <algorithm>
+#include <map>
+
 #include "base/text.hpp"
 #include "base/words.hpp"
 #include "web/kit.hpp"
@@ -110,6 +113,73 @@ void put_record(Html& html, const Json& readiness) {
   }
 }
 
+// A day strip: each day of 30 as a cell, by the worst that happened.
+void put_strip(Html& html, const Json& evidence, SystemTime now) {
+  std::map<std::string, Json> days;
+  for (const Json& day : part_of(evidence, "days")) days.emplace(words_of(day, "day"), day);
+  if (days.empty()) return;
+  const auto figure = html.in("figure");
+  html.put("figcaption", "30 days, the oldest first: passed, let go with a report, refused");
+  {
+    const auto strip = html.in("ol", {{"class", "strip"}});
+    for (int i = 29; i >= 0; --i) {
+      const std::string name = to_utc_day(now - std::chrono::days(i));
+      const auto found = days.find(name);
+      const Json day = found == days.end() ? Json::object() : found->second;
+      const auto passed = number_of(day, "passed"), reported = number_of(day, "reported"),
+                 refused = number_of(day, "refused");
+      const char* tone = refused > 0 ? "b4" : reported > 0 ? "b3" : passed > 0 ? "b1" : "none";
+      const std::string words = name + ": " + text::grouped(passed) + " passed, " + text::grouped(reported) +
+                                " reported, " + text::grouped(refused) + " refused";
+      const auto cell = html.in("li", {{"class", tone}, {"title", words}});
+      html.put("span", {{"class", "unseen"}}, words);
+    }
+  }
+}
+
+// How much of their lives certificates have left.
+void put_lives(Html& html, const Json& hosts, SystemTime now) {
+  if (!hosts.is_array() || hosts.empty()) return;
+  html.put("h2", "Certificates of its hosts");
+  const Table table(html, "As they were shown last",
+                    {{"Host"}, {"Life"}, {"Ends"}, {"Days left", true}, {"Seen"}});
+  const auto body = html.in("tbody");
+  for (const Json& host : hosts) {
+    const auto row = html.in("tr");
+    put_row_head(html, words_of(host, "mx"));
+    const auto ends = from_rfc3339(words_of(host, "expires")),
+               begins = from_rfc3339(words_of(host, "not_before"));
+    {
+      const auto cell = html.in("td");
+      if (ends && begins && *ends > *begins) {
+        const double whole = std::chrono::duration<double>(*ends - *begins).count();
+        const double left = std::clamp(std::chrono::duration<double>(*ends - now).count() / whole, 0.0, 1.0);
+        const auto svg = html.in("svg", {{"class", "bar"}, {"viewBox", "0 0 100 10"}, {"role", "img"}});
+        html.put("title", std::to_string(static_cast<int>(left * 100)) + " % of its life is left");
+        html.put("rect", {{"class", "rest"}, {"width", 100}, {"height", 10}, {"rx", 2}}, "");
+        html.put("rect",
+                 {{"class", left < 0.1    ? "f4"
+                            : left < 0.25 ? "f3"
+                                          : "f1"},
+                  {"width", static_cast<int>(left * 100)},
+                  {"height", 10},
+                  {"rx", 2}},
+                 "");
+      } else {
+        html.text("no certificate");
+      }
+    }
+    {
+      const auto cell = html.in("td");
+      put_time(html, words_of(host, "expires"));
+    }
+    html.put("td", {{"class", "n"}},
+             ends ? std::to_string(std::chrono::floor<std::chrono::days>(*ends - now).count()) : "-");
+    const auto cell = html.in("td");
+    put_time(html, words_of(host, "last"));
+  }
+}
+
 void put_history(Html& html, const Json& changes) {
   html.put("h2", "Its history");
   if (!changes.is_array() || changes.empty()) {
@@ -176,6 +246,12 @@ event::Task<Reply> partner_page(const Call& call) {
   put_rule(html, rule);
   put_domains(html, part_of(rule, "domains"));
   put_record(html, part_of(rule, "readiness"));
+  const Json of_rule{{"days", 30}, {"partner", words_of(rule, "name")}};
+  const admin::Answer evidence = co_await call.ask("evidence.days", of_rule);
+  if (evidence.status == 200) {
+    put_strip(html, evidence.body, call.now);
+    put_lives(html, part_of(evidence.body, "hosts"), call.now);
+  }
   put_history(html, part_of(history.body, "changes"));
   co_return reply;
 }
