@@ -13,6 +13,7 @@ namespace sealpost::web {
 namespace {
 
 constexpr double width = 760, height = 200, left = 46, right = 8, top = 10, bottom = 24;
+constexpr double widest_column = 48;
 constexpr double plot_width = width - left - right, plot_height = height - top - bottom;
 
 std::string at(double value) {
@@ -108,6 +109,7 @@ void put_picture(Html& html, const Picture& picture,
 
 void draw_columns(Html& html, const Picture& picture, std::uint64_t most) {
   const double step = plot_width / static_cast<double>(picture.names.size());
+  const double wide = std::clamp(step - 2, 1.0, widest_column);
   for (std::size_t i = 0; i < picture.names.size(); ++i) {
     std::uint64_t below = 0;
     std::string words = picture.names[i];
@@ -121,9 +123,9 @@ void draw_columns(Html& html, const Picture& picture, std::uint64_t most) {
       const double y = up(below + value, most);
       html.put("rect",
                {{"class", "f" + std::to_string(series.colour)},
-                {"x", at(left + step * static_cast<double>(i) + 1)},
+                {"x", at(left + step * (static_cast<double>(i) + 0.5) - wide / 2)},
                 {"y", at(y)},
-                {"width", at(std::max(step - 2, 1.0))},
+                {"width", at(wide)},
                 {"height", at(std::max(up(below, most) - y, 1.0))}},
                "");
       below += value;

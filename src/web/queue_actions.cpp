@@ -112,7 +112,7 @@ Reply confirmation(const Call& call, const Verb& verb, const Json& filter, const
 
 void put_actions(Html& html, const Call& call, const Json& filter) {
   if (!call.may(auth::Role::operating)) return;
-  html.put("h2", "Do something to " + in_words(filter));
+  html.put("h2", {{"class", "noprint"}}, "Do something to " + in_words(filter));
   const auto form = html.in_form(Url("/queue"), true);
   call.put_token(html);
   put_filter_hidden(html, filter);

@@ -88,6 +88,7 @@ thead th { border-top: 0; color: var(--soft); font-weight: 600; font-size: .85re
 tbody th { font-weight: 500; overflow-wrap: break-word; min-width: 8rem; max-width: 26rem; }
 td { overflow-wrap: break-word; } td.words { min-width: 14rem; overflow-wrap: anywhere; }
 .n { text-align: right; white-space: nowrap; overflow-wrap: normal; } td.n { color: var(--ink); }
+.log td:last-child { width: 100%; }
 tbody tr:hover > :not([class*="h"]) { background: var(--paper); }
 td ul { margin: 0; padding-left: 1.1rem; }
 .heat td { text-align: center; min-width: 3.2rem; border-left: 1px solid var(--line); } .heat thead th { text-align: center; }
@@ -101,12 +102,12 @@ td.h1, td.h2, td.h3, td.h4 { color: var(--on-heat); }
 .tag.bad { color: var(--bad); background: var(--bad-bg); border-color: transparent; }
 
 .fields { display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); gap: .5rem .9rem; align-items: end; }
-.row > div { min-width: 0; max-width: 100%; } .fields .row { margin: 0; flex-wrap: nowrap; }
+.row > div { min-width: 0; max-width: 100%; } .fields .row { margin: 0; grid-column-end: span 2; }
 .row { align-items: end; }
 label { display: block; font-size: .875rem; color: var(--soft); }
 input, select { font: inherit; width: 100%; padding: .4rem .6rem; color: var(--ink); background: var(--field); border: 1px solid var(--soft); border-radius: 6px; }
 input[type=checkbox], input[type=radio] { width: 1.1rem; height: 1.1rem; margin: .25rem; }
-button, a.button { display: inline-block; font: inherit; font-weight: 600; padding: .4rem 1rem; border-radius: 6px; cursor: pointer; border: 1px solid var(--link); background: var(--link); color: var(--card); text-decoration: none; }
+button, a.button { display: inline-block; white-space: nowrap; font: inherit; font-weight: 600; padding: .4rem 1rem; border-radius: 6px; cursor: pointer; border: 1px solid var(--link); background: var(--link); color: var(--card); text-decoration: none; }
 button.quiet, a.button.quiet { background: transparent; color: var(--link); font-weight: 500; }
 button.grave { background: var(--bad); border-color: var(--bad); }
 .row { display: flex; flex-wrap: wrap; gap: .6rem; align-items: center; margin: .6rem 0; }
@@ -141,7 +142,8 @@ body.login h1 { margin-top: .75rem; } body.login label { margin-top: .75rem; } b
   :root { --paper: #ffffff; --card: #ffffff; --ink: #000000; --soft: #444444; --line: #bbbbbb; --link: #000000; }
   header nav, header form, form, .skip, .noprint { display: none; }
   header { border: 0; padding: 0; } main { max-width: none; padding: 0; }
-  .wide { overflow: visible; border: 0; } .card, figure, tr { break-inside: avoid; }
+  .wide { overflow: visible; border: 0; } table { font-size: .8rem; } th, td { padding: .2rem .4rem; } td.words { min-width: 0; } th, td, code { overflow-wrap: anywhere; } .plot { overflow: visible; } figure svg { min-width: 0; }
+  .card, figure, tr { break-inside: avoid; }
   .key, .heat td, .tag, svg { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 )css";

@@ -2,6 +2,7 @@
 //
 // The tail of the log as this run has kept it in memory, and the configuration in force without its secrets.
 #include "base/words.hpp"
+#include "mail/message_id.hpp"
 #include "web/kit.hpp"
 #include "web/pages/pages.hpp"
 
@@ -14,10 +15,14 @@ Tone tone_of(const std::string& level) {
   return level == "error" ? Tone::bad : level == "warning" ? Tone::warn : Tone::plain;
 }
 
+// Other lines have other ids, of a policy for example.
+bool is_queue_id(std::string_view id) { return MessageId::parse(id).has_value(); }
+
 std::string rest_of(const Json& line) {
   std::string all;
   for (const auto& [key, value] : line.items()) {
-    if (key == "time" || key == "level" || key == "event" || key == "id") continue;
+    if (key == "time" || key == "level" || key == "event") continue;
+    if (key == "id" && is_queue_id(words_of(line, "id"))) continue;
     all += (all.empty() ? "" : "  ") + key + "=" + words_of(line, key.c_str());
   }
   return all;
@@ -43,7 +48,7 @@ void put_lines(Html& html, const Json& lines) {
     put_row_head(html, words_of(*line, "event"));
     {
       const auto cell = html.in("td");
-      if (!id.empty())
+      if (is_queue_id(id))
         html.link(Url("/message").with("id", id), id.substr(0, 12) + "...", {{"class", "mono"}});
     }
     html.put("td", {{"class", "words mono"}}, rest_of(*line));

@@ -171,6 +171,12 @@ void put_days(Html& html, const Json& days) {
   put_columns(html, picture);
 }
 
+std::string trend_of(const std::string& trend) {
+  return trend == "first"  ? "there is nothing before to compare with."
+         : trend == "same" ? "as in the seven days before."
+                           : trend + " than in the seven days before.";
+}
+
 void put_policy(Html& html, const Json& policy) {
   const auto card =
       html.in("section", {{"class", number_of(policy, "failed_sessions") > 0 ? "card warn" : "card good"}});
@@ -184,7 +190,7 @@ void put_policy(Html& html, const Json& policy) {
     html.put("p", "Reported by " + organization);
   html.put("p", text::grouped(number_of(policy, "successful_sessions")) + " sessions went well, " +
                     text::grouped(number_of(policy, "failed_sessions")) + " failed; " +
-                    words_of(policy, "trend") + " against the seven days before.");
+                    trend_of(words_of(policy, "trend")));
   const Json& failures = part_of(policy, "failures");
   if (!failures.is_array() || failures.empty()) return;
   const Table table(html, "Failures", {{"Host"}, {"Sessions", true}, {"What"}, {"Cause"}, {"What to do"}});

@@ -124,6 +124,36 @@ TEST_CASE("config: one thing wrong, one finding, with its line and what would be
       {"[control]\nhttp = \"localhost\"",
        "3 error control.http: 'localhost' is not an address with port; write it as \"127.0.0.1:25\" or "
        "\"[::1]:25\""},
+      {"[control]\nhttp = \"127.0.0.1:9925\"\n[[control.user]]\nname = \"anna\"\nrole = \"boss\"\npassword = "
+       "\"$y$j9T$F5Jx5fExrKuPp53xLKQ..1$X3DX6M94c7o.9agCG9G317fhZg9SqC.5i5rd.RhAtQ7\"",
+       "6 error control.user.role: 'boss' is not one of: viewer, compliance, operator"},
+      {"[control]\nhttp = \"127.0.0.1:9925\"\n[[control.user]]\nname = \"anna\"\nrole = \"viewer\"\npassword "
+       "= \"hunter2\"",
+       "7 error control.user.password: is not the hash of a password; 'sealpost user web NAME' makes one"},
+      {"[control]\nhttp = \"127.0.0.1:9925\"\n[[control.user]]\nname = \"anna\"\nrole = \"viewer\"",
+       "4 error control.user.password: is missing, and no proxy says who it is; 'sealpost user web NAME' "
+       "makes one"},
+      {"[[control.user]]\nname = \"anna\"\nrole = \"viewer\"\npassword = "
+       "\"$y$j9T$F5Jx5fExrKuPp53xLKQ..1$X3DX6M94c7o.9agCG9G317fhZg9SqC.5i5rd.RhAtQ7\"",
+       "2 warning control.user: says nothing while http is not set"},
+      {"[control]\nhttp = \"192.0.2.1:9925\"\nhttp_allow = [\"192.0.2.7/32\"]\nhttp_proxy_from = "
+       "[\"192.0.2.7/32\"]\n"
+       "http_proxy_header = \"X-User\"",
+       "3 error control.http: '192.0.2.1:9925' is not an address of this machine alone, and passwords never "
+       "go in clear to "
+       "another one: set certificate and key in [tls], or use \"127.0.0.1:9925\" and a proxy that has TLS"},
+      {"[control]\nhttp = \"127.0.0.1:9925\"\nhttp_proxy_header = \"X-User\"",
+       "4 error control.http_proxy_header: whose word is taken is not said; name the proxy: http_proxy_from "
+       "= "
+       "[\"127.0.0.1/32\"]"},
+      {"[control]\nhttp = \"127.0.0.1:9925\"\nhttp_proxy_from = [\"0.0.0.0/0\"]\nhttp_proxy_header = "
+       "\"X-User\"",
+       "4 error control.http_proxy_from: '0.0.0.0/0' is everyone; name the proxy's address"},
+      {"[control]\nhttp = \"127.0.0.1:9925\"\nhttp_proxy_from = [\"127.0.0.1/32\"]\nhttp_proxy_header = \"X "
+       "User\"",
+       "5 error control.http_proxy_header: 'X User' is no header field; write it as \"X-Remote-User\""},
+      {"[control]\nhttp = \"127.0.0.1:9925\"\nhttp_proxy_from = [\"192.0.2.7/32\"]",
+       "4 warning control.http_proxy_from: says nothing while http_proxy_header is not set"},
       {"[limits]\nrecipients = 10", "3 error limits.recipients: 10 is out of range; 100 to 1000 is allowed"},
       {"[limits]\ncommand = \"1m\"",
        "3 warning limits.command: is shorter than the 5m that RFC 5321 4.5.3.2.7 asks a server to wait"},
