@@ -20,6 +20,7 @@ Expected<InForcePtr> make_in_force(Config config, const keys::Source& keys) {
   auto rules = std::make_shared<delivery::Rules>();
   rules->settings = config.delivery;
   rules->partners = config.partners;
+  rules->limits = config.traffic;
   rules->client_identities = std::move(*clients);
   made->rules = std::move(rules);
   made->config = std::move(config);

@@ -102,6 +102,7 @@ Relay::Relay(Config config, const keys::Source& keys, Rights& rights)
       descriptors_(share_out(raise_descriptor_limit(), config_.limits.sessions, config_.listeners.size(),
                              worker_count(config_))),
       hosts_(config_.connections_per_host, descriptors_.outbound),
+      sites_(shard_settings(worker_count(config_)).concurrency),
       notices_(config_.notices),
       day_(main_, totals_),
       schedule_(config_.schedule),
@@ -243,6 +244,7 @@ Expected<void> Relay::open_workers() {
   shared_ = std::make_unique<Shared>(*resolver_, *sts_, *spool_, *recorder_, hosts_, nx_guard_, totals_,
                                      evidence_.get(), &clock_->clock());
   shared_->notices = &notices_;
+  shared_->sites = &sites_;
   const InForcePtr in_force = in_force_.get();
   const unsigned count = worker_count(config_);
   std::vector<queue::Shard*> shards;

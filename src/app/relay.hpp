@@ -151,6 +151,7 @@ class Relay {
 
   const DescriptorBudget descriptors_;
   delivery::HostRegistry hosts_;
+  queue::Sites sites_;
   delivery::NxGuard nx_guard_;
   delivery::NoticeBudget notices_;
   delivery::Totals totals_;

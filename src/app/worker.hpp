@@ -43,6 +43,7 @@ struct Shared {
   history::Recorder* evidence;  // null: nothing is recorded
   SharedClock* clock;
   delivery::NoticeBudget* notices = nullptr;
+  queue::Sites* sites = nullptr;
 };
 
 // What a worker's listeners begin TLS with; null without a certificate.

@@ -10,7 +10,7 @@ namespace sealpost::app {
 namespace {
 
 // Taken over by a reload: a whole table when the name ends in a dot. Everything else is read once, at the start.
-constexpr std::array<std::string_view, 28> reloaded{
+constexpr std::array<std::string_view, 29> reloaded{
     "listener.allow",
     "listener.address_literals",
     "listener.bare_newline",
@@ -33,6 +33,7 @@ constexpr std::array<std::string_view, 28> reloaded{
     "dkim.",
     "policies.",
     "limits.",
+    "limit.",
     "postmaster",
     "control.http_names",
     "control.http_proxy_from",

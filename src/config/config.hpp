@@ -137,6 +137,7 @@ struct Config {
   std::chrono::seconds policy_fetch_limit{60};  // RFC 8461 §3.3; for a whole MTA-STS fetch (T-19)
   std::uint32_t connections_per_host = 250;
   std::vector<RouteConfig> routes;
+  std::vector<delivery::TrafficLimit> traffic;  // [[limit]]
   TlsRptConfig tls_rpt;
   AlertsConfig alerts;
   EvidenceConfig evidence;

@@ -22,6 +22,9 @@ void read_route(TableReader& reader, Config& config);
 // web_section.cpp; `control`: [control], after its address was read.
 void read_web(TableReader& control, Config& config);
 
+// traffic_section.cpp.
+void read_traffic_limit(TableReader& reader, std::vector<delivery::TrafficLimit>& limits);
+
 // dkim_section.cpp.
 void read_dkim(TableReader& reader, Config& config);
 

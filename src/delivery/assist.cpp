@@ -18,6 +18,7 @@ event::Task<bool> DeliveryCourier::assist(queue::Loan& loan) {
   auto made = co_await make_plan(context_, rules_, loan.key());
   if (std::holds_alternative<Refusal>(made)) co_return false;
   Plan plan = std::get<Plan>(std::move(made));
+  if (plan.traffic.paced()) co_return false;  // the lane itself waits for the turns
   Tour first(1, context_.loop.now());
   auto dialled = co_await dialer_.dial(plan, 0, first);
   if (std::holds_alternative<Refusal>(dialled)) co_return false;
@@ -51,7 +52,7 @@ event::Task<bool> DeliveryCourier::assist(queue::Loan& loan) {
     tour.about(job->message->id);
     Attempt attempt(context_, dialer_, pool_, settler_, schedule_, rules_);
     job = co_await attempt.run(loan, std::move(job), plan, std::move(tour), connection);
-    keep_or_close(connection, plan.rules->settings);
+    keep_or_close(connection, plan);
     if (job) {  // the plan no longer holds
       loan.put_back(std::move(job));
       break;

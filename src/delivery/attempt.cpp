@@ -135,7 +135,8 @@ event::Task<queue::JobPtr> Attempt::run(queue::JobOwner& lane, queue::JobPtr job
   (encrypted ? context_.totals.encrypted : context_.totals.clear).fetch_add(1, std::memory_order_relaxed);
   if (failed && !worked && !passed) {
     const SystemTime until = context_.loop.paced() + schedule_.gap(lane.failures() + 1, context_.random());
-    lane.trouble(until, end.fates.empty() ? "connection lost" : end.fates.front().diagnostic);
+    lane.trouble(until, end.fates.empty() ? "connection lost" : end.fates.front().diagnostic,
+                 queue::Trouble::connection);
   } else if (worked && !unreadable) {
     lane.succeeded(took);
   }
@@ -146,7 +147,8 @@ event::Task<queue::JobPtr> Attempt::run(queue::JobOwner& lane, queue::JobPtr job
 event::Task<Attempt::Visit> Attempt::visit(Connection& connection, const queue::Job& job,
                                            std::vector<std::uint32_t> left, Plan& plan) {
   Visit seen;
-  std::uint32_t at_once = plan.rules->settings.recipients_per_transaction;
+  const auto& limit = plan.traffic.recipients_per_transaction;
+  std::uint32_t at_once = limit ? limit->value : plan.rules->settings.recipients_per_transaction;
   if (const auto rcpt_max = connection.session->extensions().rcpt_max)
     at_once = std::min(at_once, std::max(*rcpt_max, 1U));
   while (!left.empty() && !seen.spent && !connection.session->broken() && context_.spool.healthy()) {
@@ -208,6 +210,7 @@ void Attempt::took_part(Visit& seen, Connection& connection, const smtp::Transac
   ++connection.messages;
   if (result.final && result.final->positive()) {
     ++connection.accepted;
+    connection.lease.worked(context_.loop.now());
     ++seen.accepted;
     if (suspected_ && suspected_->first == connection.mx_host) {
       context_.hosts.learn_session_limit(suspected_->first, suspected_->second, context_.loop.now());

@@ -15,6 +15,7 @@
 #include "delivery/connection.hpp"
 #include "delivery/hosts.hpp"
 #include "delivery/notice_budget.hpp"
+#include "delivery/traffic.hpp"
 #include "delivery/verdict_counts.hpp"
 #include "dns/resolver.hpp"
 #include "event/stream.hpp"
@@ -73,6 +74,7 @@ struct Rules {
   Settings settings;
   Partners partners;
   ClientIdentities client_identities;
+  std::vector<TrafficLimit> limits;
 };
 using RulesPtr = std::shared_ptr<const Rules>;
 
@@ -91,6 +93,7 @@ struct Context {
   RandomSource random;
   history::Recorder* history = nullptr;  // null: sessions are not recorded
   NoticeBudget* notices = nullptr;       // shared by all workers; null: every failure is told at once
+  queue::Sites* sites = nullptr;         // shared by all workers; null: each lane is for itself
   SharedClock* clock = nullptr;          // told what certificates say of the time; null: nobody is
 };
 

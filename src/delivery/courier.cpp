@@ -151,7 +151,12 @@ event::Task<bool> DeliveryCourier::deliver(queue::Lane& lane, queue::JobPtr job,
         co_return false;
       }
       plan = std::get<Plan>(std::move(made));
+      if (!joins_site(lane, *plan)) {
+        lane.yield(std::move(job));
+        co_return false;
+      }
     }
+    if (round == 0 && waits_for_turn(lane, job, *plan)) co_return false;
     const auto limit = connection ? connection->session->extensions().size_limit : 0;
     if (connection && limit > 0 && job->message->size > limit) pool_.put(std::move(connection));
     Tour tour(job->attempts, context_.loop.now());
@@ -184,7 +189,7 @@ event::Task<bool> DeliveryCourier::deliver(queue::Lane& lane, queue::JobPtr job,
     Attempt attempt(context_, dialer_, pool_, settler_, schedule_, rules_);
     job = co_await attempt.run(lane, std::move(job), *plan, std::move(tour), connection);
     if (!job) {
-      keep_or_close(connection, plan->rules->settings);
+      keep_or_close(connection, *plan);
       co_return true;
     }
     plan.reset();
@@ -196,11 +201,49 @@ event::Task<bool> DeliveryCourier::deliver(queue::Lane& lane, queue::JobPtr job,
   }
 }
 
-void DeliveryCourier::keep_or_close(std::unique_ptr<Connection>& connection, const Settings& settings) {
+// The lanes of one site share its connections.
+bool DeliveryCourier::joins_site(queue::Lane& lane, const Plan& plan) {
+  const Traffic& traffic = plan.traffic;
+  const auto& own = traffic.domain_connections;
+  lane.set_limit(own ? queue::LaneLimit(own->value, own->by, traffic.paced())
+                     : queue::LaneLimit(std::nullopt, std::string(), traffic.paced()));
+  if (context_.sites == nullptr) return true;
+  const queue::SitePtr site = context_.sites->at(site_of(plan));
+  const auto& all = traffic.site_connections;
+  all ? site->set_most(all->value, all->by) : site->set_most();
+  return lane.at_site(site);
+}
+
+// The operator's rates, for the domain and for its site.
+bool DeliveryCourier::waits_for_turn(queue::Lane& lane, queue::JobPtr& job, const Plan& plan) {
+  const Traffic& traffic = plan.traffic;
+  if (!traffic.paced()) return false;
+  std::vector<RateKeeper::Count> counts;
+  // Under its name: a changed rate counts from the beginning.
+  const auto count = [&](const std::string& whose, const Rate& rate) {
+    counts.emplace_back(whose + " " + rate.to_string(), rate);
+  };
+  if (traffic.domain_rate) count("domain " + plan.recipient_domain, traffic.domain_rate->value);
+  if (traffic.site_rate) count("site " + site_of(plan), traffic.site_rate->value);
+  const SteadyTime now = context_.loop.now();
+  const auto turn = context_.hosts.rates().wait_until(counts, now);
+  if (!turn) return false;
+  const auto& slower = !traffic.domain_rate ? *traffic.site_rate : *traffic.domain_rate;
+  std::string why = slower.by + " lets " + slower.value.to_string() + " leave";
+  if (traffic.domain_rate && traffic.site_rate)
+    why += ", " + traffic.site_rate->by + " " + traffic.site_rate->value.to_string();
+  lane.wait_for_turn(
+      std::move(job),
+      context_.loop.paced() + std::chrono::duration_cast<std::chrono::microseconds>(*turn - now) + 1us,
+      std::move(why));
+  return true;
+}
+
+void DeliveryCourier::keep_or_close(std::unique_ptr<Connection>& connection, const Plan& plan) {
   if (!connection) return;
   if (connection->session->broken()) {
     connection.reset();
-  } else if (connection->messages >= dialer_.most_messages(settings, connection->mx_host)) {
+  } else if (connection->messages >= dialer_.most_messages(plan, connection->mx_host)) {
     pool_.close(std::move(connection));
   }
 }
@@ -227,7 +270,8 @@ event::Task<void> DeliveryCourier::refuse_lane(queue::Lane& lane, queue::JobPtr 
   if (lane_wide && !refusal.permanent()) {
     until = now + schedule_.gap(lane.failures() + 1, context_.random());
     if (rule != nullptr) until = std::min(until, now + std::max(rule->grace, std::chrono::seconds(1)));
-    lane.trouble(until, refusal.text);
+    const bool connection = plan != nullptr && !refusal.by_policy;
+    lane.trouble(until, refusal.text, connection ? queue::Trouble::connection : queue::Trouble::other);
   }
   const auto refused = refusal.by_policy ? policy_refusal(refusal, rule, lane.key()) : nullptr;
   const auto settle = [&](queue::JobPtr each, std::shared_ptr<void> place) {

@@ -35,8 +35,10 @@ class DeliveryCourier final : public queue::Courier {
   event::Task<bool> begin(queue::JobOwner& lane, queue::JobPtr& job);
   event::Task<bool> deliver(queue::Lane& lane, queue::JobPtr job, std::optional<Plan>& plan,
                             std::unique_ptr<Connection>& connection);
+  bool joins_site(queue::Lane& lane, const Plan& plan);  // false: it has to wait for its turn there
   event::Task<bool> policy_changed(const Plan& plan, const Refusal& refusal);
-  void keep_or_close(std::unique_ptr<Connection>& connection, const Settings& settings);
+  void keep_or_close(std::unique_ptr<Connection>& connection, const Plan& plan);
+  bool waits_for_turn(queue::Lane& lane, queue::JobPtr& job, const Plan& plan);  // true: the job went back
   event::Task<void> refuse_lane(queue::Lane& lane, queue::JobPtr job, const Plan* plan, Refusal refusal);
 
   Context& context_;

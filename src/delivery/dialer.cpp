@@ -141,7 +141,7 @@ event::Task<std::unique_ptr<Connection>> Dialer::try_host(const Plan& plan, cons
   const Offer wanted = offer_of(plan, host, attempt.dane, attempt.decision);
   auto pooled = pool_.take(host.name, plan.next_hop.port, plan.report, [&](const Connection& candidate) {
     if (tour.anew() || tour.was_at(host.name, candidate.endpoint)) return false;
-    if (candidate.messages >= most_messages(settings, host.name)) return false;
+    if (candidate.messages >= most_messages(plan, host.name)) return false;
     if (!candidate.offer.serves(wanted, candidate.facts)) return false;  // T-07
     const auto limit = candidate.session->extensions().size_limit;
     if (limit > 0 && walk.size() > limit) return false;
@@ -170,9 +170,10 @@ event::Task<std::unique_ptr<Connection>> Dialer::try_host(const Plan& plan, cons
 }
 
 // A limit stated by us, or learned of the host.
-std::uint32_t Dialer::most_messages(const Settings& settings, const std::string& host) const {
-  const auto learned = context_.hosts.session_limit(host, context_.loop.now());
-  return std::min(settings.messages_per_connection, learned.value_or(settings.messages_per_connection));
+std::uint32_t Dialer::most_messages(const Plan& plan, const std::string& host) const {
+  const auto& limit = plan.traffic.messages_per_connection;
+  const std::uint32_t stated = limit ? limit->value : plan.rules->settings.messages_per_connection;
+  return std::min(stated, context_.hosts.session_limit(host, context_.loop.now()).value_or(stated));
 }
 
 event::Task<std::unique_ptr<Connection>> Dialer::try_endpoint(HostAttempt& attempt, Endpoint endpoint,
@@ -231,7 +232,7 @@ event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endp
     co_return nullptr;
   }
   context_.hosts.reached(host);
-  lease.greeted();
+  lease.greeted(context_.loop.now());
   if (!session->remark().empty())
     log::info(
         "odd_host",

@@ -25,7 +25,7 @@ class Dialer {
   // `tour`: where this attempt has been; what is tried now is added. It must outlive the task.
   event::Task<DialResult> dial(const Plan& plan, std::uint64_t size, Tour& tour);
   // Messages one session with the host may carry.
-  std::uint32_t most_messages(const Settings& settings, const std::string& host) const;
+  std::uint32_t most_messages(const Plan& plan, const std::string& host) const;
 
  private:
   struct HostAttempt;

@@ -8,6 +8,7 @@ namespace {
 constexpr std::size_t remembered_hosts = 100'000;
 constexpr auto limit_believed = std::chrono::hours(1);
 constexpr auto crowd_believed = std::chrono::minutes(10);
+constexpr auto alive_for = std::chrono::minutes(1);
 constexpr auto encryption_believed = std::chrono::hours(24);
 }  // namespace
 
@@ -26,11 +27,18 @@ void HostRegistry::Lease::release() noexcept {
   if (auto* registry = std::exchange(registry_, nullptr)) registry->give_back(host_, door_, up_);
 }
 
-void HostRegistry::Lease::greeted() {
+void HostRegistry::Lease::greeted(SteadyTime now) {
   if (registry_ == nullptr || std::exchange(up_, true)) return;
   const std::lock_guard lock(registry_->mutex_);
   Door& door = registry_->doors_[door_];
+  door.alive = now;
   door.limit = std::max(door.limit, ++door.up);  // it takes these: those under way were not counted
+}
+
+void HostRegistry::Lease::worked(SteadyTime now) {
+  if (registry_ == nullptr) return;
+  const std::lock_guard lock(registry_->mutex_);
+  registry_->doors_[door_].alive = now;
 }
 
 std::string HostRegistry::door_of(const std::string& host, const Endpoint& endpoint) {
@@ -54,7 +62,7 @@ HostRegistry::Lease HostRegistry::acquire(const std::string& host, const Endpoin
 bool HostRegistry::crowded(const std::string& host, const Endpoint& endpoint, SteadyTime now) {
   const std::lock_guard lock(mutex_);
   const auto it = doors_.find(door_of(host, endpoint));
-  if (it == doors_.end() || it->second.up == 0) return false;
+  if (it == doors_.end() || it->second.up == 0 || now - it->second.alive > alive_for) return false;
   if (doors_.size() >= remembered_hosts)
     std::erase_if(doors_, [](const auto& item) { return item.second.open == 0; });
   it->second.limit = it->second.up;

@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "delivery/traffic.hpp"
 #include "sealpost/clock.hpp"
 #include "sealpost/ip_address.hpp"
 
@@ -40,7 +41,8 @@ class HostRegistry {
     Lease& operator=(Lease&& other) noexcept;
     ~Lease() { release(); }
     explicit operator bool() const noexcept { return registry_ != nullptr; }
-    void greeted();  // there is a session
+    void greeted(SteadyTime now);  // there is a session
+    void worked(SteadyTime now);   // it took a message
 
    private:
     void release() noexcept;
@@ -51,13 +53,14 @@ class HostRegistry {
   // Empty when the host has as many connections as it may have, or takes there, or all hosts together.
   Lease acquire(const std::string& host, const Endpoint& endpoint, SteadyTime now);
 
-  // No session was to be had there. When there are others it takes no more than these: that is believed for ten minutes,
-  // and true is the answer. False: it takes none.
+  // No session was to be had there. When there are others, of which one was greeted or took a message within a minute, it
+  // takes no more than these: that is believed for ten minutes, and true is the answer. False: it takes none.
   bool crowded(const std::string& host, const Endpoint& endpoint, SteadyTime now);
   // How many it takes, as far as is known.
   std::optional<std::uint32_t> connection_limit(const std::string& host, const Endpoint& endpoint,
                                                 SteadyTime now) const;
 
+  RateKeeper& rates() noexcept { return rates_; }
   std::uint32_t open() const;
   bool full() const;  // all hosts together: a connection that idles is in the way of another host's
 
@@ -91,12 +94,14 @@ class HostRegistry {
   struct Door {
     std::uint32_t open = 0, up = 0;  // up: greeted
     std::uint32_t limit = 0;
+    SteadyTime alive = SteadyTime::min();
     SteadyTime limit_until = SteadyTime::min();
   };
   static std::string door_of(const std::string& host, const Endpoint& endpoint);
   Entry& entry_for(const std::string& host);
 
   void give_back(const std::string& host, const std::string& door, bool up) noexcept;
+  RateKeeper rates_;
   const std::uint32_t most_;
   const std::uint32_t most_in_all_;
   mutable std::mutex mutex_;  // guards what follows

@@ -3,6 +3,7 @@
 
 #include "base/log.hpp"
 #include "delivery/gateway.hpp"
+#include "delivery/traffic.hpp"
 
 namespace sealpost::delivery {
 namespace {
@@ -32,6 +33,12 @@ std::shared_ptr<const tls::ServerIdentity> identity_for(const Rules& rules, cons
 
 bool enforced(const StsState& state) {
   return state.kind == StsState::Kind::policy && state.policy && state.policy->mode == StsMode::enforce;
+}
+
+std::vector<std::string> hosts_of(const Plan& plan) {
+  std::vector<std::string> hosts;
+  for (const MxHost& host : plan.mx.hosts) hosts.push_back(host.name);
+  return hosts;
 }
 
 bool same_demands(const StsState& a, const StsState& b) {
@@ -130,6 +137,7 @@ event::Task<PlanResult> make_plan(Context& context, RulesPtr rules, queue::LaneK
   }
   context.nx_guard.saw(plan.next_hop.domain, false, context.loop.now());
   plan.mx = std::get<MxSet>(std::move(found));
+  plan.traffic = traffic_for(rules->limits, plan.recipient_domain, hosts_of(plan));
   co_return plan;
 }
 
@@ -145,6 +153,12 @@ bool waits_for_policy(const queue::LaneKey& key, const queue::Job& job, const st
   if (job.policy_failing_since == SystemTime{}) return false;
   const auto hop = NextHop::parse(key.next_hop);
   return hop && hop->domain == policy_domain;
+}
+
+std::string site_of(const Plan& plan) {
+  std::string name = site_name(hosts_of(plan));
+  if (plan.next_hop.port != 25) name += " :" + std::to_string(plan.next_hop.port);
+  return name;
 }
 
 Decision decide_for(const Plan& plan, const MxHost& host, const DaneState& dane, SystemTime now) {

@@ -28,6 +28,7 @@ struct Plan {
   std::shared_ptr<const tls::ServerIdentity> identity;  // for the next hop's hosts, if they ask; mostly null
   StsState sts;
   MxSet mx;
+  Traffic traffic;  // what the operator's [[limit]]s say of it
   MessageFlags flags;
   bool null_reverse_path = false;  // known of mail with REQUIRETLS only (RFC 8689 §5)
   bool report = false;
@@ -45,6 +46,9 @@ event::Task<bool> still_current(Context& context, Plan& plan);
 
 // Mail that the policy of `policy_domain` has refused so far: due again when that policy changes.
 bool waits_for_policy(const queue::LaneKey& key, const queue::Job& job, const std::string& policy_domain);
+
+// The name of the site where the plan's mail goes: its hosts in the order of their names, and a port that is not 25.
+std::string site_of(const Plan& plan);
 
 // The decision for one host of the plan.
 Decision decide_for(const Plan& plan, const MxHost& host, const DaneState& dane, SystemTime now);

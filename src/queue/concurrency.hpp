@@ -26,6 +26,7 @@ class Concurrency {
   explicit Concurrency(const Bounds& bounds);
 
   std::uint32_t places() const noexcept { return places_; }
+  std::uint32_t most() const noexcept { return bounds_.most; }
   // A transaction worked, in `took`; zero: its time says nothing about the way. `due`: what still waits; `in_use`: of the
   // places. True: there is one place more.
   bool worked(SystemTime now, Duration took, std::size_t due, std::uint32_t in_use);

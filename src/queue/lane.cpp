@@ -51,7 +51,10 @@ void Lane::add(JobPtr job, SystemTime now) {
 void Lane::wake_due(SystemTime now) {
   if (blocked_until_ != SystemTime{} && blocked_until_ <= now) {
     blocked_until_ = SystemTime{};  // the back-off is over; how often it failed is kept
-    if (failures_ > 0) concurrency_.begin_anew();
+    if (failures_ > 0) {
+      concurrency_.begin_anew();
+      if (seat_) seat_->begin_anew();
+    }
   }
   constexpr int most_at_once = 1000;  // a lane that was refused as a whole comes due as a whole
   bool woke = false;
@@ -228,9 +231,38 @@ void Lane::untried(JobPtr job) {
 }
 
 void Lane::crowded(JobPtr job, SystemTime until, std::string reason) {
-  if (couriers_ <= 1) return put_back(std::move(job), until, std::move(reason));
+  const bool others = seat_ ? seat_->crowded(shard_.now()) : couriers_ > 1;
+  if (!others) return put_back(std::move(job), until, std::move(reason));
   untried(std::move(job));
-  concurrency_.crowded(shard_.now(), couriers_ - 1);
+  if (!seat_) concurrency_.crowded(shard_.now(), couriers_ - 1);
+  if (idle_couriers_ > 0) work_.notify();
+  shard_.changed(*this);
+}
+
+bool Lane::at_site(const SitePtr& site) {
+  if (!seat_ || &seat_->site() != site.get()) {
+    seat_.reset();
+    seat_ = std::make_unique<Site::Seat>(site, couriers_, [home = shard_.address_, key = key_] {
+      tell(home, [key](Shard& there) { there.roused(key); });
+    });
+  }
+  return seat_->fits();
+}
+
+void Lane::set_limit(LaneLimit limit) { limit_ = std::move(limit); }
+
+void Lane::wait_for_turn(JobPtr job, SystemTime until, std::string by) {
+  put_back(std::move(job), until, std::move(by));
+  waits_for_turn_ = true;
+}
+
+std::string Lane::limited_by() const {
+  if (limit_.places && couriers_ >= *limit_.places) return limit_.by;
+  return seat_ ? seat_->site().limited_by() : std::string();
+}
+
+void Lane::yield(JobPtr job) {
+  untried(std::move(job));
   if (idle_couriers_ > 0) work_.notify();
   shard_.changed(*this);
 }
@@ -239,16 +271,18 @@ void Lane::put_back(JobPtr job, SystemTime until, std::string reason) {
   untried(std::move(job));
   blocked_until_ = std::max(blocked_until_, until);
   blocked_reason_ = std::move(reason);
+  waits_for_turn_ = false;
   shard_.changed(*this);
 }
 
-void Lane::trouble(SystemTime until, std::string reason) {
+void Lane::trouble(SystemTime until, std::string reason, Trouble about) {
   if (!blocked(shard_.now())) {  // couriers that fail together are one failure
     ++failures_;
-    concurrency_.lost(shard_.now());
+    if (about == Trouble::connection) seat_ ? seat_->lost(shard_.now()) : concurrency_.lost(shard_.now());
   }
   blocked_until_ = std::max(blocked_until_, until);
   blocked_reason_ = std::move(reason);
+  waits_for_turn_ = false;
   shard_.changed(*this);
 }
 
@@ -258,7 +292,10 @@ void Lane::succeeded(Duration took) {
   failures_ = 0;
   worked_ = at;
   if (news) shard_.remember_success(*this, at);
-  concurrency_.worked(at, took, due_.size(), couriers_);
+  if (seat_)
+    seat_->worked(at, took, due_.size());
+  else
+    concurrency_.worked(at, took, due_.size(), couriers_);
   const bool was_blocked = blocked_until_ != SystemTime{};
   blocked_until_ = SystemTime{};
   blocked_reason_.clear();
@@ -292,17 +329,19 @@ std::vector<JobPtr> Lane::pull(const std::function<Pick(Job&)>& match) {
   return pulled;
 }
 
-bool Lane::wants_courier(SystemTime now) const noexcept {
+bool Lane::wants_courier(SystemTime now) const {
   if (due_.size() <= idle_couriers_) return false;
   if (blocked(now)) return urgent_ > 0 && couriers_ == 0;
-  if (couriers_ >= concurrency() || !shard_.spares_a_place_for(*this)) return false;
+  if (seat_ ? seat_->waits() : couriers_ >= concurrency_.places()) return false;
+  if (limit_.places && couriers_ >= *limit_.places) return false;
+  if (!shard_.spares_a_place_for(*this)) return false;
   return !next_place_is_lent(now) || due_.size() >= shard_.settings_.lend_from;
 }
 
 // Half of the usual places are for the lane's own worker, and all of them while others cannot help; then each worker
 // has as many as the others.
 bool Lane::next_place_is_lent(SystemTime now) const noexcept {
-  if (shard_.peers_.empty() || now < no_loans_until_) return false;
+  if (shard_.peers_.empty() || now < no_loans_until_ || limit_.paced) return false;
   const Concurrency::Bounds& bounds = shard_.settings_.concurrency;
   const std::uint32_t own = couriers_ - lent_places_;
   return own >= (std::min(bounds.usual, bounds.most) + 1) / 2 && own * shard_.peers_.size() > lent_places_;

@@ -20,6 +20,7 @@
 #include "event/wait.hpp"
 #include "mail/dsn.hpp"
 #include "queue/concurrency.hpp"
+#include "queue/site.hpp"
 #include "queue/tally.hpp"
 #include "spool/spool.hpp"
 
@@ -87,6 +88,9 @@ struct Job {
 };
 using JobPtr = std::unique_ptr<Job>;
 
+// What a trouble is about: the connection, or what is known of the destination before there is one and what is asked of it.
+enum class Trouble : std::uint8_t { connection, other };
+
 // Whom a courier answers to for the jobs it was given: the lane, or a loan of it on another worker (loan.hpp).
 class JobOwner {
  public:
@@ -98,12 +102,22 @@ class JobOwner {
   // the thread of the job's own lane.
   using Onward = std::function<void(JobPtr copy)>;
   virtual void move(JobPtr job, JobPtr copy, Onward onward) = 0;
-  // The connection, not the message, made trouble: back off for the whole lane, shrink concurrency.
-  virtual void trouble(SystemTime until, std::string reason) = 0;
+  // Not the message made trouble: back off for the whole lane. When it was the connection, concurrency shrinks.
+  virtual void trouble(SystemTime until, std::string reason, Trouble about) = 0;
   // A transaction worked: back-off ends, concurrency may grow. `took`: how long the host's answers were under way; zero:
   // not known, or the message was so large that its size tells in it.
   virtual void succeeded(Duration took) = 0;
   virtual std::uint32_t failures() const noexcept = 0;  // troubles in a row
+};
+
+// What an operator says of a lane.
+struct LaneLimit {
+  LaneLimit() = default;
+  LaneLimit(std::optional<std::uint32_t> places_, std::string by_, bool paced_)
+      : places(places_), by(std::move(by_)), paced(paced_) {}
+  std::optional<std::uint32_t> places;
+  std::string by;      // what says so
+  bool paced = false;  // each message has to wait for its turn: no help is wanted
 };
 
 class Shard;
@@ -131,7 +145,14 @@ class Lane final : public JobOwner {
   // The same when the want is not of all connections but of one more: the others go on. Only a lane that has none at all
   // waits until `until`.
   void crowded(JobPtr job, SystemTime until, std::string reason);
-  void trouble(SystemTime until, std::string reason) override;
+  // Where this lane's mail goes. False: the site's places are in use by other lanes; the courier yields, and the lane has its
+  // turn when one is free.
+  bool at_site(const SitePtr& site);
+  void yield(JobPtr job);
+  void set_limit(LaneLimit limit);
+  // Untried: an operator's rate lets it leave at `until`, and no other job of this lane before.
+  void wait_for_turn(JobPtr job, SystemTime until, std::string by);
+  void trouble(SystemTime until, std::string reason, Trouble about) override;
   void succeeded(Duration took) override;
   std::uint32_t failures() const noexcept override { return failures_; }
   // Due jobs, taken all at once for an outcome that holds for the whole lane (no such domain, policy unmet).
@@ -147,9 +168,13 @@ class Lane final : public JobOwner {
   std::size_t waiting() const noexcept { return waiting_.size() + due_.size(); }
   std::size_t taken() const noexcept { return taken_; }
   std::uint32_t couriers() const noexcept { return couriers_; }
-  std::uint32_t concurrency() const noexcept { return concurrency_.places(); }
+  // Places: of the site, with all its lanes, once that is known.
+  std::uint32_t concurrency() const { return seat_ ? seat_->site().places() : concurrency_.places(); }
+  const Site* site() const noexcept { return seat_ ? &seat_->site() : nullptr; }
   SystemTime blocked_until() const noexcept { return blocked_until_; }
   const std::string& blocked_reason() const noexcept { return blocked_reason_; }
+  bool waits_for_turn() const noexcept { return waits_for_turn_; }  // that is the reason
+  std::string limited_by() const;  // the limit that gives this lane no more places; empty: none
   template <class Visit>
   void each_job(Visit visit) const {
     for (const auto& job : due_) visit(*job, false);
@@ -164,7 +189,7 @@ class Lane final : public JobOwner {
   void add_first(JobPtr job);
   void wake_due(SystemTime now);  // waiting -> due
   bool blocked(SystemTime now) const noexcept { return now < blocked_until_; }
-  bool wants_courier(SystemTime now) const noexcept;
+  bool wants_courier(SystemTime now) const;
   // A transaction worked within the hour, and nothing but that since.
   bool works(SystemTime now) const noexcept {
     if (!key_.returns_to.empty()) return true;  // notifications, which are written here
@@ -205,13 +230,16 @@ class Lane final : public JobOwner {
   std::uint32_t lent_places_ = 0;
   std::uint32_t places_in_doubt_ = 0;  // of its couriers here: since they were sent out nothing has worked
   SystemTime no_loans_until_{};
-  Concurrency concurrency_;
+  Concurrency concurrency_;           // until the site is known
+  std::unique_ptr<Site::Seat> seat_;  // null until then
   std::uint32_t failures_ = 0;
   std::uint32_t urgent_ = 0;  // due jobs that pass the back-off
   std::uint64_t served_ = 0;  // since the shard last gave this lane a place
   SystemTime worked_{};       // when a transaction last did
   SystemTime blocked_until_{};
   std::string blocked_reason_;
+  bool waits_for_turn_ = false;
+  LaneLimit limit_;
   bool listed_ = false;               // in one of the shard's lists of lanes that want a courier
   std::optional<SystemTime> agenda_;  // its entry in the shard's agenda
 };

@@ -12,14 +12,6 @@ using namespace std::chrono_literals;
 constexpr auto no_loans_after_refusal =
     30s;  // another worker got no connection: the lane uses its places itself
 
-// On the shard's own loop; dropped when the shard is gone.
-template <class Work>
-void tell(const ShardAddressPtr& to, Work work) {
-  to->loop.post([to, work = std::move(work)] {
-    if (to->shard != nullptr) work(*to->shard);
-  });
-}
-
 }  // namespace
 
 void Shard::meet(const std::vector<Shard*>& all) {
@@ -51,10 +43,11 @@ void Shard::told(const LaneKey& key, const ShardAddressPtr& by, LoanReport news)
   // Pushed to the front one by one, so the last first.
   for (auto job = news.untried.rbegin(); job != news.untried.rend(); ++job) lane.lent_untried(**job);
   for (const Duration took : news.succeeded) lane.succeeded(took);
-  if (news.trouble) lane.trouble(news.trouble->first, std::move(news.trouble->second));
+  if (news.trouble) lane.trouble(news.trouble->until, std::move(news.trouble->reason), news.trouble->about);
   lane.couriers_ -= news.places;
   lane.lent_places_ -= news.places;
   active_ -= news.places;
+  if (lane.seat_ && news.places > 0) lane.seat_->give_back(news.places);
   if (news.refused) lane.no_loans_until_ = now() + no_loans_after_refusal;
   if (news.wanted > 0) {
     const bool may = !draining_ && !place_wanted_elsewhere(lane);

@@ -86,8 +86,8 @@ void Loan::move(JobPtr job, JobPtr copy, Onward onward) {
   tell();
 }
 
-void Loan::trouble(SystemTime until, std::string reason) {
-  news_.trouble.emplace(until, std::move(reason));
+void Loan::trouble(SystemTime until, std::string reason, Trouble about) {
+  news_.trouble.emplace(until, std::move(reason), about);
   empty_stash();
   tell();
 }

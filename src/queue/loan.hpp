@@ -27,6 +27,14 @@ struct ShardAddress {
 };
 using ShardAddressPtr = std::shared_ptr<ShardAddress>;
 
+// On that shard's own loop; dropped when the shard is gone.
+template <class Work>
+void tell(const ShardAddressPtr& to, Work work) {
+  to->loop.post([to, work = std::move(work)] {
+    if (to->shard != nullptr) work(*to->shard);
+  });
+}
+
 // What a loan tells its lane: all that happened in one turn of its loop.
 struct LoanReport {
   LoanReport() = default;
@@ -37,7 +45,14 @@ struct LoanReport {
     JobOwner::Onward onward;
   };
   std::vector<Moved> moved;
-  std::optional<std::pair<SystemTime, std::string>> trouble;
+  struct Setback {
+    Setback(SystemTime until_, std::string reason_, Trouble about_)
+        : until(until_), reason(std::move(reason_)), about(about_) {}
+    SystemTime until;
+    std::string reason;
+    Trouble about;
+  };
+  std::optional<Setback> trouble;
   std::uint32_t places = 0;  // given back
   bool refused = false;      // one of them without a connection
   std::size_t wanted = 0;    // more jobs, at most
@@ -62,7 +77,7 @@ class Loan final : public JobOwner {
   void finish(JobPtr job) override;
   void defer(JobPtr job) override;
   void move(JobPtr job, JobPtr copy, Onward onward) override;
-  void trouble(SystemTime until, std::string reason) override;
+  void trouble(SystemTime until, std::string reason, Trouble about) override;
   void succeeded(Duration took) override;
   std::uint32_t failures() const noexcept override { return 0; }  // a lane that has trouble lends nothing
 

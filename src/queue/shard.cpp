@@ -67,6 +67,8 @@ void Shard::changed(Lane& lane) {
 }
 
 bool Shard::place_wanted_elsewhere(const Lane& lane) const noexcept {
+  if (lane.limit_.places && lane.couriers_ > *lane.limit_.places) return true;
+  if (lane.seat_ && lane.seat_->wanted_back()) return true;
   const auto others_in = [&](const std::deque<Lane*>& list) {
     return list.size() > 1 || (list.size() == 1 && list.front() != &lane);
   };
@@ -86,6 +88,7 @@ void Shard::pump() {
     Lane* const next = next_in_turn(at);
     if (next == nullptr) break;
     Lane& lane = *next;
+    if (lane.seat_ && !lane.seat_->take()) continue;
     lane.served_ = 0;
     if (lane.next_place_is_lent(at)) {
       lend_place(lane);
@@ -143,12 +146,21 @@ event::Task<void> Shard::run_courier(Lane& lane) {
   co_await courier_->serve(lane);
   --lane.couriers_;
   --active_;
+  if (lane.seat_) lane.seat_->give_back(1);
   if (lane.places_in_doubt_ > 0) {
     --lane.places_in_doubt_;
     --places_in_doubt_;
   }
   changed(lane);
   forget_if_empty(lane);
+}
+
+void Shard::roused(const LaneKey& key) {
+  const auto at = lanes_.find(key);
+  if (at == lanes_.end()) return;
+  Lane& lane = *at->second;
+  changed(lane);
+  if (lane.seat_) lane.seat_->pass_on();
 }
 
 void Shard::forget_if_empty(Lane& lane) {

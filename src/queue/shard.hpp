@@ -194,6 +194,7 @@ class Shard {
   bool place_wanted_for_own() const noexcept;
   event::Task<void> run_assistant(Loan& loan);
   event::Task<void> run_courier(Lane& lane);
+  void roused(const LaneKey& key);  // by its site: there may be a place
   void forget_if_empty(Lane& lane);
   void change_waiting(const std::vector<MessageId>& ids, const std::function<bool(const Job&)>& which,
                       const std::function<void(Job&)>& change);

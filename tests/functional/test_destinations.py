@@ -5,6 +5,7 @@ import socket
 
 import pytest
 from lab.world import wait_for
+from relay import to_toml
 
 PRIVATE = {
     "ten": "10.99.0.25", "shared": "100.64.0.25", "link-local": "169.254.169.254", "class-b": "172.16.0.25",
@@ -130,3 +131,19 @@ def test_a_zone_that_fails_defers(relay, name, status):
     one = relay()
     entry = one.wait_deferred(one.submit("a@home.test", f"b@x.{name}.test", "Subject: x\r\n\r\nx\r\n"))
     assert entry["state"] == "deferred" and f"x.{name}.test" in entry["reason"]
+
+
+def test_a_rate_holds_mail_back_and_says_so_and_a_reload_lets_it_go(lab, relay):
+    one = relay(limit=[{"domain": "clear.test", "rate": "1/d"}])
+    one.wait_gone(one.submit("a@home.test", "b@clear.test", "Subject: first\r\n\r\nx\r\n"))
+    second = one.submit("a@home.test", "b@clear.test", "Subject: second\r\n\r\nx\r\n")
+    why = 'limit domain = "clear.test" lets 1/d leave'
+    assert wait_for(lambda: why in one.command("queue", "why", second).stdout, 20), one.command("queue", "why", second).stdout
+    assert [entry["attempts"] for entry in one.queue(second)] == [0]
+    other = one.submit("a@home.test", "b@plain.test", "Subject: other\r\n\r\nx\r\n")
+    one.wait_gone(other)
+    assert one.queue(second)
+    one.settings["limit"] = [{"domain": "clear.test", "rate": "1000/s"}]
+    one.config.write_text(to_toml(one.settings))
+    one.reload()
+    one.wait_gone(second)

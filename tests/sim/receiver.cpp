@@ -56,6 +56,19 @@ event::Task<void> Receiver::converse(std::unique_ptr<event::Stream> stream) {
   Session session(std::move(stream), wire);
   constexpr std::array<std::string_view, 4> stages = {"ehlo", "mail", "rcpt", "data"};
   if (host_.busy) session.busy_at = stages[rng_.below(stages.size())];
+  struct Counted {
+    explicit Counted(unsigned& count_) : count(count_) { ++count; }
+    ~Counted() { --count; }
+    unsigned& count;
+  };
+  const bool full = host_.most_open > 0 && open_ >= host_.most_open;
+  const Counted counted(open_);
+  if (full) {
+    session.reply("421 " + std::string(World::crowd));
+    auto said = co_await session.lines.flush(patience);
+    static_cast<void>(said);
+    co_return;
+  }
   if (rng_.chance(world_.temper.turn_away)) {
     session.reply("421 " + host_.name + " too busy");
     auto said = co_await session.lines.flush(patience);

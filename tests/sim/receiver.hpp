@@ -36,6 +36,7 @@ class Receiver {
   Host& host_;
   Ledger& ledger_;
   Rng rng_;
+  unsigned open_ = 0;           // sessions
   std::set<std::string> seen_;  // for greylisting
   event::TaskScope scope_;
 };

@@ -81,6 +81,7 @@ SimRelay::SimRelay(World& world, spool::SimDisk& disk, Plant plant)
       driver_(spool::make_loop_driver(world.loop, sync_time)),
       recorder_(std::make_unique<Recorder>()),
       hosts_(20),
+      sites_(shard_settings().concurrency),
       notices_(delivery::NoticeSettings()),
       schedule_(schedule_settings()),
       connections_(intake::ConnectionCaps()),
@@ -129,7 +130,7 @@ Expected<void> SimRelay::open() {
     worker->context.reset(new delivery::Context{
         world_.loop, world_.resolver, *sts_, world_.tls, world_.network, *spool_, *recorder_, *dispatcher_,
         hosts_, nx_guard_, totals_, [] { return static_cast<std::uint32_t>(random_below(1ULL << 32)); },
-        nullptr, &notices_});
+        nullptr, &notices_, &sites_});
     worker->courier = std::make_unique<delivery::DeliveryCourier>(*worker->context, rules, schedule_);
     worker->shard.start(*worker->courier);
   }

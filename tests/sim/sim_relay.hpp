@@ -94,6 +94,7 @@ class SimRelay {
   std::unique_ptr<sts::StsService> sts_;
   std::unique_ptr<Recorder> recorder_;
   delivery::HostRegistry hosts_;
+  queue::Sites sites_;
   delivery::NxGuard nx_guard_;
   delivery::NoticeBudget notices_;
   delivery::Totals totals_;

@@ -131,6 +131,10 @@ void World::add_odd_domains() {
   Host& limited = add_host("mx.limited.example", true);
   limited.session_limit = 1;
   add("limited.example", {&limited});
+  Host& narrow = add_host("mx.narrow.example", true);
+  narrow.most_open = 2;
+  add("narrow.example", {&narrow});
+  add("narrow-too.example", {&narrow});
   Host& demanding = add_host("mx.demanding.example", true);
   demanding.demands_tls = true;
   add("demanding.example", {&demanding});

@@ -36,6 +36,7 @@ struct Host {
   bool busy = false;            // 4yz at EHLO, MAIL, RCPT or DATA, always
   bool demands_tls = false;     // 530 to MAIL in clear
   unsigned session_limit = 0;   // messages it takes in one session; 0: any number
+  unsigned most_open = 0;       // sessions at once; 0: any number
 };
 
 struct Domain {
@@ -107,6 +108,7 @@ class World {
   static constexpr const char* origin = "origin.example";  // where the senders are
   static constexpr const char* turning = "turning.example";
   static constexpr std::string_view enough = "4.7.0 enough for this session";
+  static constexpr std::string_view crowd = "4.7.0 too many connections from you";
   static constexpr const char* poison =
       "poison@origin.example";  // whose mail kills the relay at each attempt
 

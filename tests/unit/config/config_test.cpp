@@ -96,6 +96,18 @@ relay = "smtp.provider.example:587"
 [[route]]
 domain = "*.Example.org"
 relay = "[192.0.2.9]:25"
+[[limit]]
+mx = "*.Example.org"
+connections = 3
+messages_per_connection = 4
+rate = "5/min"
+recipients_per_transaction = 6
+[[limit]]
+site = ["mx2.example", "MX1.example"]
+connections = 1
+[[limit]]
+domain = "*"
+rate = "7/s"
 [mta_sts]
 enabled = false
 fetch_limit = "20s"
@@ -206,6 +218,14 @@ file = "/var/log/sealpost.log"
   CHECK(c.delivery.routing.allow_destinations.size() == 1);
   REQUIRE(c.routes.size() == 2);
   CHECK(c.routes[1].domain == "*.example.org");
+  REQUIRE(c.traffic.size() == 3);
+  CHECK(c.traffic[0].name() == "limit mx = \"*.example.org\"");
+  CHECK(c.traffic[0].connections == 3U);
+  CHECK(c.traffic[0].messages_per_connection == 4U);
+  CHECK(c.traffic[0].rate == delivery::Rate(5, 1min));
+  CHECK(c.traffic[0].recipients_per_transaction == 6U);
+  CHECK(c.traffic[1].name() == "limit site = \"mx1.example mx2.example\"");
+  CHECK(c.traffic[2].name() == "limit domain = \"*\"");
   CHECK(!c.delivery.mta_sts);
   CHECK(c.policy_fetch_limit == 20s);
   CHECK(!c.delivery.dane);

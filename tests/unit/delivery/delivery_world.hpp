@@ -78,7 +78,7 @@ struct DeliveryWorld {
                                                      queue::RouteTable(), schedule);
     context = std::make_unique<Context>(Context{loop, resolver, sts, tls, connector, *journal, recorder,
                                                 *dispatcher, hosts, guard, totals, [] { return 512U; },
-                                                nullptr, notices.get()});
+                                                nullptr, notices.get(), &sites});
   }
   // The process dies: the disk keeps what was synced. Who delivers is gone already.
   std::vector<spool::StoredMessagePtr> reopen() {
@@ -132,6 +132,7 @@ struct DeliveryWorld {
   NoConnector connector;
   NoRecorder recorder;
   HostRegistry hosts;
+  queue::Sites sites{queue::Concurrency::Bounds()};
   NxGuard guard;
   std::unique_ptr<NoticeBudget> notices;  // null at first
   Totals totals;

@@ -157,10 +157,13 @@ TEST_CASE(
   for (int i = 0; i < 5; ++i) leases.push_back(hosts.acquire("mx", door, now));
   CHECK_FALSE(hosts.crowded("mx", door, now));  // none has been greeted: the host takes nothing
   CHECK_FALSE(hosts.connection_limit("mx", door, now));
-  for (int i = 0; i < 3; ++i) leases[static_cast<std::size_t>(i)].greeted();
+  for (int i = 0; i < 3; ++i) leases[static_cast<std::size_t>(i)].greeted(now);
   CHECK(hosts.crowded("mx", door, now));
   CHECK(hosts.connection_limit("mx", door, now) == 3U);
-  leases[3].greeted();  // was under way
+  CHECK_FALSE(hosts.crowded("mx", door, now + 2min));  // they all hang
+  leases[0].worked(now + 2min);
+  CHECK(hosts.crowded("mx", door, now + 2min));
+  leases[3].greeted(now);  // was under way
   CHECK(hosts.connection_limit("mx", door, now) == 4U);
   leases.pop_back();
   CHECK_FALSE(hosts.acquire("mx", door, now));
@@ -169,7 +172,7 @@ TEST_CASE(
   CHECK(hosts.acquire("mx", door, now));
   leases.push_back(hosts.acquire("mx", door, now));
   CHECK_FALSE(hosts.acquire("mx", door, now));
-  CHECK(hosts.acquire("mx", door, now + 11min));
+  CHECK(hosts.acquire("mx", door, now + 13min));
   leases.clear();
   CHECK_FALSE(hosts.crowded("mx", door, now));
   CHECK(hosts.open() == 0);

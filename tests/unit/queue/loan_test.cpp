@@ -72,7 +72,7 @@ class ScriptedCourier final : public Courier {
       ++script_.by_help;
       if (script_.by_help == script_.trouble_at) {
         job->next_attempt = loop_.wall() + 100s;
-        loan.trouble(loop_.wall() + 100s, "connection lost");
+        loan.trouble(loop_.wall() + 100s, "connection lost", Trouble::connection);
         loan.defer(std::move(job));
         break;
       }

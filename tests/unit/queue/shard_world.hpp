@@ -57,7 +57,7 @@ class ScriptedCourier final : public Courier {
         co_await event::sleep_for(loop_, 300s);
         const SystemTime until = loop_.paced() + 2h;
         job->next_attempt = until;
-        lane.trouble(until, "no greeting");
+        lane.trouble(until, "no greeting", Trouble::connection);
         lane.defer(std::move(job));
         break;
       }
@@ -73,7 +73,7 @@ class ScriptedCourier final : public Courier {
         lane.defer(std::move(job));
       } else if (trouble_for > 0s) {
         job->next_attempt = loop_.wall() + trouble_for;
-        lane.trouble(loop_.wall() + trouble_for, "connection refused");
+        lane.trouble(loop_.wall() + trouble_for, "connection refused", Trouble::connection);
         lane.defer(std::move(job));
         break;
       } else {
