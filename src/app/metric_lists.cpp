@@ -155,6 +155,14 @@ void list_delivery(Registry& registry, const delivery::Totals& totals) {
                      "From STARTTLS to the end of a handshake with a host that went well.", totals.handshake);
 }
 
+void list_sites(Registry& registry, const queue::Sites& sites, const delivery::RateKeeper& rates) {
+  registry.gauge("sealpost_delivery_sites",
+                 "Sites that mail went to lately: sets of hosts that domains share.", "delivery.sites",
+                 [&sites] { return static_cast<double>(sites.size()); });
+  registry.gauge("sealpost_delivery_rates", "Domains and sites whose turns under a rate are remembered.",
+                 "delivery.rates", [&rates] { return static_cast<double>(rates.size()); });
+}
+
 void list_notices(Registry& registry, delivery::NoticeBudget& notices) {
   const auto number = [](auto value) { return static_cast<double>(value); };
   registry.gauge("sealpost_notifications_waiting", "Notifications that wait for their turn.",

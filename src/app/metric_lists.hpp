@@ -8,8 +8,10 @@
 #include "base/metrics.hpp"
 #include "delivery/context.hpp"
 #include "delivery/hosts.hpp"
+#include "delivery/traffic.hpp"
 #include "dns/ares_resolver.hpp"
 #include "intake/settings.hpp"
+#include "queue/site.hpp"
 #include "spool/journal_spool.hpp"
 #include "sts/service.hpp"
 
@@ -19,6 +21,7 @@ void list_intake(metrics::Registry& registry, const intake::Counters& counters,
                  const intake::ConnectionLimits& connections, const Observed& observed);
 void list_queue(metrics::Registry& registry, const Observed& observed);
 void list_delivery(metrics::Registry& registry, const delivery::Totals& totals);
+void list_sites(metrics::Registry& registry, const queue::Sites& sites, const delivery::RateKeeper& rates);
 void list_notices(metrics::Registry& registry, delivery::NoticeBudget& notices);
 void list_spool(metrics::Registry& registry, const spool::JournalSpool& spool);
 void list_names(metrics::Registry& registry, const dns::AresResolver::Counters& counters,

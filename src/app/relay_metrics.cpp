@@ -95,6 +95,7 @@ void Relay::list_metrics() {
   list_intake(registry_, intake_counters_, connections_, observed_);
   list_queue(registry_, observed_);
   list_delivery(registry_, totals_);
+  list_sites(registry_, sites_, hosts_.rates());
   list_notices(registry_, notices_);
   list_spool(registry_, *spool_);
   list_names(registry_, ares_->counters(), observed_);

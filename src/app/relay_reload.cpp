@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <set>
 
 #include "app/host.hpp"
 #include "app/intake_setup.hpp"
@@ -34,16 +33,6 @@ void keep_what_a_start_reads(Config& wanted, const Config& running) {
   wanted.dns = running.dns;
   wanted.routes = running.routes;
   if (!same_listeners(wanted, running)) wanted.listeners = running.listeners;
-}
-
-// A lane that waits for its turn under a rate that may be gone looks again, with one of its jobs.
-void look_at_turns(queue::Shard& shard) {
-  std::set<const queue::Lane*> seen;
-  const auto asked = [&seen](const queue::Lane& lane, const queue::Job&) {
-    return lane.waits_for_turn() && seen.insert(&lane).second;
-  };
-  if (const std::size_t lanes = shard.retry(asked); lanes > 0)
-    log::info("rates_asked_again", {{"lanes", std::to_string(lanes)}});
 }
 
 void refuse(const std::string& why) {
@@ -107,7 +96,7 @@ event::Task<void> Relay::put_in_force(InForcePtr next) {
   for (auto& worker : workers_) {
     auto apply = [this, &worker = *worker, next] {
       worker.courier().set_rules(next->rules);
-      look_at_turns(worker.shard());
+      worker.shard().ask_limits();
       for (const auto& server : {worker.tls_servers().relay, worker.tls_servers().submission}) {
         if (!next->identity || !server) continue;
         if (const auto replaced = server->replace(next->identity); !replaced)
@@ -123,6 +112,7 @@ event::Task<void> Relay::put_in_force(InForcePtr next) {
     };
     co_await event::ask(main_, worker->loop(), apply);
   }
+  delivery::limit_sites(sites_, next->rules->limits);
   for (const std::string& key : keys_for_restart(config_.written, next->config.written))
     log::warning("reload_partial", {{"key", key}, {"why", "changes only with a restart"}});
   if (next->config.certificate.empty() != config_.certificate.empty())

@@ -248,6 +248,14 @@ std::optional<SystemTime> TableReader::time(std::string_view key) {
   return std::nullopt;
 }
 
+std::optional<std::vector<std::string>> TableReader::one_or_more(std::string_view key) {
+  const toml::node* node = find(key);
+  if (node == nullptr || node->is_array()) return strings(key);
+  if (auto value = node->value_exact<std::string>()) return std::vector<std::string>{std::move(*value)};
+  wrong_type(key, "a string, or an array of strings", *node);
+  return std::nullopt;
+}
+
 std::optional<std::vector<std::string>> TableReader::strings(std::string_view key) {
   const toml::node* node = find(key);
   if (node == nullptr) return std::nullopt;

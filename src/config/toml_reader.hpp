@@ -63,6 +63,7 @@ class TableReader {
   std::optional<std::chrono::seconds> duration(std::string_view key);  // "15m"
   std::optional<SystemTime> time(std::string_view key);                // TOML date, or date-time with zone
   std::optional<std::vector<std::string>> strings(std::string_view key);
+  std::optional<std::vector<std::string>> one_or_more(std::string_view key);  // a string, or an array of them
   std::optional<std::vector<std::chrono::seconds>> durations(std::string_view key);
   // One of the words; the finding names them all.
   std::optional<std::string> choice(std::string_view key, std::initializer_list<std::string_view> words);

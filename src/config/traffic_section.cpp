@@ -13,30 +13,37 @@ namespace {
 
 using By = delivery::TrafficLimit::By;
 
-// "example.net", "*.example.net", "*"; as route.domain.
-void read_pattern(TableReader& reader, std::string_view key, By by, delivery::TrafficLimit& limit) {
-  const auto text = reader.string(key);
-  if (!text) return;
-  const bool pattern = text->starts_with("*.");
-  const std::string_view bare = pattern ? std::string_view(*text).substr(2) : std::string_view(*text);
-  limit.by = by;
-  if (*text == "*")
-    limit.of = *text;
-  else if (const auto name = to_a_labels(bare))
-    limit.of = (pattern ? "*." : "") + *name;
-  else if (is_lenient_domain_name(bare))
-    limit.of = text::lower(*text);
-  else
-    reader.error(
-        key, "'" + *text +
-                 "' is not a name; write it as \"example.net\", \"*.example.net\" for what lies below it, "
-                 "or \"*\" for all");
+// As TrafficLimit::of has it; nothing: it is no such name. "example.net", "*.example.net", "*"; as route.domain.
+std::optional<std::string> pattern_of(const std::string& text) {
+  if (text == "*") return text;
+  const bool below = text.starts_with("*.");
+  const std::string_view bare = below ? std::string_view(text).substr(2) : std::string_view(text);
+  if (const auto name = to_a_labels(bare)) return (below ? "*." : "") + *name;
+  if (is_lenient_domain_name(bare)) return text::lower(text);
+  return std::nullopt;
 }
 
-void read_site(TableReader& reader, delivery::TrafficLimit& limit) {
+// One name, or an array of them.
+std::vector<std::string> read_patterns(TableReader& reader, std::string_view key) {
+  std::vector<std::string> patterns;
+  const auto texts = reader.one_or_more(key);
+  if (!texts) return patterns;
+  if (texts->empty()) reader.error(key, "is empty; name whom the limit is for, or remove it");
+  for (const std::string& text : *texts) {
+    if (auto pattern = pattern_of(text))
+      patterns.push_back(std::move(*pattern));
+    else
+      reader.error(
+          key, "'" + text +
+                   "' is not a name; write it as \"example.net\", \"*.example.net\" for what lies below it, "
+                   "or \"*\" for all");
+  }
+  return patterns;
+}
+
+std::vector<std::string> read_site(TableReader& reader) {
   const auto hosts = reader.strings("site");
-  if (!hosts) return;
-  limit.by = By::site;
+  if (!hosts) return {};
   std::vector<std::string> names;
   for (const std::string& host : *hosts) {
     if (const auto name = to_a_labels(host))
@@ -45,7 +52,7 @@ void read_site(TableReader& reader, delivery::TrafficLimit& limit) {
       reader.error("site", "'" + host + "' is not a host; name the MX hosts of the site, all of them");
   }
   if (hosts->empty()) reader.error("site", "needs the names of the site's MX hosts, all of them");
-  limit.of = delivery::site_name(std::move(names));
+  return {delivery::site_name(std::move(names))};
 }
 
 void read_count(TableReader& reader, std::string_view key, std::int64_t most,
@@ -59,9 +66,9 @@ void read_traffic_limit(TableReader& reader, std::vector<delivery::TrafficLimit>
   delivery::TrafficLimit limit;
   const int named =
       (reader.has("domain") ? 1 : 0) + (reader.has("mx") ? 1 : 0) + (reader.has("site") ? 1 : 0);
-  read_pattern(reader, "domain", By::domain, limit);
-  read_pattern(reader, "mx", By::mx, limit);
-  read_site(reader, limit);
+  const std::vector<std::string> domains = read_patterns(reader, "domain");
+  const std::vector<std::string> hosts = read_patterns(reader, "mx");
+  const std::vector<std::string> site = read_site(reader);
   if (named != 1)
     reader.error("domain", named == 0
                                ? "is missing: say whom the limit is for, by domain, mx or site"
@@ -82,15 +89,22 @@ void read_traffic_limit(TableReader& reader, std::vector<delivery::TrafficLimit>
     reader.error(
         "connections",
         "is missing: a limit sets connections, messages_per_connection, rate or recipients_per_transaction");
-  const bool known = std::any_of(limits.begin(), limits.end(), [&](const auto& other) {
-    return named == 1 && !limit.of.empty() && other.by == limit.by && other.of == limit.of;
-  });
-  if (known)
-    reader.error(limit.by == By::domain ? "domain"
-                 : limit.by == By::mx   ? "mx"
-                                        : "site",
-                 "'" + limit.of + "' has a limit already; put all keys into one");
-  limits.push_back(std::move(limit));
+  if (named != 1) return;
+  // Of each name for itself.
+  const auto add = [&](By by, std::string_view key, const std::vector<std::string>& names) {
+    limit.by = by;
+    for (const std::string& name : names) {
+      limit.of = name;
+      const bool known = std::any_of(limits.begin(), limits.end(),
+                                     [&](const auto& other) { return other.by == by && other.of == name; });
+      if (known && !name.empty())
+        reader.error(key, "'" + name + "' has a limit already; put all keys into one");
+      limits.push_back(limit);
+    }
+  };
+  add(By::domain, "domain", domains);
+  add(By::mx, "mx", hosts);
+  add(By::site, "site", site);
 }
 
 }  // namespace sealpost::app

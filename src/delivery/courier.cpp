@@ -65,6 +65,12 @@ void DeliveryCourier::set_rules(RulesPtr rules) {
   pool_.close_all();
 }
 
+queue::SitePtr DeliveryCourier::limit_for(const queue::LaneKey& key) {
+  if (context_.sites == nullptr || !key.returns_to.empty()) return nullptr;
+  const auto limit = traffic_for(rules_->limits, key.recipient_domain, {}).domain_connections;
+  return limit ? context_.sites->of_domain(key.recipient_domain, limit->value, limit->by) : nullptr;
+}
+
 // D-07: what is sent while its outcome cannot be recorded goes out again after the restart that the journal needs.
 bool DeliveryCourier::paused(queue::Lane& lane, queue::JobPtr& job) {
   if (context_.spool.healthy()) return false;
@@ -106,8 +112,6 @@ event::Task<void> DeliveryCourier::serve(queue::Lane& lane) {
       break;
     }
     if (paused(lane, job)) break;
-    const bool begun = co_await begin(lane, job);
-    if (!begun) break;
     const bool goes_on = co_await deliver(lane, std::move(job), plan, connection);
     if (!goes_on) break;
   }
@@ -156,7 +160,14 @@ event::Task<bool> DeliveryCourier::deliver(queue::Lane& lane, queue::JobPtr job,
         co_return false;
       }
     }
-    if (round == 0 && waits_for_turn(lane, job, *plan)) co_return false;
+    std::vector<queue::Turn> turns;
+    if (round == 0) {
+      if (waits_for_turn(lane, job, *plan)) co_return false;
+      turns.swap(lane.turns());
+      const bool begun = co_await begin(lane, job);
+      if (!begun) co_return false;
+      if (connection && connection->session->broken()) connection.reset();
+    }
     const auto limit = connection ? connection->session->extensions().size_limit : 0;
     if (connection && limit > 0 && job->message->size > limit) pool_.put(std::move(connection));
     Tour tour(job->attempts, context_.loop.now());
@@ -166,6 +177,7 @@ event::Task<bool> DeliveryCourier::deliver(queue::Lane& lane, queue::JobPtr job,
       if (auto* refusal = std::get_if<Refusal>(&dialled)) {
         if (refusal->no_place) {
           timed.untried();
+          if (lane.turns().empty()) lane.turns().swap(turns);  // not used
           lane.crowded(std::move(job), context_.loop.paced() + no_place_pause, refusal->text);
           co_return false;
         }
@@ -203,40 +215,34 @@ event::Task<bool> DeliveryCourier::deliver(queue::Lane& lane, queue::JobPtr job,
 
 // The lanes of one site share its connections.
 bool DeliveryCourier::joins_site(queue::Lane& lane, const Plan& plan) {
-  const Traffic& traffic = plan.traffic;
-  const auto& own = traffic.domain_connections;
-  lane.set_limit(own ? queue::LaneLimit(own->value, own->by, traffic.paced())
-                     : queue::LaneLimit(std::nullopt, std::string(), traffic.paced()));
+  lane.set_paced(plan.traffic.paced());
   if (context_.sites == nullptr) return true;
   const queue::SitePtr site = context_.sites->at(site_of(plan));
-  const auto& all = traffic.site_connections;
-  all ? site->set_most(all->value, all->by) : site->set_most();
+  limit_site(*site, plan.traffic);
   return lane.at_site(site);
 }
 
-// The operator's rates, for the domain and for its site.
+// The operator's rates: first the domain's, and when that turn has come its site's, so that no turn there is booked by who
+// cannot use it.
 bool DeliveryCourier::waits_for_turn(queue::Lane& lane, queue::JobPtr& job, const Plan& plan) {
-  const Traffic& traffic = plan.traffic;
-  if (!traffic.paced()) return false;
-  std::vector<RateKeeper::Count> counts;
-  // Under its name: a changed rate counts from the beginning.
-  const auto count = [&](const std::string& whose, const Rate& rate) {
-    counts.emplace_back(whose + " " + rate.to_string(), rate);
-  };
-  if (traffic.domain_rate) count("domain " + plan.recipient_domain, traffic.domain_rate->value);
-  if (traffic.site_rate) count("site " + site_of(plan), traffic.site_rate->value);
+  std::vector<queue::Turn>& turns = lane.turns();
   const SteadyTime now = context_.loop.now();
-  const auto turn = context_.hosts.rates().wait_until(counts, now);
-  if (!turn) return false;
-  const auto& slower = !traffic.domain_rate ? *traffic.site_rate : *traffic.domain_rate;
-  std::string why = slower.by + " lets " + slower.value.to_string() + " leave";
-  if (traffic.domain_rate && traffic.site_rate)
-    why += ", " + traffic.site_rate->by + " " + traffic.site_rate->value.to_string();
-  lane.wait_for_turn(
-      std::move(job),
-      context_.loop.paced() + std::chrono::duration_cast<std::chrono::microseconds>(*turn - now) + 1us,
-      std::move(why));
-  return true;
+  const auto waits = [&](const std::string& whose, const std::optional<Traffic::Bound<Rate>>& rate) {
+    if (!rate) return false;
+    std::string of = whose + " " + rate->value.to_string();  // a changed rate counts from the beginning
+    auto turn = std::find_if(turns.begin(), turns.end(), [&](const auto& one) { return one.of == of; });
+    if (turn == turns.end()) {
+      const SteadyTime at = context_.hosts.rates().book(of, rate->value, now);
+      turn = turns.insert(turns.end(), queue::Turn(std::move(of), at));
+    }
+    if (turn->at <= now) return false;
+    const auto left = std::chrono::duration_cast<std::chrono::microseconds>(turn->at - now);
+    lane.wait_for_turn(std::move(job), context_.loop.paced() + left + 1us,
+                       rate->by + " lets " + rate->value.to_string() + " leave");
+    return true;
+  };
+  if (waits("domain " + plan.recipient_domain, plan.traffic.domain_rate)) return true;
+  return waits("site " + site_of(plan), plan.traffic.site_rate);
 }
 
 void DeliveryCourier::keep_or_close(std::unique_ptr<Connection>& connection, const Plan& plan) {

@@ -22,7 +22,8 @@ class DeliveryCourier final : public queue::Courier {
   void end(queue::Lane& lane, queue::JobPtr job, const queue::LastWord& word,
            std::shared_ptr<void> recorded) override;
 
-  // New rules from the next attempt on.
+  queue::SitePtr limit_for(const queue::LaneKey& key) override;
+  // New rules from the next attempt on. What waits for limits: Shard::ask_limits(), limit_sites().
   void set_rules(RulesPtr rules);
   const RulesPtr& rules() const noexcept { return rules_; }
   std::size_t idle_connections() const noexcept { return pool_.size(); }

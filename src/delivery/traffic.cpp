@@ -41,6 +41,17 @@ bool is_for(const TrafficLimit& limit, std::string_view domain, const std::vecto
   return false;
 }
 
+// The hosts in a site's name, which may end with a port.
+std::vector<std::string> hosts_in(const std::string& site) {
+  std::vector<std::string> hosts;
+  for (std::size_t at = 0; at < site.size();) {
+    const std::size_t end = std::min(site.find(' ', at), site.size());
+    if (site[at] != ':') hosts.push_back(site.substr(at, end - at));
+    at = end + 1;
+  }
+  return hosts;
+}
+
 template <class T>
 void take(std::optional<Traffic::Bound<T>>& into, const std::optional<T>& value, const TrafficLimit& limit) {
   if (into || !value) return;
@@ -105,21 +116,34 @@ Traffic traffic_for(const std::vector<TrafficLimit>& limits, std::string_view do
   return traffic;
 }
 
-std::optional<SteadyTime> RateKeeper::wait_until(const std::vector<Count>& counts, SteadyTime now) {
+void limit_site(queue::Site& site, const Traffic& traffic) {
+  const auto& all = traffic.site_connections;
+  all ? site.set_most(all->value, all->by) : site.set_most();
+}
+
+void limit_sites(const queue::Sites& sites, const std::vector<TrafficLimit>& limits) {
+  for (const queue::SitePtr& site : sites.all())
+    if (!site->fixed()) limit_site(*site, traffic_for(limits, std::string_view(), hosts_in(site->name())));
+}
+
+SteadyTime RateKeeper::book(const std::string& whose, const Rate& rate, SteadyTime now) {
   const std::lock_guard lock(mutex_);
-  if (next_.size() >= most_remembered)
-    std::erase_if(next_, [now](const auto& entry) { return entry.second <= now; });
-  std::optional<SteadyTime> turn;
-  for (const Count& count : counts) {
-    const SteadyTime next = next_.try_emplace(count.whose, now).first->second;
-    if (next > now + at_once) turn = std::max(turn.value_or(next - at_once), next - at_once);
-  }
-  if (turn) return turn;
-  for (const Count& count : counts) {
-    SteadyTime& next = next_[count.whose];
-    next = std::max(next, now) + std::chrono::duration_cast<Duration>(count.rate.per) / count.rate.messages;
-  }
-  return std::nullopt;
+  if (next_.size() >= most_remembered) make_room(now);
+  SteadyTime& next = next_.try_emplace(whose, now).first->second;
+  const SteadyTime turn = std::max(next - at_once, now);
+  next = std::max(next, now) + std::chrono::duration_cast<Duration>(rate.per) / rate.messages;
+  return turn;
+}
+
+void RateKeeper::make_room(SteadyTime now) {
+  std::erase_if(next_, [now](const auto& entry) { return entry.second <= now; });
+  if (next_.size() <= most_remembered / 2) return;
+  std::vector<SteadyTime> turns;
+  turns.reserve(next_.size());
+  for (const auto& [whose, next] : next_) turns.push_back(next);
+  const auto half = turns.begin() + static_cast<std::ptrdiff_t>(turns.size() / 2);
+  std::nth_element(turns.begin(), half, turns.end());
+  std::erase_if(next_, [until = *half](const auto& entry) { return entry.second <= until; });
 }
 
 std::size_t RateKeeper::size() const {

@@ -13,6 +13,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "queue/site.hpp"
 #include "sealpost/clock.hpp"
 
 namespace sealpost::delivery {
@@ -63,21 +64,22 @@ std::string site_name(std::vector<std::string> hosts);
 Traffic traffic_for(const std::vector<TrafficLimit>& limits, std::string_view domain,
                     const std::vector<std::string>& hosts);
 
-// How many messages have left lately for whom. Evenly: at a tenth of a second's worth at once. Shared by all workers;
-// bounded: beyond 100,000 those whose turn has come are forgotten.
+// What the limits say of the sites that there are, at once: one may wait for others that have no reason to plan anew soon.
+void limit_sites(const queue::Sites& sites, const std::vector<TrafficLimit>& limits);
+void limit_site(queue::Site& site, const Traffic& traffic);
+
+// Whose turn is when. Evenly: a tenth of a second's worth at once. Each turn is booked by whoever asks, who comes back when it
+// has come: a thousand domains of one site wake one by one and not all for each turn. Shared by all workers; bounded: beyond
+// 100,000 those who have no turn left are forgotten, and if that is not enough the half that has its next one soonest.
 class RateKeeper {
  public:
-  struct Count {
-    Count(std::string whose_, const Rate& rate_) : whose(std::move(whose_)), rate(rate_) {}
-    std::string whose;
-    Rate rate;
-  };
-  // One message that all these counts are for: nothing, and it is counted; or when there is a turn for it.
-  std::optional<SteadyTime> wait_until(const std::vector<Count>& counts, SteadyTime now);
+  // The next turn of `whose` under this rate, now or later; it is taken.
+  SteadyTime book(const std::string& whose, const Rate& rate, SteadyTime now);
   std::size_t size() const;
 
  private:
   static constexpr std::size_t most_remembered = 100'000;
+  void make_room(SteadyTime now);
   mutable std::mutex mutex_;  // guards what follows
   std::unordered_map<std::string, SteadyTime> next_;
 };

@@ -48,7 +48,9 @@ bool Concurrency::time_is_the_ways() const noexcept {
 
 void Concurrency::set_most(std::uint32_t most) noexcept {
   if (steep_until_ == bounds_.most) steep_until_ = most;
+  const bool held_down = places_ >= bounds_.most;  // by what was allowed, not by the host
   bounds_.most = most;
+  if (held_down) places_ = std::max(places_, bounds_.first);
   places_ = std::min(places_, most);
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <utility>
 
 #include "queue/shard.hpp"
 
@@ -30,7 +31,9 @@ Lane::Lane(Shard& shard, LaneKey key)
       key_(std::move(key)),
       work_(shard.loop()),
       concurrency_(shard.settings_.concurrency),
-      worked_(shard.last_success(key_)) {}
+      worked_(shard.last_success(key_)) {
+  if (shard.courier_ != nullptr) set_domain_limit(shard.courier_->limit_for(key_));
+}
 
 void Lane::add(JobPtr job, SystemTime now) {
   shard_.tally_.in(*job, false);
@@ -51,7 +54,8 @@ void Lane::add(JobPtr job, SystemTime now) {
 void Lane::wake_due(SystemTime now) {
   if (blocked_until_ != SystemTime{} && blocked_until_ <= now) {
     blocked_until_ = SystemTime{};  // the back-off is over; how often it failed is kept
-    if (failures_ > 0) {
+    const bool for_turn = std::exchange(waits_for_turn_, false);
+    if (failures_ > 0 && !for_turn) {
       concurrency_.begin_anew();
       if (seat_) seat_->begin_anew();
     }
@@ -60,17 +64,20 @@ void Lane::wake_due(SystemTime now) {
   bool woke = false;
   for (int i = 0; i < most_at_once && !waiting_.empty() && waiting_.begin()->first <= now; ++i) {
     auto node = waiting_.extract(waiting_.begin());
-    due_.push_back(std::move(node.mapped()));
+    if (node.mapped()->urgent) {
+      ++urgent_;
+      due_.push_front(std::move(node.mapped()));
+    } else {
+      due_.push_back(std::move(node.mapped()));
+    }
     woke = true;
   }
   if (woke && idle_couriers_ > 0) work_.notify();
 }
 
 void Lane::hand_out(Job& job) {
-  if (job.urgent) {
-    job.urgent = false;
-    if (urgent_ > 0) --urgent_;
-  }
+  job.hurried = std::exchange(job.urgent, false);
+  if (job.hurried && urgent_ > 0) --urgent_;
   shard_.tally_.out(job);
   shard_.tally_.in(job, true);
   ++job.attempts;
@@ -230,6 +237,19 @@ void Lane::untried(JobPtr job) {
   add_first(std::move(job));
 }
 
+// What an operator asked for has to wait for its turn: then it passes the back-off.
+bool Lane::hurries_again(JobPtr& job, SystemTime at) {
+  if (!job->hurried || !troubled(shard_.now())) return false;
+  no_longer_taken(*job);
+  --job->attempts;
+  job->next_attempt = at;
+  job->urgent = true;
+  shard_.hold_if_asked(*job);
+  add(std::move(job), shard_.now());
+  shard_.changed(*this);
+  return true;
+}
+
 void Lane::crowded(JobPtr job, SystemTime until, std::string reason) {
   const bool others = seat_ ? seat_->crowded(shard_.now()) : couriers_ > 1;
   if (!others) return put_back(std::move(job), until, std::move(reason));
@@ -242,26 +262,71 @@ void Lane::crowded(JobPtr job, SystemTime until, std::string reason) {
 bool Lane::at_site(const SitePtr& site) {
   if (!seat_ || &seat_->site() != site.get()) {
     seat_.reset();
-    seat_ = std::make_unique<Site::Seat>(site, couriers_, [home = shard_.address_, key = key_] {
-      tell(home, [key](Shard& there) { there.roused(key); });
-    });
+    seat_ = seat_at(site);
   }
   return seat_->fits();
 }
 
-void Lane::set_limit(LaneLimit limit) { limit_ = std::move(limit); }
+std::unique_ptr<Site::Seat> Lane::seat_at(const SitePtr& site) const {
+  return std::make_unique<Site::Seat>(site, couriers_, [home = shard_.address_, key = key_] {
+    tell(home, [key](Shard& there) { there.roused(key); });
+  });
+}
+
+void Lane::set_domain_limit(const SitePtr& limit) {
+  if (limit == nullptr) return domain_seat_.reset();
+  if (domain_seat_ && &domain_seat_->site() == limit.get()) return;
+  domain_seat_.reset();
+  domain_seat_ = seat_at(limit);
+}
+
+bool Lane::take_place() {
+  if (domain_seat_ && !domain_seat_->take()) return false;
+  if (!seat_ || seat_->take()) return true;
+  if (domain_seat_) domain_seat_->give_back(1);
+  return false;
+}
+
+void Lane::give_places_back(std::uint32_t places) {
+  if (seat_) seat_->give_back(places);
+  if (domain_seat_) domain_seat_->give_back(places);
+}
+
+bool Lane::place_wanted_back(Site::Seat::Served served) const {
+  return (domain_seat_ && domain_seat_->wanted_back(served)) || (seat_ && seat_->wanted_back(served));
+}
 
 void Lane::wait_for_turn(JobPtr job, SystemTime until, std::string by) {
-  put_back(std::move(job), until, std::move(by));
-  waits_for_turn_ = true;
+  if (hurries_again(job, until)) return;
+  untried(std::move(job));
+  block(until, std::move(by), true);
+}
+
+// The rate may be another one, or none.
+void Lane::stop_waiting_for_turn() {
+  if (!std::exchange(waits_for_turn_, false)) return;
+  blocked_until_ = trouble_until_;
+  blocked_reason_ = trouble_reason_;
 }
 
 std::string Lane::limited_by() const {
-  if (limit_.places && couriers_ >= *limit_.places) return limit_.by;
-  return seat_ ? seat_->site().limited_by() : std::string();
+  for (const auto* seat : {&domain_seat_, &seat_})
+    if (*seat && (*seat)->waits()) return (*seat)->site().limited_by();
+  return std::string();
+}
+
+std::uint32_t Lane::concurrency() const {
+  if (domain_seat_ && domain_seat_->waits()) return domain_seat_->site().places();
+  return seat_ ? seat_->site().places() : concurrency_.places();
+}
+
+std::uint32_t Lane::places_in_use() const {
+  if (domain_seat_ && domain_seat_->waits()) return domain_seat_->site().in_use();
+  return seat_ ? seat_->site().in_use() : couriers_;
 }
 
 void Lane::yield(JobPtr job) {
+  if (hurries_again(job, shard_.now() + std::chrono::seconds(1))) return;
   untried(std::move(job));
   if (idle_couriers_ > 0) work_.notify();
   shard_.changed(*this);
@@ -269,21 +334,27 @@ void Lane::yield(JobPtr job) {
 
 void Lane::put_back(JobPtr job, SystemTime until, std::string reason) {
   untried(std::move(job));
-  blocked_until_ = std::max(blocked_until_, until);
-  blocked_reason_ = std::move(reason);
-  waits_for_turn_ = false;
+  block(until, std::move(reason));
+}
+
+void Lane::block(SystemTime until, std::string reason, bool for_turn) {
+  if (until >= blocked_until_) {
+    blocked_until_ = until;
+    blocked_reason_ = std::move(reason);
+    waits_for_turn_ = for_turn;
+  }
   shard_.changed(*this);
 }
 
 void Lane::trouble(SystemTime until, std::string reason, Trouble about) {
-  if (!blocked(shard_.now())) {  // couriers that fail together are one failure
+  const SystemTime now = shard_.now();
+  if (!troubled(now)) {  // couriers that fail together are one failure
     ++failures_;
-    if (about == Trouble::connection) seat_ ? seat_->lost(shard_.now()) : concurrency_.lost(shard_.now());
+    if (about == Trouble::connection) seat_ ? seat_->lost(now) : concurrency_.lost(now);
   }
-  blocked_until_ = std::max(blocked_until_, until);
-  blocked_reason_ = std::move(reason);
-  waits_for_turn_ = false;
-  shard_.changed(*this);
+  trouble_until_ = std::max(trouble_until_, until);
+  trouble_reason_ = reason;
+  block(until, std::move(reason));
 }
 
 void Lane::succeeded(Duration took) {
@@ -296,9 +367,12 @@ void Lane::succeeded(Duration took) {
     seat_->worked(at, took, due_.size());
   else
     concurrency_.worked(at, took, due_.size(), couriers_);
-  const bool was_blocked = blocked_until_ != SystemTime{};
-  blocked_until_ = SystemTime{};
-  blocked_reason_.clear();
+  trouble_until_ = SystemTime{};
+  const bool was_blocked = blocked_until_ != SystemTime{} && !waits_for_turn_;
+  if (was_blocked) {
+    blocked_until_ = SystemTime{};
+    blocked_reason_.clear();
+  }
   if (was_blocked || (!listed_ && wants_courier(at))) shard_.changed(*this);
 }
 
@@ -333,7 +407,7 @@ bool Lane::wants_courier(SystemTime now) const {
   if (due_.size() <= idle_couriers_) return false;
   if (blocked(now)) return urgent_ > 0 && couriers_ == 0;
   if (seat_ ? seat_->waits() : couriers_ >= concurrency_.places()) return false;
-  if (limit_.places && couriers_ >= *limit_.places) return false;
+  if (domain_seat_ && domain_seat_->waits()) return false;
   if (!shard_.spares_a_place_for(*this)) return false;
   return !next_place_is_lent(now) || due_.size() >= shard_.settings_.lend_from;
 }
@@ -341,7 +415,7 @@ bool Lane::wants_courier(SystemTime now) const {
 // Half of the usual places are for the lane's own worker, and all of them while others cannot help; then each worker
 // has as many as the others.
 bool Lane::next_place_is_lent(SystemTime now) const noexcept {
-  if (shard_.peers_.empty() || now < no_loans_until_ || limit_.paced) return false;
+  if (shard_.peers_.empty() || now < no_loans_until_ || paced_) return false;
   const Concurrency::Bounds& bounds = shard_.settings_.concurrency;
   const std::uint32_t own = couriers_ - lent_places_;
   return own >= (std::min(bounds.usual, bounds.most) + 1) / 2 && own * shard_.peers_.size() > lent_places_;
@@ -406,8 +480,8 @@ void Lane::lent_untried(const Job& job) {
 std::optional<SystemTime> Lane::next_event() const noexcept {
   std::optional<SystemTime> next;
   if (!waiting_.empty() && waiting_.begin()->first != SystemTime::max()) next = waiting_.begin()->first;
-  if (!due_.empty() && blocked_until_ != SystemTime{} && (!next || blocked_until_ < *next))
-    next = blocked_until_;
+  // Also of a lane whose last message is gone: then it can be forgotten.
+  if (blocked_until_ != SystemTime{} && (!next || blocked_until_ < *next)) next = blocked_until_;
   return next;
 }
 

@@ -67,7 +67,8 @@ struct Job {
   bool delay_notice_sent = false;
   bool ambiguous = false;  // a final reply was lost before (D-15)
   bool held = false;
-  bool urgent = false;  // an operator asked for it: passes the lane's back-off once
+  bool urgent = false;   // an operator asked for it: passes the lane's back-off once
+  bool hurried = false;  // taken because of that
   // How old the message was when this life of the relay took it on, and when that was: its age goes on with steady time,
   // whatever the clock does (T-50).
   std::chrono::microseconds age_then{0};
@@ -110,14 +111,11 @@ class JobOwner {
   virtual std::uint32_t failures() const noexcept = 0;  // troubles in a row
 };
 
-// What an operator says of a lane.
-struct LaneLimit {
-  LaneLimit() = default;
-  LaneLimit(std::optional<std::uint32_t> places_, std::string by_, bool paced_)
-      : places(places_), by(std::move(by_)), paced(paced_) {}
-  std::optional<std::uint32_t> places;
-  std::string by;      // what says so
-  bool paced = false;  // each message has to wait for its turn: no help is wanted
+// A turn under an operator's rate, booked for a lane (delivery/traffic.hpp).
+struct Turn {
+  Turn(std::string of_, SteadyTime at_) : of(std::move(of_)), at(at_) {}
+  std::string of;  // the rate, and whom it counts
+  SteadyTime at;
 };
 
 class Shard;
@@ -149,7 +147,10 @@ class Lane final : public JobOwner {
   // turn when one is free.
   bool at_site(const SitePtr& site);
   void yield(JobPtr job);
-  void set_limit(LaneLimit limit);
+  // Each message has to wait for its turn: no help of other workers is wanted.
+  void set_paced(bool paced) noexcept { paced_ = paced; }
+  // The turns that it has, come or not: one of each rate at most, for the next message that leaves, whichever that is.
+  std::vector<Turn>& turns() noexcept { return turns_; }
   // Untried: an operator's rate lets it leave at `until`, and no other job of this lane before.
   void wait_for_turn(JobPtr job, SystemTime until, std::string by);
   void trouble(SystemTime until, std::string reason, Trouble about) override;
@@ -168,8 +169,10 @@ class Lane final : public JobOwner {
   std::size_t waiting() const noexcept { return waiting_.size() + due_.size(); }
   std::size_t taken() const noexcept { return taken_; }
   std::uint32_t couriers() const noexcept { return couriers_; }
-  // Places: of the site, with all its lanes, once that is known.
-  std::uint32_t concurrency() const { return seat_ ? seat_->site().places() : concurrency_.places(); }
+  // Places, and those in use: of the site, with all its lanes, once that is known; of the domain while that is what it waits
+  // for.
+  std::uint32_t concurrency() const;
+  std::uint32_t places_in_use() const;
   const Site* site() const noexcept { return seat_ ? &seat_->site() : nullptr; }
   SystemTime blocked_until() const noexcept { return blocked_until_; }
   const std::string& blocked_reason() const noexcept { return blocked_reason_; }
@@ -190,6 +193,16 @@ class Lane final : public JobOwner {
   void wake_due(SystemTime now);  // waiting -> due
   bool blocked(SystemTime now) const noexcept { return now < blocked_until_; }
   bool wants_courier(SystemTime now) const;
+  // In force from now on; null: the operator says nothing.
+  void set_domain_limit(const SitePtr& limit);
+  std::unique_ptr<Site::Seat> seat_at(const SitePtr& site) const;
+  // A place of its domain's, if these are limited, and one of its site's.
+  bool take_place();
+  void give_places_back(std::uint32_t places);
+  bool place_wanted_back(Site::Seat::Served served) const;
+  void stop_waiting_for_turn();
+  void block(SystemTime until, std::string reason, bool for_turn = false);
+  bool troubled(SystemTime now) const noexcept { return now < trouble_until_; }
   // A transaction worked within the hour, and nothing but that since.
   bool works(SystemTime now) const noexcept {
     if (!key_.returns_to.empty()) return true;  // notifications, which are written here
@@ -205,6 +218,7 @@ class Lane final : public JobOwner {
   std::optional<SystemTime> next_event() const noexcept;
   void hand_out(Job& job);
   void untried(JobPtr job);
+  bool hurries_again(JobPtr& job, SystemTime at);
   // Takes out what waits and matches; what is in flight stays. Ends when `match` says that this was all.
   enum class Pick : std::uint8_t { leave, take, stop };
   std::vector<JobPtr> pull(const std::function<Pick(Job&)>& match);
@@ -230,16 +244,21 @@ class Lane final : public JobOwner {
   std::uint32_t lent_places_ = 0;
   std::uint32_t places_in_doubt_ = 0;  // of its couriers here: since they were sent out nothing has worked
   SystemTime no_loans_until_{};
-  Concurrency concurrency_;           // until the site is known
-  std::unique_ptr<Site::Seat> seat_;  // null until then
+  Concurrency concurrency_;                  // until the site is known
+  std::unique_ptr<Site::Seat> seat_;         // null until then
+  std::unique_ptr<Site::Seat> domain_seat_;  // null: an operator says nothing of the domain's connections
   std::uint32_t failures_ = 0;
-  std::uint32_t urgent_ = 0;  // due jobs that pass the back-off
-  std::uint64_t served_ = 0;  // since the shard last gave this lane a place
-  SystemTime worked_{};       // when a transaction last did
-  SystemTime blocked_until_{};
+  std::uint32_t urgent_ = 0;    // due jobs that pass the back-off
+  std::uint64_t served_ = 0;    // since the shard last gave this lane a place
+  SystemTime worked_{};         // when a transaction last did
+  SystemTime placed_{};         // when the shard last gave this lane a place
+  SystemTime trouble_until_{};  // what is of trouble in blocked_until_
+  std::string trouble_reason_;
+  SystemTime blocked_until_{};  // by trouble, for a turn, or for want of something
   std::string blocked_reason_;
   bool waits_for_turn_ = false;
-  LaneLimit limit_;
+  bool paced_ = false;
+  std::vector<Turn> turns_;
   bool listed_ = false;               // in one of the shard's lists of lanes that want a courier
   std::optional<SystemTime> agenda_;  // its entry in the shard's agenda
 };

@@ -47,7 +47,7 @@ void Shard::told(const LaneKey& key, const ShardAddressPtr& by, LoanReport news)
   lane.couriers_ -= news.places;
   lane.lent_places_ -= news.places;
   active_ -= news.places;
-  if (lane.seat_ && news.places > 0) lane.seat_->give_back(news.places);
+  if (news.places > 0) lane.give_places_back(news.places);
   if (news.refused) lane.no_loans_until_ = now() + no_loans_after_refusal;
   if (news.wanted > 0) {
     const bool may = !draining_ && !place_wanted_elsewhere(lane);

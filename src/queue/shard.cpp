@@ -8,6 +8,10 @@ namespace sealpost::queue {
 
 using namespace std::chrono_literals;
 
+namespace {
+constexpr auto turn_at_site = 30s;  // then a lane's last place there is another's, if one waits
+}  // namespace
+
 // One timer for the whole shard.
 struct Shard::Alarm final : event::Timer {
   explicit Alarm(Shard& shard_)
@@ -31,6 +35,7 @@ Shard::~Shard() {
 
 void Shard::start(Courier& courier) {
   courier_ = &courier;
+  ask_limits();
   tick();
 }
 
@@ -67,8 +72,9 @@ void Shard::changed(Lane& lane) {
 }
 
 bool Shard::place_wanted_elsewhere(const Lane& lane) const noexcept {
-  if (lane.limit_.places && lane.couriers_ > *lane.limit_.places) return true;
-  if (lane.seat_ && lane.seat_->wanted_back()) return true;
+  using Served = Site::Seat::Served;
+  const bool long_enough = lane.served_ >= settings_.quantum || now() - lane.placed_ >= turn_at_site;
+  if (lane.place_wanted_back(long_enough ? Served::long_enough : Served::lately)) return true;
   const auto others_in = [&](const std::deque<Lane*>& list) {
     return list.size() > 1 || (list.size() == 1 && list.front() != &lane);
   };
@@ -88,8 +94,9 @@ void Shard::pump() {
     Lane* const next = next_in_turn(at);
     if (next == nullptr) break;
     Lane& lane = *next;
-    if (lane.seat_ && !lane.seat_->take()) continue;
+    if (!lane.take_place()) continue;
     lane.served_ = 0;
+    lane.placed_ = at;
     if (lane.next_place_is_lent(at)) {
       lend_place(lane);
     } else {
@@ -146,7 +153,7 @@ event::Task<void> Shard::run_courier(Lane& lane) {
   co_await courier_->serve(lane);
   --lane.couriers_;
   --active_;
-  if (lane.seat_) lane.seat_->give_back(1);
+  lane.give_places_back(1);
   if (lane.places_in_doubt_ > 0) {
     --lane.places_in_doubt_;
     --places_in_doubt_;
@@ -161,6 +168,16 @@ void Shard::roused(const LaneKey& key) {
   Lane& lane = *at->second;
   changed(lane);
   if (lane.seat_) lane.seat_->pass_on();
+  if (lane.domain_seat_) lane.domain_seat_->pass_on();
+}
+
+void Shard::ask_limits() {
+  if (courier_ == nullptr) return;
+  for (auto& [key, lane] : lanes_) {
+    lane->set_domain_limit(courier_->limit_for(key));
+    lane->stop_waiting_for_turn();
+  }
+  for (auto& [key, lane] : lanes_) changed(*lane);  // now that all of them know: places are given out
 }
 
 void Shard::forget_if_empty(Lane& lane) {

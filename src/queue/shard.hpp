@@ -38,6 +38,9 @@ class Courier {
  public:
   virtual ~Courier() = default;
   virtual event::Task<void> serve(Lane& lane) = 0;
+  // What an operator allows its domain in connections; null: nothing is said. Asked when a lane is made, and by
+  // Shard::ask_limits().
+  virtual SitePtr limit_for(const LaneKey&) { return nullptr; }
   // The same for a lane of another worker, over a connection of its own; false when it got none.
   virtual event::Task<bool> assist(Loan&) { co_return false; }
   // A job that Lane::take_for_good() gave comes back as with serve(), and `recorded` is let go when its end is on record.
@@ -114,6 +117,8 @@ class Shard {
   event::Task<void> join();
 
   void add(const LaneKey& key, JobPtr job);
+  // The operator's limits are others now: what waits for them looks again.
+  void ask_limits();
 
   event::Loop& loop() const noexcept { return loop_; }
   bool on_own_thread() const noexcept { return loop_.is_current(); }

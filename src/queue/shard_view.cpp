@@ -21,19 +21,20 @@ std::string why_of(const Shard& shard, const Lane& lane, const Job& job, bool in
     return "is being delivered to " + lane.key().next_hop + " now (attempt " + std::to_string(job.attempts) +
            ")";
   if (job.held) return "is held until released" + cause;
-  if (at < lane.blocked_until() && lane.waits_for_turn())
+  const bool later = job.next_attempt > std::max(at, lane.blocked_until());
+  if (at < lane.blocked_until() && lane.waits_for_turn() && !later)
     return "waits for its turn until " + to_rfc3339(shard.as_date(lane.blocked_until())) + ": " +
            lane.blocked_reason();
-  if (at < lane.blocked_until())
+  if (at < lane.blocked_until() && !lane.waits_for_turn())
     return "waits until " + to_rfc3339(shard.as_date(std::max(job.next_attempt, lane.blocked_until()))) +
            " because " + lane.key().next_hop + " had trouble: " + lane.blocked_reason();
   if (job.next_attempt > at)
     return "waits for its next attempt at " + to_rfc3339(shard.as_date(job.next_attempt)) + " (" +
            std::to_string(job.attempts) + " so far)" + cause;
   const std::string by = lane.limited_by();
-  return "waits for a free connection to " + lane.key().next_hop + " (" + std::to_string(lane.couriers()) +
-         " of " + std::to_string(lane.concurrency()) + " in use, " + std::to_string(lane.waiting()) +
-         " jobs waiting)" + (by.empty() ? "" : ": " + by);
+  return "waits for a free connection to " + lane.key().next_hop + " (" +
+         std::to_string(lane.places_in_use()) + " of " + std::to_string(lane.concurrency()) + " in use, " +
+         std::to_string(lane.waiting()) + " jobs waiting)" + (by.empty() ? "" : ": " + by);
 }
 
 // What a partner rule does when its grace is over, and when that is.

@@ -2,11 +2,15 @@
 //
 // A site: the hosts that the mail of several domains goes to. Its lanes, of whichever workers, share what concerns the hosts:
 // how many connections they get (concurrency.hpp), and the turns for them. A lane joins when its courier has learned the
-// MX set, holds one place for each of its couriers, and gives places up when others of the site wait that have fewer: a domain with a million messages leaves its neighbours their places.
+// MX set, holds one place for each of its couriers, and gives places up when others of the site wait that have fewer: at once
+// one that it has more, its last one after a while. A domain with a million messages leaves its neighbours their places, and
+// so do twenty of them.
 //
 //   const bool goes_on = lane.at_site(sites.at("mx1.example mx2.example"));  // a courier, with its plan
 //
-// Shared by all workers: a lock, held for a few look-ups. Bounded: beyond 10,000 sites those without lanes are forgotten.
+// The lanes of a domain whose connections an operator has limited share these likewise: a site of a fixed size.
+//
+// Shared by all workers: a lock, held for a few look-ups. Bounded: 10,000 sites, or twice as many as have a lane.
 #pragma once
 
 #include <atomic>
@@ -16,6 +20,8 @@
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "queue/concurrency.hpp"
 
@@ -25,7 +31,15 @@ class Site {
  public:
   Site(std::string name, const Concurrency::Bounds& bounds)
       : name_(std::move(name)), bounds_(bounds), concurrency_(bounds) {}
+  // What an operator allows to a domain, in which limit: so many, for good.
+  Site(std::string name, std::uint32_t places, std::string by)
+      : name_(std::move(name)),
+        bounds_(places, places, places),
+        fixed_(true),
+        concurrency_(bounds_),
+        most_by_(std::move(by)) {}
   const std::string& name() const noexcept { return name_; }
+  bool fixed() const noexcept { return fixed_; }
 
   // What an operator allows, from now on; nothing: what is allowed to all.
   // `by`: what says so.
@@ -52,8 +66,10 @@ class Site {
     bool waits() const;
     // The lane has been roused, and has taken a place or not: the next one may have what is left.
     void pass_on();
-    // Another one waits that has fewer, by more than one; or more places are in use than there are.
-    bool wanted_back() const;
+    // Another one waits that has fewer, by more than one unless this lane has been served long; or more places are in use
+    // than there are.
+    enum class Served : std::uint8_t { lately, long_enough };
+    bool wanted_back(Served served) const;
     // What it holds fits in, or has worked already.
     bool fits() const;
 
@@ -66,7 +82,9 @@ class Site {
    private:
     friend class Site;
     class Change;  // keeps the site's count of busy lanes
-    bool busy() const noexcept { return places_ > 0 || waits_ || roused_; }
+    bool in_row() const noexcept { return row_ != nullptr; }
+    bool busy() const noexcept { return places_ > 0 || in_row() || roused_; }
+    void enter_row();
     void leave_row();
 
     const std::shared_ptr<Site> site_;
@@ -75,8 +93,8 @@ class Site {
     std::uint32_t places_;
     std::size_t due_ = 0;
     bool worked_ = false;
-    bool waits_ = false;   // in the row
-    bool roused_ = false;  // a place is kept until it has asked for it
+    bool roused_ = false;              // a place is kept until it has asked for it
+    std::list<Seat*>* row_ = nullptr;  // where it waits; null: it does not
     std::list<Seat*>::iterator in_row_{};
   };
 
@@ -88,14 +106,15 @@ class Site {
 
   const std::string name_;
   const Concurrency::Bounds bounds_;
+  const bool fixed_ = false;
   mutable std::mutex mutex_;  // guards what follows
   Concurrency concurrency_;
   std::string most_by_;
   std::uint32_t in_use_ = 0, kept_ = 0;  // kept: for those who were roused
   std::uint32_t busy_ = 0;               // lanes
   std::size_t due_ = 0;
-  std::list<Seat*> row_;
-  std::atomic<bool> pressed_{false};  // is there anything that every message must look at the rest for?
+  std::list<Seat*> empty_handed_, others_;  // that wait: they have no place, or want more
+  std::atomic<bool> pressed_{false};        // is there anything that every message must look at the rest for?
 };
 using SitePtr = std::shared_ptr<Site>;
 
@@ -103,12 +122,18 @@ class Sites {
  public:
   explicit Sites(const Concurrency::Bounds& bounds) : bounds_(bounds) {}
   SitePtr at(const std::string& name);
+  // Fixed. Another limit, or another number, is another site.
+  SitePtr of_domain(const std::string& domain, std::uint32_t places, const std::string& by);
+  std::vector<SitePtr> all() const;
   std::size_t size() const;
 
  private:
+  template <class Make>
+  SitePtr find(const std::string& name, const Make& make);
   static constexpr std::size_t most_remembered = 10'000;
   const Concurrency::Bounds bounds_;
   mutable std::mutex mutex_;  // guards what follows
+  std::size_t look_through_at_ = most_remembered;
   std::unordered_map<std::string, SitePtr> sites_;
 };
 

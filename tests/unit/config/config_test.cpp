@@ -106,7 +106,7 @@ recipients_per_transaction = 6
 site = ["mx2.example", "MX1.example"]
 connections = 1
 [[limit]]
-domain = "*"
+domain = ["*", "One.example"]
 rate = "7/s"
 [mta_sts]
 enabled = false
@@ -218,7 +218,7 @@ file = "/var/log/sealpost.log"
   CHECK(c.delivery.routing.allow_destinations.size() == 1);
   REQUIRE(c.routes.size() == 2);
   CHECK(c.routes[1].domain == "*.example.org");
-  REQUIRE(c.traffic.size() == 3);
+  REQUIRE(c.traffic.size() == 4);
   CHECK(c.traffic[0].name() == "limit mx = \"*.example.org\"");
   CHECK(c.traffic[0].connections == 3U);
   CHECK(c.traffic[0].messages_per_connection == 4U);
@@ -226,6 +226,8 @@ file = "/var/log/sealpost.log"
   CHECK(c.traffic[0].recipients_per_transaction == 6U);
   CHECK(c.traffic[1].name() == "limit site = \"mx1.example mx2.example\"");
   CHECK(c.traffic[2].name() == "limit domain = \"*\"");
+  CHECK(c.traffic[3].name() == "limit domain = \"one.example\"");
+  CHECK(c.traffic[3].rate == delivery::Rate(7, 1s));
   CHECK(!c.delivery.mta_sts);
   CHECK(c.policy_fetch_limit == 20s);
   CHECK(!c.delivery.dane);

@@ -103,6 +103,39 @@ TEST_CASE("config: one thing wrong, one finding, with its line and what would be
       {"[[route]]\ndomain = \"a.test\"\nrelay = \"b.test\"\n[[route]]\ndomain = \"A.test.\"\nrelay = "
        "\"c.test\"",
        "6 error route.domain: 'a.test' has a route already"},
+      {"[[limit]]\nconnections = 1",
+       "2 error limit.domain: is missing: say whom the limit is for, by domain, mx or site"},
+      {"[[limit]]\ndomain = \"a.test\"\nmx = \"b.test\"\nconnections = 1",
+       "3 error limit.domain: stands beside another of domain, mx and site; write a [[limit]] for each"},
+      {"[[limit]]\nmx = \"a test\"\nconnections = 1",
+       "3 error limit.mx: 'a test' is not a name; write it as \"example.net\", \"*.example.net\" for what "
+       "lies "
+       "below it, or \"*\" for all"},
+      {"[[limit]]\nmx = [\"a.test\", \"a*.test\"]\nconnections = 1",
+       "3 error limit.mx: 'a*.test' is not a name; write it as \"example.net\", \"*.example.net\" for what "
+       "lies below it, or \"*\" for all"},
+      {"[[limit]]\ndomain = []\nconnections = 1",
+       "3 error limit.domain: is empty; name whom the limit is for, or remove it"},
+      {"[[limit]]\ndomain = 5\nconnections = 1",
+       "3 error limit.domain: must be a string, or an array of strings, not an integer"},
+      {"[[limit]]\nsite = []\nconnections = 1",
+       "3 error limit.site: needs the names of the site's MX hosts, all of them"},
+      {"[[limit]]\nsite = \"mx.test\"\nconnections = 1",
+       "3 error limit.site: must be an array of strings, not a string"},
+      {"[[limit]]\nmx = \"a.test\"",
+       "2 error limit.connections: is missing: a limit sets connections, messages_per_connection, rate or "
+       "recipients_per_transaction"},
+      {"[[limit]]\nmx = \"a.test\"\nrate = \"100 a minute\"",
+       "4 error limit.rate: '100 a minute' is not a rate; write messages per time, as \"100/min\", with s, "
+       "min, h "
+       "or d"},
+      {"[[limit]]\nmx = \"a.test\"\nconnections = 0",
+       "4 error limit.connections: 0 is out of range; 1 to 10000 is allowed"},
+      {"[[limit]]\nmx = \"a.test\"\nconections = 1\nrate = \"1/s\"",
+       "4 error limit.conections: unknown key; did you mean 'connections'?"},
+      {"[[limit]]\nmx = \"a.test\"\nrate = \"1/s\"\n[[limit]]\nmx = [\"b.test\", \"A.test\"]\nconnections = "
+       "1",
+       "6 error limit.mx: 'a.test' has a limit already; put all keys into one"},
       {"[mta_sts]\nfetch_limit = \"0s\"", "3 error mta_sts.fetch_limit: must be 1s or more"},
       {"[mta_sts]\nenabled = \"yes\"", "3 error mta_sts.enabled: must be true or false, not a string"},
       {"[tls_rpt]\ncontact = \"mailto:a@example.net\"",

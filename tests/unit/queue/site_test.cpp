@@ -3,7 +3,9 @@
 
 #include <doctest.h>
 
-#include <set>
+#include <map>
+#include <string>
+#include <vector>
 
 #include "event/sim_loop.hpp"
 #include "queue/dispatcher.hpp"
@@ -15,6 +17,8 @@ using namespace std::chrono_literals;
 namespace {
 
 const SystemTime now(1000h);
+constexpr auto lately = Site::Seat::Served::lately;
+constexpr auto long_enough = Site::Seat::Served::long_enough;
 
 struct Row {
   explicit Row(std::uint32_t places) : site(std::make_shared<Site>("mx.example", bounds(places))) {}
@@ -32,16 +36,54 @@ TEST_CASE("a site's places are for all of its lanes, and who finds none has a tu
   Row row(3);
   auto big = row.seat(), small = row.seat();
   for (int i = 0; i < 3; ++i) CHECK(big->take());
-  CHECK_FALSE(big->wanted_back());
+  CHECK_FALSE(big->wanted_back(lately));
   CHECK_FALSE(small->take());
   CHECK(small->waits());
-  CHECK(big->wanted_back());  // three of three, and its share is one
+  CHECK(big->wanted_back(lately));  // three of three, and its share is one
   big->give_back(1);
   CHECK(row.roused == 1);
   CHECK_FALSE(big->take());  // the place is kept for who was roused
   CHECK(small->take());
-  CHECK_FALSE(small->wanted_back());
+  CHECK_FALSE(small->wanted_back(lately));
   CHECK(row.site->in_use() == 3);
+}
+
+TEST_CASE("the last place, too, is given up after a while, for who has none, and is not its giver's again") {
+  Row row(1);
+  auto first = row.seat(), second = row.seat();
+  CHECK(first->take());
+  CHECK_FALSE(first->wanted_back(long_enough));  // nobody waits
+  CHECK_FALSE(second->take());
+  CHECK_FALSE(first->wanted_back(lately));
+  CHECK(first->wanted_back(long_enough));
+  first->give_back(1);
+  CHECK_FALSE(first->take());
+  CHECK(second->take());
+  CHECK(first->waits());
+}
+
+TEST_CASE("what a site had grown to says nothing once nobody is there any more") {
+  const auto site = std::make_shared<Site>("mx.example", Concurrency::Bounds(5, 20, 250));
+  Site::Seat lane(site, 0, [] {});
+  CHECK(lane.take());
+  for (int i = 0; i < 100; ++i) lane.worked(now, 1ms, 0);
+  CHECK(site->places() == 20);
+  lane.give_back(1);
+  CHECK(site->places() == 5);
+}
+
+TEST_CASE("a limit that is raised or gone gives places at once, and not only when something works") {
+  const auto site = std::make_shared<Site>("mx.example", Concurrency::Bounds(5, 20, 250));
+  int roused = 0;
+  Site::Seat hangs(site, 0, [] {}), waits(site, 0, [&roused] { ++roused; });
+  site->set_most(1, "limit");
+  CHECK(hangs.take());
+  CHECK_FALSE(waits.take());
+  site->set_most();
+  CHECK(site->places() == 5);
+  CHECK(roused == 1);
+  site->set_most(1000, "limit");  // is not what binds
+  CHECK(site->limited_by().empty());
 }
 
 TEST_CASE("a lane that is gone, or whose mail is gone, keeps nobody waiting") {
@@ -69,7 +111,7 @@ TEST_CASE("who joins with places in use fits in, or has to go") {
   CHECK_FALSE(joined->fits());
   joined->give_back(2);
   CHECK_FALSE(joined->take());
-  CHECK(old->wanted_back());
+  CHECK(old->wanted_back(lately));
   old->give_back(2);
   CHECK(joined->take());
   CHECK(joined->fits());
@@ -83,9 +125,9 @@ TEST_CASE("an operator's limit holds for what is open already, and ends with the
   row.site->set_most(2, "limit mx = \"mx.example\"");
   CHECK(row.site->limited_by() == "limit mx = \"mx.example\"");
   CHECK(row.site->places() == 2);
-  CHECK(lane->wanted_back());
+  CHECK(lane->wanted_back(lately));
   lane->give_back(6);
-  CHECK_FALSE(lane->wanted_back());
+  CHECK_FALSE(lane->wanted_back(lately));
   CHECK_FALSE(lane->take());
   row.site->set_most();
   for (int i = 0; i < 100; ++i) lane->worked(now, 100ms, 10'000);
@@ -108,6 +150,23 @@ TEST_CASE("sites without lanes are forgotten when there are too many") {
   for (int i = 0; i < 15'000; ++i) CHECK(sites.at("mx" + std::to_string(i)) != nullptr);
   CHECK(sites.size() <= 10'000);
   CHECK(sites.at("kept") == kept);
+  std::vector<SitePtr> with_lanes;
+  for (int i = 0; i < 12'000; ++i) with_lanes.push_back(sites.at("live" + std::to_string(i)));
+  for (int i = 0; i < 40'000; ++i) CHECK(sites.at("other" + std::to_string(i)) != nullptr);
+  CHECK(sites.size() <= 24'002);
+  CHECK(sites.at("live7") == with_lanes[7]);
+}
+
+TEST_CASE("what a domain may have is a site of its own, and another one under another limit") {
+  Sites sites{Concurrency::Bounds()};
+  const SitePtr two = sites.of_domain("b.example", 2, "limit domain = \"*\"");
+  CHECK(two->fixed());
+  CHECK(two->places() == 2);
+  CHECK(sites.of_domain("b.example", 2, "limit domain = \"*\"") == two);
+  CHECK(sites.of_domain("c.example", 2, "limit domain = \"*\"") != two);
+  CHECK(sites.of_domain("b.example", 3, "limit domain = \"*\"")->places() == 3);
+  CHECK_FALSE(sites.at("mx.b.example")->fixed());
+  CHECK(sites.all().size() == 4);
 }
 
 namespace {
@@ -128,7 +187,8 @@ class SiteCourier final : public Courier {
       }
       most[site] = std::max(most[site], ++under_way[site]);
       order.push_back(domain);
-      co_await event::sleep_for(loop_, site.starts_with("slow") ? Duration(100s) : Duration(100ms));
+      const Duration takes = site.starts_with("slow") ? 100s : 100ms;
+      co_await event::sleep_for(loop_, takes);
       --under_way[site];
       ++finished[domain];
       lane.succeeded(100ms);
@@ -201,6 +261,22 @@ TEST_CASE("T-42 a domain with a million messages leaves the others of its site t
   CHECK(world.courier.most["big.example"] == 10);
 }
 
+TEST_CASE("T-42 more large domains than a site has places leave a small one its turn, and each other") {
+  Workers world(20);
+  for (int k = 0; k < 30; ++k)
+    for (int i = 0; i < 2000; ++i) world.accept("u@flood" + std::to_string(k) + ".big.example");
+  world.loop.advance(60s);
+  world.accept("u@small.big.example");
+  world.loop.advance(60s);
+  CHECK(world.courier.finished["small.big.example"] == 1);
+  CHECK(world.courier.most["big.example"] == 20);
+  world.loop.advance(120s);
+  int least = 2000;
+  for (int k = 0; k < 30; ++k)
+    least = std::min(least, world.courier.finished["flood" + std::to_string(k) + ".big.example"]);
+  CHECK(least >= 800);  // of 48,000
+}
+
 TEST_CASE("T-42 a slow site with many domains takes its own places only") {
   Workers world(20);
   for (int i = 0; i < 2000; ++i) world.accept("u@d" + std::to_string(i) + ".slow.example");
@@ -210,4 +286,165 @@ TEST_CASE("T-42 a slow site with many domains takes its own places only") {
   int good = 0;
   for (int i = 0; i < 2000; ++i) good += world.courier.finished["d" + std::to_string(i) + ".good.example"];
   CHECK(good == 2000);
+}
+
+namespace {
+
+// Allows each domain so many connections; finds that there is no turn before a time.
+class LimitedCourier final : public Courier {
+ public:
+  LimitedCourier(event::Loop& loop, Sites& sites) : loop_(loop), sites_(sites) {}
+  SitePtr limit_for(const LaneKey& key) override {
+    return allowed == 0 ? nullptr : sites_.of_domain(key.recipient_domain, allowed, "limit domain");
+  }
+  event::Task<void> serve(Lane& lane) override {
+    most = std::max(most, ++under_way);
+    for (JobPtr job = lane.take(); job; job = lane.take()) {
+      if (loop_.paced() < turn) {
+        ++asked;
+        lane.wait_for_turn(std::move(job), turn, "limit lets 1/h leave");
+        break;
+      }
+      co_await event::sleep_for(loop_, takes);
+      if (fails) {
+        lane.trouble(loop_.paced() + 1h, "connection refused", Trouble::connection);
+        if (expired) {
+          lane.finish(std::move(job));
+          break;
+        }
+        job->next_attempt = loop_.paced() + 1h;
+        lane.defer(std::move(job));
+        break;
+      }
+      ++finished;
+      lane.succeeded(1ms);
+      lane.finish(std::move(job));
+    }
+    --under_way;
+  }
+  event::Loop& loop_;
+  Sites& sites_;
+  std::uint32_t allowed = 0;
+  Duration takes = 100ms;
+  SystemTime turn{};
+  bool fails = false, expired = false;
+  int under_way = 0, most = 0, finished = 0, asked = 0;
+};
+
+struct Limited {
+  explicit Limited(std::uint32_t allowed) : dispatcher({&shard}, RouteTable(), schedule) {
+    courier.allowed = allowed;
+  }
+  MessageId accept(bool no_tls = false) {
+    auto message = std::make_shared<spool::StoredMessage>();
+    message->id = MessageId::make(loop.wall());
+    message->envelope.arrival = loop.wall();
+    message->envelope.flags.tls_required_no = no_tls;
+    message->envelope.recipients.emplace_back("u@b.example");
+    message->progress.emplace_back();
+    dispatcher.accepted(message);
+    return message->id;
+  }
+  std::string why(const MessageId& id) const { return shard.why(id).at(0); }
+  event::SimLoop loop;
+  Schedule schedule{ScheduleSettings{}};
+  Sites sites{Concurrency::Bounds()};
+  LimitedCourier courier{loop, sites};
+  Shard shard{loop, ShardSettings(), schedule};
+  Dispatcher dispatcher;
+};
+
+}  // namespace
+
+TEST_CASE("a domain's limit holds from the first connection on, for all of its lanes together") {
+  Limited world(1);
+  for (int i = 0; i < 20; ++i) {
+    world.accept();
+    world.accept(true);
+  }
+  world.shard.start(world.courier);
+  world.loop.advance(1s);
+  const std::string why = world.why(world.accept());
+  CHECK(why.find("(1 of 1 in use") != std::string::npos);
+  CHECK(why.ends_with(": limit domain"));
+  world.loop.advance(10s);
+  CHECK(world.courier.finished == 41);
+  CHECK(world.courier.most == 1);
+}
+
+TEST_CASE("a domain's limit that is raised lets others go while its only connection hangs") {
+  Limited world(1);
+  world.shard.start(world.courier);
+  world.courier.takes = 1h;
+  for (int i = 0; i < 10; ++i) world.accept();
+  world.loop.advance(1s);
+  CHECK(world.courier.under_way == 1);
+  world.courier.allowed = 3;
+  world.shard.ask_limits();
+  world.loop.advance(1s);
+  CHECK(world.courier.under_way == 3);
+  world.courier.allowed = 0;
+  world.shard.ask_limits();
+  world.loop.advance(1s);
+  CHECK(world.courier.under_way == 5);
+  world.courier.allowed = 1;
+  world.shard.ask_limits();
+  world.courier.takes = 1s;
+  for (int i = 0; i < 5; ++i) world.accept();
+  world.loop.advance(1h);
+  CHECK(world.courier.finished >= 5);
+  world.courier.most = 0;
+  world.loop.advance(1min);
+  CHECK(world.courier.finished == 15);
+  CHECK(world.courier.most <= 1);
+}
+
+TEST_CASE("who waits for a turn is not in trouble; a failure beside it is one all the same") {
+  Limited world(0);
+  world.shard.start(world.courier);
+  world.courier.takes = 10s;
+  world.courier.fails = true;
+  world.accept();
+  world.loop.advance(1s);
+  world.courier.turn = world.loop.paced() + 1min;
+  const MessageId waits = world.accept();
+  world.loop.advance(1s);
+  CHECK(world.why(waits).find("waits for its turn until") != std::string::npos);
+  world.loop.advance(20s);  // the first one fails
+  CHECK(world.why(waits).find("had trouble: connection refused") != std::string::npos);
+  CHECK(world.courier.asked == 1);
+  world.courier.fails = false;
+  // An operator's retry passes the back-off, and not the limit.
+  CHECK(world.shard.retry([&](const Lane&, const Job& job) { return job.message->id == waits; }) == 1);
+  world.loop.advance(1s);
+  CHECK(world.courier.asked == 2);
+  CHECK(world.courier.finished == 0);
+  CHECK(world.why(waits).find("had trouble: connection refused") != std::string::npos);
+  world.loop.advance(1min);
+  CHECK(world.courier.finished == 1);
+  CHECK(world.shard.jobs() == 1);  // the first has its own time
+}
+
+TEST_CASE("a lane whose last message failed for good is forgotten when its back-off ends") {
+  Limited world(0);
+  world.shard.start(world.courier);
+  world.courier.fails = world.courier.expired = true;
+  world.accept();
+  world.loop.advance(1min);
+  CHECK(world.shard.lanes() == 1);  // what it learned counts still
+  world.loop.advance(1h);
+  CHECK(world.shard.lanes() == 0);
+}
+
+TEST_CASE("what waits for a turn looks again when the limits are others, trouble or not") {
+  Limited world(0);
+  world.shard.start(world.courier);
+  world.courier.turn = world.loop.paced() + 24h;
+  for (int i = 0; i < 50; ++i) world.accept();
+  world.loop.advance(1min);
+  CHECK(world.courier.asked <= 5);  // those that set out together
+  world.courier.turn = {};
+  world.shard.ask_limits();
+  world.loop.advance(1min);
+  CHECK(world.courier.finished == 50);
 }
