@@ -5,6 +5,7 @@
 #include "event/run.hpp"
 #include "ledger.hpp"
 #include "planted.hpp"
+#include "queue/filter.hpp"
 #include "spool/driver.hpp"
 
 namespace sealpost::sim {
@@ -205,26 +206,22 @@ std::set<std::pair<std::string, std::string>> SimRelay::unfinished(
 }
 
 std::string SimRelay::stranded() const {
-  std::vector<queue::QueueEntry> entries;
-  for (const auto& worker : workers_) worker->shard.list(entries, SIZE_MAX);
   const SystemTime latest = world_.loop.date() + schedule_.longest_gap() + 1min;
-  for (const auto& entry : entries)
-    if (entry.state != "held" && entry.next_attempt > latest)
-      return entry.id + " to " + entry.recipient + " until " + to_rfc3339(entry.next_attempt);
+  for (const auto& worker : workers_)
+    for (const auto& entry :
+         worker->shard.list(queue::Filter(), SIZE_MAX, queue::Shard::Why::left_out).entries)
+      if (entry.state != "held" && entry.next_attempt > latest)
+        return entry.id + " to " + entry.recipient + " until " + to_rfc3339(entry.next_attempt);
   return {};
 }
 
 std::string SimRelay::blamed() const {
-  for (const auto& worker : workers_) {
-    std::vector<queue::QueueEntry> entries;
-    worker->shard.list(entries, SIZE_MAX);
-    for (const auto& entry : entries) {
-      const auto id = MessageId::parse(entry.id);
-      if (!entry.recipient.ends_with("@limited.example") || !id) continue;
-      for (const std::string& line : worker->shard.why(*id))
-        if (line.find("had trouble: 421 " + std::string(World::enough)) != line.npos) return line;
-    }
-  }
+  queue::Filter limited;
+  limited.domain = "limited.example";
+  const std::string blame = "had trouble: 421 " + std::string(World::enough);
+  for (const auto& worker : workers_)
+    for (const auto& entry : worker->shard.list(limited, SIZE_MAX).entries)
+      if (entry.why.find(blame) != entry.why.npos) return entry.why;
   return {};
 }
 
