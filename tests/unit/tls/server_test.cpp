@@ -144,6 +144,27 @@ TEST_CASE("T15: versions and suites by strength") {
   CHECK_FALSE(f.shake(*client).ours);
 }
 
+TEST_CASE("T-06: where pages are served a list of protocols without HTTP gets no handshake") {
+  struct Row {
+    std::vector<std::string> list;
+    bool works;
+  };
+  for (const Row& row : std::vector<Row>{{{}, true},
+                                         {{"h2", "http/1.1"}, true},
+                                         {{"http/1.0"}, true},
+                                         {{"h2"}, false},
+                                         {{"smtp"}, false},
+                                         {{"submission", "imap"}, false}}) {
+    tls::ServerOptions options;
+    options.service = tls::Service::pages;
+    Fixture f(options);
+    const SslContextPtr client = lax_client();
+    const auto both = f.shake(*client, {}, wire_list(row.list));
+    CAPTURE(row.works);
+    CHECK(both.ours.has_value() == row.works);
+  }
+}
+
 TEST_CASE("T-06: a list of protocols without a mail protocol gets no handshake") {
   struct Row {
     std::vector<std::string> list;
