@@ -20,7 +20,7 @@ void keep_recent(bool keep) noexcept;
 bool keeps_recent() noexcept;
 void add_recent(std::string line);  // for log.cpp
 
-// Those that are wanted, the newest `most` of them, the oldest first. `wanted` is called with a lock held, and writes no log.
+// Those that are wanted, the newest `most` of them, the oldest first.
 std::vector<std::string> recent(std::size_t most, const std::function<bool(std::string_view line)>& wanted);
 
 }  // namespace sealpost::log

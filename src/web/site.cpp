@@ -37,7 +37,7 @@ void add_policies(Page& page) {
 Page with_policies(int status, std::string body, std::string_view type, bool kept = false) {
   Page page(status, std::move(body), type);
   add_policies(page);
-  page.header("Cache-Control", kept ? "public, max-age=3600" : "no-store");
+  page.header("Cache-Control", kept ? "public, max-age=300" : "no-store");
   return page;
 }
 
