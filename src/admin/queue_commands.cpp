@@ -50,6 +50,7 @@ Json message_json(const spool::StoredMessage& message) {
           {"received_from", envelope.received_from},
           {"size", message.size},
           {"body", envelope.body == BodyType::eight_bit_mime ? "8BITMIME" : "7BIT"},
+          {"smtputf8", envelope.smtputf8},
           {"requiretls", envelope.flags.requiretls},
           {"tls_required_no", envelope.flags.tls_required_no},
           {"envid", envelope.envid},

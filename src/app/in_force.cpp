@@ -4,6 +4,27 @@
 #include "app/client_identities.hpp"
 
 namespace sealpost::app {
+namespace {
+
+delivery::SmartHosts smart_hosts_of(const Config& config) {
+  delivery::SmartHosts all;
+  for (const RouteConfig& route : config.routes) {
+    if (!route.is_smart()) continue;
+    auto made = std::make_shared<delivery::SmartHost>();
+    made->name = route.name;
+    made->hosts = route.hosts;
+    made->implicit_tls = route.implicit_tls;
+    made->level = route.level;
+    made->account = route.account;
+    made->lacks_account = !route.credentials.empty() && !route.account;
+    made->file = route.file;
+    made->line = route.line;
+    all.emplace(route.name, std::move(made));
+  }
+  return all;
+}
+
+}  // namespace
 
 Expected<InForcePtr> make_in_force(Config config, const keys::Source& keys) {
   auto made = std::make_shared<InForce>();
@@ -22,6 +43,7 @@ Expected<InForcePtr> make_in_force(Config config, const keys::Source& keys) {
   rules->partners = config.partners;
   rules->limits = config.traffic;
   rules->client_identities = std::move(*clients);
+  rules->smart_hosts = smart_hosts_of(config);
   made->rules = std::move(rules);
   made->config = std::move(config);
   return InForcePtr(std::move(made));

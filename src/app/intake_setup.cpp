@@ -23,6 +23,7 @@ intake::SettingsPtr intake_settings(const Config& config, const ListenerConfig& 
   server->offer_dsn =
       true;  // honoured for what we say ourselves, passed on to hosts that offer it (RFC 3461 §5.2)
   server->offer_requiretls = true;  // and is, inside TLS (RFC 8689 §2)
+  server->offer_smtputf8 = listener.smtputf8;
   server->bare_newline = listener.bare_newline;
   server->limits.message_size = limits.message_size;
   server->limits.recipients = limits.recipients;

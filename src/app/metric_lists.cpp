@@ -142,6 +142,12 @@ void list_delivery(Registry& registry, const delivery::Totals& totals) {
   registry.counter("sealpost_delivery_sessions_spent_total",
                    "Sessions that carried all that the host takes in one.", "delivery.sessions_spent",
                    totals.sessions_spent);
+  registry.counter("sealpost_delivery_converted_total", "Messages made 7-bit for a host without 8BITMIME.",
+                   "delivery.converted", totals.converted);
+  registry.counter("sealpost_delivery_logins_total", "Logins at smart hosts that went well.",
+                   "delivery.logins", totals.logins);
+  registry.counter("sealpost_delivery_logins_refused_total", "Logins at smart hosts that failed.",
+                   "delivery.logins_refused", totals.logins_refused);
   registry.counter("sealpost_delivery_crowded_total",
                    "Connections refused by a host that had others of this relay.", "delivery.crowded",
                    totals.crowded);

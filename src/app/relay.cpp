@@ -16,6 +16,7 @@
 #include "app/host.hpp"
 #include "app/intake_setup.hpp"
 #include "app/port_owner.hpp"
+#include "app/route_table.hpp"
 #include "app/sts_runtime.hpp"
 #include "auth/accounts.hpp"
 #include "base/durable_file.hpp"
@@ -245,6 +246,7 @@ Expected<void> Relay::open_workers() {
                                      evidence_.get(), &clock_->clock());
   shared_->notices = &notices_;
   shared_->sites = &sites_;
+  shared_->health = &health_;
   const InForcePtr in_force = in_force_.get();
   const unsigned count = worker_count(config_);
   std::vector<queue::Shard*> shards;
@@ -259,9 +261,7 @@ Expected<void> Relay::open_workers() {
     if (in_force->identity)
       if (auto begun = begin_tls(in_force->identity, workers_.back()->tls_servers()); !begun) return begun;
   }
-  queue::RouteTable routes;
-  for (const RouteConfig& route : config_.routes) routes.add(route.domain, route.relay);
-  dispatcher_ = std::make_unique<queue::Dispatcher>(std::move(shards), std::move(routes), schedule_);
+  dispatcher_ = std::make_unique<queue::Dispatcher>(std::move(shards), route_table(config_), schedule_);
   sink_ = std::make_unique<QueueSink>(*dispatcher_);
   held_notices_ = std::make_unique<delivery::HeldNotices>(main_, *spool_, *dispatcher_, notices_);
   held_watch_ = std::make_unique<queue::HeldWatch>(main_, *dispatcher_, health_);

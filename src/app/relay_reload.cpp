@@ -31,7 +31,12 @@ void keep_what_a_start_reads(Config& wanted, const Config& running) {
   wanted.trust = running.trust;
   wanted.delivery.trust_id = running.delivery.trust_id;
   wanted.dns = running.dns;
-  wanted.routes = running.routes;
+  // Where mail goes is read at the start; as whom we log in there, each time.
+  auto routes = running.routes;
+  for (RouteConfig& route : routes)
+    for (const RouteConfig& again : wanted.routes)
+      if (again.name == route.name && again.account && route.account) route.account = again.account;
+  wanted.routes = std::move(routes);
   if (!same_listeners(wanted, running)) wanted.listeners = running.listeners;
 }
 

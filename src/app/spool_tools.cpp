@@ -5,6 +5,7 @@
 
 #include "admin/queue_commands.hpp"
 #include "admin/spool_commands.hpp"
+#include "app/route_table.hpp"
 #include "event/event_loop.hpp"
 #include "event/run.hpp"
 #include "queue/dispatcher.hpp"
@@ -31,9 +32,7 @@ Expected<admin::Answer> ask_journal(const Config& config, const std::string& nam
   event::EventLoop loop;
   const queue::Schedule schedule(config.schedule);
   queue::Shard shard(loop, queue::ShardSettings(), schedule);  // never started
-  queue::RouteTable routes;
-  for (const RouteConfig& route : config.routes) routes.add(route.domain, route.relay);
-  queue::Dispatcher dispatcher({&shard}, std::move(routes), schedule);
+  queue::Dispatcher dispatcher({&shard}, route_table(config), schedule);
   dispatcher.recovered(*messages);
   return event::run_until_done(loop, admin::ask_queue(loop, dispatcher, name, arguments));
 }

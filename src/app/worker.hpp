@@ -42,6 +42,7 @@ struct Shared {
   delivery::Totals& totals;
   history::Recorder* evidence;  // null: nothing is recorded
   SharedClock* clock;
+  Health* health = nullptr;
   delivery::NoticeBudget* notices = nullptr;
   queue::Sites* sites = nullptr;
 };

@@ -10,13 +10,14 @@ namespace sealpost::app {
 namespace {
 
 // Taken over by a reload: a whole table when the name ends in a dot. Everything else is read once, at the start.
-constexpr std::array<std::string_view, 29> reloaded{
+constexpr std::array<std::string_view, 30> reloaded{
     "listener.allow",
     "listener.address_literals",
     "listener.bare_newline",
     "listener.hide_client",
     "listener.honour_tls_required",
     "listener.proxy_protocol",
+    "listener.smtputf8",
     "tls.certificate",
     "tls.key",
     "delivery.timeouts.",

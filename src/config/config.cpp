@@ -150,6 +150,7 @@ void read_root(TableReader& root, Config& config) {
   root.table("delivery", [&](TableReader& reader) { read_delivery(reader, config); });
   root.each_table("route", [&](TableReader& reader) { read_route(reader, config); });
   root.each_table("limit", [&](TableReader& reader) { read_traffic_limit(reader, config.traffic); });
+  root.each_table("host", [&](TableReader& reader) { read_host(reader, config); });
   root.table("mta_sts", [&](TableReader& reader) {
     if (const auto value = reader.boolean("enabled")) config.delivery.mta_sts = *value;
     if (const auto value = read_at_least(reader, "fetch_limit", std::chrono::seconds(1)))

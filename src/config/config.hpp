@@ -14,10 +14,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "auth/sasl_client.hpp"
 #include "config/changes.hpp"
 #include "config/toml_reader.hpp"
 #include "config/weaker_entry.hpp"
@@ -47,12 +49,26 @@ struct ListenerConfig {
   bool honour_tls_required =
       false;                 // a client's "TLS-Required: No" sets aside what recipients publish (T-61)
   bool hide_client = false;  // leave the client out of our Received field (T-49)
+  bool smtputf8 = true;      // offer SMTPUTF8
   smtp::BareNewline bare_newline = smtp::BareNewline::normalize;  // of clients that may relay
 };
 
 struct RouteConfig {
-  std::string domain;  // "*", "*.example", "example.net"
-  std::string relay;   // as queue lanes name it: "host:port" or "[host]:port"
+  std::string domain;                            // "*", "*.example", "example.net"
+  std::string relay;                             // as queue lanes name it: "host:port" or "[host]:port"
+  std::string name;                              // unlike all others
+  std::vector<std::string> senders;              // whose mail; none: everybody's
+  std::vector<delivery::SmartHostChoice> hosts;  // [[route.host]]; none: the relay alone
+  bool implicit_tls = false;                     // TLS from the first octet
+  PartnerLevel level = PartnerLevel::opportunistic;
+  std::string credentials;                             // the file; empty: nobody logs in
+  std::shared_ptr<const auth::ClientAccount> account;  // what stands in it
+  std::string file;
+  unsigned line = 0;
+  // More than another name for where to go: delivery knows it by its name.
+  bool is_smart() const noexcept {
+    return !hosts.empty() || implicit_tls || level != PartnerLevel::opportunistic || !credentials.empty();
+  }
 };
 
 struct DnsConfig {

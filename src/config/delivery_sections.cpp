@@ -88,6 +88,11 @@ void read_delivery(TableReader& reader, Config& config) {
     reader.error("ipv6", "ipv4 and ipv6 cannot both be off");
   reader.table("timeouts", [&](TableReader& timeouts) { read_timeouts(timeouts, settings.limits); });
   read_networks(reader, "allow_destinations", settings.routing.allow_destinations);
+  if (const auto value = reader.boolean("mx_address_literals")) settings.routing.mx_address_literals = *value;
+  if (const auto value = reader.choice("signed_eight_bit", {"send", "convert", "bounce"}))
+    settings.signed_eight_bit = *value == "send"      ? delivery::SignedEightBit::send
+                                : *value == "convert" ? delivery::SignedEightBit::convert
+                                                      : delivery::SignedEightBit::bounce;
 }
 
 void read_notifications(TableReader& reader, delivery::NoticeSettings& notices) {
@@ -102,37 +107,29 @@ void read_notifications(TableReader& reader, delivery::NoticeSettings& notices) 
     notices.most_held = static_cast<std::uint32_t>(*value);
 }
 
-void read_route(TableReader& reader, Config& config) {
-  RouteConfig route;
-  reader.required("domain");
-  reader.required("relay");
-  if (const auto text = reader.string("domain")) {
-    const bool pattern = text->starts_with("*.");
-    const std::string_view domain = pattern ? std::string_view(*text).substr(2) : std::string_view(*text);
-    const auto name = to_a_labels(domain);
-    if (*text == "*")
-      route.domain = *text;
-    else if (name)
-      route.domain = (pattern ? "*." : "") + *name;
-    else if (is_lenient_domain_name(domain))  // as in partner rules: mail is taken for such domains (ADR 32)
-      route.domain = text::lower(*text);
+void read_host(TableReader& reader, Config& config) {
+  delivery::IgnoredKeywords entry;
+  reader.required("name");
+  reader.required("ignore_keywords");
+  if (const auto name = reader.string("name")) {
+    const bool pattern = name->starts_with("*.");
+    const auto host = to_a_labels(pattern ? std::string_view(*name).substr(2) : std::string_view(*name));
+    if (host)
+      entry.host = (pattern ? "*." : "") + *host;
     else
-      reader.error("domain", "'" + *text +
-                                 "' is not a domain; write it as \"example.net\", \"*.example.net\" for what "
-                                 "lies below it, or \"*\" for all others");
+      reader.error("name", "'" + *name + "' is no host; write it as \"mx.example.net\" or \"*.example.net\"");
   }
-  if (const auto relay = reader.string("relay")) {
-    route.relay = *relay;
-    if (!delivery::NextHop::parse(*relay))
-      reader.error("relay", "'" + *relay +
-                                "' is not a relay; write it as \"smtp.example.net:587\" (its MX hosts are "
-                                "looked up) or \"[smtp.example.net]:587\"");
+  if (const auto words = reader.strings("ignore_keywords")) {
+    for (const std::string& word : *words) {
+      if (text::iequals(word, "STARTTLS") || text::iequals(word, "REQUIRETLS"))
+        reader.error("ignore_keywords",
+                     "'" + word +
+                         "' cannot be ignored: mail would go out in clear; a partner rule with "
+                         "tls = \"none\" says that on purpose");
+      entry.keywords.push_back(word);
+    }
   }
-  const bool known = std::any_of(config.routes.begin(), config.routes.end(), [&](const auto& other) {
-    return !route.domain.empty() && other.domain == route.domain;
-  });
-  if (known) reader.error("domain", "'" + route.domain + "' has a route already");
-  config.routes.push_back(std::move(route));
+  config.delivery.ignored_keywords.push_back(std::move(entry));
 }
 
 }  // namespace sealpost::app

@@ -54,6 +54,7 @@ void read_listener(TableReader& reader, Config& config) {
   if (entries == 0 && !listener.relays())
     reader.error("allow", "is empty: nobody could connect; leave it out for anyone who can authenticate");
   if (const auto value = reader.boolean("address_literals")) listener.address_literals = *value;
+  if (const auto value = reader.boolean("smtputf8")) listener.smtputf8 = *value;
   if (const auto value = reader.boolean("hide_client")) listener.hide_client = *value;
   if (const auto value = reader.boolean("honour_tls_required")) listener.honour_tls_required = *value;
   if (const auto value = reader.choice("bare_newline", {"normalize", "reject"}))

@@ -17,6 +17,9 @@ void read_notifications(TableReader& reader, delivery::NoticeSettings& notices);
 // Sending it out: delivery_sections.cpp.
 void read_dns(TableReader& reader, DnsConfig& config);
 void read_delivery(TableReader& reader, Config& config);
+void read_host(TableReader& reader, Config& config);
+
+// route_section.cpp.
 void read_route(TableReader& reader, Config& config);
 
 // web_section.cpp; `control`: [control], after its address was read.

@@ -5,6 +5,8 @@
 
 #include "base/log.hpp"
 #include "base/planted.hpp"
+#include "delivery/seven_bit_body.hpp"
+#include "smtp/client_command.hpp"
 
 namespace sealpost::delivery {
 namespace {
@@ -56,6 +58,7 @@ event::Task<queue::JobPtr> Attempt::run(queue::JobOwner& lane, queue::JobPtr job
   AttemptEnd end;
   std::vector<std::uint32_t> open = job->recipients;
   std::vector<RecipientFate> before;   // the words of earlier hosts about those that are open
+  std::vector<std::string> visited;    // hosts that there was a session with
   std::unique_ptr<Connection> better;  // a host that works and did not want some of them: others may
   bool failed = false, worked = false, unreadable = false, passed = false, begun = false;
   Duration took{0};
@@ -71,6 +74,7 @@ event::Task<queue::JobPtr> Attempt::run(queue::JobOwner& lane, queue::JobPtr job
     worked = worked || (!seen.failed && !seen.unreadable);
     passed = passed || seen.accepted > 0;
     took = seen.took;
+    visited.push_back(connection->mx_host);
 
     open.clear();
     std::vector<RecipientFate> delivered, onward;
@@ -79,6 +83,7 @@ event::Task<queue::JobPtr> Attempt::run(queue::JobOwner& lane, queue::JobPtr job
         return other.recipient == fate.recipient;
       });
       if (earlier != before.end() && !seen.spent) fate.besides = in_short(*earlier);
+      if (earlier != before.end() && !earlier->unfit) fate.unfit = false;  // that host may still take it
       if (fate.fate == Fate::deferred && fate.elsewhere) {
         open.push_back(fate.recipient);
         onward.push_back(std::move(fate));
@@ -117,6 +122,11 @@ event::Task<queue::JobPtr> Attempt::run(queue::JobOwner& lane, queue::JobPtr job
     }
     auto dialled = co_await dial_on(plan, job->message->size, tour);
     if (auto* refusal = std::get_if<Refusal>(&dialled)) {
+      // One that was not reached, or not used, may offer more another time.
+      const bool all_seen = std::all_of(plan.mx.hosts.begin(), plan.mx.hosts.end(), [&](const MxHost& host) {
+        return std::find(visited.begin(), visited.end(), host.name) != visited.end();
+      });
+      if (refusal->none_left && all_seen) end_unfit(before);
       if (!refusal->none_left)
         for (RecipientFate& fate : before)
           fate.besides += (fate.besides.empty() ? "then: " : "; then: ") + refusal->text;
@@ -151,7 +161,15 @@ event::Task<Attempt::Visit> Attempt::visit(Connection& connection, const queue::
   std::uint32_t at_once = limit ? limit->value : plan.rules->settings.recipients_per_transaction;
   if (const auto rcpt_max = connection.session->extensions().rcpt_max)
     at_once = std::min(at_once, std::max(*rcpt_max, 1U));
+  leave_unfit(seen, connection, job, left);
+  std::shared_ptr<const SevenBitPlan> seven_bits;
+  if (!left.empty()) seven_bits = co_await plan_conversion(seen, connection, job, plan.rules->settings, left);
+  const std::uint32_t most = dialer_.most_messages(plan, connection);
   while (!left.empty() && !seen.spent && !connection.session->broken() && context_.spool.healthy()) {
+    if (connection.messages > 0 && connection.messages >= most) {  // the rest of it in a session of its own
+      seen.spent = true;
+      break;
+    }
     const bool current = co_await holds(plan);
     if (!current) {
       seen.stale = true;
@@ -165,6 +183,10 @@ event::Task<Attempt::Visit> Attempt::visit(Connection& connection, const queue::
     const smtp::Transaction sent = transaction;
     const SteadyTime begun = context_.loop.now();
     auto body = context_.spool.open(context_.loop, job.message);
+    if (seven_bits) {
+      transaction.size = seven_bits->size;
+      body = std::make_unique<SevenBitBody>(std::move(body), seven_bits);
+    }
     const smtp::TransactionResult result =
         co_await connection.session->transact(std::move(transaction), std::move(body));
     ++seen.transactions;
@@ -188,6 +210,59 @@ event::Task<Attempt::Visit> Attempt::visit(Connection& connection, const queue::
     if (planted(Plant::first_host_only)) fate.elsewhere = false;
   }
   co_return seen;
+}
+
+// Those that this host cannot be told of: nothing is said of them here.
+void Attempt::leave_unfit(Visit& seen, const Connection& connection, const queue::Job& job,
+                          std::vector<std::uint32_t>& left) {
+  const Envelope& envelope = job.message->envelope;
+  std::erase_if(left, [&](std::uint32_t recipient) {
+    const auto lacks =
+        smtp::unfit(envelope, envelope.recipients[recipient], connection.session->extensions());
+    if (!lacks) return false;
+    RecipientFate fate = our_word(recipient, lacks->status, lacks->text + " by " + connection.mx_host);
+    fate.status.front() = '4';
+    fate.elsewhere = fate.unfit = true;
+    seen.fates.push_back(std::move(fate));
+    return true;
+  });
+}
+
+// RFC 6152 §3: null when the message goes as it is. A body that cannot be read now says so when it is sent.
+event::Task<std::shared_ptr<const SevenBitPlan>> Attempt::plan_conversion(Visit& seen,
+                                                                          const Connection& connection,
+                                                                          const queue::Job& job,
+                                                                          const Settings& settings,
+                                                                          std::vector<std::uint32_t>& left) {
+  const bool needed = job.message->envelope.body != BodyType::seven_bit;
+  if (!needed || connection.session->extensions().eight_bit_mime) co_return nullptr;
+  auto made = co_await plan_seven_bits(context_.spool.open(context_.loop, job.message));
+  if (!made || !made->anything) co_return nullptr;
+  const bool kept_whole = made->breaks_signature && settings.signed_eight_bit != SignedEightBit::convert;
+  if (made->possible && !kept_whole) {
+    context_.totals.converted.fetch_add(1, std::memory_order_relaxed);
+    co_return std::make_shared<const SevenBitPlan>(std::move(*made));
+  }
+  if (settings.signed_eight_bit != SignedEightBit::bounce) co_return nullptr;
+  for (const std::uint32_t recipient : left) {
+    RecipientFate fate =
+        our_word(recipient, "4.6.3",
+                 connection.mx_host + " does not offer 8BITMIME, and the message cannot be converted" +
+                     (made->possible ? " without breaking its signature" : ""));
+    fate.elsewhere = fate.unfit = true;
+    seen.fates.push_back(std::move(fate));
+  }
+  left.clear();
+  co_return nullptr;
+}
+
+// No host is left, and none offered what these need.
+void Attempt::end_unfit(std::vector<RecipientFate>& fates) {
+  for (RecipientFate& fate : fates) {
+    if (!fate.unfit) continue;
+    fate.fate = Fate::failed;
+    fate.status.front() = '5';
+  }
 }
 
 // The end of one transaction.

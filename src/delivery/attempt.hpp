@@ -16,6 +16,7 @@
 #include "delivery/dialer.hpp"
 #include "delivery/settle.hpp"
 #include "delivery/tour.hpp"
+#include "mail/seven_bit.hpp"
 
 namespace sealpost::delivery {
 
@@ -48,6 +49,13 @@ class Attempt {
   event::Task<bool> holds(Plan& plan);
   event::Task<Visit> visit(Connection& connection, const queue::Job& job, std::vector<std::uint32_t> left,
                            Plan& plan);
+  static void leave_unfit(Visit& visit, const Connection& connection, const queue::Job& job,
+                          std::vector<std::uint32_t>& left);
+  event::Task<std::shared_ptr<const SevenBitPlan>> plan_conversion(Visit& visit, const Connection& connection,
+                                                                   const queue::Job& job,
+                                                                   const Settings& settings,
+                                                                   std::vector<std::uint32_t>& left);
+  static void end_unfit(std::vector<RecipientFate>& fates);
   void took_part(Visit& visit, Connection& connection, const smtp::Transaction& sent,
                  const smtp::TransactionResult& result, std::vector<std::uint32_t>& left);
   void leave(Tour& tour, const Visit& visit, Connection& connection);

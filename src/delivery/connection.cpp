@@ -4,7 +4,7 @@
 namespace sealpost::delivery {
 
 bool Offer::serves(const Offer& wanted, const SessionFacts& facts) const noexcept {
-  if (rules != wanted.rules || identity != wanted.identity) return false;
+  if (rules != wanted.rules || identity != wanted.identity || smart_host != wanted.smart_host) return false;
   if (wanted.tls && !tls) return false;  // in clear because of somebody else's rule
   return facts.starttls != StartTls::established || server_name == wanted.server_name;
 }

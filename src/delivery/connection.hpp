@@ -17,14 +17,16 @@
 namespace sealpost::delivery {
 
 struct Rules;
+class SmartHost;
 
 // Our side of a connection: what was read to make it, offered on it and shown. How strong the handshake became is no
 // part of it: that is a fact of the session, and judge() sees it.
 struct Offer {
   Offer() = default;
-  std::shared_ptr<const Rules> rules;  // trust, routes, minimum and partner rules come with them
-  bool tls = true;                     // STARTTLS was to be used; false: a rule says tls = none
-  std::string server_name;             // SNI: MX host or TLSA base domain
+  std::shared_ptr<const Rules> rules;           // trust, routes, minimum and partner rules come with them
+  bool tls = true;                              // STARTTLS was to be used; false: a rule says tls = none
+  std::string server_name;                      // SNI: MX host or TLSA base domain
+  std::shared_ptr<const SmartHost> smart_host;  // as whose account it is logged in
   std::shared_ptr<const tls::ServerIdentity> identity;  // what it was ready to show of us
 
   // May a connection made with this offer be used by who would have made `wanted`? A reload parts them: what was

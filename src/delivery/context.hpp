@@ -10,11 +10,13 @@
 #include <string>
 #include <vector>
 
+#include "base/health.hpp"
 #include "base/histogram.hpp"
 #include "base/shared_clock.hpp"
 #include "delivery/connection.hpp"
 #include "delivery/hosts.hpp"
 #include "delivery/notice_budget.hpp"
+#include "delivery/smart_host.hpp"
 #include "delivery/traffic.hpp"
 #include "delivery/verdict_counts.hpp"
 #include "dns/resolver.hpp"
@@ -29,6 +31,16 @@
 #include "tlsrpt/counting/recorder.hpp"
 
 namespace sealpost::delivery {
+
+// What becomes of 8-bit mail with a signature, at a host that takes 7 bits (RFC 6152 §3): sent all the same, since most such
+// hosts take it; converted, which breaks the signature; returned (5.6.3).
+enum class SignedEightBit : std::uint8_t { send, convert, bounce };
+
+// [[host]]: keywords of EHLO that are not believed of a host, "mx.example.net" or "*.example.net".
+struct IgnoredKeywords {
+  std::string host;
+  std::vector<std::string> keywords;
+};
 
 struct Settings {
   Settings() = default;
@@ -45,13 +57,17 @@ struct Settings {
   std::uint32_t messages_per_connection = 10'000;
   std::uint32_t recipients_per_transaction = 100;
   std::chrono::seconds idle_connection{5};  // how long a connection waits for more mail
-  std::string hold_all;                     // not empty: why all mail waits
-  std::string node = "0";                   // makes attempt ids unique across machines
+  SignedEightBit signed_eight_bit = SignedEightBit::send;
+  std::vector<IgnoredKeywords> ignored_keywords;
+  std::string hold_all;    // not empty: why all mail waits
+  std::string node = "0";  // makes attempt ids unique across machines
 };
 
 using Partners = std::vector<PartnerRule>;
 
 using ClientIdentities = std::map<std::string, std::shared_ptr<const tls::ServerIdentity>>;  // by rule name
+
+using SmartHosts = std::map<std::string, SmartHostPtr>;  // by the route's name
 
 // Counters for `status` and metrics; written by every worker.
 struct Totals {
@@ -59,11 +75,13 @@ struct Totals {
   std::atomic<std::uint64_t> encrypted{0}, clear{0}, refused_by_policy{0}, dsns{0}, rerouted{0};
   std::atomic<std::uint64_t> next_hosts{0};  // times an attempt went on to another host after an answer
   std::atomic<std::uint64_t> sessions_spent{
-      0};                                 // sessions that ended having carried what the host takes in one
-  std::atomic<std::uint64_t> crowded{0};  // connections refused by a host that had others of ours
-  std::atomic<std::uint64_t> decided_again{0};  // attempts whose policy changed before MAIL
-  VerdictCounts verdicts;                       // of handshakes, and of hosts that were not contacted
-  Histogram age{buckets::age};                  // of a recipient's mail when it is delivered
+      0};                                   // sessions that ended having carried what the host takes in one
+  std::atomic<std::uint64_t> crowded{0};    // connections refused by a host that had others of ours
+  std::atomic<std::uint64_t> converted{0};  // messages made 7-bit for a host without 8BITMIME
+  std::atomic<std::uint64_t> logins{0}, logins_refused{0};  // at smart hosts
+  std::atomic<std::uint64_t> decided_again{0};              // attempts whose policy changed before MAIL
+  VerdictCounts verdicts;                // of handshakes, and of hosts that were not contacted
+  Histogram age{buckets::age};           // of a recipient's mail when it is delivered
   Histogram attempt{buckets::dialogue};  // of one message at its next hop: plan, connection, transactions
   Histogram handshake{buckets::moment};  // from STARTTLS to the end of a handshake that went well
 };
@@ -75,6 +93,7 @@ struct Rules {
   Partners partners;
   ClientIdentities client_identities;
   std::vector<TrafficLimit> limits;
+  SmartHosts smart_hosts;
 };
 using RulesPtr = std::shared_ptr<const Rules>;
 
@@ -95,6 +114,7 @@ struct Context {
   NoticeBudget* notices = nullptr;       // shared by all workers; null: every failure is told at once
   queue::Sites* sites = nullptr;         // shared by all workers; null: each lane is for itself
   SharedClock* clock = nullptr;          // told what certificates say of the time; null: nobody is
+  Health* health = nullptr;              // null: nobody is told of smart hosts that do not let us in
 };
 
 }  // namespace sealpost::delivery

@@ -249,7 +249,7 @@ void DeliveryCourier::keep_or_close(std::unique_ptr<Connection>& connection, con
   if (!connection) return;
   if (connection->session->broken()) {
     connection.reset();
-  } else if (connection->messages >= dialer_.most_messages(plan, connection->mx_host)) {
+  } else if (connection->messages >= dialer_.most_messages(plan, *connection)) {
     pool_.close(std::move(connection));
   }
 }

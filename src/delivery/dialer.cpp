@@ -6,6 +6,7 @@
 #include "base/log.hpp"
 #include "base/planted.hpp"
 #include "delivery/handshake.hpp"
+#include "delivery/log_in.hpp"
 #include "delivery/recording.hpp"
 #include "route/dane_lookup.hpp"
 #include "sealpost/verdict.hpp"
@@ -19,6 +20,14 @@ constexpr auto avoid_unreachable = 1min;
 
 std::string where(const std::string& host, const Endpoint& endpoint) {
   return host + "[" + endpoint.address.to_string() + "]:" + std::to_string(endpoint.port);
+}
+
+std::vector<std::string> ignored_at(const std::string& host, const Settings& settings) {
+  std::vector<std::string> keywords;
+  for (const IgnoredKeywords& entry : settings.ignored_keywords)
+    if (covers(entry.host, host))
+      keywords.insert(keywords.end(), entry.keywords.begin(), entry.keywords.end());
+  return keywords;
 }
 
 // "mta-sts:20240101,partner:Noord": what was asked, and what of it did not hold.
@@ -141,7 +150,7 @@ event::Task<std::unique_ptr<Connection>> Dialer::try_host(const Plan& plan, cons
   const Offer wanted = offer_of(plan, host, attempt.dane, attempt.decision);
   auto pooled = pool_.take(host.name, plan.next_hop.port, plan.report, [&](const Connection& candidate) {
     if (tour.anew() || tour.was_at(host.name, candidate.endpoint)) return false;
-    if (candidate.messages >= most_messages(plan, host.name)) return false;
+    if (candidate.messages >= most_messages(plan, candidate)) return false;
     if (!candidate.offer.serves(wanted, candidate.facts)) return false;  // T-07
     const auto limit = candidate.session->extensions().size_limit;
     if (limit > 0 && walk.size() > limit) return false;
@@ -169,16 +178,18 @@ event::Task<std::unique_ptr<Connection>> Dialer::try_host(const Plan& plan, cons
   co_return nullptr;
 }
 
-// A limit stated by us, or learned of the host.
-std::uint32_t Dialer::most_messages(const Plan& plan, const std::string& host) const {
+// A limit stated by us, learned of the host, or stated by it (RFC 9422 §4.1: MAILMAX).
+std::uint32_t Dialer::most_messages(const Plan& plan, const Connection& connection) const {
   const auto& limit = plan.traffic.messages_per_connection;
-  const std::uint32_t stated = limit ? limit->value : plan.rules->settings.messages_per_connection;
-  return std::min(stated, context_.hosts.session_limit(host, context_.loop.now()).value_or(stated));
+  const std::uint32_t ours = limit ? limit->value : plan.rules->settings.messages_per_connection;
+  const auto learned = context_.hosts.session_limit(connection.mx_host, context_.loop.now());
+  return std::min({ours, learned.value_or(ours), connection.session->extensions().mail_max.value_or(ours)});
 }
 
 event::Task<std::unique_ptr<Connection>> Dialer::try_endpoint(HostAttempt& attempt, Endpoint endpoint,
                                                               Walk& walk) {
-  Manner manner = attempt.decision.try_tls ? Manner::tls : Manner::clear;
+  const bool implicit = attempt.plan.smart_host && attempt.plan.smart_host->implicit_tls;
+  Manner manner = attempt.decision.try_tls || implicit ? Manner::tls : Manner::clear;
   for (;;) {  // at most three times: each one is a connection of its own (P3)
     attempt.next.reset();
     auto connection = co_await open(attempt, endpoint, manner, walk);
@@ -195,6 +206,22 @@ event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endp
   const std::string& host = attempt.host.name;
   const SteadyTime avoid_until = context_.loop.now() + avoid_unreachable;
 
+  const bool implicit = plan.smart_host && plan.smart_host->implicit_tls;
+  if (plan.smart_host) {  // what another session has just heard holds for this one, too
+    if (auto waits = login_waits(*plan.smart_host, context_.loop.now())) {
+      walk.failed(std::move(*waits));
+      co_return nullptr;
+    }
+  }
+  std::optional<SmartHost::Turn> turn;
+  if (plan.smart_host && plan.smart_host->account) {
+    auto given = plan.smart_host->turn();
+    if (!given) {
+      walk.no_place(host, attempt.host.preference);
+      co_return nullptr;
+    }
+    turn.emplace(std::move(*given));
+  }
   auto lease = context_.hosts.acquire(host, endpoint, context_.loop.now());
   if (!lease) {
     if (context_.hosts.full()) pool_.close_all();  // idle ones are in the way of this one
@@ -218,7 +245,29 @@ event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endp
   context_.totals.connections.fetch_add(1, std::memory_order_relaxed);
   auto session =
       std::make_unique<smtp::ClientSession>(std::move(*stream), settings.hostname, settings.limits);
-  auto greeted = co_await session->open(!requirement.tls_required());
+  session->ignore(ignored_at(host, settings));
+  SessionFacts facts;
+  facts.starttls = StartTls::not_tried;
+  if (implicit) {
+    tls::ClientOptions options =
+        client_options(plan, attempt.host, attempt.dane, attempt.decision, manner == Manner::classical);
+    const SteadyTime begun = context_.loop.steady();
+    auto secured = co_await session->secure(context_.tls, std::move(options));
+    if (secured) context_.totals.handshake.observe(context_.loop.steady() - begun);
+    facts = session->facts();
+    facts.mx_host = host;
+    if (!secured && manner == Manner::tls && stalled_in_handshake(secured.error())) {
+      attempt.next = Manner::classical;
+      co_return nullptr;
+    }
+    if (!secured) {  // and nothing ever in clear: that port knows no clear text
+      count(attempt, &facts, judge(requirement, facts, context_.loop.believed().latest), session.get());
+      context_.hosts.unreachable(host, avoid_until);
+      walk.failed(refusal_from(secured.error(), host, endpoint));
+      co_return nullptr;
+    }
+  }
+  auto greeted = co_await session->open(!requirement.tls_required() && !implicit);
   // A host that knows no EHLO offers no STARTTLS: judged and counted as such, not as an unreachable one.
   const bool knows_no_ehlo = !greeted && requirement.tls_required() && refused_ehlo(greeted.error());
   if (!greeted && !knows_no_ehlo) {
@@ -238,10 +287,8 @@ event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endp
         "odd_host",
         {{"domain", plan.recipient_domain}, {"mx", where(host, endpoint)}, {"what", session->remark()}});
 
-  SessionFacts facts;
-  facts.starttls = StartTls::not_tried;
   bool handshake_failed = false;
-  if (manner != Manner::clear) {
+  if (manner != Manner::clear && !implicit) {
     facts.starttls = StartTls::not_offered;
     if (session->extensions().starttls) {
       tls::ClientOptions options =
@@ -307,6 +354,15 @@ event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endp
     walk.too_big(limit, host);
     co_await session->quit();
     co_return nullptr;
+  }
+
+  if (plan.smart_host && plan.smart_host->account) {
+    auto kept_out = co_await log_in(context_, *plan.smart_host, host, endpoint, facts, *session);
+    if (kept_out) {
+      walk.failed(std::move(*kept_out));
+      if (!session->broken()) co_await session->quit();
+      co_return nullptr;
+    }
   }
 
   auto connection = std::make_unique<Connection>(std::move(session), std::move(lease));

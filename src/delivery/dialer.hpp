@@ -24,8 +24,8 @@ class Dialer {
   // `size` in octets: hosts that state a smaller limit are passed over (X1).
   // `tour`: where this attempt has been; what is tried now is added. It must outlive the task.
   event::Task<DialResult> dial(const Plan& plan, std::uint64_t size, Tour& tour);
-  // Messages one session with the host may carry.
-  std::uint32_t most_messages(const Plan& plan, const std::string& host) const;
+  // Messages this session may carry.
+  std::uint32_t most_messages(const Plan& plan, const Connection& connection) const;
 
  private:
   struct HostAttempt;

@@ -25,6 +25,7 @@ queue::LaneKey gateway_lane(const queue::LaneKey& direct, const PartnerRule& rul
   queue::LaneKey key = direct;
   key.next_hop = next_hop_of(rule);
   key.gateway_rule = rule.name;
+  key.route.clear();
   return key;
 }
 

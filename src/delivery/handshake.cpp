@@ -29,6 +29,7 @@ Offer offer_of(const Plan& plan, const MxHost& host, const DaneState& dane, cons
   offer.tls = decision.try_tls;
   offer.server_name = server_name_for(host, dane);
   offer.identity = plan.identity;
+  offer.smart_host = plan.smart_host;
   return offer;
 }
 
@@ -57,6 +58,7 @@ tls::ClientOptions client_options(const Plan& plan, const MxHost& host, const Da
   options.session_key = host.name + ":" + std::to_string(plan.next_hop.port) + "|" +
                         plan.rules->settings.trust_id + "|" + requirement_key(decision.requirement);
   options.identity = plan.identity;
+  options.bindings = plan.smart_host && plan.smart_host->account;
   return options;
 }
 

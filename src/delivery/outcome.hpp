@@ -27,6 +27,9 @@
 //   transaction (§4.5.3.1.10).
 // - A session that lost step (bad grammar, a word nobody asked for) is dropped; a reply is never taken for the answer
 //   to another command. What was in it is temporary.
+// - What a host cannot be told, because it lacks an extension that the mail needs (SMTPUTF8), goes on to the next one. When
+//   every host of the domain was reached and lacks it, that is final (RFC 6531 §3.5: 5.6.7); the others of the same message are
+//   not touched by it.
 // - What a policy refuses is temporary (T-16); its host counts as unreachable (RFC 8461 §5.1).
 // - What our own spool cannot give says nothing about anybody else.
 #pragma once
@@ -61,10 +64,12 @@ struct RecipientFate {
   RecipientFate() = default;
   std::uint32_t recipient = 0;
   Fate fate = Fate::deferred;
-  std::string status;                  // "2.1.5", "5.1.1", "4.4.2"
-  std::string diagnostic;              // remote reply or our own words, one printable line
-  bool remote = false;                 // the words are the remote MTA's
-  bool elsewhere = false;              // deferred, and another host may be asked at once
+  std::string status;      // "2.1.5", "5.1.1", "4.4.2"
+  std::string diagnostic;  // remote reply or our own words, one printable line
+  bool remote = false;     // the words are the remote MTA's
+  bool elsewhere = false;  // deferred, and another host may be asked at once
+  bool unfit =
+      false;  // deferred because the host offers too little for it; for good when no host offers more
   std::string besides;                 // what was met at other hosts of this attempt, in short
   std::shared_ptr<const Meeting> met;  // null: no session, or its recorder did not say
 };

@@ -3,6 +3,7 @@
 
 #include "base/log.hpp"
 #include "delivery/gateway.hpp"
+#include "delivery/log_in.hpp"
 #include "delivery/traffic.hpp"
 
 namespace sealpost::delivery {
@@ -29,6 +30,16 @@ std::shared_ptr<const tls::ServerIdentity> identity_for(const Rules& rules, cons
   if (rule == nullptr) return nullptr;
   const auto found = rules.client_identities.find(rule->name);
   return found == rules.client_identities.end() ? nullptr : found->second;
+}
+
+// What the route itself asks for, beside all that holds already.
+void add_route_rule(Plan& plan) {
+  auto rule = plan.smart_host->rule();
+  if (!rule) return;
+  if (plan.hop_partner)
+    plan.doubted.push_back(std::move(*rule));
+  else
+    plan.hop_partner = std::move(rule);
 }
 
 bool enforced(const StsState& state) {
@@ -105,10 +116,23 @@ event::Task<PlanResult> make_plan(Context& context, RulesPtr rules, queue::LaneK
     find_rules(plan, time);
   }
 
+  if (!key.route.empty()) {
+    const auto found = rules->smart_hosts.find(key.route);
+    if (found == rules->smart_hosts.end()) {
+      Refusal refusal("4.7.0", "there is no route '" + key.route + "' any more");
+      co_return refusal;
+    }
+    plan.smart_host = found->second;
+    add_route_rule(plan);
+    if (auto waits = login_waits(*plan.smart_host, context.loop.now())) co_return std::move(*waits);
+  }
+
   plan.identity = identity_for(*rules, plan.policy_domain, time.now);
 
   plan.sts.kind = StsState::Kind::disabled;
-  if (settings.mta_sts && !plan.report) {
+  // Hosts that the operator lists have no policy domain in common: the route's level and their TLSA records hold.
+  const bool listed = plan.smart_host && !plan.smart_host->hosts.empty();
+  if (settings.mta_sts && !plan.report && !listed) {
     const Duration hold = settings.hold_first_for_policy;
     plan.policies = context.sts.version();  // before asking: what changes meanwhile is looked at again
     plan.sts = co_await context.sts.state_for(context.loop, plan.policy_domain, hold);
@@ -121,6 +145,11 @@ event::Task<PlanResult> make_plan(Context& context, RulesPtr rules, queue::LaneK
     }
   }
 
+  if (listed) {
+    plan.mx = plan.smart_host->choose(context.random);
+    plan.traffic = traffic_for(rules->limits, plan.recipient_domain, hosts_of(plan));
+    co_return plan;
+  }
   auto found = co_await find_mx(*plan.resolver, plan.next_hop, settings.routing, context.random);
   if (auto* failure = std::get_if<RouteFailure>(&found)) {
     Refusal refusal(failure->status, failure->text);
@@ -169,6 +198,9 @@ Decision decide_for(const Plan& plan, const MxHost& host, const DaneState& dane,
   facts.partner = plan.partner;
   facts.hop_partner = plan.hop_partner;
   facts.doubted = plan.doubted;
+  if (plan.smart_host && !plan.smart_host->hosts.empty() && host.name != plan.policy_domain)
+    if (const PartnerRule* rule = find_partner(plan.rules->partners, host.name, now))
+      facts.doubted.push_back(*rule);
   facts.sts = plan.sts;
   facts.dane = dane;
   facts.flags = plan.flags;

@@ -25,6 +25,7 @@ struct Plan {
   std::optional<PartnerRule> partner;      // for the recipient's domain
   std::optional<PartnerRule> hop_partner;  // for a smart host's domain, when it is another rule
   std::vector<PartnerRule> doubted;  // in force under one reading of a doubted clock; they hold, too (T-50)
+  SmartHostPtr smart_host;  // of the route that the mail takes, when that is more than a name; else null
   std::shared_ptr<const tls::ServerIdentity> identity;  // for the next hop's hosts, if they ask; mostly null
   StsState sts;
   MxSet mx;

@@ -7,6 +7,7 @@
 #include "intake/sender_rights.hpp"
 #include "mail/header.hpp"
 #include "mail/received.hpp"
+#include "mail/smtputf8.hpp"
 #include "mail/submission.hpp"
 
 namespace sealpost::intake {
@@ -24,6 +25,8 @@ constexpr smtp::ServerReply mail_loop{554, "5.4.6", "too many hops, this message
 
 constexpr smtp::ServerReply malformed{
     554, "5.6.0", "header malformed: a line that is no field, or no From field that names its authors"};
+constexpr smtp::ServerReply not_utf8{
+    550, "5.6.0", "message has a header beyond ASCII that is no UTF-8, which SMTPUTF8 says it is (RFC 6532)"};
 constexpr smtp::ServerReply not_the_author{550, "5.7.1",
                                            "your account may not send as an author in the From field"};
 
@@ -40,8 +43,11 @@ ReceivedFacts received_facts(const smtp::SessionInfo& session, const Settings& s
   facts.by = settings.server->hostname;
   facts.with.esmtp = session.esmtp;
   facts.with.auth = session.account != nullptr;  // who it is concerns no receiver
+  facts.with.utf8 = envelope.smtputf8;
   facts.id = id;
-  if (envelope.recipients.size() == 1) facts.for_address = envelope.recipients.front().address;
+  // Beyond ASCII it stays out: our field must not be the reason why a hop has to offer SMTPUTF8.
+  if (envelope.recipients.size() == 1 && is_ascii(envelope.recipients.front().address))
+    facts.for_address = envelope.recipients.front().address;
   if (session.tls) {
     facts.with.tls = true;
     facts.tls_cipher = session.tls->cipher;
@@ -67,6 +73,7 @@ SpooledMessage::SpooledMessage(Worker& worker, SettingsPtr settings, const smtp:
   message_.body = received_header(received_facts(session, *settings_, envelope, id_, envelope.arrival));
   message_.envelope = std::move(envelope);
   own_octets_ = message_.body.size();
+  if (message_.envelope.smtputf8) utf8_ = std::make_unique<Utf8Headers>();
   if (settings_->dkim) signing_ = std::make_unique<RelaySigning>(settings_->dkim);
   // Room at once instead of by doubling; what a client only claims stays untouched, so it takes no memory.
   message_.body.reserve(own_octets_ + std::min<std::uint64_t>(size_hint, part_room));
@@ -107,7 +114,7 @@ event::Task<smtp::IncomingMessage::Progress> SpooledMessage::settle() {
 
 event::Task<smtp::IncomingMessage::Progress> SpooledMessage::write_ahead() {
   if (const auto refused = look_at_head(Come::part)) co_return refuse(*refused);
-  sign_what_came();
+  look_at_what_came();
   wrote_ahead_ = true;
   std::string part = std::exchange(message_.body, {});
   const std::uint64_t octets = part.size();
@@ -165,21 +172,20 @@ std::optional<smtp::ServerReply> SpooledMessage::look_at_head(Come come) {
   return std::nullopt;
 }
 
-// ---- DKIM
-// -----------------------------------------------------------------------------------------------
-
 // What is in memory, before it leaves for the journal. Our Received field stays out of it.
-void SpooledMessage::sign_what_came() {
-  if (!signing_) return;
+void SpooledMessage::look_at_what_came() {
   std::string_view came = message_.body;
   if (!wrote_ahead_) came.remove_prefix(own_octets_);
-  signing_->add(came);
+  if (signing_) signing_->add(came);
+  if (utf8_) utf8_->add(came);
 }
+
+// ---- DKIM
+// -----------------------------------------------------------------------------------------------
 
 // In front of everything. Of a message that is in the journal already they are one more part, named first.
 event::Task<Expected<void>> SpooledMessage::put_signatures() {
   if (!signing_) co_return Expected<void>();
-  sign_what_came();
   std::string fields = signing_->finish(worker_.loop.date());
   log_signing();
   if (fields.empty()) co_return Expected<void>();
@@ -212,6 +218,12 @@ event::Task<Expected<MessageId, smtp::ServerReply>> SpooledMessage::finish(bool 
   if (const auto refused = look_at_head(Come::all)) co_return *refused;
   // Content decides, not only what MAIL said: a next hop that offers 8BITMIME is then told (RFC 6152).
   if (eight_bit) message_.envelope.body = BodyType::eight_bit_mime;
+  look_at_what_came();
+  if (utf8_) {
+    utf8_->finish();
+    if (!utf8_->well_formed()) co_return not_utf8;
+    message_.envelope.smtputf8 = utf8_->beyond_ascii();  // said by many about mail that has no need of it
+  }
   const Expected<void> signatures = co_await put_signatures();
   if (!signatures) {
     note_trouble(signatures.error());

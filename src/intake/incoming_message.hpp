@@ -11,6 +11,7 @@
 
 #include "intake/client_handler.hpp"
 #include "mail/relay_signing.hpp"
+#include "mail/utf8_headers.hpp"
 #include "smtp/server_handler.hpp"
 
 namespace sealpost::intake {
@@ -36,7 +37,7 @@ class SpooledMessage final : public smtp::IncomingMessage {
   std::optional<smtp::ServerReply> look_at_head(Come come);
   std::optional<smtp::ServerReply> complete_head(Come come);
   event::Task<Progress> write_ahead();
-  void sign_what_came();
+  void look_at_what_came();
   event::Task<Expected<void>> put_signatures();
   void log_signing() const;
   void note_trouble(const Error& error);
@@ -51,6 +52,7 @@ class SpooledMessage final : public smtp::IncomingMessage {
   BodyBudget::Lease lease_;
   std::size_t own_octets_ = 0;             // of our Received field, before the client's first octet
   std::unique_ptr<RelaySigning> signing_;  // null: [dkim] sign_relayed is off
+  std::unique_ptr<Utf8Headers> utf8_;      // null: its client did not say SMTPUTF8
   bool head_seen_ = false;
   bool header_mended_ = false;
   bool wrote_ahead_ = false;

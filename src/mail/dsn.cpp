@@ -9,6 +9,7 @@
 #include "mail/dsn_status.hpp"
 #include "mail/header.hpp"
 #include "mail/mime_text.hpp"
+#include "mail/smtputf8.hpp"
 
 namespace sealpost {
 namespace {
@@ -86,7 +87,9 @@ std::string_view subject_of(DsnAction action) noexcept {
 }
 
 std::string name_for_people(const DsnRecipient& recipient) {
-  return "  <" + text::printable(recipient.recipient.address, 900) + ">\r\n";
+  const std::string& address = recipient.recipient.address;
+  const bool readable = !is_ascii(address) && text::is_utf8(address) && address.size() < 900;
+  return "  <" + (readable ? address : text::printable(address, 900)) + ">\r\n";
 }
 
 struct Words {
@@ -146,7 +149,7 @@ void add_farewell(Words& words, const MessageId& id) {
 }
 
 std::string header(const DsnRequest& request, const Recipients& recipients, const std::string& boundary,
-                   bool eight_bit) {
+                   DsnForm form, bool eight_bit) {
   const std::string& host = request.reporting_mta;
   std::string out;
   const std::string from = request.postmaster.empty() ? "postmaster@" + host : request.postmaster;
@@ -162,18 +165,30 @@ std::string header(const DsnRequest& request, const Recipients& recipients, cons
   if (!original_id.empty()) out += "References: " + original_id + "\r\n";
   out += "Auto-Submitted: auto-replied\r\n";  // RFC 3834 §5
   out += "MIME-Version: 1.0\r\n";
-  out += "Content-Type: multipart/report; report-type=delivery-status;\r\n boundary=\"" + boundary + "\"\r\n";
+  out += fmt::format("Content-Type: multipart/report; report-type={};\r\n boundary=\"{}\"\r\n",
+                     form == DsnForm::global ? "global-delivery-status" : "delivery-status", boundary);
   if (eight_bit) out += "Content-Transfer-Encoding: 8bit\r\n";
   return out + "\r\n";
 }
 
-// Part 3 with its MIME header. RFC 6522 §4: headers alone as text/rfc822-headers.
-std::string original(const DsnRequest& request, bool full, bool eight_bit, std::size_t room) {
-  if (full) {
-    const std::string_view encoding = eight_bit ? "Content-Transfer-Encoding: 8bit\r\n" : "";
-    return fmt::format("Content-Type: message/rfc822\r\n{}\r\n{}", encoding,
-                       with_crlf(request.original_head));
-  }
+// An original whose header is beyond ASCII (RFC 6532 §3.7) has a type of its own, and goes encoded to who may be reached
+// without SMTPUTF8 (RFC 6533 §4, N8).
+bool is_global(const DsnRequest& request) { return request.envelope->smtputf8; }
+
+// All of it, with its MIME header.
+std::string whole_original(const DsnRequest& request, DsnForm form) {
+  const std::string_view type = is_global(request) ? "message/global" : "message/rfc822";
+  const bool encoded = is_global(request) && form == DsnForm::ascii;
+  const std::string_view encoding = encoded ? "Content-Transfer-Encoding: quoted-printable\r\n"
+                                    : needs_encoding(request.original_head)
+                                        ? "Content-Transfer-Encoding: 8bit\r\n"
+                                        : "";
+  return fmt::format("Content-Type: {}\r\n{}\r\n{}", type, encoding,
+                     encoded ? quoted_printable(request.original_head) : with_crlf(request.original_head));
+}
+
+// Its header with a MIME header: as text/rfc822-headers (RFC 6522 §4), or message/global-headers.
+std::string original_header(const DsnRequest& request, std::size_t room) {
   HeaderReader reader(request.original_head);
   HeaderField field;
   std::vector<std::size_t> ends;  // of whole fields
@@ -189,8 +204,9 @@ std::string original(const DsnRequest& request, bool full, bool eight_bit, std::
   }
   const std::string_view quoted = head.substr(0, end);
   if (encoded)
-    return "Content-Type: text/rfc822-headers\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" +
-           quoted_printable(quoted);
+    return fmt::format("Content-Type: {}\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n{}",
+                       is_global(request) ? "message/global-headers" : "text/rfc822-headers",
+                       quoted_printable(quoted));
   return "Content-Type: text/rfc822-headers\r\n\r\n" + with_crlf(quoted);
 }
 
@@ -199,6 +215,7 @@ Envelope envelope_of(const DsnRequest& request, bool eight_bit) {
   envelope.recipients.emplace_back(request.envelope->reverse_path);
   envelope.message_class = MessageClass::dsn;
   envelope.body = eight_bit ? BodyType::eight_bit_mime : BodyType::seven_bit;
+  envelope.smtputf8 = !is_ascii(request.envelope->reverse_path);   // To names it
   envelope.flags.requiretls = request.envelope->flags.requiretls;  // RFC 8689 §5
   envelope.arrival = request.now;
   return envelope;
@@ -222,29 +239,38 @@ std::optional<DsnMessage> build_dsn(const DsnRequest& request) {
   const std::string boundary = "=_" + request.dsn_id.to_string();
   // T-37: who was not reached comes first; a report that is long by itself brings no body along.
   Words words = words_for_people(request, recipients);
-  const DeliveryStatus status = delivery_status(request, recipients, status_cap);
-  const std::size_t report = header(request, recipients, boundary, true).size() + words.text.size() +
+  const DsnForm form = is_ascii(request.envelope->reverse_path) ? DsnForm::ascii : DsnForm::global;
+  const DeliveryStatus status = delivery_status(request, recipients, form, status_cap);
+  const std::size_t report = header(request, recipients, boundary, form, true).size() + words.text.size() +
                              status.text.size() + frame_octets;
   const std::size_t left = report < dsn_octets ? dsn_octets - report : 0;
-  const bool full = returns_full(request) && status.blocks == recipients.size() &&
-                    with_crlf(request.original_head).size() <= left;
-  const bool eight_bit = full && needs_encoding(request.original_head);
+  std::string returned;
+  if (returns_full(request) && status.blocks == recipients.size()) returned = whole_original(request, form);
+  const bool full = !returned.empty() && returned.size() <= left;
   const std::size_t for_names = full ? 0 : left - std::min(left, header_return_least);
   const std::size_t before = words.text.size();
   const std::size_t unnamed = name_the_others(words, recipients, status.blocks, for_names);
   const std::size_t taken = std::min(left, words.text.size() - before);
   add_farewell(words, request.original_id);
+  if (!full) returned = original_header(request, left - taken);
+  const bool readable = is_ascii(words.text);
+  const bool eight_bit = !readable || !is_ascii(status.text) || needs_encoding(returned);
 
   DsnMessage message;
   message.envelope = envelope_of(request, eight_bit);
   message.named = recipients.size() - unnamed;
-  message.text = header(request, recipients, boundary, eight_bit);
+  message.text = header(request, recipients, boundary, form, eight_bit);
   const auto add_part = [&](const std::string& part) {
     message.text += "--" + boundary + "\r\n" + part + "\r\n";
   };
-  add_part("Content-Type: text/plain; charset=us-ascii\r\n\r\n" + words.text);
-  add_part("Content-Type: message/delivery-status\r\n\r\n" + status.text);
-  add_part(original(request, full, eight_bit, left - taken));
+  add_part((readable ? "Content-Type: text/plain; charset=us-ascii\r\n\r\n"
+                     : "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n") +
+           words.text);
+  add_part((form == DsnForm::ascii ? "Content-Type: message/delivery-status\r\n\r\n"
+                                   : "Content-Type: message/global-delivery-status\r\n"
+                                     "Content-Transfer-Encoding: 8bit\r\n\r\n") +
+           status.text);
+  add_part(returned);
   message.text += "--" + boundary + "--\r\n";
   return message;
 }

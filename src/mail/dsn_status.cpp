@@ -8,44 +8,35 @@
 #include "base/text.hpp"
 #include "mail/address.hpp"
 #include "mail/mime_text.hpp"
+#include "mail/smtputf8.hpp"
 #include "mail/xtext.hpp"
 
 namespace sealpost {
 namespace {
 
-bool is_ascii(std::string_view text) noexcept {
-  return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+// "Name: type; address". Beyond ASCII only in message/global-delivery-status (RFC 6533 §5); such an address was parsed when it
+// came, and fits in a line.
+std::string address_field(std::string_view name, const std::string& type, const std::string& address) {
+  if (is_ascii(address)) return folded_field(name, type + "; " + address);
+  return std::string(name) + ": " + type + "; " + address + "\r\n";
 }
 
-// RFC 6533 §3: utf-8-addr-xtext, ASCII that stands for an address beyond ASCII in a 7bit part.
-std::string utf8_address(std::string_view address) {
-  std::string out;
-  while (!address.empty()) {
-    const text::Utf8Unit unit = text::decode_utf8(address);
-    const bool plain =
-        unit.code > 0x20 && unit.code < 0x7f && unit.code != '+' && unit.code != '=' && unit.code != '\\';
-    if (plain)
-      out += address.front();
-    else
-      fmt::format_to(std::back_inserter(out), "\\x{{{:X}}}", unit.code);
-    address.remove_prefix(unit.length);
-  }
-  return out;
-}
-
-std::string final_recipient(const std::string& address) {
-  return is_ascii(address) ? "rfc822; " + address : "utf-8; " + utf8_address(address);
+std::string final_recipient(const std::string& address, DsnForm form) {
+  if (is_ascii(address)) return address_field("Final-Recipient", "rfc822", address);
+  return address_field("Final-Recipient", "utf-8",
+                       form == DsnForm::global ? address : to_utf8_xtext(address));
 }
 
 // ORCPT back in the form it had before xtext (RFC 3464 §2.3.1). Nothing when it is damaged.
-std::string original_recipient(const std::string& orcpt) {
+std::string original_recipient(const std::string& orcpt, DsnForm form) {
   const std::size_t semicolon = orcpt.find(';');
   if (semicolon == orcpt.npos || semicolon == 0) return {};
   const std::string type = orcpt.substr(0, semicolon), address = orcpt.substr(semicolon + 1);
-  if (text::iequals(type, "utf-8"))
-    return is_ascii(address) ? type + "; " + address : type + "; " + utf8_address(address);
+  if (text::iequals(type, "utf-8") && is_utf8_xtext(address, true))
+    return address_field("Original-Recipient", type,
+                         form == DsnForm::global ? address : ascii_original(address));
   const auto decoded = from_xtext(address);
-  return decoded ? type + "; " + *decoded : std::string();
+  return decoded ? address_field("Original-Recipient", type, *decoded) : std::string();
 }
 
 // RFC 3464 §2.3.4: the class goes with the action; 4 with failed when a transient cause ran out of time.
@@ -67,11 +58,10 @@ std::string per_message(const DsnRequest& request) {
   return out;
 }
 
-std::string per_recipient(const DsnRequest& request, const DsnRecipient& recipient, bool brief) {
-  std::string out;
-  const std::string original = original_recipient(recipient.recipient.original);
-  if (!original.empty()) out += folded_field("Original-Recipient", original);
-  out += folded_field("Final-Recipient", final_recipient(recipient.recipient.address));
+std::string per_recipient(const DsnRequest& request, const DsnRecipient& recipient, DsnForm form,
+                          bool brief) {
+  std::string out = original_recipient(recipient.recipient.original, form);
+  out += final_recipient(recipient.recipient.address, form);
   out += folded_field("Action", std::string(name_of(request.action)));
   out += folded_field("Status", status_of(recipient, request.action));
   if (brief) return out;
@@ -92,13 +82,13 @@ std::string per_recipient(const DsnRequest& request, const DsnRecipient& recipie
 
 // Everybody's mandatory fields come before anybody's diagnostics: a sender must learn of every failure.
 DeliveryStatus delivery_status(const DsnRequest& request, const std::vector<const DsnRecipient*>& recipients,
-                               std::size_t most) {
+                               DsnForm form, std::size_t most) {
   DeliveryStatus out;
   out.text = per_message(request);
   std::vector<std::string> brief;
   std::size_t needed = out.text.size();
   for (const DsnRecipient* recipient : recipients) {
-    std::string block = "\r\n" + per_recipient(request, *recipient, true);
+    std::string block = "\r\n" + per_recipient(request, *recipient, form, true);
     if (needed + block.size() > most) break;
     needed += block.size();
     brief.push_back(std::move(block));
@@ -108,7 +98,7 @@ DeliveryStatus delivery_status(const DsnRequest& request, const std::vector<cons
     out.text +=
         folded_field("X-Sealpost-Recipients-Without-Block", std::to_string(recipients.size() - out.blocks));
   for (std::size_t i = 0; i < brief.size(); ++i) {
-    std::string full = "\r\n" + per_recipient(request, *recipients[i], false);
+    std::string full = "\r\n" + per_recipient(request, *recipients[i], form, false);
     const bool fits_too = needed - brief[i].size() + full.size() <= most;
     if (fits_too) needed = needed - brief[i].size() + full.size();
     out.text += fits_too ? full : brief[i];

@@ -41,6 +41,9 @@ struct Envelope {
   MessageFlags flags;
   std::string envid;     // ENVID, decoded; empty when absent
   std::uint8_t ret = 0;  // 0 not given, 1 FULL, 2 HDRS
+  // Its client said SMTPUTF8, and a header field, of the message or of a part of it, is beyond ASCII: every hop must offer
+  // the extension (RFC 6531). What addresses ask for beside that says mail/smtputf8.hpp.
+  bool smtputf8 = false;
   SystemTime arrival{};
   std::string received_from;  // "helo ([192.0.2.1])" for Received-From-MTA and the log
 };

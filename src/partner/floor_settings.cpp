@@ -27,6 +27,11 @@ Texts beyond(const Texts& of, const Texts& in) {
   return found;
 }
 
+// What it is called; routes that earlier releases wrote down have no name.
+const std::string& name_in(const RouteConfig& route) {
+  return route.name.empty() ? route.domain : route.name;
+}
+
 class Comparison {
  public:
   Comparison(const FloorSettings& before, const std::vector<PartnerRule>& rules_before,
@@ -100,13 +105,21 @@ class Comparison {
     return hop ? find_partner(rules, hop->domain, now_) : nullptr;
   }
   void compare_routes() {
-    std::map<std::string, std::pair<std::string, std::string>> relays;
-    for (const RouteConfig& route : b_.routes) relays[route.domain].first = route.relay;
-    for (const RouteConfig& route : a_.routes) relays[route.domain].second = route.relay;
-    for (const auto& [domain, relay] : relays)
-      if (relay.first != relay.second) compare_route(domain, relay.first, relay.second);
+    std::map<std::string, std::pair<RouteConfig, RouteConfig>> routes;
+    for (const RouteConfig& route : b_.routes) routes[name_in(route)].first = route;
+    for (const RouteConfig& route : a_.routes) routes[name_in(route)].second = route;
+    for (const auto& [name, route] : routes) {
+      if (route.first.relay != route.second.relay)
+        compare_route(name, route.first.relay, route.second.relay, route.second.level);
+      else if (route.first.level != route.second.level)
+        add("route", route.second.level < route.first.level ? Way::weaker : Way::stronger,
+            "route for " + name + ": tls = " + std::string(name_of(route.second.level)) + " instead of " +
+                std::string(name_of(route.first.level)),
+            name);
+    }
   }
-  void compare_route(const std::string& domain, const std::string& before, const std::string& after) {
+  void compare_route(const std::string& domain, const std::string& before, const std::string& after,
+                     PartnerLevel level) {
     const auto way_of = [](const std::string& relay) {
       return relay.empty() ? std::string("its MX hosts") : relay;
     };
@@ -115,7 +128,8 @@ class Comparison {
     const PartnerRule* rule_after = rule_of(after, rules_after_);
     const auto change = rules::compare_rules(rule_before, rule_after, now_, b_.minimum, b_.minimum);
     const bool proven =
-        rule_after != nullptr && !rule_after->audit && level_at(*rule_after, now_) >= PartnerLevel::verify;
+        level >= PartnerLevel::verify ||
+        (rule_after != nullptr && !rule_after->audit && level_at(*rule_after, now_) >= PartnerLevel::verify);
     Way way = Way::other;
     if (!change.weaker.empty()) {
       way = Way::weaker;
@@ -135,10 +149,16 @@ class Comparison {
   std::vector<SettingChange> changes_;
 };
 
-void hold_route(const std::string& domain, const FloorSettings& before, Config& config) {
-  const auto about = [&](const RouteConfig& route) { return route.domain == domain; };
-  std::erase_if(config.routes, about);
+void hold_route(const std::string& name, const FloorSettings& before, Config& config) {
+  const auto about = [&](const RouteConfig& route) { return name_in(route) == name; };
   const auto former = std::ranges::find_if(before.routes, about);
+  const auto present = std::ranges::find_if(config.routes, about);
+  if (former != before.routes.end() && present != config.routes.end() && present->relay == former->relay) {
+    present->level = former->level;  // hosts and account are as they are written
+    return;
+  }
+  // The account that is written now is the other relay's.
+  std::erase_if(config.routes, about);
   if (former != before.routes.end()) config.routes.push_back(*former);
 }
 

@@ -31,7 +31,7 @@ struct SettingChange {
   std::string key;  // "dane.enabled": what an entry in [[weaker]] settings names
   Way way = Way::other;
   std::string text;    // in words
-  std::string detail;  // of a route its domain
+  std::string detail;  // of a route its name
 };
 
 // The partner rules say what a smart host must meet.

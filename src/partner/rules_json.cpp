@@ -100,7 +100,12 @@ PartnerRule rule_from(const Json& json) {
 Json to_json(const FloorSettings& floor) {
   Json routes = Json::array();
   for (const RouteConfig& route : floor.routes)
-    routes.push_back({{"domain", route.domain}, {"relay", route.relay}});
+    routes.push_back({{"domain", route.domain},
+                      {"relay", route.relay},
+                      {"name", route.name},
+                      {"level", number_of(route.level)},
+                      {"senders", route.senders},
+                      {"credentials", route.credentials}});
   return {{"mta_sts", floor.mta_sts},
           {"dane", floor.dane},
           {"dane_satisfies_sts", floor.dane_satisfies_sts},
@@ -134,6 +139,10 @@ FloorSettings settings_from(const Json& json) {
     RouteConfig route;
     each.at("domain").get_to(route.domain);
     each.at("relay").get_to(route.relay);
+    route.name = each.value("name", route.domain);  // neither was written down by earlier releases
+    route.senders = each.value("senders", std::vector<std::string>());
+    route.credentials = each.value("credentials", std::string());
+    if (each.contains("level")) route.level = checked(each.at("level"), PartnerLevel::pin);
     floor.routes.push_back(std::move(route));
   }
   return floor;

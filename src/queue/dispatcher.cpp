@@ -9,18 +9,32 @@
 
 namespace sealpost::queue {
 
-void RouteTable::add(std::string domain, std::string relay) {
-  relays_.insert_or_assign(std::move(domain), std::move(relay));
+void RouteTable::add(const std::string& domain, const std::vector<std::string>& senders,
+                     const Target& target) {
+  if (senders.empty()) by_sender_[""].insert_or_assign(domain, target);
+  for (const std::string& sender : senders) by_sender_[sender].insert_or_assign(domain, target);
 }
 
-std::string RouteTable::relay_for(std::string_view domain) const {
-  if (const auto exact = relays_.find(domain); exact != relays_.end()) return exact->second;
+const RouteTable::Target* RouteTable::find_in(const ByDomain& routes, std::string_view domain) {
+  if (const auto exact = routes.find(domain); exact != routes.end()) return &exact->second;
   for (auto dot = domain.find('.'); dot != std::string_view::npos; dot = domain.find('.', dot + 1)) {
-    const auto below = relays_.find("*" + std::string(domain.substr(dot)));
-    if (below != relays_.end()) return below->second;
+    const auto below = routes.find("*" + std::string(domain.substr(dot)));
+    if (below != routes.end()) return &below->second;
   }
-  const auto all = relays_.find("*");
-  return all == relays_.end() ? std::string() : all->second;
+  const auto all = routes.find("*");
+  return all == routes.end() ? nullptr : &all->second;
+}
+
+const RouteTable::Target* RouteTable::find(std::string_view sender, std::string_view domain) const {
+  if (by_sender_.empty()) return nullptr;
+  std::vector<std::string> whose{""};
+  if (by_sender_.size() > 1 && !sender.empty()) whose = {text::lower(sender), "@" + domain_of(sender), ""};
+  for (const std::string& who : whose) {
+    const auto routes = by_sender_.find(who);
+    if (routes == by_sender_.end()) continue;
+    if (const Target* found = find_in(routes->second, domain)) return found;
+  }
+  return nullptr;
 }
 
 Dispatcher::Dispatcher(std::vector<Shard*> shards, RouteTable routes, const Schedule& schedule)
@@ -31,11 +45,12 @@ Dispatcher::Dispatcher(std::vector<Shard*> shards, RouteTable routes, const Sche
 LaneKey Dispatcher::key_for(const Envelope& envelope, const Recipient& recipient) const {
   LaneKey key;
   const std::string domain = text::lower(domain_of(recipient.address));
-  const std::string relay = routes_.relay_for(domain);
+  const RouteTable::Target* target = routes_.find(envelope.reverse_path, domain);
   // With a smart host the policy domain is the smart host's, taken from the relay by whoever routes (S25);
   // the lane is still the recipient's domain's, so that partner rules see it.
   key.recipient_domain = domain;
-  key.next_hop = relay.empty() ? domain : relay;
+  key.next_hop = target == nullptr ? domain : target->next_hop;
+  if (target != nullptr) key.route = target->route;
   key.message_class =
       envelope.message_class == MessageClass::report ? MessageClass::report : MessageClass::normal;
   key.requiretls = envelope.flags.requiretls;

@@ -16,16 +16,25 @@
 
 namespace sealpost::queue {
 
-// [[route]]: domains that go to a relay instead of their MX hosts.
+// [[route]]: mail that goes to a relay instead of the MX hosts of its domain.
 class RouteTable {
  public:
+  struct Target {
+    std::string next_hop;
+    std::string route;  // LaneKey::route
+  };
   RouteTable() = default;
-  void add(std::string domain, std::string relay);  // "*" for all others, "*.example" for what lies below
-  // The relay for a domain (lower-case A-labels); empty: by MX.
-  std::string relay_for(std::string_view domain) const;
+  // `domain`: "*" for all others, "*.example" for what lies below. `senders`: as auth::parse_sender_pattern() gives them; none:
+  // of anybody.
+  void add(const std::string& domain, const std::vector<std::string>& senders, const Target& target);
+  // For a sender and a domain (lower-case A-labels); null: by MX. A route for the sender's address comes before one for its
+  // domain, and both before those of anybody; then the domain decides, the longest that fits.
+  const Target* find(std::string_view sender, std::string_view domain) const;
 
  private:
-  std::map<std::string, std::string, std::less<>> relays_;
+  using ByDomain = std::map<std::string, Target, std::less<>>;
+  static const Target* find_in(const ByDomain& routes, std::string_view domain);
+  std::map<std::string, ByDomain, std::less<>> by_sender_;  // "": of anybody
 };
 
 class Dispatcher {

@@ -23,6 +23,7 @@ std::size_t LaneKey::hash() const noexcept {
                               (requiretls ? 2U : 0U) + (tls_required_no ? 1U : 0U);
   const std::uint64_t place = mixed(mixed(flags, of(recipient_domain)), of(next_hop));
   if (!returns_to.empty()) return mixed(place, of(returns_to));
+  if (!route.empty()) return mixed(place, of(route));
   return gateway_rule.empty() ? place : mixed(place, of(gateway_rule));
 }
 

@@ -42,6 +42,8 @@ struct LaneKey {
   // The sender to whom this lane's jobs go back: all of them have failed, or are late, and wait for the notification that
   // says so; or they are notifications that wait for their turn. Empty: mail on its way.
   std::string returns_to;
+  // The route with hosts, an account or a level of its own that takes this mail to `next_hop`. Empty: none.
+  std::string route;
   auto operator<=>(const LaneKey&) const = default;
   std::size_t hash() const noexcept;
 };

@@ -39,8 +39,9 @@ std::optional<std::string> parse_domain(std::string_view text) {
 
 // An MX exchange we can go to: a name that can be asked for, or, against the letter of RFC 1035 §3.3.9 but
 // found in the wild, an IPv4 address (RFC 7672 §2.1.1 expects them too).
-bool usable_exchange(const std::string& exchange) {
-  return IpAddress::parse(exchange).has_value() || dns::normal_name(exchange).has_value();
+bool usable_exchange(const std::string& exchange, const RoutingSettings& settings) {
+  if (IpAddress::parse(exchange)) return settings.mx_address_literals;
+  return dns::normal_name(exchange).has_value();
 }
 
 bool is_own_name(const RoutingSettings& settings, const std::string& name) {
@@ -52,14 +53,15 @@ RouteFailure loops_back(const std::string& domain) {
 }
 
 // Sorted by preference, equal ones in random order (RFC 5321 §5.1), each name once, at its best preference.
-std::vector<MxHost> ordered(const Answer& answer, const RandomSource& random) {
+std::vector<MxHost> ordered(const Answer& answer, const RoutingSettings& settings,
+                            const RandomSource& random) {
   struct Draw {
     MxHost host;
     std::uint32_t lot;
   };
   std::vector<Draw> draws;
   for (const dns::Mx& mx : answer.mx) {
-    if (mx.exchange.empty() || !usable_exchange(mx.exchange)) continue;
+    if (mx.exchange.empty() || !usable_exchange(mx.exchange, settings)) continue;
     Draw draw{MxHost(), random()};
     draw.host.name = mx.exchange;
     draw.host.preference = mx.preference;
@@ -93,7 +95,7 @@ std::variant<MxSet, RouteFailure> choose_hosts(const NextHop& next_hop, const An
   // RFC 7505 §3: a lone "." says that the domain takes no mail. Beside other hosts it is ignored (M23).
   if (std::ranges::all_of(answer.mx, [](const dns::Mx& mx) { return mx.exchange.empty(); }))
     return RouteFailure("5.1.10", next_hop.domain + " accepts no mail (null MX)");
-  set.hosts = ordered(answer, random);
+  set.hosts = ordered(answer, settings, random);
   if (set.hosts.empty()) return RouteFailure("5.4.4", "no MX record of " + next_hop.domain + " names a host");
   drop_from_self(set.hosts, settings);
   if (set.hosts.empty()) return loops_back(next_hop.domain);

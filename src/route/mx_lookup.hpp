@@ -68,6 +68,8 @@ struct RoutingSettings {
   std::vector<IpAddress> own_addresses;     // where we listen on port 25
   std::vector<Network> allow_destinations;  // beyond global unicast (T-20, T-39)
   bool ipv6 = true, ipv4 = true;
+  bool mx_address_literals =
+      true;  // an MX record that names an address, against RFC 1035 §3.3.9, is one to go to
 };
 
 using RandomSource = std::function<std::uint32_t()>;

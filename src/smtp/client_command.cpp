@@ -5,6 +5,7 @@
 #include <array>
 #include <charconv>
 
+#include "mail/smtputf8.hpp"
 #include "mail/xtext.hpp"
 
 namespace sealpost::smtp {
@@ -36,7 +37,7 @@ void append_notify(std::string& out, std::uint8_t notify) {
 
 }  // namespace
 
-void append_mail(std::string& out, const Envelope& envelope, std::uint64_t size,
+void append_mail(std::string& out, const Envelope& envelope, std::uint64_t size, bool utf8,
                  const Extensions& extensions) {
   out.append("MAIL FROM:<").append(envelope.reverse_path).append(">");
   if (extensions.size) {
@@ -45,6 +46,7 @@ void append_mail(std::string& out, const Envelope& envelope, std::uint64_t size,
   }
   // To a host without 8BITMIME the octets go as they are: recoding would break signatures (X5).
   if (envelope.body == BodyType::eight_bit_mime && extensions.eight_bit_mime) out += " BODY=8BITMIME";
+  if (utf8 && extensions.smtputf8) out += " SMTPUTF8";
   if (envelope.flags.requiretls && extensions.requiretls) out += " REQUIRETLS";
   if (extensions.dsn) {
     if (envelope.ret == 1) out += " RET=FULL";
@@ -58,13 +60,27 @@ void append_rcpt(std::string& out, const Recipient& recipient, const Extensions&
   out.append("RCPT TO:<").append(recipient.address).append(">");
   if (extensions.dsn) {
     if (recipient.notify != 0) append_notify(out, recipient.notify);
-    if (!recipient.original.empty()) out.append(" ORCPT=").append(recipient.original);
+    if (!recipient.original.empty()) out.append(" ORCPT=").append(ascii_original(recipient.original));
   }
   out += "\r\n";
 }
 
+std::optional<Unfit> unfit(const Envelope& envelope, const Recipient& recipient,
+                           const Extensions& extensions) {
+  if (!extensions.smtputf8 && needs_smtputf8(envelope, recipient)) {  // RFC 6531 §3.2, §3.5
+    const std::string what = !is_ascii(recipient.address)       ? "the recipient's address is"
+                             : !is_ascii(envelope.reverse_path) ? "the sender's address is"
+                                                                : "the header is";
+    return Unfit{"5.6.7", "SMTPUTF8 required but not offered: " + what + " beyond ASCII"};
+  }
+  return std::nullopt;
+}
+
 bool fits_in_command(std::string_view text) noexcept {
-  return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c != 0x7f; });
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    const auto octet = static_cast<unsigned char>(c);
+    return octet >= ' ' && octet != 0x7f;
+  });
 }
 
 }  // namespace sealpost::smtp

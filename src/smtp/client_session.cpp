@@ -12,6 +12,15 @@ namespace sealpost::smtp {
 namespace {
 constexpr int most_greetings = 2;  // after the first
 constexpr auto late_word = std::chrono::seconds(1);
+constexpr std::size_t longest_initial = 480;  // of a command line of 512 octets
+constexpr int most_auth_steps = 8;
+
+// A reply that repeats what we said would carry it into log and queue (T-05).
+void hide(Reply& reply, const std::vector<std::string>& said) {
+  for (std::string& line : reply.lines)
+    for (const std::string& word : said)
+      if (word.size() >= 8 && line.find(word) != std::string::npos) line = "(its words repeat ours)";
+}
 }  // namespace
 
 std::string_view name_of(Stage stage) noexcept {
@@ -21,6 +30,7 @@ std::string_view name_of(Stage stage) noexcept {
     case Stage::ehlo: return "EHLO";
     case Stage::starttls: return "STARTTLS";
     case Stage::handshake: return "TLS handshake";
+    case Stage::auth: return "AUTH";
     case Stage::mail: return "MAIL";
     case Stage::rcpt: return "RCPT";
     case Stage::data: return "DATA";
@@ -137,6 +147,7 @@ event::Task<SessionResult<Extensions>> ClientSession::hello(bool allow_helo) {
   if (ehlo->intermediate()) co_return protocol_error(Stage::ehlo, *ehlo);
   if (ehlo->positive()) {
     extensions_ = read_ehlo(*ehlo);
+    for (const std::string& keyword : ignored_) leave_out(extensions_, keyword);
     co_return extensions_;
   }
   if (!ehlo->permanent() || !allow_helo) co_return refuse(Stage::ehlo, std::move(*ehlo));
@@ -150,6 +161,28 @@ event::Task<SessionResult<Extensions>> ClientSession::hello(bool allow_helo) {
   if (!helo->positive()) co_return refuse(Stage::ehlo, std::move(*helo));
   extensions_ = read_helo(*helo);
   co_return extensions_;
+}
+
+event::Task<SessionResult<void>> ClientSession::shake_hands(tls::Client& client, tls::ClientOptions options) {
+  broken_ = true;  // there is no connection until the handshake is over
+  auto secured = co_await client.handshake(stream_.take_stream(), std::move(options), limits_.starttls);
+  if (!secured) {
+    facts_.handshake_error = text::printable(secured.error().detail, longest_kept_text);
+    co_return fail(Stage::handshake, std::move(secured).error());
+  }
+  broken_ = false;
+  stream_.set_stream(std::move(secured->stream));
+  facts_.starttls = StartTls::established;
+  facts_.tls = std::move(secured->facts);
+  bindings_ = std::move(secured->bindings);
+  co_return SessionResult<void>();
+}
+
+event::Task<SessionResult<void>> ClientSession::secure(tls::Client& client, tls::ClientOptions options) {
+  facts_ = SessionFacts();
+  facts_.starttls = StartTls::handshake_failed;
+  auto secured = co_await shake_hands(client, std::move(options));
+  co_return secured;
 }
 
 event::Task<SessionResult<SessionFacts>> ClientSession::start_tls(tls::Client& client,
@@ -183,21 +216,71 @@ event::Task<SessionResult<SessionFacts>> ClientSession::start_tls(tls::Client& c
     facts_.handshake_error = "starttls-response-injection";
     co_return fail(Stage::handshake, Error(Errc::protocol, "clear text after the reply to STARTTLS"));
   }
-  broken_ = true;  // there is no connection until the handshake is over
-  auto secured = co_await client.handshake(stream_.take_stream(), std::move(options), limits_.starttls);
-  if (!secured) {
-    facts_.handshake_error = text::printable(secured.error().detail, longest_kept_text);
-    co_return fail(Stage::handshake, std::move(secured).error());
-  }
-  broken_ = false;
-  stream_.set_stream(std::move(secured->stream));
-  facts_.starttls = StartTls::established;
-  facts_.tls = std::move(secured->facts);
+  auto secured = co_await shake_hands(client, std::move(options));
+  if (!secured) co_return std::move(secured).error();
 
   auto extensions = co_await hello(false);  // RFC 3207 §4.2; what was said in clear is forgotten (T-04)
   if (!extensions) co_return std::move(extensions).error();
   facts_.offers_requiretls = extensions_.requiretls;
   co_return facts_;
+}
+
+event::Task<SessionResult<Reply>> ClientSession::authenticate(auth::SaslClient& client) {
+  std::vector<std::string> said;  // in base64, to know it again
+  const auto encoded = [&](std::string octets) {
+    const auth::WipeAtEnd wiped(octets);
+    said.push_back(text::base64(octets));
+    return said.back();
+  };
+  struct Wipe {
+    ~Wipe() {
+      for (std::string& word : all) auth::wipe(word);
+    }
+    std::vector<std::string>& all;
+  } const wipe{said};
+
+  std::optional<std::string> first = client.first();
+  std::string held;  // what would make the line too long goes as an answer (RFC 4954 §4)
+  const auth::WipeAtEnd held_too(held);
+  stream_.put("AUTH ");
+  stream_.put(client.mechanism());
+  if (first) {
+    held = first->empty() ? "=" : encoded(std::move(*first));
+    if (held.size() <= longest_initial) {
+      stream_.put(" ");
+      stream_.put(held);
+      held.clear();
+    }
+  }
+  stream_.put("\r\n");
+  for (int step = 0; step < most_auth_steps; ++step) {
+    auto answer = co_await ask(Stage::auth, limits_.mail);
+    if (!answer) co_return std::move(answer).error();
+    if (!answer->intermediate()) {
+      if (answer->positive() && !client.finished())
+        co_return fail(Stage::auth,
+                       Error(Errc::refused, "the server says yes, and has not proven who it is"));
+      hide(*answer, said);
+      co_return std::move(*answer);
+    }
+    if (!held.empty()) {
+      stream_.put(std::exchange(held, {}));
+      stream_.put("\r\n");
+      continue;
+    }
+    const auto challenge = text::from_base64(answer->lines.empty() ? "" : text::trim(answer->lines.front()));
+    Expected<std::string> reply = Error(Errc::invalid, "its challenge is no base64");
+    if (challenge) reply = client.answer(*challenge);
+    if (reply) {
+      stream_.put(encoded(std::move(*reply)));
+      stream_.put("\r\n");
+      continue;
+    }
+    stream_.put("*\r\n");
+    auto cancelled = co_await ask(Stage::auth, limits_.mail);
+    co_return fail(Stage::auth, std::move(reply).error());
+  }
+  co_return fail(Stage::auth, Error(Errc::protocol, "AUTH does not come to an end"));
 }
 
 bool ClientSession::stale() noexcept {

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "auth/sasl_client.hpp"
 #include "event/line_stream.hpp"
 #include "sealpost/handshake_facts.hpp"
 #include "smtp/extensions.hpp"
@@ -28,6 +29,7 @@ enum class Stage : std::uint8_t {
   ehlo,
   starttls,
   handshake,
+  auth,
   mail,
   rcpt,
   data,
@@ -75,6 +77,7 @@ struct Transaction {
   Transaction() = default;
   spool::StoredMessagePtr message;
   std::vector<std::uint32_t> recipients;  // indexes into the envelope
+  std::uint64_t size = 0;                 // of what is sent, when that is not the message as it is stored
 };
 
 struct TransactionResult {
@@ -99,6 +102,15 @@ class ClientSession {
   // far it got; a SessionError means that the connection is gone. Refused (454, 5yz) is a fact, not an error,
   // and the session goes on in clear if the caller wants it to.
   event::Task<SessionResult<SessionFacts>> start_tls(tls::Client& client, tls::ClientOptions options);
+  // TLS from the first octet, before open() (RFC 8314 §3): what it proved is in facts().
+  event::Task<SessionResult<void>> secure(tls::Client& client, tls::ClientOptions options);
+  // AUTH (RFC 4954 §4), with all its steps. The last reply, whatever it says, without the client's words should the peer
+  // repeat them; a SessionError means that the connection is gone, or, with Errc::refused and no reply, that the server
+  // has not proven what it had to, after which nothing may be sent to it.
+  event::Task<SessionResult<Reply>> authenticate(auth::SaslClient& client);
+  const tls::ChannelBindings& bindings() const noexcept { return bindings_; }
+  // Keywords that are not to be believed of this host (leave_out()), from now on.
+  void ignore(std::vector<std::string> keywords) { ignored_ = std::move(keywords); }
   event::Task<TransactionResult> transact(Transaction transaction, std::unique_ptr<spool::BodyReader> body);
   event::Task<void> quit();  // QUIT, short wait for 221, close
 
@@ -121,6 +133,7 @@ class ClientSession {
   // Sends what has been put, then waits for its reply.
   event::Task<SessionResult<Reply>> ask(Stage stage, Duration limit);
   event::Task<SessionResult<Extensions>> hello(bool allow_helo);
+  event::Task<SessionResult<void>> shake_hands(tls::Client& client, tls::ClientOptions options);
   event::Task<bool> speaks_again();
   SessionError fail(Stage stage, Error error);
   SessionError refuse(Stage stage, Reply reply);
@@ -137,6 +150,8 @@ class ClientSession {
   ReplyParser parser_;
   Extensions extensions_;
   SessionFacts facts_;
+  tls::ChannelBindings bindings_;
+  std::vector<std::string> ignored_;
   std::string remark_;
   bool broken_ = false;
   bool transaction_open_ = false;  // the peer may hold an envelope of ours: RSET comes first

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "event/wait.hpp"
+#include "mail/smtputf8.hpp"
 #include "smtp/client_command.hpp"
 #include "smtp/client_session.hpp"
 #include "smtp/dot_stuffing.hpp"
@@ -29,11 +30,15 @@ class ClientSession::Exchange {
   Exchange(ClientSession& session, const Transaction& transaction, TransactionResult& result)
       : session_(session),
         envelope_(transaction.message->envelope),
-        size_(transaction.message->size),
+        size_(transaction.size != 0 ? transaction.size : transaction.message->size),
         recipients_(transaction.recipients),
         result_(result),
         reset_(session.transaction_open_ ? 1 : 0),
-        total_(reset_ + 1 + recipients_.size() + 1) {
+        total_(reset_ + 1 + recipients_.size() + 1),
+        utf8_(std::any_of(recipients_.begin(), recipients_.end(), [this](std::uint32_t index) {
+          return index < envelope_.recipients.size() &&
+                 needs_smtputf8(envelope_, envelope_.recipients[index]);
+        })) {
     const ClientLimits& limits = session_.limits_;
     const auto count = static_cast<Duration::rep>(recipients_.size());
     end_ = event::deadline(session_.loop_.now(),
@@ -97,6 +102,7 @@ class ClientSession::Exchange {
   TransactionResult& result_;
   std::size_t reset_;
   std::size_t total_;  // commands: [RSET] MAIL RCPT... DATA
+  bool utf8_;          // some of it is beyond ASCII
   SteadyTime end_;
   std::size_t accepted_ = 0;
   bool data_expected_ = false;
@@ -139,7 +145,7 @@ void ClientSession::Exchange::put(std::size_t step) {
   line_.clear();
   switch (stage_of(step)) {
     case Stage::rset: line_ = "RSET\r\n"; break;
-    case Stage::mail: append_mail(line_, envelope_, size_, session_.extensions_); break;
+    case Stage::mail: append_mail(line_, envelope_, size_, utf8_, session_.extensions_); break;
     case Stage::rcpt:
       append_rcpt(line_, envelope_.recipients[recipients_[step - reset_ - 1]], session_.extensions_);
       break;

@@ -8,6 +8,7 @@
 
 #include "base/text.hpp"
 #include "mail/address.hpp"
+#include "mail/smtputf8.hpp"
 #include "mail/xtext.hpp"
 
 namespace sealpost::smtp {
@@ -61,12 +62,15 @@ bool is_keyword(std::string_view word) noexcept {
          std::all_of(word.begin(), word.end(), [&](char c) { return alnum(c) || c == '-'; });
 }
 
-bool is_value(std::string_view value) noexcept {
-  return !value.empty() &&
-         std::all_of(value.begin(), value.end(), [](char c) { return c > 32 && c < 127 && c != '='; });
+// Beyond ASCII only with SMTPUTF8 (RFC 6531 §3.3).
+bool is_value(std::string_view value, Utf8 utf8) noexcept {
+  const auto fits = [&](char c) {
+    return (c > 32 && c < 127 && c != '=') || (static_cast<unsigned char>(c) >= 0x80 && utf8 == Utf8::accept);
+  };
+  return !value.empty() && std::all_of(value.begin(), value.end(), fits);
 }
 
-std::optional<Parameter> take_parameter(std::string_view& rest) noexcept {
+std::optional<Parameter> take_parameter(std::string_view& rest, Utf8 utf8) noexcept {
   const std::string_view word = rest.substr(0, rest.find(' '));
   rest = text::trim(rest.substr(word.size()), " ");
   Parameter parameter;
@@ -74,7 +78,7 @@ std::optional<Parameter> take_parameter(std::string_view& rest) noexcept {
   parameter.keyword = word.substr(0, equals);
   parameter.has_value = equals != std::string_view::npos;
   if (parameter.has_value) parameter.value = word.substr(equals + 1);
-  if (!is_keyword(parameter.keyword) || (parameter.has_value && !is_value(parameter.value)))
+  if (!is_keyword(parameter.keyword) || (parameter.has_value && !is_value(parameter.value, utf8)))
     return std::nullopt;
   return parameter;
 }
@@ -83,7 +87,8 @@ constexpr ServerReply bad_sender{501, "5.1.7",
                                  "bad sender, wanted MAIL FROM:<local-part@domain> (RFC 5321 4.1.2)"};
 constexpr ServerReply bad_recipient{501, "5.1.3",
                                     "bad recipient, wanted RCPT TO:<local-part@domain> (RFC 5321 4.1.2)"};
-constexpr ServerReply not_ascii{501, "5.6.7", "address beyond ASCII, SMTPUTF8 is not offered"};
+constexpr ServerReply not_ascii{501, "5.6.7",
+                                "address beyond ASCII, and no SMTPUTF8 with MAIL (RFC 6531 3.5)"};
 constexpr ServerReply bad_parameter{501, "5.5.4", "parameter malformed, repeated or with a wrong value"};
 
 // What may stand where a blank does.
@@ -99,11 +104,6 @@ bool take_prefix(std::string_view& argument, std::string_view word, Syntax synta
   if (!argument.starts_with(':')) return false;
   argument.remove_prefix(1);
   return true;
-}
-
-bool has_high_bit(std::string_view text) noexcept {
-  return std::any_of(text.begin(), text.end(),
-                     [](char c) { return (static_cast<unsigned char>(c) & 0x80) != 0; });
 }
 
 // The blanks between a path and its parameters; false when something else follows the path.
@@ -132,10 +132,10 @@ enum Known : unsigned {
 // Applies `one` to each parameter of `rest`; `one` gives the number of the keyword it took, 0 when it knows
 // none such, nothing for a bad value.
 template <class One>
-std::optional<ServerReply> each_parameter(std::string_view rest, One one) {
+std::optional<ServerReply> each_parameter(std::string_view rest, Utf8 utf8, One one) {
   std::uint32_t seen = 0;
   while (!rest.empty()) {
-    const auto parameter = take_parameter(rest);
+    const auto parameter = take_parameter(rest, utf8);
     if (!parameter) return bad_parameter;
     const std::optional<unsigned> number = one(*parameter);
     if (!number) return bad_parameter;
@@ -175,12 +175,15 @@ std::optional<std::uint8_t> parse_notify(std::string_view list) noexcept {
   }
 }
 
-// ORCPT=addr-type;xtext, at most 500 octets (RFC 3461 §4.2), kept as it came.
-bool is_original_recipient(std::string_view value) {
+// ORCPT=addr-type;xtext, at most 500 octets (RFC 3461 §4.2), kept as it came. An address beyond ASCII has a type and an
+// encoding of its own (RFC 6533 §3).
+bool is_original_recipient(std::string_view value, Utf8 utf8) {
   const std::size_t semicolon = value.find(';');
   if (value.size() > 500 || semicolon == std::string_view::npos || semicolon + 1 == value.size())
     return false;
-  return is_keyword(value.substr(0, semicolon)) && from_xtext(value.substr(semicolon + 1)).has_value();
+  const std::string_view type = value.substr(0, semicolon), address = value.substr(semicolon + 1);
+  if (text::iequals(type, "utf-8") && is_utf8_xtext(address, utf8 == Utf8::accept)) return true;
+  return is_keyword(type) && from_xtext(address).has_value();
 }
 
 std::optional<unsigned> mail_parameter(const Parameter& p, MailCommand& mail) {
@@ -233,7 +236,7 @@ std::optional<unsigned> mail_parameter(const Parameter& p, MailCommand& mail) {
   return no_keyword;
 }
 
-std::optional<unsigned> rcpt_parameter(const Parameter& p, RcptCommand& rcpt) {
+std::optional<unsigned> rcpt_parameter(const Parameter& p, RcptCommand& rcpt, Utf8 utf8) {
   if (text::iequals(p.keyword, "NOTIFY")) {
     rcpt.seen |= parameter::dsn;
     const auto bits = parse_notify(p.value);
@@ -243,7 +246,7 @@ std::optional<unsigned> rcpt_parameter(const Parameter& p, RcptCommand& rcpt) {
   }
   if (text::iequals(p.keyword, "ORCPT")) {
     rcpt.seen |= parameter::dsn;
-    if (!is_original_recipient(p.value)) return std::nullopt;
+    if (!is_original_recipient(p.value, utf8)) return std::nullopt;
     rcpt.original = p.value;
     return known_orcpt;
   }
@@ -306,30 +309,34 @@ std::optional<std::string> helo_name(std::string_view said, Syntax syntax) {
   return name;
 }
 
-Expected<MailCommand, ServerReply> parse_mail(std::string_view argument, Syntax syntax) {
+Expected<MailCommand, ServerReply> parse_mail(std::string_view argument, Syntax syntax, Utf8 utf8) {
   if (!take_prefix(argument, "FROM", syntax)) return bad_sender;
-  auto path = parse_reverse_path(argument, Utf8::refuse, syntax);
-  if (!path) return has_high_bit(argument) ? not_ascii : bad_sender;
+  auto path = parse_reverse_path(argument, utf8, syntax);
+  if (!path) return !is_ascii(argument) && utf8 == Utf8::refuse ? not_ascii : bad_sender;
+  const bool ascii = is_ascii(argument.substr(0, path->length));
   argument.remove_prefix(path->length);
   if (!take_blanks(argument, syntax)) return bad_sender;
 
   MailCommand mail;
   mail.reverse_path = std::move(path->address);
-  const auto wrong = each_parameter(argument, [&](const Parameter& p) { return mail_parameter(p, mail); });
+  const auto wrong =
+      each_parameter(argument, Utf8::refuse, [&](const Parameter& p) { return mail_parameter(p, mail); });
   if (wrong) return *wrong;
+  if (!ascii && !(mail.seen & parameter::smtputf8)) return not_ascii;
   return mail;
 }
 
-Expected<RcptCommand, ServerReply> parse_rcpt(std::string_view argument, Syntax syntax) {
+Expected<RcptCommand, ServerReply> parse_rcpt(std::string_view argument, Syntax syntax, Utf8 utf8) {
   if (!take_prefix(argument, "TO", syntax)) return bad_recipient;
-  auto path = parse_forward_path(argument, Utf8::refuse, syntax);
-  if (!path) return has_high_bit(argument) ? not_ascii : bad_recipient;
+  auto path = parse_forward_path(argument, utf8, syntax);
+  if (!path) return !is_ascii(argument) && utf8 == Utf8::refuse ? not_ascii : bad_recipient;
   argument.remove_prefix(path->length);
   if (!take_blanks(argument, syntax)) return bad_recipient;
 
   RcptCommand rcpt;
   rcpt.address = std::move(path->address);
-  const auto wrong = each_parameter(argument, [&](const Parameter& p) { return rcpt_parameter(p, rcpt); });
+  const auto wrong =
+      each_parameter(argument, utf8, [&](const Parameter& p) { return rcpt_parameter(p, rcpt, utf8); });
   if (wrong) return *wrong;
   return rcpt;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Command lines as a server reads them: the verb, and the arguments of MAIL and RCPT as typed values (RFC
-// 5321 §4.1, RFC 1870, RFC 3030, RFC 6152, RFC 3461 §4, RFC 8689 §2). Pure and bounded; what is wrong comes back as the
+// 5321 §4.1, RFC 1870, RFC 3030, RFC 6152, RFC 3461 §4, RFC 8689 §2, RFC 6531 §3.4). Pure and bounded; what is wrong comes back as the
 // reply to give. Which extensions are offered is the session's affair: the parsers tell which parameters they
 // saw.
 #pragma once
@@ -67,8 +67,10 @@ struct MailCommand {
   std::uint8_t ret = 0;  // as Envelope::ret
   std::string envid;     // decoded
 };
-// Lenient: of paths, and blanks before the colon and a tab behind the path.
-Expected<MailCommand, ServerReply> parse_mail(std::string_view argument, Syntax syntax = Syntax::strict);
+// Lenient: of paths, and blanks before the colon and a tab behind the path. `utf8`: accept where SMTPUTF8 is offered; a
+// sender beyond ASCII needs the parameter then.
+Expected<MailCommand, ServerReply> parse_mail(std::string_view argument, Syntax syntax = Syntax::strict,
+                                              Utf8 utf8 = Utf8::refuse);
 
 struct RcptCommand {
   std::string address;  // "postmaster" alone has no domain (RFC 5321 §4.1.1.3)
@@ -76,6 +78,8 @@ struct RcptCommand {
   std::uint8_t notify = 0;  // as Recipient::notify
   std::string original;     // ORCPT as received
 };
-Expected<RcptCommand, ServerReply> parse_rcpt(std::string_view argument, Syntax syntax = Syntax::strict);
+// `utf8`: accept where MAIL said SMTPUTF8.
+Expected<RcptCommand, ServerReply> parse_rcpt(std::string_view argument, Syntax syntax = Syntax::strict,
+                                              Utf8 utf8 = Utf8::refuse);
 
 }  // namespace sealpost::smtp

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "smtp/extensions.hpp"
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 
@@ -11,6 +12,7 @@ namespace sealpost::smtp {
 namespace {
 
 constexpr std::size_t longest_server_name = 255;
+constexpr std::size_t most_mechanisms = 32, longest_mechanism = 64;
 
 std::string_view next_word(std::string_view& text) noexcept {
   text = text::trim(text);
@@ -53,6 +55,18 @@ void read_limits(std::string_view parameters, Extensions& into) noexcept {
   into.rcpt_domain_max = domain;
 }
 
+// RFC 4954 §3; "AUTH=PLAIN" is how it was written before. Twice the same is said once.
+void read_auth(std::string_view mechanisms, Extensions& into) {
+  for (std::string_view word = next_word(mechanisms); !word.empty(); word = next_word(mechanisms)) {
+    if (into.auth.size() >= most_mechanisms || word.size() > longest_mechanism) continue;
+    std::string name(word);
+    for (char& c : name)
+      if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+    if (std::find(into.auth.begin(), into.auth.end(), name) == into.auth.end())
+      into.auth.push_back(std::move(name));
+  }
+}
+
 struct Keyword {
   std::string_view name;
   bool Extensions::*flag;
@@ -68,8 +82,10 @@ constexpr std::array keywords{
     Keyword{"ENHANCEDSTATUSCODES", &Extensions::enhanced_status},
 };
 
-void read_keyword(std::string_view line, Extensions& into) noexcept {
+void read_keyword(std::string_view line, Extensions& into) {
+  if (text::istarts_with(line, "AUTH=")) return read_auth(line.substr(5), into);
   const std::string_view name = next_word(line);
+  if (text::iequals(name, "AUTH")) return read_auth(line, into);
   if (text::iequals(name, "SIZE")) return read_size(line, into);
   if (text::iequals(name, "LIMITS")) return read_limits(line, into);
   for (const Keyword& keyword : keywords) {
@@ -78,6 +94,22 @@ void read_keyword(std::string_view line, Extensions& into) noexcept {
 }
 
 }  // namespace
+
+void leave_out(Extensions& extensions, std::string_view keyword) {
+  if (text::iequals(keyword, "STARTTLS") || text::iequals(keyword, "REQUIRETLS")) return;
+  if (text::iequals(keyword, "AUTH")) extensions.auth.clear();
+  if (text::iequals(keyword, "SIZE")) {
+    extensions.size = false;
+    extensions.size_limit = 0;
+  }
+  if (text::iequals(keyword, "LIMITS")) {
+    extensions.mail_max.reset();
+    extensions.rcpt_max.reset();
+    extensions.rcpt_domain_max.reset();
+  }
+  for (const Keyword& known : keywords)
+    if (text::iequals(keyword, known.name)) extensions.*known.flag = false;
+}
 
 Extensions read_helo(const Reply& reply) {
   Extensions extensions;

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "smtp/reply.hpp"
 
@@ -18,8 +20,12 @@ struct Extensions {
   bool smtputf8 = false, chunking = false, requiretls = false, enhanced_status = false;
   std::uint64_t size_limit = 0;                                      // 0: none stated
   std::optional<std::uint32_t> mail_max, rcpt_max, rcpt_domain_max;  // LIMITS (RFC 9422)
+  std::vector<std::string> auth;                                     // mechanisms, in capitals; at most 32
   std::string server_name;  // first word of the reply, printable, for receiving-mx-helo
 };
+
+// A keyword is there as if it had not been said, but for STARTTLS: what is configured must not lower what TLS is asked for.
+void leave_out(Extensions& extensions, std::string_view keyword);
 
 // From a positive reply to EHLO. Keywords nobody knows, and parameters that break their grammar, offer
 // nothing.

@@ -13,7 +13,8 @@
 namespace sealpost::smtp {
 
 inline constexpr std::size_t longest_reply_line = 4096;  // octets with its end; RFC 5321 §4.5.3.1.5 says 512
-inline constexpr std::size_t most_reply_lines = 128;
+// A reply to EHLO has a line for each keyword, and some hosts have hundreds: what stands in the last of them counts, too.
+inline constexpr std::size_t most_reply_lines = 1024;
 inline constexpr std::size_t longest_kept_text = 512;  // of one line, for people
 
 class ReplyParser {

@@ -31,6 +31,7 @@ struct ServerSession::Incoming {
   DataDecoder decoder;
   DataDecoder::State state = DataDecoder::State::more;
   IncomingMessage::Progress progress = IncomingMessage::Progress::go_on;
+  bool utf8 = false;         // MAIL said SMTPUTF8
   std::uint64_t octets = 0;  // of content, as SIZE counts them (RFC 1870 §5)
   std::string discarded;     // where content of a refused message goes
   Duration waited{};         // for the client; our own waiting does not count against it

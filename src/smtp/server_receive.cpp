@@ -20,10 +20,12 @@ constexpr std::uint64_t text_line = 998;  // octets without CRLF (RFC 5321 §4.5
 // A message for the open transaction, whose envelope it takes.
 std::optional<ServerReply> ServerSession::begin_message(DataDecoder::Framing framing) {
   assert(envelope_);
+  const bool utf8 = envelope_->smtputf8;
   auto begun = handler_.begin(info_, std::move(*envelope_), declared_size_);
   if (!begun) return begun.error();
   const BareNewline bare = handler_.trusted() ? options_->bare_newline : BareNewline::reject;
   incoming_ = std::make_unique<Incoming>(std::move(*begun), bare, framing);
+  incoming_->utf8 = utf8;
   return std::nullopt;
 }
 
@@ -124,18 +126,19 @@ event::Task<void> ServerSession::more_data(Incoming& incoming) {
 
 // What the octets of a message must be. A client that may relay is taken as it is where changing them would break a
 // signature and the next hop can say no by itself (ADR 32).
-const ServerReply* ServerSession::content_refusal(const DataDecoder& decoder) const noexcept {
+const ServerReply* ServerSession::content_refusal(const Incoming& incoming) const noexcept {
+  const DataDecoder& decoder = incoming.decoder;
   if (decoder.nul()) return &replies::nul_octet;
   if (handler_.trusted()) return nullptr;
   if (decoder.longest_line() > text_line) return &replies::long_line;
-  if (decoder.eight_bit_header()) return &replies::eight_bit_header;
+  if (decoder.eight_bit_header() && !incoming.utf8) return &replies::eight_bit_header;
   return nullptr;
 }
 
 // All of it has come. Nothing stands between the last octet and the reply but keeping the message (D-01, D-10).
 event::Task<bool> ServerSession::conclude(Incoming& incoming, Verb verb) {
   if (incoming.message)
-    if (const ServerReply* wrong = content_refusal(incoming.decoder)) incoming.drop(*wrong);
+    if (const ServerReply* wrong = content_refusal(incoming)) incoming.drop(*wrong);
   if (!incoming.message) co_return refuse(verb, *incoming.refusal);
   auto kept = co_await incoming.message->finish(incoming.decoder.eight_bit());
   if (!kept) co_return refuse(verb, kept.error());

@@ -274,6 +274,7 @@ void ServerSession::say_extensions() {
     if (!line.empty()) stream_.put("250-AUTH" + line + "\r\n");
   }
   if (options_->offer_dsn) stream_.put("250-DSN\r\n");
+  if (options_->offer_smtputf8) stream_.put("250-SMTPUTF8\r\n");
   if (offers_requiretls()) stream_.put("250-REQUIRETLS\r\n");
   stream_.put("250-LIMITS RCPTMAX=");
   stream_.put(decimal(options_->limits.recipients, digits));
@@ -281,7 +282,7 @@ void ServerSession::say_extensions() {
 }
 
 bool ServerSession::mail(std::string_view argument) {
-  auto command = parse_mail(argument, syntax());
+  auto command = parse_mail(argument, syntax(), utf8_offered());
   if (!command) return refuse(Verb::mail, command.error());
   if (const ServerReply* wrong = parameter_refusal(*command)) return refuse(Verb::mail, *wrong);
   if (const auto refusal = handler_.check_sender(info_, *command)) {
@@ -295,6 +296,7 @@ bool ServerSession::mail(std::string_view argument) {
   envelope_->flags.requiretls = (command->seen & parameter::requiretls) != 0;
   envelope_->envid = std::move(command->envid);
   envelope_->ret = command->ret;
+  envelope_->smtputf8 = (command->seen & parameter::smtputf8) != 0;
   declared_size_ = command->size;
   swallowed_ = 0;
   transaction_end_ = stream_.stream().loop().now() + limits().transaction;
@@ -304,7 +306,7 @@ bool ServerSession::mail(std::string_view argument) {
 const ServerReply* ServerSession::parameter_refusal(const MailCommand& command) const noexcept {
   const unsigned seen = command.seen;
   if ((seen & parameter::requiretls) && !offers_requiretls()) return &replies::requiretls_not_offered;
-  if (seen & parameter::smtputf8) return &replies::parameter_unknown;
+  if ((seen & parameter::smtputf8) && !options_->offer_smtputf8) return &replies::parameter_unknown;
   // Said by gateways about others; what it claims goes no further (RFC 4954 §5).
   if ((seen & parameter::auth) && options_->service == Service::relay) return &replies::parameter_unknown;
   if ((seen & parameter::dsn) && !options_->offer_dsn) return &replies::parameter_unknown;
@@ -314,7 +316,7 @@ const ServerReply* ServerSession::parameter_refusal(const MailCommand& command) 
 }
 
 bool ServerSession::rcpt(std::string_view argument) {
-  auto command = parse_rcpt(argument, syntax());
+  auto command = parse_rcpt(argument, syntax(), envelope_->smtputf8 ? Utf8::accept : Utf8::refuse);
   if (!command) return refuse(Verb::rcpt, command.error());
   if ((command->seen & parameter::dsn) && !(options_->offer_dsn && info_.esmtp))
     return refuse(Verb::rcpt, replies::parameter_unknown);

@@ -63,6 +63,7 @@ struct ServerOptions {
   BareNewline bare_newline = BareNewline::normalize;  // of clients that may relay; others are refused
   bool offer_dsn = false;                             // DSN (RFC 3461); delivery must pass it on
   bool offer_requiretls = false;                      // REQUIRETLS (RFC 8689), inside TLS only
+  bool offer_smtputf8 = false;                        // SMTPUTF8 (RFC 6531)
 };
 
 class ServerSession {
@@ -124,6 +125,10 @@ class ServerSession {
   // What is granted beyond the grammar is granted to those who may relay (ADR 32).
   Syntax syntax() const noexcept { return handler_.trusted() ? Syntax::lenient : Syntax::strict; }
   bool offers_requiretls() const noexcept { return options_->offer_requiretls && info_.tls; }
+  // What addresses may hold: of MAIL as it is offered, of RCPT as MAIL said.
+  Utf8 utf8_offered() const noexcept {
+    return options_->offer_smtputf8 && info_.esmtp ? Utf8::accept : Utf8::refuse;
+  }
   void say_extensions();
 
   void say(const ServerReply& reply);
@@ -159,7 +164,7 @@ class ServerSession {
   bool finish_chunks(Incoming& incoming);
   Duration patience_for_chunk() const noexcept;
   void waited_for_chunk(Duration spent);
-  const ServerReply* content_refusal(const DataDecoder& decoder) const noexcept;
+  const ServerReply* content_refusal(const Incoming& incoming) const noexcept;
   event::Task<void> more_data(Incoming& incoming);
   bool too_slow(const Incoming& incoming) const noexcept;
   void take_data(Incoming& incoming);

@@ -18,6 +18,7 @@ constexpr std::size_t crc_size = 4;
 
 constexpr std::uint8_t flag_requiretls = 1;
 constexpr std::uint8_t flag_tls_required_no = 2;
+constexpr std::uint8_t flag_smtputf8 = 4;
 constexpr std::uint8_t progress_attempting = 1;
 constexpr std::uint8_t progress_delay_notice = 2;
 constexpr std::uint8_t progress_refused = 4;  // its time follows
@@ -48,7 +49,8 @@ void put_envelope(std::string& out, const Envelope& envelope) {
   put(out, static_cast<std::uint8_t>(envelope.body));
   put(out, static_cast<std::uint8_t>(envelope.message_class));
   put(out, static_cast<std::uint8_t>((envelope.flags.requiretls ? flag_requiretls : 0) |
-                                     (envelope.flags.tls_required_no ? flag_tls_required_no : 0)));
+                                     (envelope.flags.tls_required_no ? flag_tls_required_no : 0) |
+                                     (envelope.smtputf8 ? flag_smtputf8 : 0)));
   put(out, envelope.ret);
   put_text(out, envelope.reverse_path, max_text);
   put_text(out, envelope.envid, max_text);
@@ -84,12 +86,13 @@ Envelope get_envelope(ByteReader& in) {
   envelope.ret = in.get<std::uint8_t>();
   if (body > static_cast<std::uint8_t>(BodyType::eight_bit_mime) ||
       message_class > static_cast<std::uint8_t>(MessageClass::report) || envelope.ret > 2 ||
-      flags > (flag_requiretls | flag_tls_required_no))
+      flags > (flag_requiretls | flag_tls_required_no | flag_smtputf8))
     in.fail();
   envelope.body = static_cast<BodyType>(body);
   envelope.message_class = static_cast<MessageClass>(message_class);
   envelope.flags.requiretls = (flags & flag_requiretls) != 0;
   envelope.flags.tls_required_no = (flags & flag_tls_required_no) != 0;
+  envelope.smtputf8 = (flags & flag_smtputf8) != 0;
   envelope.reverse_path = plain_text(in);
   if (!envelope.reverse_path.empty() && !sane_address(envelope.reverse_path)) in.fail();
   envelope.envid = std::string(in.text(max_text));  // decoded xtext: any octet

@@ -28,8 +28,7 @@ std::string exporter_of(SSL& ssl) {
 }
 
 // The hash of the certificate's own signature, but for MD5 and SHA-1, in whose place SHA-256 stands.
-std::string end_point_of(SSL& ssl) {
-  X509* certificate = SSL_get_certificate(&ssl);
+std::string end_point_of(X509* certificate) {
   int digest = NID_undef;
   if (!certificate || X509_get_signature_info(certificate, &digest, nullptr, nullptr, nullptr) != 1) {
     ERR_clear_error();
@@ -51,7 +50,14 @@ std::string end_point_of(SSL& ssl) {
 ChannelBindings channel_bindings(ssl_st& ssl) {
   ChannelBindings bindings;
   bindings.exporter = exporter_of(ssl);
-  bindings.server_end_point = end_point_of(ssl);
+  bindings.server_end_point = end_point_of(SSL_get_certificate(&ssl));
+  return bindings;
+}
+
+ChannelBindings client_channel_bindings(ssl_st& ssl) {
+  ChannelBindings bindings;
+  bindings.exporter = exporter_of(ssl);
+  bindings.server_end_point = end_point_of(SSL_get0_peer_certificate(&ssl));
   return bindings;
 }
 

@@ -104,7 +104,10 @@ event::Task<Expected<Secured>> OpensslClient::handshake(std::unique_ptr<event::S
   facts.certificate =
       facts.resumed ? recorded : examine(stream->ssl(), options, stream->loop().believed().latest);
   if (SessionKeeper* keeper = SessionKeeper::of(stream->ssl())) keeper->established(facts.certificate);
+  ChannelBindings bindings;
+  if (options.bindings) bindings = client_channel_bindings(stream->ssl());
   Secured secured(std::move(stream), std::move(facts));
+  secured.bindings = std::move(bindings);
   co_return secured;
 }
 

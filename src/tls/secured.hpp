@@ -18,7 +18,7 @@ struct Secured {
       : stream(std::move(stream_)), facts(std::move(facts_)) {}
   std::unique_ptr<event::Stream> stream;
   HandshakeFacts facts;
-  ChannelBindings bindings;  // of a server for submission
+  ChannelBindings bindings;  // of a server for submission, and of a client that asks for them
 };
 
 }  // namespace sealpost::tls

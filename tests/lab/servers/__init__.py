@@ -57,5 +57,5 @@ def all_servers() -> list[type[Server]]:
 
     return [
         nsd.Nsd, unbound.Unbound, nginx.Nginx, postfix.Postfix, exim.Exim, opensmtpd.OpenSmtpd, opensmtpd.Stunnel,
-        peers.Peer, peers.DnsPeer,
+        peers.Peer, peers.DnsPeer, peers.SaslPeer,
     ]  # fmt: skip

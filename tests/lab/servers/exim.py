@@ -8,6 +8,7 @@ the address that was connected to.
 import os
 from pathlib import Path
 
+from ..sasl_peer import ACCOUNT
 from . import UNKNOWN_RECIPIENT, USERS, Server
 
 CONFIGURATION = """\
@@ -15,7 +16,9 @@ primary_hostname = mx.exim.test
 exim_user = Debian-exim
 exim_group = Debian-exim
 local_interfaces = <; {interfaces}
-daemon_smtp_ports = 25
+daemon_smtp_ports = 25 : 465 : 587
+tls_on_connect_ports = 465
+auth_advertise_hosts = ${{if and{{{{def:tls_in_cipher}}{{!eq{{$received_port}}{{25}}}}}}{{*}}{{}}}}
 spool_directory = {directory}/spool
 log_file_path = {directory}/log/%s
 log_selector = +tls_cipher +tls_peerdn +received_recipients
@@ -37,8 +40,25 @@ queue_only = false
 never_users =
 keep_environment =
 
+begin authenticators
+plain:
+  driver = plaintext
+  public_name = PLAIN
+  server_prompts = :
+  server_condition = ${{if and{{{{eq{{$auth2}}{{{user}}}}}{{eq{{$auth3}}{{{password}}}}}}}}}
+  server_set_id = $auth2
+login:
+  driver = plaintext
+  public_name = LOGIN
+  server_prompts = <| Username: | Password:
+  server_condition = ${{if and{{{{eq{{$auth1}}{{{user}}}}}{{eq{{$auth2}}{{{password}}}}}}}}}
+  server_set_id = $auth1
+
 begin acl
 rcpt:
+  deny message = authentication required
+       condition = ${{if !eq{{$received_port}}{{25}}}}
+      !authenticated = *
   deny message = 5.1.1 no such mailbox
        local_parts = ^{unknown}
   accept
@@ -92,6 +112,7 @@ class Exim(Server):
         text = CONFIGURATION.format(
             directory=self.directory, mail=self.lab.mail, uid=USERS["vmail"],
             site=f"{self.sites}/${{tr{{$received_ip_address}}{{:}}{{_}}}}", interfaces=" ; ".join(interfaces or ["127.0.0.1"]), unknown=UNKNOWN_RECIPIENT,
+            user=ACCOUNT[0], password=ACCOUNT[1],
         )  # fmt: skip
         names = [d.fqdn for d in self.lab.table.domains.values()]
         files: dict[Path, str | bytes | None] = {

@@ -6,6 +6,7 @@ import json
 
 from .. import addresses
 from ..dns_peer import OWN
+from ..sasl_peer import ADDRESS
 from . import UNKNOWN_RECIPIENT, Server
 
 PYTHON = "/usr/bin/python3"
@@ -58,3 +59,15 @@ class DnsPeer(Server):
 
     def listens(self):
         return {(server, 53) for server in OWN}
+
+
+class SaslPeer(Server):
+    """Postfix asks it who may log in on its submission ports."""
+
+    name = "sasl_peer"
+
+    def command(self):
+        return [PYTHON, "-m", "lab.sasl_peer"]
+
+    def listens(self):
+        return {ADDRESS}

@@ -8,6 +8,7 @@ further word. Nothing is looked up and nothing leaves.
 import hashlib
 
 from .. import postfix_tree
+from ..sasl_peer import ADDRESS
 from . import UNKNOWN_RECIPIENT, USERS, Server, bracketed
 
 MAIN = """\
@@ -48,6 +49,15 @@ default_transport = error:the lab delivers nothing outside
 biff = no
 """
 
+# Hosts whose name begins so also take mail from who logs in, on 587 and 465.
+SUBMITS = "submit"
+SUBMISSION = (
+    "-o smtpd_tls_security_level=encrypt -o smtpd_tls_auth_only=yes -o smtpd_sasl_auth_enable=yes -o smtpd_sasl_type=dovecot "
+    f"-o smtpd_sasl_path=inet:{ADDRESS[0]}:{ADDRESS[1]} -o smtpd_relay_restrictions=permit_sasl_authenticated,reject "
+    "-o smtpd_sasl_authenticated_header=yes"
+)
+WRAPPED = "-o smtpd_tls_wrappermode=yes"
+
 SERVICES = postfix_tree.SERVICES + "virtual unix - n n - - virtual\n"
 
 
@@ -66,6 +76,9 @@ class Postfix(Server):
             # The digest makes a new certificate a new file, so that Postfix is told to reload.
             listeners.append(f"# {host.name} {hashlib.sha256(self.lab.certificate_file(host).read_bytes()).hexdigest()}")
             listeners += [f"{bracketed(a)}:25 inet n - n - - smtpd {options}" for a in [*host.v4, *host.v6]]
+            if host.name in self.submission():
+                listeners += [f"{bracketed(a)}:587 inet n - n - - smtpd {options} {SUBMISSION}" for a in [*host.v4, *host.v6]]
+                listeners += [f"{bracketed(a)}:465 inet n - n - - smtpd {options} {SUBMISSION} {WRAPPED}" for a in [*host.v4, *host.v6]]
         main = MAIN.format(
             directory=self.directory, log=self.lab.directory / "log", mail=self.lab.mail, uid=USERS["vmail"],
             unknown=UNKNOWN_RECIPIENT,
@@ -78,6 +91,9 @@ class Postfix(Server):
             self.directory / "mailboxes": "".join(f"@{name} {name}/\n" for name in names),
             self.directory / "dynamicmaps.cf": "",
         }
+
+    def submission(self) -> set[str]:
+        return {h.name for h in self.lab.table.hosts("postfix") if h.name.startswith(SUBMITS)}
 
     def in_transit(self):
         return self.directory / "queue" / "incoming", self.directory / "queue" / "active"

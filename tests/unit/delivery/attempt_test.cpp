@@ -174,6 +174,169 @@ TEST_CASE("greylisting hosts are asked once each in an attempt, three at most in
   CHECK(entries[0].reason.find("mx1.b.example: 450") != std::string::npos);
 }
 
+TEST_CASE("X6 SMTPUTF8 is asked of a host for what needs it, and of nothing else (RFC 6531 §3.4)") {
+  World world;
+  const auto offers = always("EHLO", "250-mx.test\r\n250-DSN\r\n250-SMTPUTF8\r\n250 8BITMIME\r\n");
+  Host& first = world.add("198.51.100.1", offers);
+  world.send({"u@b.example"});
+  world.loop.advance(30s);
+  CHECK(first.heard("MAIL FROM:<a@here.example>") == 1);
+  world.send({"u@b.example", "\xc3\xbc@b.example"});
+  world.loop.advance(30s);
+  CHECK(first.heard("MAIL FROM:<a@here.example> SMTPUTF8") == 1);
+  CHECK(first.heard("RCPT TO:<\xc3\xbc@b.example>") == 1);
+  auto header = world.message("a@here.example", {"u@b.example"});
+  header.envelope.smtputf8 = true;
+  header.envelope.recipients[0].original = "utf-8;\xc3\xbc@b.example";
+  world.accept(std::move(header));
+  world.loop.advance(30s);
+  CHECK(first.heard("MAIL FROM:<a@here.example> SMTPUTF8") == 2);
+  CHECK(first.heard("RCPT TO:<u@b.example> ORCPT=utf-8;\\x{FC}@b.example") == 1);
+  CHECK(world.totals.delivered == 4);
+}
+
+TEST_CASE("X6 5.6.7 is for those who need SMTPUTF8, and final when no host of the domain offers it") {
+  World world;
+  Host& first = world.add("198.51.100.1");
+  Host& second = world.add("198.51.100.2");
+  world.send({"u@b.example", "\xc3\xbc@b.example"});
+  world.loop.advance(30s);
+  CHECK(first.messages() == 1);
+  CHECK(first.heard("RCPT") == 1);
+  CHECK(second.heard("MAIL") == 0);
+  CHECK(world.totals.delivered == 1);
+  CHECK(world.totals.bounced == 1);
+  CHECK(world.totals.dsns == 1);
+}
+
+TEST_CASE("X6 another host that offers SMTPUTF8 gets what the first cannot be told") {
+  World world;
+  Host& first = world.add("198.51.100.1");
+  Host& second = world.add("198.51.100.2", always("EHLO", "250-mx.test\r\n250 SMTPUTF8\r\n"));
+  world.send({"u@b.example", "\xc3\xbc@b.example"});
+  world.loop.advance(30s);
+  CHECK(first.heard("RCPT TO:<u@b.example>") == 1);
+  CHECK(first.heard("RCPT") == 1);
+  CHECK(second.heard("RCPT TO:<\xc3\xbc@b.example>") == 1);
+  CHECK(second.heard("RCPT") == 1);
+  CHECK(world.totals.delivered == 2);
+  CHECK(world.totals.bounced == 0);
+}
+
+TEST_CASE("X6 while a host of the domain is not reached, or puts it off, nothing comes back as 5.6.7") {
+  const auto offers_and_waits = [](ScriptedPeer& peer, std::size_t) {
+    peer.always("EHLO", "250-mx.test\r\n250 SMTPUTF8\r\n");
+    peer.always("RCPT", "451 later\r\n");
+  };
+  for (const bool reached : {false, true}) {
+    World world;
+    if (reached) world.add("198.51.100.1", offers_and_waits);
+    Host& second = world.add("198.51.100.2");
+    world.send({"\xc3\xbc@b.example"});
+    world.loop.advance(30s);
+    CHECK(second.sessions.size() == 1);
+    CHECK(world.totals.bounced == 0);
+    CHECK(world.queued().size() == 1);
+  }
+}
+
+namespace {
+
+// A message whose body is beyond ASCII.
+spool::NewMessage eight_bit(World& world, const char* header = "") {
+  auto made = world.message("a@here.example", {"u@b.example"});
+  made.envelope.body = BodyType::eight_bit_mime;
+  made.body = std::string(header) +
+              "Subject: x\r\n\r\ngr\xfc\xdf"
+              "e\r\n.\r\n";
+  return made;
+}
+
+void set(World& world, const std::function<void(Settings&)>& change) {
+  auto made = std::make_shared<Rules>(*world.rules);
+  change(made->settings);
+  world.rules = std::move(made);
+  world.courier->set_rules(world.rules);
+}
+
+}  // namespace
+
+TEST_CASE("X5 8-bit mail is converted for a host without 8BITMIME, and for no other (RFC 6152 §3)") {
+  World world;
+  Host& host = world.add("198.51.100.1", always("EHLO", "250-mx.test\r\n250 SIZE\r\n"));
+  world.accept(eight_bit(world));
+  world.loop.advance(30s);
+  REQUIRE(host.messages() == 1);
+  const std::string& got = host.sessions.front()->data;
+  CHECK(got.find("Content-Transfer-Encoding: quoted-printable\r\n\r\ngr=FC=DFe\r\n..\r\n.\r\n") !=
+        std::string::npos);
+  CHECK(host.heard("BODY") == 0);
+  CHECK(world.totals.converted == 1);
+
+  World other;
+  Host& able = other.add("198.51.100.1", always("EHLO", "250-mx.test\r\n250 8BITMIME\r\n"));
+  other.accept(eight_bit(other));
+  other.loop.advance(30s);
+  REQUIRE(able.messages() == 1);
+  CHECK(able.sessions.front()->data.find("gr\xfc\xdf"
+                                         "e\r\n") != std::string::npos);
+  CHECK(able.heard("MAIL FROM:<a@here.example> BODY=8BITMIME") == 1);
+  CHECK(other.totals.converted == 0);
+}
+
+TEST_CASE("X5 signed 8-bit mail goes as delivery.signed_eight_bit says, and 5.6.3 waits for the last host") {
+  const char* header = "DKIM-Signature: v=1\r\n";
+  const std::string raw =
+                        "gr\xfc\xdf"
+                        "e",
+                    encoded = "gr=FC=DFe";
+  for (const auto how : {SignedEightBit::send, SignedEightBit::convert, SignedEightBit::bounce}) {
+    World world;
+    set(world, [&](Settings& settings) { settings.signed_eight_bit = how; });
+    Host& first = world.add("198.51.100.1");
+    Host& second = world.add("198.51.100.2");
+    world.accept(eight_bit(world, header));
+    world.loop.advance(30s);
+    CHECK(first.messages() == (how == SignedEightBit::bounce ? 0 : 1));
+    if (how == SignedEightBit::send) CHECK(first.sessions.front()->data.find(raw) != std::string::npos);
+    if (how == SignedEightBit::convert)
+      CHECK(first.sessions.front()->data.find(encoded) != std::string::npos);
+    CHECK(second.sessions.size() == (how == SignedEightBit::bounce ? 1 : 0));
+    CHECK(world.totals.bounced == (how == SignedEightBit::bounce ? 1 : 0));
+  }
+  World world;
+  set(world, [&](Settings& settings) { settings.signed_eight_bit = SignedEightBit::bounce; });
+  world.add("198.51.100.1");
+  Host& second = world.add("198.51.100.2", always("EHLO", "250-mx.test\r\n250 8BITMIME\r\n"));
+  world.accept(eight_bit(world, header));
+  world.loop.advance(30s);
+  CHECK(second.messages() == 1);
+  CHECK(world.totals.bounced == 0);
+}
+
+TEST_CASE("X11 MAILMAX and RCPTMAX of a host are obeyed (RFC 9422 §4)") {
+  World world;
+  Host& host = world.add("198.51.100.1", always("EHLO", "250-mx.test\r\n250 LIMITS MAILMAX=2 RCPTMAX=1\r\n"));
+  for (int i = 0; i < 5; ++i) world.send();
+  world.send({"u@b.example", "v@b.example", "w@b.example"});
+  world.loop.advance(1min);
+  CHECK(world.totals.delivered == 8);
+  CHECK(host.messages() == 8);
+  for (const auto& session : host.sessions) CHECK(session->count("MAIL") <= 2);
+}
+
+TEST_CASE("a keyword that is to be ignored is not used") {
+  World world;
+  set(world, [&](Settings& settings) {
+    settings.ignored_keywords = {{"*.b.example", {"PIPELINING", "8BITMIME"}}};
+  });
+  Host& host = world.add("198.51.100.1", always("EHLO", "250-mx.test\r\n250-PIPELINING\r\n250 8BITMIME\r\n"));
+  world.accept(eight_bit(world));
+  world.loop.advance(30s);
+  REQUIRE(host.messages() == 1);
+  CHECK(host.sessions.front()->data.find("gr=FC=DFe") != std::string::npos);
+}
+
 TEST_CASE("a definite 5yz to RCPT is final at the first host") {
   World world;
   world.add("198.51.100.1", always("RCPT", "550 5.1.1 nobody\r\n"));

@@ -78,7 +78,7 @@ std::vector<Answer> answers() {
       {"129 lines",
        [] {
          std::string s;
-         for (int i = 0; i < 128; ++i) s += "250-x\r\n";
+         for (std::size_t i = 0; i < most_reply_lines; ++i) s += "250-x\r\n";
          return s + "250 x\r\n";
        }(),
        K::too_long},

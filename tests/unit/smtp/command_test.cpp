@@ -270,6 +270,51 @@ TEST_CASE("T1 REQUIRETLS and SMTPUTF8 take no value (RFC 8689 §2, RFC 6531 §3.
   CHECK(reply_to_mail("FROM:<a@b.example> SMTPUTF8=1") == "501 5.5.4");
 }
 
+TEST_CASE("X6 addresses beyond ASCII where SMTPUTF8 is offered and said (RFC 6531 §3.3, §3.4)") {
+  const auto mail = [](std::string_view argument) {
+    return parse_mail(argument, Syntax::strict, Utf8::accept);
+  };
+  const auto rcpt = [](std::string_view argument) {
+    return parse_rcpt(argument, Syntax::strict, Utf8::accept);
+  };
+  CHECK(mail("FROM:<caf\xc3\xa9@b\xc3\xbc.example> BODY=8BITMIME SMTPUTF8")->reverse_path ==
+        "caf\xc3\xa9@xn--b-eha.example");
+  CHECK(mail("FROM:<a@b.example>")->seen == 0);
+  // A name needs the parameter, however it could be written without.
+  for (const char* unsaid : {"FROM:<caf\xc3\xa9@b.example>", "FROM:<a@b\xc3\xbc.example> SIZE=1"}) {
+    REQUIRE_FALSE(mail(unsaid));
+    CHECK(mail(unsaid).error().status == "5.6.7");
+  }
+  for (const char* bad : {"FROM:<caf\xe9@b.example> SMTPUTF8", "FROM:<\xc3@b.example> SMTPUTF8"}) {
+    REQUIRE_FALSE(mail(bad));
+    CHECK(mail(bad).error().status == "5.1.7");
+  }
+  CHECK(rcpt("TO:<caf\xc3\xa9@b.example>")->address == "caf\xc3\xa9@b.example");
+  CHECK(rcpt("TO:<\xff@b.example>").error().status == "5.1.3");
+  CHECK(parse_rcpt("TO:<caf\xc3\xa9@b.example>").error().status == "5.6.7");
+}
+
+TEST_CASE("N8 ORCPT of type utf-8, as it may be said with SMTPUTF8 and without (RFC 6533 §3)") {
+  const struct {
+    std::string_view value;
+    bool with, without;
+  } rows[] = {
+      {"utf-8;b\\x{FC}@b.example", true, true},
+      {"utf-8;b@b.example", true, true},
+      {"UTF-8;b\xc3\xbc@b.example", true, false},
+      {"utf-8;b\xc3@b.example", false, false},
+      {"rfc822;b\xc3\xbc@b.example", false, false},
+      {"utf-8;b\\@b.example", true, true},  // as xtext it is read, as any type's
+      {"utf-8;b\\x{fc}+0D@b.example", false, false},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.value);
+    const std::string argument = "TO:<b@b.example> ORCPT=" + std::string(row.value);
+    CHECK(parse_rcpt(argument, Syntax::strict, Utf8::accept).has_value() == row.with);
+    CHECK(parse_rcpt(argument).has_value() == row.without);
+  }
+}
+
 TEST_CASE("N1 DSN parameters of MAIL (RFC 3461 §4.3, §4.4)") {
   const auto mail = parse_mail("FROM:<a@b.example> RET=hdrs ENVID=Q+2B1+3Dx");
   REQUIRE(mail);

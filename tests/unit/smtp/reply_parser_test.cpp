@@ -127,17 +127,17 @@ TEST_CASE("SMTP-03: replies that are none end in one error") {
   }
 }
 
-TEST_CASE("T-25: a reply has at most 128 lines, and what is kept of a line is bounded") {
+TEST_CASE("T-25: a reply has at most 1024 lines, and what is kept of a line is bounded") {
   const auto lines = [](std::size_t count) {
     std::vector<std::string> made(count - 1, "250-" + std::string(4000, 'x'));
     made.emplace_back("250 end");
     return made;
   };
-  const Reply reply = reply_of(lines(128));
-  CHECK(reply.lines.size() == 128);
+  const Reply reply = reply_of(lines(most_reply_lines));
+  CHECK(reply.lines.size() == most_reply_lines);
   for (const std::string& line : reply.lines) CHECK(line.size() <= longest_kept_text);
   CHECK(reply.to_string().size() <= 1024);
-  CHECK(parse(lines(129)).state == State::failed);
+  CHECK(parse(lines(most_reply_lines + 1)).state == State::failed);
 }
 
 TEST_CASE("a parser begins anew after a reply and after an error") {
@@ -170,6 +170,27 @@ TEST_CASE("EHLO: what is offered (RFC 5321 §4.1.1.1)") {
     const Extensions none =
         read({"XXXXXXXX", "XSTARTTLS", "STARTTLSX", "PIPELINING2", "SIZES 3", "AUTH=LOGIN", ""});
     CHECK_FALSE((none.starttls || none.pipelining || none.size || none.eight_bit_mime));
+  }
+  SUBCASE("mechanisms of AUTH, also as they were written before (RFC 4954 §3)") {
+    const Extensions some = read({"AUTH PLAIN scram-sha-256 LOGIN", "AUTH=PLAIN XOAUTH2", "AUTHX Y"});
+    CHECK(some.auth == std::vector<std::string>{"PLAIN", "SCRAM-SHA-256", "LOGIN", "XOAUTH2"});
+    std::string many = "AUTH";
+    for (int i = 0; i < 1000; ++i) many += " M" + std::to_string(i);
+    CHECK(read({many}).auth.size() == 32);
+  }
+  SUBCASE("what is left out is as if it had not been said, but for what TLS hangs on") {
+    Extensions some =
+        read({"PIPELINING", "SIZE 5", "STARTTLS", "REQUIRETLS", "LIMITS MAILMAX=3", "AUTH PLAIN"});
+    for (const char* keyword : {"pipelining", "SIZE", "STARTTLS", "REQUIRETLS", "LIMITS", "AUTH", "NOBODY"})
+      leave_out(some, keyword);
+    CHECK_FALSE((some.pipelining || some.size || some.mail_max || !some.auth.empty()));
+    CHECK(some.size_limit == 0);
+    CHECK((some.starttls && some.requiretls));
+  }
+  SUBCASE("a keyword in the last of many lines") {
+    std::vector<std::string> many(900, "XNOTHING");
+    many.emplace_back("STARTTLS");
+    CHECK(read(many).starttls);
   }
   SUBCASE("the first line is no keyword") {
     CHECK_FALSE(read_ehlo(reply_of({"250 STARTTLS"})).starttls);

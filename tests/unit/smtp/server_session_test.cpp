@@ -183,6 +183,38 @@ TEST_CASE("MAIL parameters meet what is offered (M11, T1, X1)") {
   CHECK(codes(fixture.talk("HELO c\r\nMAIL FROM:<> SIZE=1\r\nMAIL FROM:<>\r\n")) == "220 250 555 250");
 }
 
+TEST_CASE("X6 SMTPUTF8 is offered, and holds for the transaction that said it (RFC 6531 §3)") {
+  SessionFixture fixture;
+  fixture.options->offer_smtputf8 = true;
+  const std::string heard = fixture.talk(join(
+      {hello, "MAIL FROM:<\xc3\xa4@example.net> SMTPUTF8\r\nRCPT TO:<\xc3\xbc@b\xc3\xbc.example>\r\n",
+       "DATA\r\nSubject: \xc3\xbc\r\n\r\nhi\r\n.\r\n", mail, "RCPT TO:<\xc3\xbc@example.org>\r\n",
+       "RCPT TO:<b@b\xc3\xbc.example>\r\n", "RSET\r\nMAIL FROM:<\xc3\xa4@example.net>\r\n", "QUIT\r\n"}));
+  CHECK(heard.find("250-SMTPUTF8\r\n") != std::string::npos);
+  CHECK(codes(heard) == "220 250 250 250 354 250 250 501 501 250 501 221");
+  REQUIRE(fixture.handler.received.size() == 1);
+  const Envelope& envelope = fixture.handler.received[0].envelope;
+  CHECK(envelope.smtputf8);
+  CHECK(envelope.reverse_path == "\xc3\xa4@example.net");
+  CHECK(envelope.recipients[0].address == "\xc3\xbc@xn--b-eha.example");
+
+  SessionFixture old;  // HELO offers nothing
+  old.options->offer_smtputf8 = true;
+  CHECK(codes(old.talk("HELO c\r\nMAIL FROM:<> SMTPUTF8\r\nMAIL FROM:<\xc3\xa4@example.net>\r\n")) ==
+        "220 250 555 501");
+}
+
+TEST_CASE("X6 a stranger's header beyond ASCII is taken with SMTPUTF8, and refused without") {
+  for (const bool said : {true, false}) {
+    SessionFixture fixture;
+    fixture.options->offer_smtputf8 = true;
+    fixture.handler.trusts = false;
+    CHECK(codes(fixture.talk(join({hello, said ? "MAIL FROM:<> SMTPUTF8\r\n" : "MAIL FROM:<>\r\n", rcpt,
+                                   "DATA\r\nSubject: \xc3\xbc\r\n\r\nhi\r\n.\r\n"}))) ==
+          (said ? "220 250 250 250 354 250" : "220 250 250 250 354 550"));
+  }
+}
+
 TEST_CASE("N1 DSN parameters reach the envelope when DSN is offered") {
   SessionFixture fixture;
   fixture.options->offer_dsn = true;

@@ -19,6 +19,7 @@ MessageRecord rich_message() {
   record.envelope.body = BodyType::eight_bit_mime;
   record.envelope.message_class = MessageClass::report;
   record.envelope.flags.requiretls = true;
+  record.envelope.smtputf8 = true;
   record.envelope.ret = 2;
   record.envelope.envid = std::string("env\0id\r\n", 8);
   record.envelope.recipients[1].original = "rfc822;Other@example.org";

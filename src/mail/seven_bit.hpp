@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// 8-bit mail for a host that takes 7 bits (RFC 6152 §3): parts whose content is beyond ASCII become quoted-printable (RFC 2045
+// §6.7), which says the same line by line, and everything else stays octet for octet. In two passes over the same octets, since
+// a header stands in front of what it speaks of: the first finds what has to change, the second changes it. Header fields
+// beyond ASCII stay as they are: nobody can say in which charset they are. Pure.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mail/mime_structure.hpp"
+
+namespace sealpost {
+
+struct SevenBitPlan {
+  enum class Change : std::uint8_t {
+    none,
+    encode,
+    relabel
+  };  // relabel: it is around something that is encoded
+  struct Entity {
+    Change change = Change::none;
+    bool needs_type = false, needs_version = false;  // fields without which the encoding means nothing
+  };
+  std::vector<Entity> entities;  // by MimeEntity::number
+  std::uint64_t size = 0;        // octets of the result, or a few more
+  bool anything = false;         // something has to change
+  bool possible =
+      true;  // false: more parts than are followed, or content that may not be encoded, or is already and wrongly
+  bool breaks_signature = false;  // DKIM's or ARC's, or that of a multipart/signed
+};
+
+class SevenBitScan {
+ public:
+  void add(std::string_view piece);
+  SevenBitPlan finish();  // once
+
+ private:
+  struct Found {
+    std::size_t parent = 0;
+    bool eight_bit = false, encodable = true, identity = true, labelled = false, within_signed = false;
+    bool has_type = false, has_version = false, root = false;
+    std::uint64_t octets = 0, encoded = 0;
+  };
+  void look(const MimeLine& line);
+
+  MimeStructure structure_;
+  std::vector<Found> found_;
+  std::uint64_t size_ = 0;
+  std::size_t column_ = 0;
+  std::string scratch_;
+  bool is_signed_ = false;
+};
+
+class SevenBitWriter {
+ public:
+  explicit SevenBitWriter(const SevenBitPlan& plan) : plan_(plan) {}  // which outlives it
+  void add(std::string_view piece, std::string& out);
+  void finish(std::string& out);
+
+ private:
+  void write(const MimeLine& line, std::string& out);
+  void write_field(const MimeLine& line, const SevenBitPlan::Entity& entity, std::string& out);
+
+  const SevenBitPlan& plan_;
+  MimeStructure structure_;
+  std::size_t column_ = 0;
+  bool left_out_ = false;  // the field under way
+};
+
+}  // namespace sealpost
