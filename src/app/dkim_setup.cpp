@@ -5,11 +5,10 @@
 
 #include "base/log.hpp"
 #include "mail/address.hpp"
+#include "publishing/key_record.hpp"
 
 namespace sealpost::app {
 namespace {
-
-constexpr unsigned good_rsa_bits = 2048;  // RFC 8301 §3.2: SHOULD
 
 Expected<std::shared_ptr<const DkimKey>> load_key(const std::string& path, const keys::Source& keys) {
   const auto loaded = keys.load(path, keys::Use::signing);
@@ -17,25 +16,6 @@ Expected<std::shared_ptr<const DkimKey>> load_key(const std::string& path, const
   auto key = DkimKey::elsewhere((*loaded)->public_key, (*loaded)->sign);
   if (!key) return Error(Errc::invalid, "[dkim] key " + path + ": " + key.error().detail);
   return key;
-}
-
-// What keeps receivers from verifying what this key signs; empty: nothing.
-std::string problem_of(const dns::Answer& answer, const DkimSigner& signer, bool reports, bool relayed) {
-  if (answer.status == dns::Status::failed) return "the lookup failed: " + answer.why;
-  if (answer.texts.empty()) return "no key record is published";
-  if (answer.texts.size() > 1)  // RFC 6376 §3.6.2.2: receivers may take any of them, or none
-    return std::to_string(answer.texts.size()) + " key records are published where exactly one may be";
-  std::string problem;
-  if (relayed) problem = dkim_key_record_problem(answer.texts.front(), *signer.key, "email");
-  if (problem.empty() && reports)
-    problem = dkim_key_record_problem(answer.texts.front(), *signer.key, "tlsrpt");
-  return problem;
-}
-
-std::string remedy_of(const DkimSigner& signer) {
-  const bool rsa = signer.key->algorithm() == DkimKey::Algorithm::rsa_sha256;
-  return std::string("publish: v=DKIM1; k=") + (rsa ? "rsa" : "ed25519") +
-         "; p=" + signer.key->public_key_base64();
 }
 
 }  // namespace
@@ -75,23 +55,21 @@ std::string report_signer_problem(const Config& config) {
 event::Task<std::string> check_published_keys(dns::Resolver& resolver, DkimSetup setup) {
   std::string first_of_reports;
   for (const DkimSigner& signer : setup.all) {
-    const std::string name = signer.selector + "._domainkey." + signer.domain;
+    const std::string name = publishing::key_record_name(signer);
     const bool reports = std::any_of(setup.reports.begin(), setup.reports.end(), [&](const DkimSigner& each) {
       return each.selector == signer.selector && each.domain == signer.domain;
     });
     const dns::AnswerPtr answer = co_await resolver.query(name, dns::RrType::txt);
-    const std::string problem = problem_of(*answer, signer, reports, setup.relayed != nullptr);
-    if (problem.empty()) {
-      log::info("dkim_key_checked", {{"name", name}});
-    } else {
-      const std::string remedy = remedy_of(signer);
-      log::warning("dkim_key_problem", {{"name", name}, {"why", problem}, {"do", remedy}});
-      if (reports && first_of_reports.empty()) first_of_reports = name + ": " + problem;
+    const publishing::KeyUse use(setup.relayed != nullptr, reports);
+    const publishing::Item item = publishing::judge_key_record(*answer, signer, use);
+    if (item.state != publishing::State::ok) {
+      log::warning("dkim_key_problem", {{"name", name}, {"why", item.why}, {"do", item.remedy}});
+      if (reports && first_of_reports.empty()) first_of_reports = name + ": " + item.why;
+      continue;
     }
-    if (signer.key->algorithm() == DkimKey::Algorithm::rsa_sha256 && signer.key->bits() < good_rsa_bits)
-      log::warning("dkim_key_short", {{"name", name},
-                                      {"bits", signer.key->bits()},
-                                      {"do", "make an RSA key of 2048 bits under a new selector"}});
+    log::info("dkim_key_checked", {{"name", name}});
+    if (!item.remedy.empty())
+      log::warning("dkim_key_short", {{"name", name}, {"bits", signer.key->bits()}, {"do", item.remedy}});
   }
   co_return first_of_reports;
 }

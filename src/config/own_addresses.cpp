@@ -20,6 +20,8 @@ struct FreeInterfaces {
 
 bool is_wildcard(const IpAddress& address) { return address == IpAddress() || address == IpAddress::v6({}); }
 
+}  // namespace
+
 std::vector<IpAddress> interface_addresses() {
   std::vector<IpAddress> addresses;
   ifaddrs* head = nullptr;
@@ -36,8 +38,6 @@ std::vector<IpAddress> interface_addresses() {
   }
   return addresses;
 }
-
-}  // namespace
 
 std::vector<IpAddress> own_addresses(const std::vector<ListenerConfig>& listeners) {
   std::vector<IpAddress> own;

@@ -13,4 +13,7 @@ namespace sealpost::app {
 // A listener on a wildcard address stands for every address of that family the machine has now.
 std::vector<IpAddress> own_addresses(const std::vector<ListenerConfig>& listeners);
 
+// Every address that the machine has now.
+std::vector<IpAddress> interface_addresses();
+
 }  // namespace sealpost::app

@@ -87,7 +87,9 @@ ServerIdentity::ServerIdentity(X509Ptr leaf, X509StackPtr chain, EvpKeyPtr key)
     : leaf_(std::move(leaf)), chain_(std::move(chain)), key_(std::move(key)) {
   if (RAND_priv_bytes(ticket_keys_.data(), static_cast<int>(ticket_keys_.size())) != 1)
     throw std::bad_alloc();
-  leaf_sha256_ = read_certificate(*leaf_).certificate_sha256;
+  CertificateFacts facts = read_certificate(*leaf_);
+  leaf_sha256_ = std::move(facts.certificate_sha256);
+  key_sha256_ = std::move(facts.spki_sha256);
 }
 
 bool ServerIdentity::install(SSL& ssl) const noexcept {

@@ -49,12 +49,13 @@ class ServerIdentity {
   // The same for one connection as a client: no tickets are sealed there.
   bool install(SSL& ssl) const noexcept;
   const std::string& leaf_sha256() const noexcept { return leaf_sha256_; }
+  const std::string& key_sha256() const noexcept { return key_sha256_; }  // of the public key (SPKI)
 
  private:
   X509Ptr leaf_;
   X509StackPtr chain_;  // without the leaf
   EvpKeyPtr key_;
-  std::string leaf_sha256_;  // lower-case hex
+  std::string leaf_sha256_, key_sha256_;  // lower-case hex
   std::array<unsigned char, 80> ticket_keys_{};
 };
 
