@@ -1,99 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "admin/report_reading.hpp"
 
-#include "base/log.hpp"
 #include "base/text.hpp"
-#include "tlsrpt/received/received.hpp"
 #include "tlsrpt/received/received_aside.hpp"
-#include "tlsrpt/received/report_file.hpp"
+#include "tlsrpt/received/taking.hpp"
 
 namespace sealpost::admin {
 namespace {
 
-using tlsrpt::Added;
+using tlsrpt::TakenPiece;
 
 // One report, and what became of it.
-Json taken_json(const tlsrpt::ReceivedReport& report, Added added) {
+Json to_json(const TakenPiece& piece) {
+  if (piece.state == TakenPiece::State::refused)
+    return {{"state", "refused"},   {"new", false},
+            {"why", piece.why},     {"piece", piece.piece},
+            {"notes", piece.notes}, {"aside", piece.aside == 0 ? Json() : Json(piece.aside)}};
   std::uint64_t success = 0, failure = 0;
-  for (const auto& policy : report.policies) {
+  for (const auto& policy : piece.report.policies) {
     success += policy.success;
     failure += policy.failure;
   }
-  return {{"state", added == Added::taken ? "taken" : "known"},
-          {"organization", report.organization},
-          {"report_id", report.report_id},
-          {"day", report.day},
-          {"domain", report.domain},
-          {"policies", report.policies.size()},
+  const bool taken = piece.state == TakenPiece::State::taken;
+  return {{"state", taken ? "taken" : "known"},
+          {"organization", piece.report.organization},
+          {"report_id", piece.report.report_id},
+          {"day", piece.report.day},
+          {"domain", piece.report.domain},
+          {"policies", piece.report.policies.size()},
           {"successful_sessions", success},
           {"failed_sessions", failure},
-          {"new", added == Added::taken},
-          {"notes", report.notes}};
+          {"new", taken},
+          {"piece", piece.piece},
+          {"notes", piece.notes}};
 }
-
-// Takes the reports of one file one by one: what is wrong with one keeps no other from it.
-class Reading {
- public:
-  Reading(tlsrpt::Store& store, std::string file, SystemTime now)
-      : store_(store), file_(std::move(file)), now_(now) {}
-
-  Expected<Json> all(const std::string& octets) {
-    auto found = tlsrpt::reports_in_file(octets, file_);
-    if (!found) return found.error();
-    Json answer = Json::array();
-    for (const tlsrpt::FoundReport& each : *found) {
-      auto row = one(each);
-      if (!row) return row.error();
-      (*row)["piece"] = each.name;
-      answer.push_back(std::move(*row));
-    }
-    return answer;
-  }
-
- private:
-  // Errors are the database's.
-  Expected<Json> one(const tlsrpt::FoundReport& found) {
-    if (!found.problem.empty()) return refuse(found, found.problem);
-    auto report = tlsrpt::parse_received_report(found.octets, found.domain);
-    if (!report) return refuse(found, report.error().detail);
-    report->notes.insert(report->notes.begin(), found.notes.begin(), found.notes.end());
-    const auto added = tlsrpt::Received(store_).add(*report, file_, now_);
-    if (!added) return added.error();
-    if (*added == Added::differs)
-      return refuse(found, "another report of " + text::printable(report->organization, 255) +
-                               " with this id, domain and range is here already, and says something else");
-    log::info("report_read", {{"organization", report->organization},
-                              {"report_id", report->report_id},
-                              {"domain", report->domain},
-                              {"day", report->day},
-                              {"new", *added == Added::taken ? "yes" : "no"},
-                              {"notes", report->notes.size()}});
-    if (auto forgotten = tlsrpt::Aside(store_).forget_octets(found.octets); !forgotten)
-      return forgotten.error();
-    return taken_json(*report, *added);
-  }
-
-  Expected<Json> refuse(const tlsrpt::FoundReport& found, const std::string& why) {
-    Json row{{"state", "refused"}, {"new", false}, {"why", why}, {"aside", nullptr}, {"notes", found.notes}};
-    std::int64_t id = 0;
-    if (!found.octets.empty()) {
-      tlsrpt::KeptAside about;
-      about.file = file_;
-      about.piece = found.name;
-      about.why = why;
-      about.read_at = now_;
-      const auto kept = tlsrpt::Aside(store_).keep(about, found.octets);
-      if (!kept) return kept.error();
-      row["aside"] = id = *kept;
-    }
-    log::warning("report_not_read", {{"file", file_}, {"piece", found.name}, {"why", why}, {"aside", id}});
-    return row;
-  }
-
-  tlsrpt::Store& store_;
-  const std::string file_;
-  const SystemTime now_;
-};
 
 Answer failed(const Error& error) {
   const bool bad = error.code == Errc::invalid || error.code == Errc::too_long;
@@ -107,8 +47,12 @@ event::Task<Answer> read(event::Loop& home, tlsrpt::StoreAccess& store, Json arg
   if (!octets || octets->empty()) co_return Answer(400, "the file is empty");
   const SystemTime now = home.date();
   std::function<Expected<Json>(tlsrpt::Store&)> work = [name, octets = std::move(*octets),
-                                                        now](tlsrpt::Store& where) {
-    return Reading(where, name, now).all(octets);
+                                                        now](tlsrpt::Store& where) -> Expected<Json> {
+    const auto pieces = tlsrpt::take_reports(where, octets, name, {}, now);
+    if (!pieces) return pieces.error();
+    Json all = Json::array();
+    for (const TakenPiece& piece : *pieces) all.push_back(to_json(piece));
+    return all;
   };
   const Expected<Json> taken = co_await store.ask<Json>(home, std::move(work));
   if (!taken) co_return failed(taken.error());

@@ -13,6 +13,7 @@ intake::SettingsPtr intake_settings(const Config& config, const ListenerConfig& 
   rules.hostname = config.hostname;
   rules.postmaster = config.postmaster;
   rules.address_literals = listener.address_literals;
+  rules.report_addresses = config.tls_rpt.receive;
 
   const LimitsConfig& limits = config.limits;
   auto server = std::make_shared<smtp::ServerOptions>();

@@ -43,6 +43,9 @@ void list_intake(Registry& registry, const intake::Counters& counters,
                    "intake.recipients", counters.recipients);
   registry.counter("sealpost_intake_bytes_total", "Octets of messages taken in.", "intake.octets",
                    counters.octets);
+  registry.counter("sealpost_intake_reports_total",
+                   "Messages with TLS reports of others, to an address of tls_rpt.receive.", "intake.reports",
+                   counters.reports);
   registry.counter("sealpost_intake_refusals_total", "Commands and messages answered 4yz or 5yz.",
                    "intake.refused", counters.refused);
   registry.counter("sealpost_intake_authenticated_total", "Clients that logged in.", "intake.authenticated",

@@ -33,6 +33,7 @@ constexpr std::array<std::string_view, 30> reloaded{
     "evidence.keep_days",
     "dkim.",
     "policies.",
+    "tls_rpt.receive",
     "limits.",
     "limit.",
     "postmaster",

@@ -34,6 +34,22 @@ void read_rua(TableReader& reader, std::string_view key, std::vector<std::string
   into = *uris;
 }
 
+void read_receive(TableReader& reader, std::vector<std::string>& into) {
+  constexpr std::size_t most = 20;
+  const auto addresses = reader.strings("receive");
+  if (!addresses) return;
+  if (addresses->size() > most)
+    reader.error("receive", "names more than " + std::to_string(most) + " addresses");
+  for (const std::string& written : *addresses) {
+    const auto address = parse_mailbox(written);
+    if (!address || domain_of(*address).empty())
+      reader.error("receive",
+                   "'" + written + "' is no mail address; write it as \"tls-reports@example.net\"");
+    else
+      into.push_back(text::lower(*address));
+  }
+}
+
 void read_tls_rpt(TableReader& reader, TlsRptConfig& report) {
   if (const auto value = reader.boolean("enabled")) report.enabled = *value;
   if (const auto value = reader.string("organization")) report.organization = *value;
@@ -48,6 +64,7 @@ void read_tls_rpt(TableReader& reader, TlsRptConfig& report) {
     report.retention.vacuum_pages = static_cast<std::uint32_t>(*value);
   if (const auto value = reader.integer("most_per_destination", 1, 1'000'000))
     report.most_per_destination = static_cast<std::uint64_t>(*value);
+  read_receive(reader, report.receive);
   reader.each_table("domain", [&](TableReader& domain) {
     tlsrpt::DomainWish wish;
     domain.required("domain");

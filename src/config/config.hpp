@@ -105,6 +105,7 @@ struct TlsRptConfig {
   tlsrpt::RetentionSettings retention;
   std::uint64_t most_per_destination = 1000;  // reports of one day to one mail domain or https host (T-45)
   std::vector<tlsrpt::DomainWish> domains;    // [[tls_rpt.domain]]
+  std::vector<std::string> receive;  // own addresses, lower case: mail to them holds reports of others
 };
 
 struct EvidenceConfig {

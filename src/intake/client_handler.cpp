@@ -3,6 +3,7 @@
 
 #include "base/log.hpp"
 #include "intake/incoming_message.hpp"
+#include "intake/report_message.hpp"
 #include "intake/sender_rights.hpp"
 
 namespace sealpost::intake {
@@ -15,6 +16,9 @@ constexpr smtp::ServerReply null_sender{550, "5.7.1", "your account may not send
 constexpr smtp::ServerReply allowance_used{
     451, "4.7.0",
     "your account may not send more now: what it may in an hour is used up, or it was disabled"};
+// A report is kept or refused as a whole, which must not be the fate of other mail.
+constexpr smtp::ServerReply another_transaction{
+    452, "4.5.3", "reports and other mail take a transaction each, send it apart"};
 constexpr smtp::ServerReply out_of_order{421, "4.3.0", "storage is out of order, try again later"};
 
 }  // namespace
@@ -25,6 +29,7 @@ std::optional<smtp::ServerReply> ClientHandler::check_sender(const smtp::Session
                                                              const smtp::MailCommand& command) {
   if (session.account && !may_send_as(*session.account, command.reverse_path))
     return command.reverse_path.empty() ? null_sender : not_your_sender;
+  for_reports_.reset();
   const auto room = worker_.services.spool.room_for(command.size);
   if (!room && room.error().code == Errc::no_space) return no_room;
   if (!worker_.services.spool.healthy()) return out_of_order;
@@ -34,7 +39,11 @@ std::optional<smtp::ServerReply> ClientHandler::check_sender(const smtp::Session
 
 std::optional<smtp::ServerReply> ClientHandler::check_recipient(const smtp::SessionInfo&,
                                                                 std::string& address) {
-  return settings_->relay.check_recipient(trusted_, address);
+  if (const auto refused = settings_->relay.check_recipient(trusted_, address)) return refused;
+  const bool reports = worker_.services.reports != nullptr && settings_->relay.is_for_reports(address);
+  if (for_reports_.value_or(reports) != reports) return another_transaction;
+  for_reports_ = reports;
+  return std::nullopt;
 }
 
 Expected<std::unique_ptr<smtp::IncomingMessage>, smtp::ServerReply> ClientHandler::begin(
@@ -43,6 +52,9 @@ Expected<std::unique_ptr<smtp::IncomingMessage>, smtp::ServerReply> ClientHandle
   const auto recipients = static_cast<std::uint32_t>(envelope.recipients.size());
   if (session.account && !settings_->server->authenticator->take_message(*session.account, recipients))
     return allowance_used;
+  if (for_reports_.value_or(false))
+    return std::unique_ptr<smtp::IncomingMessage>(
+        std::make_unique<ReportMessage>(worker_, session, envelope));
   return std::unique_ptr<smtp::IncomingMessage>(
       std::make_unique<SpooledMessage>(worker_, settings_, session, trusted_, std::move(envelope), size));
 }

@@ -60,6 +60,7 @@ class ClientHandler final : public smtp::ServerHandler {
   ConnectionLimits::Slot& slot_;
   bool trusted_;
   bool named_;
+  std::optional<bool> for_reports_;  // of the transaction, from its first recipient on
 };
 
 }  // namespace sealpost::intake

@@ -27,7 +27,13 @@ bool RelayControl::is_postmaster(const std::string& address) const {
   return domain.empty() || text::iequals(domain, rules_.hostname);
 }
 
+bool RelayControl::is_for_reports(std::string_view address) const {
+  return std::any_of(rules_.report_addresses.begin(), rules_.report_addresses.end(),
+                     [&](const std::string& ours) { return text::iequals(ours, address); });
+}
+
 std::optional<smtp::ServerReply> RelayControl::check_recipient(bool trusted, std::string& address) const {
+  if (is_for_reports(address)) return std::nullopt;
   if (is_postmaster(address)) {
     if (!rules_.postmaster.empty()) {
       address = rules_.postmaster;

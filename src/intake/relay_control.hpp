@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sealpost/ip_address.hpp"
@@ -19,6 +20,7 @@ struct RelayRules {
   std::string hostname;           // postmaster@hostname is the postmaster too
   std::string postmaster;         // where mail to <postmaster> goes; empty: not taken from strangers
   bool address_literals = false;  // accept user@[192.0.2.1]
+  std::vector<std::string> report_addresses;  // ours, for TLS reports, in lower case: taken from everybody
 };
 
 class RelayControl {
@@ -26,6 +28,9 @@ class RelayControl {
   explicit RelayControl(RelayRules rules) : rules_(std::move(rules)) {}
 
   bool allows(const IpAddress& client) const noexcept;
+
+  // Its mail is read here, and relayed to nobody.
+  bool is_for_reports(std::string_view address) const;
 
   // Empty: accepted, and `address` is what the envelope gets: <postmaster> becomes a whole address.
   std::optional<smtp::ServerReply> check_recipient(bool trusted, std::string& address) const;

@@ -14,6 +14,7 @@
 #include "intake/body_budget.hpp"
 #include "intake/connection_limits.hpp"
 #include "intake/relay_control.hpp"
+#include "intake/report_desk.hpp"
 #include "intake/sink.hpp"
 #include "mail/dkim_keyring.hpp"
 #include "smtp/server_session.hpp"
@@ -49,6 +50,7 @@ struct Counters {
   std::atomic<std::uint64_t> refused{0};  // commands and messages answered 4yz or 5yz
   std::atomic<std::uint64_t> storage_errors{0};
   std::atomic<std::uint64_t> authenticated{0}, auth_failed{0};  // AUTH
+  std::atomic<std::uint64_t> reports{0};                        // messages with TLS reports of others
   Histogram acknowledgement{buckets::moment};                   // from the end of a message to its 250
   Histogram handshake{buckets::moment};
 };
@@ -63,6 +65,7 @@ struct Services {
   ConnectionLimits& connections;
   BodyBudget& bodies;
   Counters& counters;
+  ReportDesk* reports = nullptr;  // null: there are no report addresses
 };
 
 }  // namespace sealpost::intake

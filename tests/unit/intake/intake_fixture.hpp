@@ -44,13 +44,15 @@ struct IntakeFixture {
   std::vector<Network> proxies;
   std::shared_ptr<const DkimKeyring> dkim;
   bool honour_tls_required = false;
+  intake::ReportDesk* reports = nullptr;
 
   // After the fields above have been set.
   intake::Acceptor& acceptor() {
     if (!acceptor_) {
       limits_ = std::make_unique<intake::ConnectionLimits>(caps);
       budget_ = std::make_unique<intake::BodyBudget>(body_memory);
-      const intake::Services services(spool, sink, *limits_, *budget_, counters);
+      intake::Services services(spool, sink, *limits_, *budget_, counters);
+      services.reports = reports;
       auto settings = std::make_shared<intake::Settings>(rules);
       options->strangers = smtp::for_strangers(options->limits);
       options->stressed = smtp::under_stress(options->limits);
