@@ -13,9 +13,12 @@
 #include <string_view>
 #include <vector>
 
+#include "app/backup_check.hpp"
+#include "app/restore.hpp"
 #include "base/as_owner.hpp"
 #include "base/durable_file.hpp"
 #include "base/handles.hpp"
+#include "base/version.hpp"
 #include "sqlite/handles.hpp"
 
 namespace sealpost::app {
@@ -44,14 +47,15 @@ class Backup {
     const auto names = names_in(from_);
     if (!names) return names.error();
     for (const std::string& name : *names)
-      if (name.ends_with(".db"))
+      if (name.ends_with(".db") && !is_of_restores(name))
         if (auto copied = copy_database(from_ + "/" + name, to_ + "/" + name); !copied) return copied.error();
     for (const std::string& name : *names)
-      if (name != "spool" && !name.ends_with(".db"))
+      if (name != "spool" && !name.ends_with(".db") && !is_of_restores(name))
         if (auto copied = copy(from_ + "/" + name, to_ + "/" + name); !copied) return copied.error();
     auto spool =
         with_mail == WithMail::yes ? copy(from_ + "/spool", to_ + "/spool") : make_directory(to_ + "/spool");
     if (!spool) return spool.error();
+    if (auto listed = write_list(with_mail); !listed) return listed.error();
     if (auto given = give_away(); !given) return given.error();
     const FileDescriptor directory(::open(to_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!directory || ::syncfs(directory.get()) != 0) return failed(to_, errno);
@@ -70,6 +74,18 @@ class Backup {
     if (failure) return Error(Errc::io, directory + ": " + failure.message());
     std::sort(names.begin(), names.end());  // segments are numbered: the oldest first
     return names;
+  }
+
+  // What `restore` knows it by to be whole.
+  Expected<void> write_list(WithMail with_mail) const {
+    auto files = digests_of(to_);
+    if (!files) return files.error();
+    BackupList list;
+    list.made = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
+    list.by = version();
+    list.with_mail = with_mail == WithMail::yes;
+    list.files = std::move(*files);
+    return write_backup_list(to_, list);
   }
 
   static Expected<void> make_directory(const std::string& path) {

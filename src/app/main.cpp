@@ -105,11 +105,13 @@ int main(int argc, char** argv) {
     cli::add_queue_commands(app, line);
     cli::add_policy_commands(app, line);
     cli::add_sts_commands(app, line);
+    cli::add_dns_commands(app, line);
     cli::add_report_commands(app, line);
     cli::add_spool_commands(app, line);
     cli::add_status_command(app, line);
     cli::add_clock_commands(app, line);
     cli::add_backup_command(app, line);
+    cli::add_restore_command(app, line);
     cli::add_user_commands(app, line);
     app.add_subcommand("sendmail", "Hand in a mail from standard input, as sendmail(8) does")
         ->callback([&line] {

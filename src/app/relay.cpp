@@ -7,15 +7,18 @@
 #include <cerrno>
 #include <cstring>
 
+#include "admin/domain_command.hpp"
 #include "admin/policy_commands.hpp"
 #include "admin/queue_commands.hpp"
 #include "admin/report_commands.hpp"
 #include "admin/report_reading.hpp"
 #include "admin/spool_commands.hpp"
+#include "app/backup_check.hpp"
 #include "app/draft_rules.hpp"
 #include "app/host.hpp"
 #include "app/intake_setup.hpp"
 #include "app/port_owner.hpp"
+#include "app/restore.hpp"
 #include "app/route_table.hpp"
 #include "app/sts_runtime.hpp"
 #include "auth/accounts.hpp"
@@ -117,6 +120,12 @@ Relay::Relay(Config config, const keys::Source& keys, Rights& rights)
       reloads_(scope_, [this] { return reload(); }) {}
 
 Expected<std::unique_ptr<Relay>> Relay::create(Config config, const keys::Source& keys, Rights& rights) {
+  // Before anything reads what is in data_dir, and while names in it may still be moved between directories.
+  const auto restored = finish_restore(config.data_dir);
+  if (!restored) return restored.error();
+  if (*restored)
+    log::warning("restore_finished", {{"data", config.data_dir}, {"why", "it had been cut off"}});
+  if (auto good = refuse_newer_databases(config.data_dir); !good) return good.error();
   std::unique_ptr<Relay> relay(new Relay(std::move(config), keys, rights));
   // Threads inherit what their maker has: the right to bind goes, and the walls stand, before there are any.
   if (auto done = relay->bind_listeners(); !done) return done.error();
@@ -263,6 +272,7 @@ Expected<void> Relay::open_workers() {
   }
   dispatcher_ = std::make_unique<queue::Dispatcher>(std::move(shards), route_table(config_), schedule_);
   sink_ = std::make_unique<QueueSink>(*dispatcher_);
+  report_desk_ = std::make_unique<ReportDesk>(*recorder_);
   held_notices_ = std::make_unique<delivery::HeldNotices>(main_, *spool_, *dispatcher_, notices_);
   held_watch_ = std::make_unique<queue::HeldWatch>(main_, *dispatcher_, health_);
   for (auto& worker : workers_) worker->connect(*dispatcher_, in_force->rules, schedule_);
@@ -279,6 +289,8 @@ Expected<void> Relay::open_workers() {
   });
   reporting_ = std::make_unique<Reporting>(main_, config_, *resolver_, *recorder_, trust_, *spool_,
                                            *dispatcher_, in_force->dkim, health_);
+  own_domains_ = std::make_unique<OwnDomains>(
+      main_, [this] { return in_force_.get(); }, *resolver_, trust_);
   postmaster_ = std::make_unique<Postmaster>(main_, config_, *recorder_, *spool_, *dispatcher_, health_);
   return {};
 }
@@ -308,7 +320,8 @@ Expected<void> Relay::bind_listeners() {
 
 void Relay::make_acceptors() {
   const InForcePtr in_force = in_force_.get();
-  const intake::Services services(*spool_, *sink_, connections_, bodies_, intake_counters_);
+  intake::Services services(*spool_, *sink_, connections_, bodies_, intake_counters_);
+  services.reports = report_desk_.get();
   for (const ListenerConfig& listener : config_.listeners) {
     for (auto& worker : workers_)
       worker->acceptors().push_back(std::make_unique<intake::Acceptor>(
@@ -336,6 +349,7 @@ void Relay::serve_control() {
   admin::serve_report_reading(*control_, main_, *recorder_);
   admin::SpoolAccess spool_access{*pool_, *disk_, *spool_, *dispatcher_, health_};
   admin::serve_spool_commands(*control_, main_, spool_access);
+  admin::serve_domain_command(*control_, own_domains_->access());
   postmaster_->serve(*control_);
   clock_->serve(*control_);
   control_->handle("policy.history",

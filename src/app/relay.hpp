@@ -27,8 +27,10 @@
 #include "app/in_force.hpp"
 #include "app/loop_watch.hpp"
 #include "app/observed.hpp"
+#include "app/own_domains.hpp"
 #include "app/postmaster.hpp"
 #include "app/readiness.hpp"
+#include "app/report_desk.hpp"
 #include "app/reporting.hpp"
 #include "app/rights.hpp"
 #include "app/service_manager.hpp"
@@ -160,6 +162,7 @@ class Relay {
   std::unique_ptr<Shared> shared_;
   std::unique_ptr<queue::Dispatcher> dispatcher_;
   std::unique_ptr<QueueSink> sink_;
+  std::unique_ptr<ReportDesk> report_desk_;
   std::unique_ptr<delivery::HeldNotices> held_notices_;
   std::unique_ptr<queue::HeldWatch> held_watch_;
   intake::ConnectionLimits connections_;
@@ -168,6 +171,7 @@ class Relay {
   std::unique_ptr<auth::Authenticator> authenticator_;  // null: no listener asks for it
   std::vector<std::unique_ptr<Worker>> workers_;  // sessions and couriers die here, before what they use
   std::unique_ptr<Reporting> reporting_;
+  std::unique_ptr<OwnDomains> own_domains_;
   std::unique_ptr<queue::Probation> probation_;
   RuleCalendar calendar_;
   AddressWatch addresses_;

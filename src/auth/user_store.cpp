@@ -136,6 +136,8 @@ Expected<Credentials> credentials_of(const Secret& password) {
   return Credentials{std::move(*hash), new_scram_keys(password)};
 }
 
+int newest_schema() noexcept { return schema_version; }
+
 UserStore::UserStore(const std::string& data_dir, Access access, Health* health)
     : file_(settings_for(data_dir, access), health) {}
 

@@ -47,6 +47,8 @@ enum class Access : std::uint8_t {
   write,  // the command's: the file is made when it is missing, and each change is on disk when the call returns
 };
 
+int newest_schema() noexcept;  // of users.db
+
 class UserStore {
  public:
   // Opens nothing yet; file().tend() does, or open(). `health` outlives it; null: nobody is told.

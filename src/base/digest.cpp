@@ -38,6 +38,27 @@ Sha256 sha256(std::string_view bytes) {
   return out;
 }
 
+struct Sha256Stream::Impl {
+  EvpDigestContextPtr context{EVP_MD_CTX_new()};
+};
+
+Sha256Stream::Sha256Stream() : impl_(std::make_unique<Impl>()) {
+  if (!impl_->context || EVP_DigestInit_ex2(impl_->context.get(), algorithm(), nullptr) != 1) unavailable();
+}
+Sha256Stream::~Sha256Stream() = default;
+
+void Sha256Stream::add(std::string_view bytes) {
+  if (EVP_DigestUpdate(impl_->context.get(), bytes.data(), bytes.size()) != 1) unavailable();
+}
+
+std::string Sha256Stream::finish_hex() {
+  Sha256 out;
+  unsigned length = 0;
+  if (EVP_DigestFinal_ex(impl_->context.get(), out.data(), &length) != 1 || length != out.size())
+    unavailable();
+  return text::hex(out);
+}
+
 std::string sha256_hex(std::string_view bytes) { return text::hex(sha256(bytes)); }
 
 }  // namespace sealpost

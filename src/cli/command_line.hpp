@@ -46,11 +46,13 @@ void add_policy_commands(CLI::App& app, CommandLine& line);
 void add_rule_commands(CLI::App& policy, CommandLine& line);  // the part of `policy` that tries rules
 void add_probe_command(CLI::App& policy, CommandLine& line);
 void add_sts_commands(CLI::App& app, CommandLine& line);
+void add_dns_commands(CLI::App& app, CommandLine& line);
 void add_report_commands(CLI::App& app, CommandLine& line);
 void add_spool_commands(CLI::App& app, CommandLine& line);
 void add_status_command(CLI::App& app, CommandLine& line);
 void add_clock_commands(CLI::App& app, CommandLine& line);
 void add_backup_command(CLI::App& app, CommandLine& line);
+void add_restore_command(CLI::App& app, CommandLine& line);
 void add_user_commands(CLI::App& app, CommandLine& line);
 void add_check_command(CLI::App& app, CommandLine& line);
 // Hidden: what `--help` says of every command, as JSON, for the manual and the shells' completion.

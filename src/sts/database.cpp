@@ -120,6 +120,8 @@ bool believable(const StsEntry& entry, const std::string& domain) {
   return policy && entry.expires >= entry.fetched + policy->max_age;
 }
 
+int newest_schema() noexcept { return schema_version; }
+
 StsDatabase::StsDatabase(const std::string& path, Health* health, std::chrono::milliseconds retry)
     : file_(settings_for(path, retry), health) {}
 

@@ -24,6 +24,8 @@ struct CopyPosition {
   std::uint64_t base = 0;  // size of that file when it was written anew: how much of it is of use, roughly
 };
 
+int newest_schema() noexcept;  // of sts.db
+
 class StsDatabase {
  public:
   // Opens nothing yet. A damaged file is begun anew with the rows that can still be read.

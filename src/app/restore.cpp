@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/restore.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <thread>
+
+#include <nlohmann/json.hpp>
+
+#include "app/clock_record.hpp"
+#include "base/as_owner.hpp"
+#include "base/durable_file.hpp"
+#include "base/handles.hpp"
+#include "privilege/identity.hpp"
+#include "spool/inspect.hpp"
+#include "spool/options.hpp"
+#include "spool/posix_disk.hpp"
+
+namespace sealpost::app {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+using BeforeStep = std::function<void(const char*)>;
+
+constexpr const char* staged = "/restore.new";
+constexpr const char* decided = "/restore.ready";
+constexpr const char* plan_name = "restore.json";
+constexpr int most_waits = 100;
+constexpr auto wait = std::chrono::milliseconds(100);
+
+Error failed(const std::string& path, int number) {
+  return Error(Errc::io, path + ": " + std::strerror(number));
+}
+
+void tell(const BeforeStep& before_step, const char* step) {
+  if (before_step) before_step(step);
+}
+
+// One restore at a time, and none while a start ends one.
+Expected<FileDescriptor> lock(const std::string& data_dir) {
+  FileDescriptor directory(::open(data_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory) return failed(data_dir, errno);
+  for (int waits = 0; ::flock(directory.get(), LOCK_EX | LOCK_NB) != 0; ++waits) {
+    if (errno != EWOULDBLOCK) return failed(data_dir, errno);
+    if (waits == most_waits) return Error(Errc::exists, "a restore into " + data_dir + " is under way");
+    std::this_thread::sleep_for(wait);
+  }
+  return directory;
+}
+
+struct Plan {
+  std::string before;              // the directory in data_dir for what was there
+  std::vector<std::string> names;  // of the new
+  bool keep_queue = false;
+};
+
+Expected<Plan> read_plan(const std::string& path) {
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  std::string text(1 << 20, '\0');
+  const ssize_t got = file ? ::read(file.get(), text.data(), text.size()) : -1;
+  if (got < 0) return failed(path, errno);
+  const Json json = Json::parse(text.substr(0, static_cast<std::size_t>(got)), nullptr, false);
+  try {
+    Plan plan;
+    plan.before = json.at("before").get<std::string>();
+    plan.names = json.at("names").get<std::vector<std::string>>();
+    plan.keep_queue = json.at("keep_queue").get<bool>();
+    return plan;
+  } catch (const Json::exception&) {
+    return Error(Errc::damaged,
+                 path + " cannot be read: a restore was cut off, and how it was to end is not known; " +
+                     "what was there is in " + directory_of(path) + "/.. and, in part, in before-restore-*");
+  }
+}
+
+Expected<std::vector<std::string>> names_in(const std::string& directory) {
+  std::vector<std::string> names;
+  std::error_code failure;
+  for (fs::directory_iterator entry(directory, failure), end; !failure && entry != end;
+       entry.increment(failure))
+    names.push_back(entry->path().filename().string());
+  if (failure) return Error(Errc::io, directory + ": " + failure.message());
+  return names;
+}
+
+bool is_there(const std::string& path) { return !is_absent(path); }
+
+// Sockets are nobody's data; what is mounted there stays.
+bool stays(const std::string& data_dir, const std::string& name) {
+  struct stat status {};
+  return is_of_restores(name) || name == "lost+found" ||
+         (::lstat((data_dir + "/" + name).c_str(), &status) == 0 && S_ISSOCK(status.st_mode));
+}
+
+// It could not be moved, which would be found out after the decision.
+bool is_mounted(const std::string& path) {
+  struct statx status {};
+  return ::statx(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW, 0, &status) == 0 &&
+         (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
+Expected<void> move(const std::string& from, const std::string& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) return failed(from + " to " + to, errno);
+  return {};
+}
+
+// Each name is in one of three places, whatever was done before: an old one in data_dir, a new one still in restore.ready,
+// a new one already in data_dir.
+Expected<void> put_in_place(const std::string& data_dir, const BeforeStep& before_step) {
+  const std::string ready = data_dir + decided;
+  const auto plan = read_plan(ready + "/" + plan_name);
+  if (!plan) return plan.error();
+  const std::string before = data_dir + "/" + plan->before;
+  const auto is_new = [&](const std::string& name) {
+    return std::find(plan->names.begin(), plan->names.end(), name) != plan->names.end() &&
+           is_absent(ready + "/" + name);
+  };
+  const auto there = names_in(data_dir);
+  if (!there) return there.error();
+  for (const std::string& name : *there) {
+    if (stays(data_dir, name) || is_new(name) || (plan->keep_queue && name == "spool")) continue;
+    tell(before_step, "set aside");
+    if (::mkdir(before.c_str(), 0700) != 0 && errno != EEXIST) return failed(before, errno);
+    if (auto moved = move(data_dir + "/" + name, before + "/" + name); !moved) return moved;
+  }
+  if (is_there(before) && !sync_directory(before)) return failed(before, errno);
+  for (const std::string& name : plan->names) {
+    if (is_absent(ready + "/" + name)) continue;
+    tell(before_step, "put in place");
+    if (auto moved = move(ready + "/" + name, data_dir + "/" + name); !moved) return moved;
+  }
+  if (!sync_directory(data_dir)) return failed(data_dir, errno);
+  tell(before_step, "end");
+  if (auto ended = move(ready, data_dir + staged); !ended) return ended;
+  if (!sync_directory(data_dir)) return failed(data_dir, errno);
+  std::error_code failure;
+  fs::remove_all(data_dir + staged, failure);  // what is left of it is in nobody's way
+  return {};
+}
+
+class Restore {
+ public:
+  explicit Restore(const RestoreWish& wish) : wish_(wish) {}
+
+  // For root: what only who asks can read, while all else is done as the owner of data_dir.
+  class Eyes {
+   public:
+    explicit Eyes(const struct stat& owner) noexcept : owner_(owner) {
+      ::setfsuid(::geteuid());
+      ::setfsgid(::getegid());
+    }
+    Eyes(const Eyes&) = delete;
+    Eyes& operator=(const Eyes&) = delete;
+    ~Eyes() {
+      ::setfsgid(owner_.st_gid);
+      ::setfsuid(owner_.st_uid);
+    }
+
+   private:
+    const struct stat& owner_;
+  };
+
+  Expected<Restored> run() {
+    auto checked = check_backup(wish_.backup);
+    if (!checked) return checked.error();
+    done_.backup = std::move(*checked);
+    if (auto made = make_data_dir(); !made) return made.error();
+    auto locked = lock(wish_.data_dir);
+    if (!locked) return locked.error();
+    if (auto queue = look_at_queue(); !queue) return queue.error();
+    const AsOwner hands(owner_);
+    if (is_there(wish_.data_dir + decided)) {  // cut off, and decided
+      if (auto ended = put_in_place(wish_.data_dir, wish_.before_step); !ended) return ended.error();
+      return Error(Errc::exists, "a restore into " + wish_.data_dir +
+                                     " had been cut off and is finished now; " + "say again what you want");
+    }
+    if (auto allowed = look_at_former(); !allowed) return allowed.error();
+    std::error_code failure;
+    fs::remove_all(wish_.data_dir + staged, failure);  // of one that was cut off before it was decided
+    auto done = stage();
+    if (!done) {
+      fs::remove_all(wish_.data_dir + staged, failure);
+      return done.error();
+    }
+    tell(wish_.before_step, "decide");
+    if (auto moved = move(wish_.data_dir + staged, wish_.data_dir + decided); !moved) return moved.error();
+    if (!sync_directory(wish_.data_dir)) return failed(wish_.data_dir, errno);
+    if (auto ended = put_in_place(wish_.data_dir, wish_.before_step); !ended) return ended.error();
+    const std::string before = wish_.data_dir + "/" + plan_.before;
+    if (is_there(before)) done_.kept_in = before;
+    return done_;
+  }
+
+ private:
+  Expected<void> make_data_dir() {
+    struct stat source {};
+    if (::stat(wish_.backup.c_str(), &source) != 0) return failed(wish_.backup, errno);
+    owner_ = source;
+    if (privilege::is_root() && !wish_.user.empty()) {
+      const auto user = privilege::find_user(wish_.user);
+      if (!user) return user.error();
+      owner_.st_uid = user->uid;
+      owner_.st_gid = user->gid;
+    }
+    if (::mkdir(wish_.data_dir.c_str(), 0700) == 0) {
+      if (privilege::is_root() && ::chown(wish_.data_dir.c_str(), owner_.st_uid, owner_.st_gid) != 0)
+        return failed(wish_.data_dir, errno);
+      return {};
+    }
+    if (errno != EEXIST) return failed(wish_.data_dir, errno);
+    if (::stat(wish_.data_dir.c_str(), &owner_) != 0) return failed(wish_.data_dir, errno);
+    return {};
+  }
+
+  // The lock of a running relay is on its spool. Ours is held until the end.
+  Expected<void> look_at_queue() {
+    const std::string spool = wish_.data_dir + "/spool";
+    if (is_absent(spool)) {
+      done_.former_messages = 0;
+      return {};
+    }
+    auto disk = spool::open_posix_disk_to_read(spool);
+    if (!disk) return disk.error();
+    former_ = std::move(*disk);
+    const auto found = spool::inspect(*former_, spool::SpoolOptions().segment_size);
+    if (found && found->damaged == 0) done_.former_messages = found->messages;
+    return {};
+  }
+
+  // What is newer than the backup, or other than it, goes only when that was said.
+  Expected<void> look_at_former() {
+    const auto names = names_in(wish_.data_dir);
+    if (!names) return names.error();
+    for (const std::string& name : *names)
+      if (!stays(wish_.data_dir, name) && is_mounted(wish_.data_dir + "/" + name) &&
+          !(name == "spool" && wish_.queue == FormerQueue::keep))
+        return Error(
+            Errc::invalid,
+            wish_.data_dir + "/" + name +
+                " is a file system of its own and cannot be set aside; put the backup in place by hand" +
+                (name == "spool" ? ", or say --keep-queue" : ""));
+    const bool occupied = std::any_of(names->begin(), names->end(), [&](const std::string& name) {
+      if (name != "spool") return !stays(wish_.data_dir, name);
+      std::error_code failure;
+      return !fs::is_empty(wish_.data_dir + "/spool", failure);
+    });
+    if (!occupied) return {};
+    const std::uint64_t waiting = done_.former_messages.value_or(0);
+    const std::string mail = done_.former_messages ? std::to_string(waiting) + " messages wait in its queue"
+                                                   : "its queue cannot be read whole";
+    if (!wish_.replace)
+      return Error(Errc::exists,
+                   wish_.data_dir + " holds the data of a relay, " + how_old() + "; " + mail +
+                       ". With --replace the backup takes its place, and all of it is kept in " +
+                       wish_.data_dir + "/before-restore-TIME");
+    if ((waiting > 0 || !done_.former_messages) && wish_.queue == FormerQueue::refuse)
+      return Error(Errc::exists, wish_.data_dir + ": " + mail +
+                                     ". Say --keep-queue, and it stays the queue, or " +
+                                     "--set-queue-aside, and it is kept in " + wish_.data_dir +
+                                     "/before-restore-TIME and not delivered");
+    return {};
+  }
+
+  std::string how_old() const {
+    const auto former = read_clock_record(wish_.data_dir, SystemTime::max()).time;
+    if (!former || !done_.backup.clock) return "other than the backup";
+    return "last used at " + to_rfc3339(*former) +
+           (*former > *done_.backup.clock ? ", later than the backup (" : ", not later than the backup (") +
+           to_rfc3339(*done_.backup.clock) + ")";
+  }
+
+  Expected<void> stage() {
+    const std::string place = wish_.data_dir + staged;
+    done_.queue_kept = wish_.queue == FormerQueue::keep && former_ != nullptr;
+    plan_.keep_queue = done_.queue_kept;
+    std::string time;
+    for (const char c : to_rfc3339(wish_.now))
+      if (c != '-' && c != ':') time += c;
+    plan_.before = "before-restore-" + time;
+    if (is_there(wish_.data_dir + "/" + plan_.before))
+      return Error(Errc::exists,
+                   wish_.data_dir + "/" + plan_.before + " is there already; try again in a second");
+    tell(wish_.before_step, "stage");
+    if (::mkdir(place.c_str(), 0700) != 0) return failed(place, errno);
+    for (const std::string& name : done_.backup.names) {
+      if (is_of_restores(name) || (done_.queue_kept && name == "spool")) continue;
+      tell(wish_.before_step, "copy");
+      if (auto copied = copy(wish_.backup + "/" + name, place + "/" + name); !copied) return copied;
+      plan_.names.push_back(name);
+    }
+    if (!done_.queue_kept && is_absent(place + "/spool")) {  // of a backup without mail
+      if (::mkdir((place + "/spool").c_str(), 0700) != 0) return failed(place + "/spool", errno);
+      plan_.names.emplace_back("spool");
+    }
+    if (auto same = compare(place); !same) return same;
+    const Json plan{
+        {"format", 1}, {"before", plan_.before}, {"names", plan_.names}, {"keep_queue", plan_.keep_queue}};
+    if (auto written = replace_file(place + "/" + plan_name, plan.dump() + "\n"); !written) return written;
+    const FileDescriptor directory(::open(place.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!directory || ::syncfs(directory.get()) != 0) return failed(place, errno);
+    return {};
+  }
+
+  // The copy, against what the backup says of itself.
+  Expected<void> compare(const std::string& place) const {
+    if (!done_.backup.list) return {};
+    const auto digests = digests_of(place);
+    if (!digests) return digests.error();
+    for (const auto& [path, digest] : *digests)
+      if (const auto wanted = done_.backup.list->files.find(path);
+          wanted == done_.backup.list->files.end() || wanted->second != digest)
+        return Error(Errc::io, place + "/" + path + " was not written as it was read; is the disk in order?");
+    return {};
+  }
+
+  Expected<void> copy(const std::string& from, const std::string& to) const {
+    struct stat status {};
+    Expected<std::vector<std::string>> names = std::vector<std::string>();
+    {
+      const Eyes eyes(owner_);
+      if (::lstat(from.c_str(), &status) != 0) return failed(from, errno);
+      if (S_ISDIR(status.st_mode)) names = names_in(from);
+    }
+    if (S_ISREG(status.st_mode)) return copy_file(from, to);
+    if (!S_ISDIR(status.st_mode)) return {};
+    if (!names) return names.error();
+    if (::mkdir(to.c_str(), 0700) != 0) return failed(to, errno);
+    for (const std::string& name : *names)
+      if (auto copied = copy(from + "/" + name, to + "/" + name); !copied) return copied;
+    return {};
+  }
+
+  FileDescriptor open_source(const std::string& path) const {
+    const Eyes eyes(owner_);
+    return FileDescriptor(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  }
+
+  Expected<void> copy_file(const std::string& from, const std::string& to) const {
+    const FileDescriptor source = open_source(from);
+    if (!source) return failed(from, errno);
+    const FileDescriptor target(::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (!target) return failed(to, errno);
+    std::vector<char> piece(1 << 20);
+    for (;;) {
+      const ssize_t got = ::read(source.get(), piece.data(), piece.size());
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) return failed(from, errno);
+      if (got == 0) return {};
+      if (!write_all(target.get(), {piece.data(), static_cast<std::size_t>(got)})) return failed(to, errno);
+    }
+  }
+
+  const RestoreWish& wish_;
+  Restored done_;
+  Plan plan_;
+  struct stat owner_ {};
+  std::unique_ptr<spool::Disk> former_;
+};
+
+}  // namespace
+
+bool is_of_restores(const std::string& name) noexcept {
+  return name == staged + 1 || name == decided + 1 || name.starts_with("before-restore-");
+}
+
+Expected<Restored> restore(const RestoreWish& wish) {
+  ::umask(0077);
+  RestoreWish absolute = wish;
+  absolute.backup = fs::absolute(wish.backup).lexically_normal().string();
+  absolute.data_dir = fs::absolute(wish.data_dir).lexically_normal().string();
+  for (std::string* path : {&absolute.backup, &absolute.data_dir})
+    if (path->size() > 1 && path->back() == '/') path->pop_back();
+  if (absolute.backup == absolute.data_dir)
+    return Error(Errc::invalid, absolute.backup + " is the data directory itself");
+  return Restore(absolute).run();
+}
+
+Expected<bool> finish_restore(const std::string& data_dir, const BeforeStep& before_step) {
+  if (is_absent(data_dir + decided)) return false;
+  const auto locked = lock(data_dir);
+  if (!locked) return locked.error();
+  if (is_absent(data_dir + decided)) return true;  // somebody was quicker
+  if (auto done = put_in_place(data_dir, before_step); !done) return done.error();
+  return true;
+}
+
+}  // namespace sealpost::app
