@@ -32,7 +32,7 @@ ROLES = {"vera": "viewer", "cora": "compliance", "otto": "operator"}
 PASSWORD = "correct horse battery"
 HOSTILE = "<script>document.title='taken'</script>\"'><img src=x onerror=alert(1)>"
 PAGES = {
-    "viewer": ["/", "/transit", "/to-them", "/to-us"],
+    "viewer": ["/", "/transit", "/to-them", "/to-us", "/own-domain"],
     "compliance": ["/queue", "/message", "/partners", "/partner?name=Bank", "/domain?name=sts-enforce.test"],
     "operator": ["/log", "/settings"],
 }
@@ -235,6 +235,26 @@ def test_T48_what_strangers_say_is_text(site, visitor):
     visitor.go("/queue?domain=" + quote(HOSTILE))
     assert visitor.find("#domain").get_attribute("value") == HOSTILE
     assert not visitor.all("main img, main script")
+
+
+def test_own_domain_is_the_checklist_of_dns_check(site, visitor):
+    """Values as the command has them; what records say is text (T-48)."""
+    before = site.lab.table.raw.get("home", {}).get("tlsrpt")
+    site.lab.change("home", tlsrpt="v=TLSRPTv1; rua=" + HOSTILE)
+    try:
+        visitor.log_in("vera")
+        assert wait_for(lambda: "img src=x" in visitor.go("/own-domain"), 30, 1)
+        assert visitor.find("h1").text == "Own domain" and visitor.browser.title != "taken" and not visitor.all("img")
+        done = site.command("--json", "dns", "check", "home.test")
+        (domain,) = json.loads(done.stdout)["domains"]
+        rows = {(row.find_element(By.TAG_NAME, "th").text, row.find_element(By.CSS_SELECTOR, "p.mono").text): row for row in visitor.all("tbody tr")}
+        assert set(rows) == {(record["what"], record["name"]) for record in domain["records"]}
+        for record in domain["records"]:
+            text = rows[record["what"], record["name"]].text
+            assert record["state"] in text and (not record["remedy"] or record["remedy"] in text), (record, text)
+        assert "none of the own domains" in visitor.go("/own-domain?name=clear.test")
+    finally:
+        site.lab.change("home", tlsrpt=before)
 
 
 def test_T59_who_may_see_and_who_may_act(site, visitor):

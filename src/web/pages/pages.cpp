@@ -20,6 +20,7 @@ std::span<const Route> routes() noexcept {
       Route{Url("/to-them"), "To them", Role::viewer, none, to_them_page},
       Route{Url("/to-us"), "To us", Role::viewer, none, to_us_page},
       Route{Url("/reports"), "", Role::viewer, none, report_page},
+      Route{Url("/own-domain"), "Own domain", Role::viewer, none, own_domain_page},
       Route{Url("/log"), "Log", Role::operating, none, log_page},
       Route{Url("/settings"), "Settings", Role::operating, none, settings_page},
   };

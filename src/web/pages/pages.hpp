@@ -15,6 +15,7 @@ event::Task<Reply> partners_page(const Call& call);
 event::Task<Reply> partner_page(const Call& call);  // partners.cpp
 event::Task<Reply> domain_page(const Call& call);
 event::Task<Reply> transit_page(const Call& call);
+event::Task<Reply> own_domain_page(const Call& call);
 event::Task<Reply> to_them_page(const Call& call);  // reports.cpp
 event::Task<Reply> to_us_page(const Call& call);    // reports.cpp
 event::Task<Reply> report_page(const Call& call);   // reports.cpp
