@@ -190,6 +190,8 @@ class Restore {
       fs::remove_all(wish_.data_dir + staged, failure);
       return done.error();
     }
+    // An empty one is nothing to keep.
+    if (!occupied_ && !done_.queue_kept) ::rmdir((wish_.data_dir + "/spool").c_str());
     tell(wish_.before_step, "decide");
     if (auto moved = move(wish_.data_dir + staged, wish_.data_dir + decided); !moved) return moved.error();
     if (!sync_directory(wish_.data_dir)) return failed(wish_.data_dir, errno);
@@ -252,6 +254,7 @@ class Restore {
       std::error_code failure;
       return !fs::is_empty(wish_.data_dir + "/spool", failure);
     });
+    occupied_ = occupied;
     if (!occupied) return {};
     const std::uint64_t waiting = done_.former_messages.value_or(0);
     const std::string mail = done_.former_messages ? std::to_string(waiting) + " messages wait in its queue"
@@ -363,6 +366,7 @@ class Restore {
   Plan plan_;
   struct stat owner_ {};
   std::unique_ptr<spool::Disk> former_;
+  bool occupied_ = false;
 };
 
 }  // namespace
