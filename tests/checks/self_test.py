@@ -13,6 +13,7 @@ sys.path.insert(0, str(HERE))
 import coroutines  # noqa: E402
 import formatting  # noqa: E402
 import includes  # noqa: E402
+import rfc_coverage  # noqa: E402
 import rules  # noqa: E402
 
 TABLE = """
@@ -104,6 +105,25 @@ class Includes(Tree):
         self.finds(includes, "no library is called opensl")
         (self.root / "src/queue").mkdir()
         self.finds(includes, "src/queue has no row")
+
+
+class RfcCoverage(Tree):
+    def test_finds_and_fixes(self):
+        self.write("src/dns/a.cpp", "// As RFC 5321 §4.5.1, §5.1\n// and RFC\n// 8461 §3.1 have it.\n")
+        self.write("tests/unit/dns/a_test.cpp", "// RFC 5321 section 5.1\n")
+        self.finds(rfc_coverage, "docs/rfc-coverage.md", "--fix")
+        rfc_coverage.fix(self.root)
+        self.assertEqual(self.problems(rfc_coverage), [])
+        page = (self.root / "docs/rfc-coverage.md").read_text()
+        for row in ("| §4.5.1 | `dns/a` |  |", "| §5.1 | `dns/a` | `unit/dns/a_test` |", "| §3.1 | `dns/a` |  |"):
+            self.assertIn(row, page)
+        self.write("src/dns/a.cpp", "// RFC 5321 §4.5.1\n")
+        self.finds(rfc_coverage, "docs/rfc-coverage.md")
+
+    def test_every_rfc_has_a_title(self):
+        self.write("src/dns/a.cpp", "// RFC 9999 §1\n")
+        rfc_coverage.fix(self.root)
+        self.finds(rfc_coverage, "RFC 9999", "no title")
 
 
 class Formatting(Tree):
