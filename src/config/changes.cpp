@@ -10,7 +10,7 @@ namespace sealpost::app {
 namespace {
 
 // Taken over by a reload: a whole table when the name ends in a dot. Everything else is read once, at the start.
-constexpr std::array<std::string_view, 30> reloaded{
+constexpr auto reloaded = std::to_array<std::string_view>({
     "listener.allow",
     "listener.address_literals",
     "listener.bare_newline",
@@ -42,7 +42,7 @@ constexpr std::array<std::string_view, 30> reloaded{
     "control.http_proxy_header",
     "control.http_proxy_role",
     "control.user.",
-};
+});
 
 bool is_reloaded(std::string_view key) {
   if (key == "limits.body_memory") return false;
