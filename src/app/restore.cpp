@@ -287,10 +287,10 @@ class Restore {
     std::string time;
     for (const char c : to_rfc3339(wish_.now))
       if (c != '-' && c != ':') time += c;
-    plan_.before = "before-restore-" + time;
-    if (is_there(wish_.data_dir + "/" + plan_.before))
-      return Error(Errc::exists,
-                   wish_.data_dir + "/" + plan_.before + " is there already; try again in a second");
+    const std::string first = "before-restore-" + time;
+    plan_.before = first;
+    for (int n = 2; is_there(wish_.data_dir + "/" + plan_.before); ++n)  // two within a second
+      plan_.before = first + "-" + std::to_string(n);
     tell(wish_.before_step, "stage");
     if (::mkdir(place.c_str(), 0700) != 0) return failed(place, errno);
     for (const std::string& name : done_.backup.names) {
