@@ -19,7 +19,9 @@ std::size_t embedded(std::string_view text) noexcept {
   constexpr std::string_view opening = "\\x{";
   constexpr std::size_t most_digits = 6;
   if (!text.starts_with(opening)) return 0;
-  const std::string_view digits = text.substr(opening.size(), text.find('}') - opening.size());
+  const std::size_t end = text.find('}');
+  if (end == text.npos) return 0;
+  const std::string_view digits = text.substr(opening.size(), end - opening.size());
   if (digits.size() < 2 || digits.size() > most_digits ||
       digits.find_first_not_of("0123456789ABCDEF") != digits.npos)
     return 0;

@@ -42,6 +42,7 @@ TEST_CASE("N8 utf-8-addr-xtext: what is no printable ASCII stands as \\x{HEX} (R
       {"b+r@b.example", false, false},
       {"b\\@b.example", false, false},
       {"b\\x{FC@b.example", false, false},
+      {"b\\x{FC", false, false},  // hexadecimal to its end
       {"b\\x{fc}@b.example", false, false},
       {"b\\x{D800}@b.example", false, false},
       {"b\\x{110000}@b.example", false, false},
