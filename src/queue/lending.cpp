@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Places lent between shards: what the lane's own shard does, and what the helping one does (loan.hpp).
+// Places lent between shards: what the lane's own shard does, what the helping one does (loan.hpp), and what the lane keeps.
 #include <algorithm>
+#include <utility>
 
+#include "queue/lane.hpp"
 #include "queue/shard.hpp"
 
 namespace sealpost::queue {
@@ -97,6 +99,73 @@ void Shard::report(Loan& loan, LoanReport news) {
   tell(loan.home_,
        [by = address_, key = loan.key_, box](Shard& there) { there.told(key, by, std::move(*box)); });
   if (loan.over()) loans_.erase({loan.home_.get(), loan.key_});
+}
+
+// ---- the lane -----------------------------------------------------------------------------------------------------
+
+// Half of the usual places are for the lane's own worker, and all of them while others cannot help; then each worker
+// has as many as the others.
+bool Lane::next_place_is_lent(SystemTime now) const noexcept {
+  if (shard_.peers_.empty() || now < no_loans_until_ || paced_) return false;
+  const Concurrency::Bounds& bounds = shard_.settings_.concurrency;
+  const std::uint32_t own = couriers_ - lent_places_;
+  return own >= (std::min(bounds.usual, bounds.most) + 1) / 2 && own * shard_.peers_.size() > lent_places_;
+}
+
+std::vector<JobPtr> Lane::lend(std::size_t most) {
+  std::vector<JobPtr> copies;
+  if (blocked(shard_.now())) return copies;
+  while (!due_.empty() && copies.size() < most && !lent_.contains(due_.front()->message->id)) {
+    JobPtr job = std::move(due_.front());
+    due_.pop_front();
+    const bool attempted = job->attempted_since_start;
+    hand_out(*job);
+    copies.push_back(std::make_unique<Job>(*job));
+    const MessageId id = job->message->id;
+    lent_.emplace(id, Lent(std::move(job), attempted));
+  }
+  return copies;
+}
+
+// What was kept here of a lent job.
+JobPtr Lane::no_longer_lent(const Job& job, bool& attempted) {
+  auto node = lent_.extract(job.message->id);
+  if (node.empty()) return nullptr;
+  no_longer_taken(*node.mapped().job);
+  attempted = node.mapped().attempted;
+  return std::move(node.mapped().job);
+}
+
+void Lane::lent_finished(const Job& job) {
+  bool attempted = false;
+  no_longer_lent(job, attempted);
+  shard_.forget_hold(job.message->id);
+}
+
+void Lane::lent_moved(const Job& job, JobPtr copy, const Onward& onward) {
+  bool attempted = false;
+  if (!no_longer_lent(job, attempted)) return;
+  shard_.hold_if_asked(*copy);
+  onward(std::move(copy));
+}
+
+void Lane::lent_deferred(JobPtr job) {
+  bool attempted = false;
+  if (!no_longer_lent(*job, attempted)) return;
+  job->message->body->drop_fresh();  // see defer()
+  shard_.hold_if_asked(*job);
+  add(std::move(job), shard_.now());
+}
+
+void Lane::lent_untried(const Job& job) {
+  bool attempted = false;
+  JobPtr kept = no_longer_lent(job, attempted);
+  if (!kept) return;
+  --kept->attempts;
+  kept->attempted_since_start = attempted;
+  kept->begun = job.begun;
+  add_first(std::move(kept));
+  if (idle_couriers_ > 0) work_.notify();
 }
 
 }  // namespace sealpost::queue
