@@ -5,6 +5,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,6 +20,10 @@ std::string to_rfc3339(SystemTime time);                        // 2026-01-31T23
 std::optional<SystemTime> from_rfc3339(std::string_view text);  // with zone; fractions are accepted
 std::string to_rfc5322(SystemTime time);                        // Sat, 31 Jan 2026 23:59:59 +0000
 std::string to_utc_day(SystemTime time);                        // 2026-01-31
+// Whole seconds since 1970-01-01T00:00:00Z.
+inline std::int64_t to_unix(SystemTime time) noexcept {
+  return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
+}
 // "90s", "15m", "4h", "5d", and sums of falling units such as "1h30m"; nothing else.
 std::optional<std::chrono::seconds> parse_duration(std::string_view text);
 std::string to_duration_text(std::chrono::seconds duration);  // "1h30m"; parse_duration reads it back

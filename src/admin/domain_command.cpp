@@ -13,7 +13,7 @@ namespace {
 constexpr int most_at_once = 2;
 constexpr std::size_t most_addresses = 16;
 
-Json to_json(const publishing::Item& item) {
+Json json_of(const publishing::Item& item) {
   return {{"what", item.what},         {"name", item.name},
           {"type", item.type},         {"state", publishing::name_of(item.state)},
           {"optional", item.optional}, {"publish", publishing::zone_lines(item)},
@@ -41,7 +41,7 @@ Expected<std::vector<IpAddress>> addresses_in(const Json& arguments) {
 
 Json to_json(const std::string& domain, const Items& items) {
   Json records = Json::array();
-  for (const publishing::Item& item : items) records.push_back(to_json(item));
+  for (const publishing::Item& item : items) records.push_back(json_of(item));
   Json answer;
   answer["domain"] = domain;
   answer["records"] = std::move(records);

@@ -24,7 +24,7 @@ std::string_view name_of(StsState::Kind kind) noexcept {
   return "";
 }
 
-Json to_json(const sts::StsService::Entry& entry) {
+Json json_of(const sts::StsService::Entry& entry) {
   return {{"domain", entry.domain},
           {"mode", entry.mode},
           {"id", entry.id},
@@ -78,7 +78,7 @@ class PolicyCommands {
     const auto entries =
         co_await access_.context->sts.entries(home_, text::lower(arguments.value("domain", std::string())));
     Json all = Json::array();
-    for (const auto& entry : entries) all.push_back(to_json(entry));
+    for (const auto& entry : entries) all.push_back(json_of(entry));
     Json answer;
     answer["policies"] = std::move(all);
     co_return Answer(std::move(answer));

@@ -58,7 +58,7 @@ std::int64_t days_left(SystemTime end, SystemTime now) {
   return std::chrono::floor<std::chrono::days>(end - now).count();
 }
 
-Json to_json(const CertificateFacts& certificate, SystemTime now) {
+Json json_of(const CertificateFacts& certificate, SystemTime now) {
   std::vector<std::string> names = certificate.dns_names;
   if (names.size() > most_names) names.resize(most_names);
   return {{"subject", certificate.subject},
@@ -153,7 +153,7 @@ Json notes_of(const delivery::HostProbe& host, SystemTime now) {
   return notes;
 }
 
-Json to_json(const delivery::Probe& probe, const delivery::HostProbe& host, TlsVersion minimum) {
+Json json_of(const delivery::Probe& probe, const delivery::HostProbe& host, TlsVersion minimum) {
   Json entry;
   entry["mx"] = host.mx;
   entry["preference"] = host.preference;
@@ -173,7 +173,7 @@ Json to_json(const delivery::Probe& probe, const delivery::HostProbe& host, TlsV
   entry["group"] = host.facts.tls.group;
   entry["requiretls"] = host.facts.offers_requiretls;
   entry["certificate"] =
-      host.facts.tls.certificate ? to_json(*host.facts.tls.certificate, probe.when) : Json();
+      host.facts.tls.certificate ? json_of(*host.facts.tls.certificate, probe.when) : Json();
   entry["dane"]["state"] = name_of(host.dane.kind);
   entry["dane"]["base_domain"] = host.dane.base_domain;
   entry["dane"]["records"] = Json::array();
@@ -257,7 +257,7 @@ class ProbeCommand {
     answer["hosts"] = Json::array();
     std::size_t refused = 0, reached = 0;
     for (const delivery::HostProbe& host : probe.hosts) {
-      answer["hosts"].push_back(admin::to_json(probe, host, minimum));
+      answer["hosts"].push_back(json_of(probe, host, minimum));
       refused += host.refused() ? 1U : 0U;
       reached += host.outcome != delivery::HostProbe::Outcome::unreachable ? 1U : 0U;
     }

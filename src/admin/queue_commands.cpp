@@ -21,7 +21,7 @@ Json time_or_null(const std::optional<SystemTime>& time) {
   return time && *time != SystemTime{} && *time != SystemTime::max() ? Json(to_rfc3339(*time)) : Json();
 }
 
-Json to_json(const queue::QueueEntry& entry) {
+Json json_of(const queue::QueueEntry& entry) {
   const bool has_turn = entry.state == "waiting" || entry.state == "deferred";
   return {{"id", entry.id},
           {"sender", entry.sender},
@@ -66,7 +66,7 @@ std::optional<queue::SummaryBy> summary_by(const std::string& word) {
   return std::nullopt;
 }
 
-Json to_json(const queue::Ages& row) {
+Json json_of(const queue::Ages& row) {
   return {{"recipients", row.total}, {"ages", row.counts}, {"oldest", to_rfc3339(row.oldest)}};
 }
 
@@ -82,7 +82,7 @@ class QueueCommands {
     const queue::Listing listing = co_await found(*filter, limit);
     if (listing.total == 0 && filter->names_ids()) co_return not_queued(*filter);
     Json answer{{"total", listing.total}, {"limit", limit}, {"entries", Json::array()}};
-    for (const auto& entry : listing.entries) answer["entries"].push_back(to_json(entry));
+    for (const auto& entry : listing.entries) answer["entries"].push_back(json_of(entry));
     co_return Answer(std::move(answer));
   }
 
@@ -97,7 +97,7 @@ class QueueCommands {
     for (const auto& entry : listing.entries) {
       if (messages.empty() || messages.back().at("id") != entry.id)
         messages.push_back(message_json(*entry.message));
-      messages.back()["recipients"].push_back(to_json(entry));
+      messages.back()["recipients"].push_back(json_of(entry));
     }
     co_return Answer(std::move(answer));
   }
@@ -148,10 +148,10 @@ class QueueCommands {
         {"by", word}, {"rows_in_all", sorted.size()}, {"rows", Json::array()}, {"older_than", Json::array()}};
     answer["older_than"].push_back(0);
     for (const auto bound : age_bounds) answer["older_than"].push_back(bound.count());
-    answer["total"] = to_json(total);
+    answer["total"] = json_of(total);
     if (total.total == 0) answer["total"]["oldest"] = Json();
     for (std::size_t i = 0; i < std::min(limit, sorted.size()); ++i) {
-      Json row = to_json(sorted[i].second);
+      Json row = json_of(sorted[i].second);
       row["name"] = sorted[i].first;
       answer["rows"].push_back(std::move(row));
     }

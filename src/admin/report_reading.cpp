@@ -11,7 +11,7 @@ namespace {
 using tlsrpt::TakenPiece;
 
 // One report, and what became of it.
-Json to_json(const TakenPiece& piece) {
+Json json_of(const TakenPiece& piece) {
   if (piece.state == TakenPiece::State::refused)
     return {{"state", "refused"},   {"new", false},
             {"why", piece.why},     {"piece", piece.piece},
@@ -51,7 +51,7 @@ event::Task<Answer> read(event::Loop& home, tlsrpt::StoreAccess& store, Json arg
     const auto pieces = tlsrpt::take_reports(where, octets, name, {}, now);
     if (!pieces) return pieces.error();
     Json all = Json::array();
-    for (const TakenPiece& piece : *pieces) all.push_back(to_json(piece));
+    for (const TakenPiece& piece : *pieces) all.push_back(json_of(piece));
     return all;
   };
   const Expected<Json> taken = co_await store.ask<Json>(home, std::move(work));

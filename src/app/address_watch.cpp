@@ -7,7 +7,7 @@ namespace sealpost::app {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr auto look_every = 5s;
+constexpr auto addresses_every = 5s;
 
 }  // namespace
 
@@ -17,7 +17,7 @@ AddressWatch::AddressWatch(event::Loop& loop, std::vector<Endpoint> listeners, H
 event::Task<void> AddressWatch::run() {
   for (;;) {
     look();
-    co_await event::sleep_for(loop_, look_every);
+    co_await event::sleep_for(loop_, addresses_every);
   }
 }
 

@@ -28,10 +28,6 @@ namespace fs = std::filesystem;
 constexpr int busy_milliseconds = 50;
 constexpr int most_waits = 1200;  // a minute of them
 
-Error failed(const std::string& path, int number) {
-  return Error(Errc::io, path + ": " + std::strerror(number));
-}
-
 // What SQLite keeps beside a database; a copy through SQLite has it inside.
 bool is_beside_a_database(std::string_view name) {
   return name.ends_with(".db-wal") || name.ends_with(".db-shm") || name.ends_with(".db-journal");
@@ -42,7 +38,7 @@ class Backup {
   Backup(std::string from, std::string to) : from_(std::move(from)), to_(std::move(to)) {}
 
   Expected<BackedUp> run(WithMail with_mail) {
-    if (::stat(from_.c_str(), &owner_) != 0) return failed("data_dir " + from_, errno);
+    if (::stat(from_.c_str(), &owner_) != 0) return io_error("data_dir " + from_, errno);
     if (auto made = make_directory(to_); !made) return made.error();
     const auto names = names_in(from_);
     if (!names) return names.error();
@@ -58,7 +54,7 @@ class Backup {
     if (auto listed = write_list(with_mail); !listed) return listed.error();
     if (auto given = give_away(); !given) return given.error();
     const FileDescriptor directory(::open(to_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!directory || ::syncfs(directory.get()) != 0) return failed(to_, errno);
+    if (!directory || ::syncfs(directory.get()) != 0) return io_error(to_, errno);
     return done_;
   }
 
@@ -89,7 +85,7 @@ class Backup {
   }
 
   static Expected<void> make_directory(const std::string& path) {
-    if (::mkdir(path.c_str(), 0700) != 0) return failed(path, errno);
+    if (::mkdir(path.c_str(), 0700) != 0) return io_error(path, errno);
     return {};
   }
 
@@ -105,7 +101,7 @@ class Backup {
     std::reverse(paths.begin(), paths.end());  // a directory after what is in it
     paths.push_back(to_);
     for (const std::string& path : paths)
-      if (::lchown(path.c_str(), owner_.st_uid, owner_.st_gid) != 0) return failed(path, errno);
+      if (::lchown(path.c_str(), owner_.st_uid, owner_.st_gid) != 0) return io_error(path, errno);
     return {};
   }
 
@@ -115,7 +111,7 @@ class Backup {
     {
       const AsOwner eyes(owner_);
       if (::lstat(from.c_str(), &status) != 0)
-        return errno == ENOENT ? Expected<void>() : failed(from, errno);
+        return errno == ENOENT ? Expected<void>() : io_error(from, errno);
     }
     if (S_ISREG(status.st_mode)) return is_beside_a_database(from) ? Expected<void>() : copy_file(from, to);
     if (!S_ISDIR(status.st_mode)) return {};
@@ -141,16 +137,16 @@ class Backup {
 
   Expected<void> copy_file(const std::string& from, const std::string& to) {
     const FileDescriptor source = open_source(from);
-    if (!source) return errno == ENOENT ? Expected<void>() : failed(from, errno);
+    if (!source) return errno == ENOENT ? Expected<void>() : io_error(from, errno);
     const FileDescriptor target(::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (!target) return failed(to, errno);
+    if (!target) return io_error(to, errno);
     std::vector<char> piece(1 << 20);
     for (;;) {
       const ssize_t got = ::read(source.get(), piece.data(), piece.size());
       if (got < 0 && errno == EINTR) continue;
-      if (got < 0) return failed(from, errno);
+      if (got < 0) return io_error(from, errno);
       if (got == 0) break;
-      if (!write_all(target.get(), {piece.data(), static_cast<std::size_t>(got)})) return failed(to, errno);
+      if (!write_all(target.get(), {piece.data(), static_cast<std::size_t>(got)})) return io_error(to, errno);
       done_.octets += static_cast<std::uint64_t>(got);
     }
     ++done_.files;
@@ -217,7 +213,7 @@ Expected<BackedUp> back_up(const std::string& data_dir, const std::string& targe
   fs::remove_all(unfinished, failure);  // of a backup that was broken off
   ::umask(0077);
   auto done = Backup(data.string(), unfinished).run(with_mail);
-  if (done && ::rename(unfinished.c_str(), path.c_str()) != 0) done = failed(path, errno);
+  if (done && ::rename(unfinished.c_str(), path.c_str()) != 0) done = io_error(path, errno);
   if (!done) fs::remove_all(unfinished, failure);
   return done;
 }

@@ -33,14 +33,10 @@ using Json = nlohmann::json;
 constexpr int list_format = 1;
 constexpr std::size_t most_list = std::size_t{64} << 20;
 
-Error failed(const std::string& path, int number) {
-  return Error(Errc::io, path + ": " + std::strerror(number));
-}
-
 Expected<FileDescriptor> open_file(const std::string& path) {
   FileDescriptor file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   struct stat status {};
-  if (!file || ::fstat(file.get(), &status) != 0) return failed(path, errno);
+  if (!file || ::fstat(file.get(), &status) != 0) return io_error(path, errno);
   if (!S_ISREG(status.st_mode)) return Error(Errc::invalid, path + " is no file");
   return file;
 }
@@ -53,7 +49,7 @@ Expected<std::string> digest_of(const std::string& path) {
   for (;;) {
     const ssize_t got = ::read(file->get(), piece.data(), piece.size());
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return failed(path, errno);
+    if (got < 0) return io_error(path, errno);
     if (got == 0) return digest.finish_hex();
     digest.add({piece.data(), static_cast<std::size_t>(got)});
   }
@@ -67,7 +63,7 @@ Expected<std::string> whole_text(const std::string& path) {
   for (;;) {
     const ssize_t got = ::read(file->get(), piece.data(), piece.size());
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return failed(path, errno);
+    if (got < 0) return io_error(path, errno);
     if (got == 0) return text;
     text.append(piece.data(), static_cast<std::size_t>(got));
     if (text.size() > most_list) return Error(Errc::too_long, path + " is larger than a list of files is");

@@ -8,7 +8,7 @@ namespace sealpost::app {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr auto look_every = 1h;
+constexpr auto certificates_every = 1h;
 using Kind = tls::ServerIdentity::Objection::Kind;
 constexpr std::string_view cause = "listener certificate";
 
@@ -33,7 +33,7 @@ const char* fault_of(const std::optional<tls::ServerIdentity::Objection>& object
 event::Task<void> CertificateWatch::run() {
   for (;;) {
     look();
-    co_await event::sleep_for(loop_, look_every);
+    co_await event::sleep_for(loop_, certificates_every);
   }
 }
 

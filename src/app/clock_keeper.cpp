@@ -12,7 +12,7 @@ namespace {
 using namespace std::chrono_literals;
 using Doubt = BelievedClock::Doubt;
 
-constexpr auto look_every = 5s;
+constexpr auto clock_every = 5s;
 constexpr int looks_per_record = 12;
 constexpr const char* cause = "clock";
 constexpr const char* record_cause = "clock record";
@@ -83,7 +83,7 @@ void ClockKeeper::record_now() { tell(write_clock_record(data_dir_, clock_->to_r
 event::Task<void> ClockKeeper::run(event::BlockingPool& pool) {
   record_now();
   for (int looks = 1;; ++looks) {
-    co_await event::sleep_for(loop_, look_every);
+    co_await event::sleep_for(loop_, clock_every);
     look();
     if (looks % looks_per_record != 0) continue;
     const std::function<Expected<void>()> work = [directory = data_dir_, now = clock_->to_record()] {

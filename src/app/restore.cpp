@@ -36,10 +36,6 @@ constexpr const char* plan_name = "restore.json";
 constexpr int most_waits = 100;
 constexpr auto wait = std::chrono::milliseconds(100);
 
-Error failed(const std::string& path, int number) {
-  return Error(Errc::io, path + ": " + std::strerror(number));
-}
-
 void tell(const BeforeStep& before_step, const char* step) {
   if (before_step) before_step(step);
 }
@@ -47,9 +43,9 @@ void tell(const BeforeStep& before_step, const char* step) {
 // One restore at a time, and none while a start ends one.
 Expected<FileDescriptor> lock(const std::string& data_dir) {
   FileDescriptor directory(::open(data_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory) return failed(data_dir, errno);
+  if (!directory) return io_error(data_dir, errno);
   for (int waits = 0; ::flock(directory.get(), LOCK_EX | LOCK_NB) != 0; ++waits) {
-    if (errno != EWOULDBLOCK) return failed(data_dir, errno);
+    if (errno != EWOULDBLOCK) return io_error(data_dir, errno);
     if (waits == most_waits) return Error(Errc::exists, "a restore into " + data_dir + " is under way");
     std::this_thread::sleep_for(wait);
   }
@@ -66,7 +62,7 @@ Expected<Plan> read_plan(const std::string& path) {
   const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
   std::string text(1 << 20, '\0');
   const ssize_t got = file ? ::read(file.get(), text.data(), text.size()) : -1;
-  if (got < 0) return failed(path, errno);
+  if (got < 0) return io_error(path, errno);
   const Json json = Json::parse(text.substr(0, static_cast<std::size_t>(got)), nullptr, false);
   try {
     Plan plan;
@@ -108,7 +104,7 @@ bool is_mounted(const std::string& path) {
 }
 
 Expected<void> move(const std::string& from, const std::string& to) {
-  if (::rename(from.c_str(), to.c_str()) != 0) return failed(from + " to " + to, errno);
+  if (::rename(from.c_str(), to.c_str()) != 0) return io_error(from + " to " + to, errno);
   return {};
 }
 
@@ -128,19 +124,19 @@ Expected<void> put_in_place(const std::string& data_dir, const BeforeStep& befor
   for (const std::string& name : *there) {
     if (stays(data_dir, name) || is_new(name) || (plan->keep_queue && name == "spool")) continue;
     tell(before_step, "set aside");
-    if (::mkdir(before.c_str(), 0700) != 0 && errno != EEXIST) return failed(before, errno);
+    if (::mkdir(before.c_str(), 0700) != 0 && errno != EEXIST) return io_error(before, errno);
     if (auto moved = move(data_dir + "/" + name, before + "/" + name); !moved) return moved;
   }
-  if (is_there(before) && !sync_directory(before)) return failed(before, errno);
+  if (is_there(before) && !sync_directory(before)) return io_error(before, errno);
   for (const std::string& name : plan->names) {
     if (is_absent(ready + "/" + name)) continue;
     tell(before_step, "put in place");
     if (auto moved = move(ready + "/" + name, data_dir + "/" + name); !moved) return moved;
   }
-  if (!sync_directory(data_dir)) return failed(data_dir, errno);
+  if (!sync_directory(data_dir)) return io_error(data_dir, errno);
   tell(before_step, "end");
   if (auto ended = move(ready, data_dir + staged); !ended) return ended;
-  if (!sync_directory(data_dir)) return failed(data_dir, errno);
+  if (!sync_directory(data_dir)) return io_error(data_dir, errno);
   std::error_code failure;
   fs::remove_all(data_dir + staged, failure);  // what is left of it is in nobody's way
   return {};
@@ -194,7 +190,7 @@ class Restore {
     if (!occupied_ && !done_.queue_kept) ::rmdir((wish_.data_dir + "/spool").c_str());
     tell(wish_.before_step, "decide");
     if (auto moved = move(wish_.data_dir + staged, wish_.data_dir + decided); !moved) return moved.error();
-    if (!sync_directory(wish_.data_dir)) return failed(wish_.data_dir, errno);
+    if (!sync_directory(wish_.data_dir)) return io_error(wish_.data_dir, errno);
     if (auto ended = put_in_place(wish_.data_dir, wish_.before_step); !ended) return ended.error();
     const std::string before = wish_.data_dir + "/" + plan_.before;
     if (is_there(before)) done_.kept_in = before;
@@ -204,7 +200,7 @@ class Restore {
  private:
   Expected<void> make_data_dir() {
     struct stat source {};
-    if (::stat(wish_.backup.c_str(), &source) != 0) return failed(wish_.backup, errno);
+    if (::stat(wish_.backup.c_str(), &source) != 0) return io_error(wish_.backup, errno);
     owner_ = source;
     if (privilege::is_root() && !wish_.user.empty()) {
       const auto user = privilege::find_user(wish_.user);
@@ -214,11 +210,11 @@ class Restore {
     }
     if (::mkdir(wish_.data_dir.c_str(), 0700) == 0) {
       if (privilege::is_root() && ::chown(wish_.data_dir.c_str(), owner_.st_uid, owner_.st_gid) != 0)
-        return failed(wish_.data_dir, errno);
+        return io_error(wish_.data_dir, errno);
       return {};
     }
-    if (errno != EEXIST) return failed(wish_.data_dir, errno);
-    if (::stat(wish_.data_dir.c_str(), &owner_) != 0) return failed(wish_.data_dir, errno);
+    if (errno != EEXIST) return io_error(wish_.data_dir, errno);
+    if (::stat(wish_.data_dir.c_str(), &owner_) != 0) return io_error(wish_.data_dir, errno);
     return {};
   }
 
@@ -292,7 +288,7 @@ class Restore {
     for (int n = 2; is_there(wish_.data_dir + "/" + plan_.before); ++n)  // two within a second
       plan_.before = first + "-" + std::to_string(n);
     tell(wish_.before_step, "stage");
-    if (::mkdir(place.c_str(), 0700) != 0) return failed(place, errno);
+    if (::mkdir(place.c_str(), 0700) != 0) return io_error(place, errno);
     for (const std::string& name : done_.backup.names) {
       if (is_of_restores(name) || (done_.queue_kept && name == "spool")) continue;
       tell(wish_.before_step, "copy");
@@ -300,7 +296,7 @@ class Restore {
       plan_.names.push_back(name);
     }
     if (!done_.queue_kept && is_absent(place + "/spool")) {  // of a backup without mail
-      if (::mkdir((place + "/spool").c_str(), 0700) != 0) return failed(place + "/spool", errno);
+      if (::mkdir((place + "/spool").c_str(), 0700) != 0) return io_error(place + "/spool", errno);
       plan_.names.emplace_back("spool");
     }
     if (auto same = compare(place); !same) return same;
@@ -308,7 +304,7 @@ class Restore {
         {"format", 1}, {"before", plan_.before}, {"names", plan_.names}, {"keep_queue", plan_.keep_queue}};
     if (auto written = replace_file(place + "/" + plan_name, plan.dump() + "\n"); !written) return written;
     const FileDescriptor directory(::open(place.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!directory || ::syncfs(directory.get()) != 0) return failed(place, errno);
+    if (!directory || ::syncfs(directory.get()) != 0) return io_error(place, errno);
     return {};
   }
 
@@ -329,13 +325,13 @@ class Restore {
     Expected<std::vector<std::string>> names = std::vector<std::string>();
     {
       const Eyes eyes(owner_);
-      if (::lstat(from.c_str(), &status) != 0) return failed(from, errno);
+      if (::lstat(from.c_str(), &status) != 0) return io_error(from, errno);
       if (S_ISDIR(status.st_mode)) names = names_in(from);
     }
     if (S_ISREG(status.st_mode)) return copy_file(from, to);
     if (!S_ISDIR(status.st_mode)) return {};
     if (!names) return names.error();
-    if (::mkdir(to.c_str(), 0700) != 0) return failed(to, errno);
+    if (::mkdir(to.c_str(), 0700) != 0) return io_error(to, errno);
     for (const std::string& name : *names)
       if (auto copied = copy(from + "/" + name, to + "/" + name); !copied) return copied;
     return {};
@@ -348,16 +344,16 @@ class Restore {
 
   Expected<void> copy_file(const std::string& from, const std::string& to) const {
     const FileDescriptor source = open_source(from);
-    if (!source) return failed(from, errno);
+    if (!source) return io_error(from, errno);
     const FileDescriptor target(::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (!target) return failed(to, errno);
+    if (!target) return io_error(to, errno);
     std::vector<char> piece(1 << 20);
     for (;;) {
       const ssize_t got = ::read(source.get(), piece.data(), piece.size());
       if (got < 0 && errno == EINTR) continue;
-      if (got < 0) return failed(from, errno);
+      if (got < 0) return io_error(from, errno);
       if (got == 0) return {};
-      if (!write_all(target.get(), {piece.data(), static_cast<std::size_t>(got)})) return failed(to, errno);
+      if (!write_all(target.get(), {piece.data(), static_cast<std::size_t>(got)})) return io_error(to, errno);
     }
   }
 

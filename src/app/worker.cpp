@@ -9,7 +9,7 @@ namespace sealpost::app {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr auto look_every = 20ms;
+constexpr auto drained_every = 20ms;
 constexpr auto outcomes_limit = 1s;
 
 }  // namespace
@@ -59,11 +59,11 @@ void Worker::hurry() {
 
 event::Task<void> Worker::couriers_end(SteadyTime until) {
   while (shard_.couriers() > 0 && loop_.now() < until && !hurried_)
-    co_await event::sleep_for(loop_, look_every);
+    co_await event::sleep_for(loop_, drained_every);
   // What a host has answered already must not go out again.
   const SteadyTime last = loop_.now() + outcomes_limit;
   while (courier_->outcomes_under_way() > 0 && loop_.now() < last)
-    co_await event::sleep_for(loop_, look_every);
+    co_await event::sleep_for(loop_, drained_every);
 }
 
 event::Task<void> Worker::drain(Duration grace) {

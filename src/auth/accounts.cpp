@@ -45,8 +45,7 @@ class Place {
 std::string stamp_of(const User& user) {
   std::string all = user.credentials.hash + user.credentials.scram.stored_key;
   for (const std::string& sender : user.senders) all.append(1, '\0').append(sender);
-  const Sha256 digest = sha256(all);
-  return {digest.begin(), digest.end()};
+  return sha256_octets(all);
 }
 
 }  // namespace

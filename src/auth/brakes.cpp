@@ -18,7 +18,7 @@ std::string network_of(const IpAddress& client) {
 }
 
 // Names come from strangers and may be long: a digest is as good a key.
-std::string key_of(const std::string& text) {
+std::string digest_key(const std::string& text) {
   const Sha256 digest = sha256(text);
   return {digest.begin(), digest.begin() + 16};
 }
@@ -77,7 +77,7 @@ void Brakes::count_failure(Count& count, std::uint32_t free, SteadyTime now) con
 bool Brakes::stops(const IpAddress& client, const std::string& name, SteadyTime now) {
   const std::lock_guard lock(mutex_);
   const std::string network = network_of(client);
-  const Count* pair = pairs_.find(network + key_of(name));
+  const Count* pair = pairs_.find(network + digest_key(name));
   bool stopped = pair != nullptr && pair->blocked_until > now;
   if (pair == nullptr || !proven(*pair, now)) {
     const Count* all = networks_.find(network);
@@ -90,7 +90,7 @@ bool Brakes::stops(const IpAddress& client, const std::string& name, SteadyTime 
 Brakes::Answer Brakes::enter(const IpAddress& client, const std::string& name, SteadyTime now) {
   if (stops(client, name, now)) return {Word::stop};
   const std::lock_guard lock(mutex_);
-  const std::string network = network_of(client), key = key_of(name);
+  const std::string network = network_of(client), key = digest_key(name);
   const Count* const pair = pairs_.find(network + key);
   const Count* const all = networks_.find(network);
   const bool known = pair != nullptr && proven(*pair, now);
@@ -111,7 +111,7 @@ Brakes::Answer Brakes::enter(const IpAddress& client, const std::string& name, S
 
 Duration Brakes::leave(const IpAddress& client, const std::string& name, Ending ending, SteadyTime now) {
   const std::lock_guard lock(mutex_);
-  const std::string network = network_of(client), key = key_of(name);
+  const std::string network = network_of(client), key = digest_key(name);
   Count& pair = fresh(pairs_, network + key, now);
   Count& all = fresh(networks_, network, now);
   less_one(pair.under_way);

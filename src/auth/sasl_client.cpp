@@ -26,8 +26,6 @@ constexpr std::array<std::string_view, 6> by_strength = {
 
 Error refused(std::string why) { return Error(Errc::refused, std::move(why)); }
 
-std::string octets_of(const Sha256& digest) { return {digest.begin(), digest.end()}; }
-
 // saslname (RFC 5802 §5.1).
 std::string escaped(std::string_view name) {
   std::string out;
@@ -92,7 +90,7 @@ class Scram final : public SaslClient {
     const WipeAtEnd wiped(salted);
     std::string key = hmac_sha256(salted, "Client Key");
     const WipeAtEnd wiped_too(key);
-    const std::string signature = hmac_sha256(octets_of(sha256(key)), all);
+    const std::string signature = hmac_sha256(sha256_octets(key), all);
     for (std::size_t i = 0; i < key.size(); ++i) key[i] = static_cast<char>(key[i] ^ signature[i]);
     server_signature_ = hmac_sha256(hmac_sha256(salted, "Server Key"), all);
     return without_proof + ",p=" + text::base64(key);

@@ -21,8 +21,6 @@ constexpr std::size_t longest_nonce = 1024;
 
 Error malformed(const char* what) { return Error(Errc::invalid, std::string("SCRAM: ") + what); }
 
-std::string octets_of(const Sha256& digest) { return {digest.begin(), digest.end()}; }
-
 std::string exclusive_or(std::string_view a, std::string_view b) {
   std::string out(a);
   for (std::size_t i = 0; i < out.size(); ++i)
@@ -87,7 +85,7 @@ ScramKeys scram_keys(const Secret& password, std::string salt, std::uint32_t ite
   ScramKeys keys;
   keys.salt = std::move(salt);
   keys.iterations = iterations;
-  keys.stored_key = octets_of(sha256(client_key));
+  keys.stored_key = sha256_octets(client_key);
   keys.server_key = hmac_sha256(salted, "Server Key");
   return keys;
 }
@@ -168,7 +166,7 @@ Expected<std::string> ScramServer::hear_final(std::string_view message, const Sc
   const std::string auth_message = first_bare_ + "," + server_first_ + "," + std::string(without_proof);
   std::string client_key = exclusive_or(*proof, hmac_sha256(keys.stored_key, auth_message));
   const WipeAtEnd wiped(client_key);
-  const std::string stored_key = octets_of(sha256(client_key));
+  const std::string stored_key = sha256_octets(client_key);
   if (keys.stored_key.size() != stored_key.size() ||
       CRYPTO_memcmp(stored_key.data(), keys.stored_key.data(), stored_key.size()) != 0)
     return Error(Errc::refused, "wrong password");

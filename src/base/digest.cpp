@@ -59,6 +59,11 @@ std::string Sha256Stream::finish_hex() {
   return text::hex(out);
 }
 
+std::string sha256_octets(std::string_view bytes) {
+  const Sha256 digest = sha256(bytes);
+  return {digest.begin(), digest.end()};
+}
+
 std::string sha256_hex(std::string_view bytes) { return text::hex(sha256(bytes)); }
 
 }  // namespace sealpost

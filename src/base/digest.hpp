@@ -13,7 +13,8 @@ namespace sealpost {
 
 using Sha256 = std::array<std::uint8_t, 32>;
 Sha256 sha256(std::string_view bytes);
-std::string sha256_hex(std::string_view bytes);  // lower case
+std::string sha256_hex(std::string_view bytes);     // lower case
+std::string sha256_octets(std::string_view bytes);  // the 32 octets
 
 // The same in pieces.
 class Sha256Stream {

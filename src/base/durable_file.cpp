@@ -33,6 +33,10 @@ Error file_error(const std::string& path, const char* step) {
   return Error(code_of(number), path + ": " + step + ": " + std::strerror(number));
 }
 
+Error io_error(const std::string& path, int number) {
+  return Error(Errc::io, path + ": " + std::strerror(number));
+}
+
 bool write_all(int fd, std::string_view octets) noexcept {
   while (!octets.empty()) {
     const auto written = ::write(fd, octets.data(), octets.size());

@@ -15,6 +15,8 @@ namespace sealpost {
 // Of the call that just failed, from errno: "PATH: STEP: No space left on device". Errc::no_space for a full disk or quota,
 // Errc::unavailable where descriptors or memory are short, which passes, Errc::not_found, else Errc::io.
 Error file_error(const std::string& path, const char* step);
+// Errc::io, whatever it was: "PATH: No space left on device".
+Error io_error(const std::string& path, int number);
 
 // All of it, however often the call is interrupted. False: errno says why.
 bool write_all(int fd, std::string_view octets) noexcept;

@@ -34,6 +34,8 @@ struct CommandLine {
 };
 
 using Json = nlohmann::json;
+// What the relay always says, as text.
+inline std::string text_of(const Json& object, const char* key) { return object.at(key).get<std::string>(); }
 
 // Asks the relay; prints the answer as JSON with --json, else through `show`. Errors go to standard error. An answer
 // that can be a bad one has its exit code from `exit_code`.

@@ -12,8 +12,6 @@
 namespace sealpost::cli {
 namespace {
 
-std::string text_of(const Json& object, const char* key) { return object.at(key).get<std::string>(); }
-
 // Copied into a zone file, so whole lines; what is said of them is a comment there.
 void show_records(const Json& answer) {
   for (const Json& domain : answer.at("domains")) {

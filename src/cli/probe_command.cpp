@@ -14,8 +14,6 @@ namespace {
 
 constexpr int refused = 1;
 
-std::string text_of(const Json& object, const char* key) { return object.at(key).get<std::string>(); }
-
 void show_lines(const char* label, const Json& texts) {
   for (const Json& text : texts) std::cout << "    " << label << text.get<std::string>() << '\n';
 }

@@ -25,14 +25,14 @@
 namespace sealpost::cli {
 namespace {
 
-std::string text_of(const Json& object, const char* key) {
+std::string shown_of(const Json& object, const char* key) {
   const auto found = object.find(key);
   if (found == object.end() || found->is_null()) return "-";
   return found->is_string() ? found->get<std::string>() : found->dump();
 }
 
 std::string sender_of(const Json& entry) {
-  const std::string sender = text_of(entry, "sender");
+  const std::string sender = shown_of(entry, "sender");
   return sender.empty() ? "<>" : sender;
 }
 
@@ -57,9 +57,9 @@ void show_entries(const Json& answer, const QueueOptions& options) {
   if (!entries.empty()) {
     Table table({"ID", "STATE", "TRIES", "NEXT ATTEMPT", "SENDER", "RECIPIENT", "REASON"});
     for (const Json& entry : entries)
-      table.add({text_of(entry, "id"), text_of(entry, "state"), text_of(entry, "attempts"),
-                 text_of(entry, "next_attempt"), sender_of(entry), text_of(entry, "recipient"),
-                 text_of(entry, "reason")});
+      table.add({shown_of(entry, "id"), shown_of(entry, "state"), shown_of(entry, "attempts"),
+                 shown_of(entry, "next_attempt"), sender_of(entry), shown_of(entry, "recipient"),
+                 shown_of(entry, "reason")});
     table.print(std::cout);
   }
   show_total(answer, entries.size(), "recipient", "recipients");
@@ -72,7 +72,7 @@ void show_field(const std::string& key, const std::string& value, const std::str
 
 std::string grace_of(const Json& recipient) {
   if (recipient.at("grace_ends").is_null()) return "";
-  return "until " + text_of(recipient, "grace_ends") + ", then " + text_of(recipient, "grace_then") +
+  return "until " + shown_of(recipient, "grace_ends") + ", then " + shown_of(recipient, "grace_then") +
          " unless it is met";
 }
 
@@ -80,24 +80,24 @@ void show_messages(const Json& answer, const QueueOptions& options) {
   if (answer.at("total") == 0) return show_nothing(options);
   std::size_t listed = 0;
   for (const Json& message : answer.at("messages")) {
-    std::cout << text_of(message, "id") << '\n';
+    std::cout << shown_of(message, "id") << '\n';
     show_field("sender", sender_of(message), "  ");
-    show_field("arrival", text_of(message, "arrival"), "  ");
-    show_field("received from", text_of(message, "received_from"), "  ");
-    show_field("size", text_of(message, "size") + " octets, " + text_of(message, "body"), "  ");
-    show_field("envelope id", text_of(message, "envid"), "  ");
+    show_field("arrival", shown_of(message, "arrival"), "  ");
+    show_field("received from", shown_of(message, "received_from"), "  ");
+    show_field("size", shown_of(message, "size") + " octets, " + shown_of(message, "body"), "  ");
+    show_field("envelope id", shown_of(message, "envid"), "  ");
     if (message.at("requiretls") == true) show_field("REQUIRETLS", "yes", "  ");
     if (message.at("tls_required_no") == true) show_field("TLS-Required", "no", "  ");
     for (const Json& recipient : message.at("recipients")) {
       ++listed;
-      std::cout << "  " << text_of(recipient, "recipient") << '\n';
+      std::cout << "  " << shown_of(recipient, "recipient") << '\n';
       for (const auto& [key, name] :
            {std::pair("state", "state"), std::pair("next_hop", "next hop"), std::pair("attempts", "attempts"),
             std::pair("next_attempt", "next attempt"), std::pair("expires", "expires"),
             std::pair("policy", "refused by"), std::pair("refused_since", "refused since")})
-        show_field(name, text_of(recipient, key), "    ");
+        show_field(name, shown_of(recipient, key), "    ");
       show_field("grace", grace_of(recipient), "    ");
-      show_field("reason", text_of(recipient, "reason"), "    ");
+      show_field("reason", shown_of(recipient, "reason"), "    ");
     }
     const auto in_all = message.value("recipients_in_all", std::uint64_t{0});
     if (in_all > message.at("recipients").size())
@@ -114,8 +114,8 @@ void show_why(const Json& answer, const QueueOptions& options) {
     return entry.at("id") != entries.front().at("id");
   });
   for (const Json& entry : entries) {
-    std::string line = text_of(entry, "recipient") + " " + text_of(entry, "why");
-    if (several) line = text_of(entry, "id") + " " + line;
+    std::string line = shown_of(entry, "recipient") + " " + shown_of(entry, "why");
+    if (several) line = shown_of(entry, "id") + " " + line;
     if (const std::string grace = grace_of(entry); !grace.empty()) line += "; grace " + grace;
     std::cout << line << '\n';
   }
@@ -194,7 +194,7 @@ int show_raw(const CommandLine& line, const QueueOptions& options) {
     if (answer->at("last") == false) continue;
     std::cout.flush();
     if (!answer->contains("damaged")) return EX_OK;
-    return line.fail({EX_IOERR, "the rest cannot be read: " + text_of(*answer, "damaged"), ""});
+    return line.fail({EX_IOERR, "the rest cannot be read: " + shown_of(*answer, "damaged"), ""});
   }
 }
 

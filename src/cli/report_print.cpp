@@ -16,7 +16,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-std::string text_of(const Json& object, const char* key) { return object.value(key, std::string()); }
+std::string text_if_any(const Json& object, const char* key) { return object.value(key, std::string()); }
 std::string number_of(const Json& object, const char* key) {
   return std::to_string(object.value(key, std::uint64_t(0)));
 }
@@ -29,7 +29,7 @@ double failed_share(const Json& sums) {
 
 // "worse (2% -> 20% failed)"
 std::string trend_in_words(const Json& policy) {
-  const std::string trend = text_of(policy, "trend");
+  const std::string trend = text_if_any(policy, "trend");
   if (trend == "first") return "nothing before";
   if (trend == "same") return "as before";
   return fmt::format("{} ({:.0f}% -> {:.0f}% failed)", trend, failed_share(policy.at("seven_days_before")),
@@ -68,7 +68,7 @@ void print_days(const Json& days) {
   std::cout << fmt::format("\n{:<10} {:>9} {:>9} {:>9}\n", "DAY", "OK", "FAILED", refused ? "OWN RULE" : "");
   for (const Json& day : days) {
     const auto ok = count(day, "successful_sessions"), failed = count(day, "failed_sessions");
-    std::cout << fmt::format("{:<10} {:>9} {:>9} {:>9}  {}{}\n", text_of(day, "day"), ok, failed,
+    std::cout << fmt::format("{:<10} {:>9} {:>9} {:>9}  {}{}\n", text_if_any(day, "day"), ok, failed,
                              refused ? std::to_string(count(day, "refused_sessions")) : "", bar(ok, '#'),
                              bar(failed, 'x'));
   }
@@ -79,18 +79,19 @@ void print_days(const Json& days) {
 // `own`: of a demand of ours, which no report has.
 void print_failures(const Json& failures, bool own) {
   for (const Json& failure : failures) {
-    std::string host = text_of(failure, "mx_host");
-    if (const std::string ip = text_of(failure, "receiving_ip"); !ip.empty()) host += " [" + ip + "]";
+    std::string host = text_if_any(failure, "mx_host");
+    if (const std::string ip = text_if_any(failure, "receiving_ip"); !ip.empty()) host += " [" + ip + "]";
     std::cout << '\n'
-              << folded(
-                     sessions(failure.value("sessions", std::uint64_t(0))) + ": " + text_of(failure, "what"),
-                     "  ");
-    if (const std::string cause = text_of(failure, "cause"); !cause.empty())
+              << folded(sessions(failure.value("sessions", std::uint64_t(0))) + ": " +
+                            text_if_any(failure, "what"),
+                        "  ");
+    if (const std::string cause = text_if_any(failure, "cause"); !cause.empty())
       std::cout << folded("likely cause: " + cause, "    ");
-    if (const std::string remedy = text_of(failure, "remedy"); !remedy.empty())
+    if (const std::string remedy = text_if_any(failure, "remedy"); !remedy.empty())
       std::cout << folded("what to do: " + remedy, "    ");
-    std::string words = (own ? "recorded as: " : "in the report: ") + text_of(failure, "result_type");
-    if (const std::string reason = text_of(failure, "reason_code"); !reason.empty()) words += ", " + reason;
+    std::string words = (own ? "recorded as: " : "in the report: ") + text_if_any(failure, "result_type");
+    if (const std::string reason = text_if_any(failure, "reason_code"); !reason.empty())
+      words += ", " + reason;
     if (!host.empty()) words += ", at " + host;
     std::cout << folded(words, "    ");
   }
@@ -110,14 +111,14 @@ void print_list(const Json& answer) {
   Table table(header);
   for (const Json& entry : entries) {
     for (const Json& policy : entry.at("policies")) {
-      std::vector<std::string> row = {text_of(entry, "day"),
-                                      text_of(entry, "domain"),
-                                      text_of(policy, "policy_type"),
+      std::vector<std::string> row = {text_if_any(entry, "day"),
+                                      text_if_any(entry, "domain"),
+                                      text_if_any(policy, "policy_type"),
                                       number_of(policy, "successful_sessions"),
                                       number_of(policy, "failed_sessions"),
                                       trend_in_words(policy),
-                                      policy.contains("worst") ? text_of(policy["worst"], "what") : "-"};
-      if (theirs) row.insert(row.begin() + 1, text_of(entry, "organization"));
+                                      policy.contains("worst") ? text_if_any(policy["worst"], "what") : "-"};
+      if (theirs) row.insert(row.begin() + 1, text_if_any(entry, "organization"));
       table.add(std::move(row));
     }
   }
@@ -138,33 +139,35 @@ void print_list_csv(const Json& answer) {
     for (const Json& policy : entry.at("policies")) {
       const Json worst = policy.value("worst", Json::object());
       const Json& before = policy.at("seven_days_before");
-      verbatim() << csv_line({text_of(entry, "day"), text_of(entry, "organization"), text_of(entry, "domain"),
-                              text_of(policy, "policy_type"), number_of(policy, "successful_sessions"),
-                              number_of(policy, "failed_sessions"), number_of(before, "successful_sessions"),
-                              number_of(before, "failed_sessions"), text_of(policy, "trend"),
-                              text_of(worst, "what"), text_of(worst, "cause"), text_of(worst, "remedy")});
+      verbatim() << csv_line({text_if_any(entry, "day"), text_if_any(entry, "organization"),
+                              text_if_any(entry, "domain"), text_if_any(policy, "policy_type"),
+                              number_of(policy, "successful_sessions"), number_of(policy, "failed_sessions"),
+                              number_of(before, "successful_sessions"), number_of(before, "failed_sessions"),
+                              text_if_any(policy, "trend"), text_if_any(worst, "what"),
+                              text_if_any(worst, "cause"), text_if_any(worst, "remedy")});
     }
   }
 }
 
 void print_show(const Json& answer) {
-  const std::string from = text_of(answer, "from"), to = text_of(answer, "to");
-  std::cout << text_of(answer, "domain") << (from == to ? " on " : ", " + from + " to ") << to << " (UTC)\n";
+  const std::string from = text_if_any(answer, "from"), to = text_if_any(answer, "to");
+  std::cout << text_if_any(answer, "domain") << (from == to ? " on " : ", " + from + " to ") << to
+            << " (UTC)\n";
   print_days(answer.at("days"));
   for (const Json& policy : answer.at("policies")) {
-    if (text_of(policy, "policy_type") == "own-rule") {
-      std::cout << "\nOur own demand, " << text_of(policy, "policy_domain") << ": "
+    if (text_if_any(policy, "policy_type") == "own-rule") {
+      std::cout << "\nOur own demand, " << text_if_any(policy, "policy_domain") << ": "
                 << sessions(policy.value("failed_sessions", std::uint64_t(0)))
                 << " ended by it, no mail went in them\n";
-      if (from == to && text_of(policy, "trend") != "first")
+      if (from == to && text_if_any(policy, "trend") != "first")
         std::cout << "  " << trend_in_words(policy) << '\n';
       print_failures(policy.at("failures"), true);
       continue;
     }
-    std::string line = "Policy " + text_of(policy, "policy_type");
-    if (const std::string mode = text_of(policy, "policy_mode"); !mode.empty()) line += " (" + mode + ")";
-    line += " of " + text_of(policy, "policy_domain");
-    if (policy.contains("organization")) line += ", reported by " + text_of(policy, "organization");
+    std::string line = "Policy " + text_if_any(policy, "policy_type");
+    if (const std::string mode = text_if_any(policy, "policy_mode"); !mode.empty()) line += " (" + mode + ")";
+    line += " of " + text_if_any(policy, "policy_domain");
+    if (policy.contains("organization")) line += ", reported by " + text_if_any(policy, "organization");
     line += ": " + sessions(policy.value("successful_sessions", std::uint64_t(0))) + " ok, " +
             number_of(policy, "failed_sessions") + " failed";
     std::cout << '\n' << folded(line, "");
@@ -180,29 +183,31 @@ void print_show_csv(const Json& answer) {
                           "what", "cause", "remedy"});
   for (const Json& policy : answer.at("policies")) {
     for (const Json& failure : policy.at("failures")) {
-      verbatim() << csv_line(
-          {text_of(answer, "day"), text_of(policy, "organization"), text_of(answer, "domain"),
-           text_of(policy, "policy_type"), text_of(policy, "policy_domain"), number_of(failure, "sessions"),
-           text_of(failure, "result_type"), text_of(failure, "reason_code"), text_of(failure, "mx_host"),
-           text_of(failure, "mx_helo"), text_of(failure, "receiving_ip"), text_of(failure, "sending_ip"),
-           text_of(failure, "what"), text_of(failure, "cause"), text_of(failure, "remedy")});
+      verbatim() << csv_line({text_if_any(answer, "day"), text_if_any(policy, "organization"),
+                              text_if_any(answer, "domain"), text_if_any(policy, "policy_type"),
+                              text_if_any(policy, "policy_domain"), number_of(failure, "sessions"),
+                              text_if_any(failure, "result_type"), text_if_any(failure, "reason_code"),
+                              text_if_any(failure, "mx_host"), text_if_any(failure, "mx_helo"),
+                              text_if_any(failure, "receiving_ip"), text_if_any(failure, "sending_ip"),
+                              text_if_any(failure, "what"), text_if_any(failure, "cause"),
+                              text_if_any(failure, "remedy")});
     }
   }
 }
 
 void print_alerts(const Json& answer) {
   for (const Json& alert : answer.at("open")) {
-    std::cout << text_of(alert, "kind") << " " << text_of(alert, "subject") << ", since "
-              << text_of(alert, "since") << '\n'
-              << folded(text_of(alert, "what"), "  ");
-    if (const std::string remedy = text_of(alert, "remedy"); !remedy.empty())
+    std::cout << text_if_any(alert, "kind") << " " << text_if_any(alert, "subject") << ", since "
+              << text_if_any(alert, "since") << '\n'
+              << folded(text_if_any(alert, "what"), "  ");
+    if (const std::string remedy = text_if_any(alert, "remedy"); !remedy.empty())
       std::cout << folded("what to do: " + remedy, "  ");
   }
   if (!answer.at("pending").empty()) std::cout << "Not an alert yet; at the time said, if it lasts:\n";
   for (const Json& alert : answer.at("pending"))
-    std::cout << text_of(alert, "due") << " " << text_of(alert, "kind") << " " << text_of(alert, "subject")
-              << ", since " << text_of(alert, "since") << '\n'
-              << folded(text_of(alert, "what"), "  ");
+    std::cout << text_if_any(alert, "due") << " " << text_if_any(alert, "kind") << " "
+              << text_if_any(alert, "subject") << ", since " << text_if_any(alert, "since") << '\n'
+              << folded(text_if_any(alert, "what"), "  ");
   if (!answer.value("enabled", true))
     std::cout << "Nothing is watched: alerts.enabled is false.\n";
   else if (answer.at("open").empty() && answer.at("pending").empty())
@@ -219,12 +224,13 @@ void print_jobs(const Json& answer) {
   }
   for (const Json& job : jobs) {
     const auto tries = job.value("attempts", std::uint64_t(0));
-    std::cout << text_of(job, "day") << "  " << text_of(job, "domain") << "  " << text_of(job, "state");
+    std::cout << text_if_any(job, "day") << "  " << text_if_any(job, "domain") << "  "
+              << text_if_any(job, "state");
     if (tries > 0) std::cout << ", tried " << (tries == 1 ? "once" : std::to_string(tries) + " times");
-    if (job.at("next_attempt").is_string()) std::cout << ", next at " << text_of(job, "next_attempt");
+    if (job.at("next_attempt").is_string()) std::cout << ", next at " << text_if_any(job, "next_attempt");
     std::cout << '\n';
-    if (job.at("target").is_string()) std::cout << "    to " << text_of(job, "target") << '\n';
-    if (const std::string result = text_of(job, "result"); !result.empty())
+    if (job.at("target").is_string()) std::cout << "    to " << text_if_any(job, "target") << '\n';
+    if (const std::string result = text_if_any(job, "result"); !result.empty())
       std::cout << folded(result, "    ");
   }
 }

@@ -16,7 +16,7 @@
 namespace sealpost::cli {
 namespace {
 
-struct Options {
+struct RestoreOptions {
   std::string backup;
   bool replace = false, keep_queue = false, set_queue_aside = false, check = false;
 };
@@ -78,7 +78,7 @@ std::vector<std::string> warnings_of(const app::Restored& done) {
   return warnings;
 }
 
-int check_only(const CommandLine& line, const Options& options) {
+int check_only(const CommandLine& line, const RestoreOptions& options) {
   const auto checked = app::check_backup(options.backup);
   if (!checked) return fail(line, checked.error());
   if (line.json) return line.print(to_json(*checked));
@@ -87,7 +87,7 @@ int check_only(const CommandLine& line, const Options& options) {
   return EX_OK;
 }
 
-int restore(const CommandLine& line, const Options& options) {
+int restore(const CommandLine& line, const RestoreOptions& options) {
   log::configure(-1, log::Format::text, log::Level::error);
   if (options.keep_queue && options.set_queue_aside)
     return line.fail({EX_USAGE, "--keep-queue and --set-queue-aside exclude each other", ""});
@@ -126,7 +126,7 @@ int restore(const CommandLine& line, const Options& options) {
 }  // namespace
 
 void add_restore_command(CLI::App& app, CommandLine& line) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<RestoreOptions>();
   CLI::App* command =
       app.add_subcommand("restore", "Put a backup in the place of the data directory, while no relay runs");
   command->add_option("DIR", options->backup, "A directory that 'backup' made")->required();

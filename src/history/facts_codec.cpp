@@ -27,10 +27,6 @@ const char* word_of(const std::array<const char*, N>& words, Enum value) {
 
 std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
-std::int64_t seconds_of(SystemTime time) {
-  return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
-}
-
 Json records_json(const std::vector<TlsaRecord>& records) {
   std::vector<std::string> texts;
   for (const TlsaRecord& record : records) texts.push_back(to_text(record));
@@ -173,9 +169,9 @@ std::string encode(const CertificateFacts& certificate) {
            {"issuer", certificate.issuer},
            {"names", certificate.dns_names},
            {"common_name", certificate.common_name},
-           {"not_before", seconds_of(certificate.not_before)},
-           {"leaf_expires", seconds_of(certificate.leaf_expires)},
-           {"chain_expires", seconds_of(certificate.chain_expires)},
+           {"not_before", to_unix(certificate.not_before)},
+           {"leaf_expires", to_unix(certificate.leaf_expires)},
+           {"chain_expires", to_unix(certificate.chain_expires)},
            {"sha256", certificate.certificate_sha256},
            {"spki_sha256", certificate.spki_sha256},
            {"webpki", chain_json(certificate.webpki)}};

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mail/address_list.hpp"
 
+#include "mail/field_words.hpp"
+
 #include <cstddef>
 #include <utility>
 
@@ -8,10 +10,6 @@ namespace sealpost {
 namespace {
 
 // What blanks around it do not part from its neighbours: specials, but for the quotes of a word.
-bool is_word(char c) noexcept { return std::string_view("@.,;:<>()[]").find(c) == std::string_view::npos; }
-
-bool is_space(char c) noexcept { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
-
 class Walk {
  public:
   explicit Walk(std::string_view text) : text_(text) {}

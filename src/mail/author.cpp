@@ -5,6 +5,7 @@
 
 #include "base/text.hpp"
 #include "mail/address.hpp"
+#include "mail/field_words.hpp"
 #include "mail/header.hpp"
 
 namespace sealpost {
@@ -12,11 +13,6 @@ namespace {
 
 constexpr std::size_t most_authors = 100;
 constexpr unsigned most_nested = 50;  // comments within comments
-
-// What blanks part from its neighbours: no special.
-bool is_word(char c) noexcept { return std::string_view("@.,;:<>()[]").find(c) == std::string_view::npos; }
-
-bool is_space(char c) noexcept { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
 Error broken(const std::string& why) { return Error(Errc::invalid, "the From field " + why); }
 

@@ -43,7 +43,7 @@ constexpr std::array signed_names = {"from",
 constexpr std::array oversigned_names = {"from", "to", "cc", "subject", "date", "reply-to", "content-type"};
 constexpr std::size_t fold_at = 72;
 
-bool is_space(char c) noexcept { return c == ' ' || c == '\t'; }
+bool is_wsp(char c) noexcept { return c == ' ' || c == '\t'; }
 
 struct Field {
   std::string name;      // lower case
@@ -58,11 +58,11 @@ std::vector<Field> fields_of(std::string_view head) {
     do {
       end = head.find('\n', end);
       end = end == std::string_view::npos ? head.size() : end + 1;
-    } while (end < head.size() && is_space(head[end]));
+    } while (end < head.size() && is_wsp(head[end]));
     const std::string_view raw = head.substr(at, end - at);
     const auto colon = raw.find(':');
     // A first line that begins with a blank continues whatever stands before the message: no field of its own.
-    if (colon != std::string_view::npos && !is_space(raw.front()))
+    if (colon != std::string_view::npos && !is_wsp(raw.front()))
       fields.push_back({text::lower(text::trim(raw.substr(0, colon))), raw});
     at = end;
   }
@@ -107,7 +107,7 @@ std::string dkim_relaxed_field(std::string_view field) {
   bool begun = false;
   for (const char c : field.substr(colon + 1)) {
     if (c == '\r' || c == '\n') continue;  // unfolding; what folded is WSP and counts below
-    if (is_space(c)) {
+    if (is_wsp(c)) {
       space = true;
       continue;
     }
@@ -147,7 +147,7 @@ void DkimBodyHash::add(std::string_view octets) {
       }
       continue;
     }
-    if (is_space(c)) {
+    if (is_wsp(c)) {
       space_ = true;
       continue;
     }

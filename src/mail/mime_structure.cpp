@@ -11,7 +11,7 @@
 namespace sealpost {
 namespace {
 
-constexpr std::size_t longest_line = 8192;  // then it is given out in pieces
+constexpr std::size_t most_at_once = 8192;  // then it is given out in pieces
 constexpr std::size_t most_field = 8192;    // octets of a field that are looked at
 constexpr std::size_t most_depth = 50;
 constexpr std::size_t most_entities = 10'000;
@@ -35,16 +35,16 @@ std::string_view MimeStructure::cut(std::string_view& piece) {
   const std::size_t end = piece.find('\n');
   const bool ends = end != piece.npos;
   std::size_t length = ends ? end + 1 : piece.size();
-  if (rest_.empty() && ends && length <= longest_line) {
+  if (rest_.empty() && ends && length <= most_at_once) {
     const std::string_view line = piece.substr(0, length);
     piece.remove_prefix(length);
     whole_ = true;
     return line;
   }
-  length = std::min(length, longest_line - rest_.size());
+  length = std::min(length, most_at_once - rest_.size());
   rest_ += piece.substr(0, length);
   piece.remove_prefix(length);
-  whole_ = rest_.size() == longest_line || rest_.ends_with('\n');
+  whole_ = rest_.size() == most_at_once || rest_.ends_with('\n');
   return whole_ ? std::string_view(rest_) : std::string_view();
 }
 

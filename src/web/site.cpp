@@ -82,8 +82,7 @@ bool is_of_ours(const admin::HttpRequest& request) {
 }
 
 std::string stamp_of(const app::WebUser& user) {
-  const Sha256 digest = sha256(user.hash + '\0' + std::string(name_of(user.role)));
-  return {digest.begin(), digest.end()};
+  return sha256_octets(user.hash + '\0' + std::string(name_of(user.role)));
 }
 
 const app::WebUser* find_user(const app::WebConfig& config, std::string_view name) noexcept {

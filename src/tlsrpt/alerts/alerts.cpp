@@ -14,9 +14,6 @@ constexpr std::size_t most_alerts = 10'000;
 // Nothing was sent there for a week: nobody waits, and nothing would ever end it.
 constexpr std::chrono::days forgotten_after{7};
 
-std::int64_t seconds_of(SystemTime time) {
-  return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
-}
 SystemTime time_of(std::int64_t seconds) { return SystemTime(std::chrono::seconds(seconds)); }
 
 bool happened(SystemTime time) noexcept { return time != SystemTime{}; }
@@ -241,11 +238,11 @@ Expected<void> AlertBook::keep(Store& store, const std::vector<Key>& gone) {
       const Use use(*insert);
       bind_text(insert->get(), 1, std::string(name_of(alert.kind)));
       bind_text(insert->get(), 2, alert.subject);
-      sqlite3_bind_int64(insert->get(), 3, seconds_of(alert.since));
-      sqlite3_bind_int64(insert->get(), 4, seconds_of(alert.last_seen));
-      sqlite3_bind_int64(insert->get(), 5, seconds_of(alert.resolved));
-      sqlite3_bind_int64(insert->get(), 6, seconds_of(alert.raised));
-      sqlite3_bind_int64(insert->get(), 7, seconds_of(alert.mailed));
+      sqlite3_bind_int64(insert->get(), 3, to_unix(alert.since));
+      sqlite3_bind_int64(insert->get(), 4, to_unix(alert.last_seen));
+      sqlite3_bind_int64(insert->get(), 5, to_unix(alert.resolved));
+      sqlite3_bind_int64(insert->get(), 6, to_unix(alert.raised));
+      sqlite3_bind_int64(insert->get(), 7, to_unix(alert.mailed));
       bind_text(insert->get(), 8, alert.what);
       bind_text(insert->get(), 9, alert.how);
       if (sqlite3_step(insert->get()) != SQLITE_DONE) return store.failure("keep an alert");

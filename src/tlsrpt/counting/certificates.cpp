@@ -8,10 +8,6 @@ namespace {
 
 constexpr std::size_t most_name = 200;  // octets of a subject or issuer
 
-std::int64_t seconds_of(SystemTime time) {
-  return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
-}
-
 }  // namespace
 
 void note_certificate(SeenCertificates& seen, const SessionRecord& record) {
@@ -38,12 +34,12 @@ Expected<void> Certificates::keep(const SeenCertificates& seen) {
       const Use use(*insert);
       bind_text(insert->get(), 1, row.domain);
       bind_text(insert->get(), 2, row.mx_host);
-      sqlite3_bind_int64(insert->get(), 3, seconds_of(row.expires));
+      sqlite3_bind_int64(insert->get(), 3, to_unix(row.expires));
       sqlite3_bind_int(insert->get(), 4, row.trusted ? 1 : 0);
       bind_text(insert->get(), 5, row.sha256);
       bind_text(insert->get(), 6, row.subject);
       bind_text(insert->get(), 7, row.issuer);
-      sqlite3_bind_int64(insert->get(), 8, seconds_of(row.last_seen));
+      sqlite3_bind_int64(insert->get(), 8, to_unix(row.last_seen));
       if (sqlite3_step(insert->get()) != SQLITE_DONE) return store_.failure("keep a certificate");
     }
     return {};

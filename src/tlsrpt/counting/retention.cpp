@@ -11,10 +11,6 @@ constexpr std::size_t rows_at_once = 2000;
 constexpr auto between_steps = 20ms;
 constexpr auto look_every = 1h;
 
-std::int64_t seconds_of(SystemTime time) {
-  return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
-}
-
 // Runs one deletion; how many rows went, those that followed by foreign keys not counted.
 Expected<bool> erase(Store& store, const char* sql, const std::function<void(sqlite3_stmt*)>& bind,
                      std::size_t most) {
@@ -38,7 +34,7 @@ Expected<std::int64_t> number(Store& store, const char* sql) {
 Expected<bool> forget_counted(Store& store, const std::string& before_day, SystemTime before,
                               std::size_t most) {
   const auto by_day = [&](sqlite3_stmt* row) { bind_text(row, 1, before_day); };
-  const auto by_time = [&](sqlite3_stmt* row) { sqlite3_bind_int64(row, 1, seconds_of(before)); };
+  const auto by_time = [&](sqlite3_stmt* row) { sqlite3_bind_int64(row, 1, to_unix(before)); };
   const struct {
     const char* sql;
     std::function<void(sqlite3_stmt*)> bind;

@@ -10,10 +10,6 @@ namespace {
 constexpr std::size_t most_file_name = 255;
 constexpr std::size_t most_failures_shown = 1000;  // of one policy
 
-std::int64_t seconds_of(SystemTime time) {
-  return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
-}
-
 // Told from the values, not from the text: a report comes as JSON, packed or re-encoded.
 std::string digest_of(const ReceivedReport& report) {
   std::string all;
@@ -51,11 +47,11 @@ Expected<Added> Received::add(const ReceivedReport& report, const std::string& f
     bind_text(row, 3, report.domain);
     bind_text(row, 4, digest);
     bind_text(row, 5, report.contact);
-    sqlite3_bind_int64(row, 6, seconds_of(report.begins));
-    sqlite3_bind_int64(row, 7, seconds_of(report.ends));
+    sqlite3_bind_int64(row, 6, to_unix(report.begins));
+    sqlite3_bind_int64(row, 7, to_unix(report.ends));
     bind_text(row, 8, report.day);
     bind_text(row, 9, clean_text(file, most_file_name));
-    sqlite3_bind_int64(row, 10, seconds_of(now));
+    sqlite3_bind_int64(row, 10, to_unix(now));
     bind_text(row, 11, to_array(report.notes));
     const int step = sqlite3_step(row);
     if (step == SQLITE_ROW) return add_policies(sqlite3_column_int64(row, 0), report.policies);
@@ -79,8 +75,8 @@ Expected<Added> Received::compare(const ReceivedReport& report, const std::strin
   bind_text(query->get(), 1, report.organization);
   bind_text(query->get(), 2, report.report_id);
   bind_text(query->get(), 3, report.domain);
-  sqlite3_bind_int64(query->get(), 4, seconds_of(report.begins));
-  sqlite3_bind_int64(query->get(), 5, seconds_of(report.ends));
+  sqlite3_bind_int64(query->get(), 4, to_unix(report.begins));
+  sqlite3_bind_int64(query->get(), 5, to_unix(report.ends));
   if (sqlite3_step(query->get()) != SQLITE_ROW) return store_.failure("look for a received report");
   const std::string kept = column_text(query->get(), 0);
   return kept.empty() || kept == digest ? Added::known : Added::differs;

@@ -10,10 +10,6 @@ namespace {
 
 constexpr std::size_t most_name = 255, most_why = 500;
 
-std::int64_t seconds_of(SystemTime time) {
-  return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
-}
-
 void bind_octets(sqlite3_stmt* row, int index, const std::string& octets) {
   sqlite3_bind_blob64(row, index, octets.data(), octets.size(), SQLITE_TRANSIENT);
 }
@@ -31,7 +27,7 @@ Expected<std::int64_t> Aside::keep(const KeptAside& about, const std::string& oc
     bind_text(row, 1, clean_text(about.file, most_name));
     bind_text(row, 2, clean_text(about.piece, most_name));
     bind_text(row, 3, clean_text(about.why, most_why));
-    sqlite3_bind_int64(row, 4, seconds_of(about.read_at));
+    sqlite3_bind_int64(row, 4, to_unix(about.read_at));
     bind_text(row, 5, sha256_hex(octets));
     bind_octets(row, 6, octets);
     if (sqlite3_step(row) != SQLITE_ROW) return store_.failure("keep a report aside");

@@ -9,9 +9,6 @@ namespace {
 
 constexpr std::array states = {"waiting", "handed-over", "sent", "gave-up", "none"};
 
-std::int64_t seconds_of(SystemTime time) {
-  return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
-}
 SystemTime time_of(std::int64_t seconds) { return SystemTime(std::chrono::seconds(seconds)); }
 
 // Rows are read with suspicion (T-54): an unknown state is one that sends nothing.
@@ -103,8 +100,8 @@ Expected<void> Jobs::plan(const ReportJob& job, const std::vector<ReportJob>& ro
       bind_text(insert->get(), 3, row.target);
       bind_text(insert->get(), 4, std::string(name_of(row.state)));
       sqlite3_bind_int64(insert->get(), 5, row.attempts);
-      sqlite3_bind_int64(insert->get(), 6, seconds_of(row.first_attempt));
-      sqlite3_bind_int64(insert->get(), 7, seconds_of(row.next_attempt));
+      sqlite3_bind_int64(insert->get(), 6, to_unix(row.first_attempt));
+      sqlite3_bind_int64(insert->get(), 7, to_unix(row.next_attempt));
       bind_text(insert->get(), 8, row.last_result);
       bind_text(insert->get(), 9, row.destination);
       if (sqlite3_step(insert->get()) != SQLITE_DONE) return store_.failure("plan a report");
@@ -116,7 +113,7 @@ Expected<void> Jobs::plan(const ReportJob& job, const std::vector<ReportJob>& ro
 Expected<std::vector<ReportJob>> Jobs::due(SystemTime now, std::size_t most) {
   return select("SELECT " JOB_COLUMNS
                 " FROM report_job WHERE state='waiting' AND next_attempt<=?1 ORDER BY next_attempt LIMIT ?2",
-                {}, seconds_of(now), most);
+                {}, to_unix(now), most);
 }
 
 Expected<bool> Jobs::claim(ReportJob& job, SystemTime now) {
@@ -128,7 +125,7 @@ Expected<bool> Jobs::claim(ReportJob& job, SystemTime now) {
   bind_text(claim->get(), 1, job.day);
   bind_text(claim->get(), 2, job.domain);
   bind_text(claim->get(), 3, job.target);
-  sqlite3_bind_int64(claim->get(), 4, seconds_of(now));
+  sqlite3_bind_int64(claim->get(), 4, to_unix(now));
   const int step = sqlite3_step(claim->get());
   if (step == SQLITE_DONE) return false;
   if (step != SQLITE_ROW) return store_.failure("claim a report");
@@ -150,8 +147,8 @@ Expected<void> Jobs::update(const ReportJob& job) {
   bind_text(update->get(), 3, job.target);
   bind_text(update->get(), 4, std::string(name_of(job.state)));
   sqlite3_bind_int64(update->get(), 5, job.attempts);
-  sqlite3_bind_int64(update->get(), 6, seconds_of(job.first_attempt));
-  sqlite3_bind_int64(update->get(), 7, seconds_of(job.next_attempt));
+  sqlite3_bind_int64(update->get(), 6, to_unix(job.first_attempt));
+  sqlite3_bind_int64(update->get(), 7, to_unix(job.next_attempt));
   bind_text(update->get(), 8, job.last_result);
   if (sqlite3_step(update->get()) != SQLITE_DONE) return store_.failure("update a report");
   return {};

@@ -71,7 +71,7 @@ void put_demands(Html& html, const Json& hosts) {
   }
 }
 
-Tone tone_of(const std::string& verdict) {
+Tone tone_of_verdict(const std::string& verdict) {
   return verdict == "deliver" ? Tone::good : verdict == "refuse" ? Tone::bad : Tone::warn;
 }
 
@@ -88,11 +88,11 @@ void put_life(Html& html, const Json& certificate) {
 
 void put_shown(Html& html, const Json& host) {
   const std::string verdict = words_of(host, "verdict");
-  const auto card = html.in("section", {{"class", "card " + std::string(name_of(tone_of(verdict)))}});
+  const auto card = html.in("section", {{"class", "card " + std::string(name_of(tone_of_verdict(verdict)))}});
   {
     const auto head = html.in("h3");
     html.text(words_of(host, "mx") + " ");
-    put_tag(html, tone_of(verdict), verdict);
+    put_tag(html, tone_of_verdict(verdict), verdict);
   }
   if (const std::string why = words_of(host, "why"); !why.empty()) html.put("p", why);
   {

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t most_lines = 300;
 
-Tone tone_of(const std::string& level) {
+Tone tone_of_level(const std::string& level) {
   return level == "error" ? Tone::bad : level == "warning" ? Tone::warn : Tone::plain;
 }
 
@@ -43,7 +43,7 @@ void put_lines(Html& html, const Json& lines) {
              time.size() >= 23 ? time.substr(0, 10) + " " + time.substr(11, 12) : time);
     {
       const auto cell = html.in("td");
-      put_tag(html, tone_of(words_of(*line, "level")), words_of(*line, "level"));
+      put_tag(html, tone_of_level(words_of(*line, "level")), words_of(*line, "level"));
     }
     put_row_head(html, words_of(*line, "event"));
     {

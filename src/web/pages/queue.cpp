@@ -10,7 +10,7 @@
 namespace sealpost::web {
 namespace {
 
-constexpr std::uint64_t most_rows = 40, most_listed = 200;
+constexpr std::uint64_t most_domains = 40, most_listed = 200;
 
 // 1, 2-9, 10-99, ...: how hot is a matter of magnitude, and the number stands there.
 unsigned heat_of(std::uint64_t number) {
@@ -146,7 +146,7 @@ event::Task<Reply> queue_page(const Call& call) {
     reply.status = listing.status;
     co_return reply;
   }
-  asked["limit"] = most_rows;
+  asked["limit"] = most_domains;
   asked["by"] = "domain";
   const admin::Answer domains = co_await call.ask("queue.summary", asked);
   asked["by"] = "reason";

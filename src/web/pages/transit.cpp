@@ -12,7 +12,7 @@
 namespace sealpost::web {
 namespace {
 
-constexpr int shown_days = 30;
+constexpr int shown_month = 30;
 
 struct Kind {
   const char *key, *name, *means;
@@ -32,7 +32,7 @@ Picture picture_of(const std::map<std::string, Json>& days, SystemTime now) {
   picture.title = "Sessions by day and protection";
   picture.place_is = "Day (UTC)";
   for (const Kind& kind : kinds) picture.series.push_back({kind.name, kind.colour, {}});
-  for (int i = shown_days - 1; i >= 0; --i) {
+  for (int i = shown_month - 1; i >= 0; --i) {
     const std::string day = to_utc_day(now - std::chrono::days(i));
     picture.names.push_back(day);
     picture.places.push_back(i % 7 == 0 ? day.substr(5) : std::string());
@@ -53,7 +53,7 @@ std::string share_of(std::uint64_t part, std::uint64_t all) {
 
 event::Task<Reply> transit_page(const Call& call) {
   const std::string domain(call.query.value("domain"));
-  const Json asked{{"days", shown_days}, {"domain", domain}};
+  const Json asked{{"days", shown_month}, {"domain", domain}};
   const admin::Answer answer = co_await call.ask("evidence.days", asked);
   if (answer.status != 200) co_return refusal(answer, "Transit");
   std::map<std::string, Json> days;
