@@ -218,7 +218,7 @@ bool DeliveryCourier::joins_site(queue::Lane& lane, const Plan& plan) {
   lane.set_paced(plan.traffic.paced());
   if (context_.sites == nullptr) return true;
   const queue::SitePtr site = context_.sites->at(site_of(plan));
-  limit_site(*site, plan.traffic);
+  if (plan.rules == rules_) limit_site(*site, plan.traffic);  // else a reload has said more meanwhile
   return lane.at_site(site);
 }
 

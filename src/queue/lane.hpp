@@ -201,6 +201,7 @@ class Lane final : public JobOwner {
   // A place of its domain's, if these are limited, and one of its site's.
   bool take_place();
   void give_places_back(std::uint32_t places);
+  void pass_on();  // a place that is kept for it: the next one of the site may have that
   bool place_wanted_back(Site::Seat::Served served) const;
   void stop_waiting_for_turn();
   void block(SystemTime until, std::string reason, bool for_turn = false);

@@ -39,6 +39,11 @@ void Lane::give_places_back(std::uint32_t places) {
   if (domain_seat_) domain_seat_->give_back(places);
 }
 
+void Lane::pass_on() {
+  if (seat_) seat_->pass_on();
+  if (domain_seat_) domain_seat_->pass_on();
+}
+
 bool Lane::place_wanted_back(Site::Seat::Served served) const {
   return (domain_seat_ && domain_seat_->wanted_back(served)) || (seat_ && seat_->wanted_back(served));
 }

@@ -9,7 +9,7 @@
 
 namespace sealpost::queue {
 
-// What an operator asked for has to wait for its turn: then it passes the back-off.
+// What an operator asked for has to wait for something: for that, then, and not for the back-off.
 bool Lane::hurries_again(JobPtr& job, SystemTime at) {
   if (!job->hurried || !troubled(shard_.now())) return false;
   no_longer_taken(*job);
@@ -25,8 +25,9 @@ bool Lane::hurries_again(JobPtr& job, SystemTime at) {
 void Lane::crowded(JobPtr job, SystemTime until, std::string reason) {
   const bool others = seat_ ? seat_->crowded(shard_.now()) : couriers_ > 1;
   if (!others) return put_back(std::move(job), until, std::move(reason));
-  untried(std::move(job));
   if (!seat_) concurrency_.crowded(shard_.now(), couriers_ - 1);
+  if (hurries_again(job, until)) return;
+  untried(std::move(job));
   if (idle_couriers_ > 0) work_.notify();
   shard_.changed(*this);
 }
@@ -52,6 +53,7 @@ void Lane::yield(JobPtr job) {
 }
 
 void Lane::put_back(JobPtr job, SystemTime until, std::string reason) {
+  if (hurries_again(job, until)) return;
   untried(std::move(job));
   block(until, std::move(reason));
 }

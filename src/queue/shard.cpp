@@ -126,8 +126,12 @@ Lane* Shard::next_in_turn(SystemTime at) {
     Lane& lane = *list.front();
     list.pop_front();
     lane.listed_ = false;
-    if (!lane.wants_courier(at)) continue;
+    if (!lane.wants_courier(at)) {
+      lane.pass_on();
+      continue;
+    }
     if (lane.works(at) || places_in_doubt_ < most_in_doubt()) return &lane;
+    lane.pass_on();
     lane.listed_ = true;
     in_doubt_.push_back(&lane);
   }
@@ -167,8 +171,12 @@ void Shard::roused(const LaneKey& key) {
   if (at == lanes_.end()) return;
   Lane& lane = *at->second;
   changed(lane);
-  if (lane.seat_) lane.seat_->pass_on();
-  if (lane.domain_seat_) lane.domain_seat_->pass_on();
+  // The place is kept until the lane has its turn here, which is the next one: passed on because all couriers are in use it
+  // would be somebody else's each time that they are.
+  if (std::erase(wanting_, &lane) > 0)
+    wanting_.push_front(&lane);
+  else
+    lane.pass_on();
 }
 
 void Shard::ask_limits() {

@@ -206,10 +206,11 @@ class SiteCourier final : public Courier {
 };
 
 struct Workers {
-  explicit Workers(std::uint32_t most) : sites(Concurrency::Bounds(5, 20, most)) {
+  explicit Workers(std::uint32_t most) : Workers(Concurrency::Bounds(5, 20, most), ShardSettings()) {}
+  Workers(const Concurrency::Bounds& bounds, const ShardSettings& settings) : sites(bounds) {
     std::vector<Shard*> all;
     for (int i = 0; i < 2; ++i) {
-      shards.push_back(std::make_unique<Shard>(loop, ShardSettings(), schedule));
+      shards.push_back(std::make_unique<Shard>(loop, settings, schedule));
       all.push_back(shards.back().get());
     }
     dispatcher = std::make_unique<Dispatcher>(all, RouteTable(), schedule);
@@ -275,6 +276,31 @@ TEST_CASE("T-42 more large domains than a site has places leave a small one its 
   for (int k = 0; k < 30; ++k)
     least = std::min(least, world.courier.finished["flood" + std::to_string(k) + ".big.example"]);
   CHECK(least >= 800);  // of 48,000
+}
+
+TEST_CASE("T-42 a worker whose couriers are all in use keeps its lanes' turns at a site") {
+  ShardSettings one_courier;
+  one_courier.couriers = 1;
+  one_courier.quantum = 10;
+  const auto domain_of_worker = [&](std::size_t worker, const std::string& site) {
+    for (int i = 0;; ++i) {
+      const std::string domain = "d" + std::to_string(i) + "." + site;
+      Workers tried(Concurrency::Bounds(1, 1, 1), one_courier);
+      tried.accept("u@" + domain);
+      if (tried.shards[worker]->jobs() == 1) return domain;
+    }
+  };
+  const std::string busy = domain_of_worker(0, "own.example"),
+                    beside_busy = domain_of_worker(0, "shared.example"),
+                    alone = domain_of_worker(1, "shared.example");
+  Workers world(Concurrency::Bounds(1, 1, 1), one_courier);
+  for (int i = 0; i < 3000; ++i)
+    for (const std::string& domain : {busy, beside_busy, alone}) world.accept("u@" + domain);
+  world.loop.advance(200s);
+  for (const std::string& domain : {busy, beside_busy, alone}) {
+    CAPTURE(domain);
+    CHECK(world.courier.finished[domain] > 100);  // of the 2,000 that one place is good for
+  }
 }
 
 TEST_CASE("T-42 a slow site with many domains takes its own places only") {
