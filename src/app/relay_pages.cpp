@@ -61,7 +61,8 @@ bool is_secret(std::string_view key) { return key.ends_with(".password"); }
 
 }  // namespace
 
-// {"days": 30, "domain": "", "partner": ""} -> {"days": [{"day", "dane", ...}], "hosts": [{"mx", "expires", ...}]}.
+// {"days": 30, "domain": "", "partner": ""} -> {"days": [{"day", "dane", ...}], "hosts": [{"mx", "expires", ...}],
+// "cut": of too many records only those of the days shown were read, "damaged": records that were not to be believed}.
 event::Task<admin::Answer> Relay::evidence_days(admin::Json arguments) {
   if (!evidence_) co_return admin::Answer(503, "no sessions are recorded", evidence_off_);
   const auto days = std::clamp<std::int64_t>(arguments.value("days", std::int64_t{30}), 1, 366);

@@ -2,57 +2,31 @@
 #include "history/days.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <map>
-#include <memory>
-#include <optional>
-#include <unordered_map>
 
-#include "base/digest.hpp"
-#include "history/facts_codec.hpp"
+#include "history/facts_reader.hpp"
 
 namespace sealpost::history {
 namespace {
 
-// Equal facts are decoded once. A row of them is believed when its digest holds, as Store::find() does.
-class KnownFacts {
- public:
-  std::shared_ptr<const Facts> of(std::int64_t id, sqlite::Statement& row, int first) {
-    const auto known = known_.find(id);
-    if (known != known_.end()) return known->second;
-    return known_[id] = read(row, first);
-  }
+constexpr std::size_t most_known = 1024;  // facts: those of a domain lie together
 
- private:
-  static std::shared_ptr<const Facts> read(sqlite::Statement& row, int first) {
-    const std::string text = row.text(first), certificate_text = row.text(first + 3);
-    if (sha256_hex(text) != row.text(first + 1)) return nullptr;
-    std::shared_ptr<const CertificateFacts> certificate;
-    if (row.number(first + 2) != 0) {
-      auto decoded = decode_certificate(certificate_text);
-      if (!decoded || sha256_hex(certificate_text) != row.text(first + 4)) return nullptr;
-      certificate = std::make_shared<const CertificateFacts>(std::move(*decoded));
-    }
-    auto decoded = decode_facts(text, std::move(certificate));
-    return decoded ? std::make_shared<const Facts>(std::move(*decoded)) : nullptr;
-  }
-  std::unordered_map<std::int64_t, std::shared_ptr<const Facts>> known_;  // null: not to be believed
-};
+// CROSS JOIN keeps the order of the tables: rows come as they lie, with nothing sorted and no index made for it.
+constexpr const char* from_session =
+    " FROM session s CROSS JOIN ending e ON e.id=s.ending CROSS JOIN name m ON m.id=s.mx "
+    "WHERE s.day>=?1 AND (?3='' OR e.partner=?3)";
+constexpr const char* of_domain = " AND s.domain=(SELECT id FROM name WHERE name=?2)";
 
-std::optional<Verdict> verdict_named(const std::string& word) {
-  if (word == "deliver") return Verdict::deliver;
-  if (word == "deliver-and-report") return Verdict::deliver_and_report;
-  if (word == "refuse") return Verdict::refuse;
-  return std::nullopt;
+Expected<sqlite::Statement> rows_of(Store& store, const DaysWanted& wanted, std::int64_t since,
+                                    const std::string& columns) {
+  const std::string sql = "SELECT " + columns + from_session + (wanted.domain.empty() ? "" : of_domain);
+  auto rows = store.file().statement(sql.c_str());
+  if (!rows) return rows;
+  rows->bind(1, since).bind(3, wanted.partner);
+  if (!wanted.domain.empty()) rows->bind(2, wanted.domain);
+  return rows;
 }
-
-constexpr const char* by_day =
-    "SELECT s.day, s.facts, f.facts, f.digest, f.certificate, c.facts, c.digest, e.verdict, m.name, "
-    "sum(s.handshakes + s.reuses), max(s.last) FROM session s JOIN name d ON d.id=s.domain JOIN name m ON "
-    "m.id=s.mx "
-    "JOIN ending e ON e.id=s.ending JOIN facts f ON f.id=s.facts LEFT JOIN certificate c ON "
-    "c.id=f.certificate "
-    "WHERE s.day>=?1 AND (?2='' OR d.name=?2) AND (?3='' OR e.partner=?3) GROUP BY s.day, s.facts, s.mx, "
-    "e.verdict ORDER BY s.day";
 
 void add(DayOfSessions& day, const Facts& facts, Verdict verdict, const std::string& host,
          std::uint64_t sessions) {
@@ -64,18 +38,16 @@ void add(DayOfSessions& day, const Facts& facts, Verdict verdict, const std::str
   }
 }
 
+// Rows come in any order.
 void see(HostSeen& host, const Facts& facts, SystemTime when) {
   const CertificateFacts* certificate = facts.session ? facts.session->tls.certificate.get() : nullptr;
-  if (when < host.last || (certificate == nullptr && host.last != SystemTime{})) return;
+  const bool has_one = host.expires != SystemTime{};
+  if (has_one != (certificate != nullptr) ? has_one : when < host.last) return;
   host.last = when;
   if (certificate == nullptr) return;
   host.not_before = certificate->not_before;
   host.expires = certificate->leaf_expires;
 }
-
-}  // namespace
-
-namespace {
 
 // A key that the records name is enough; below an issuer that they name the certificate must be of the host (RFC 7672 §3.1).
 bool dane_names_hold(const Facts& facts, const CertificateFacts& certificate) {
@@ -116,42 +88,87 @@ Protection protection_of(const Facts& facts, Verdict verdict, const std::string&
   return has_policy ? Protection::mta_sts : Protection::verified;
 }
 
-Expected<Days> days_of(Store& store, const DaysWanted& wanted) {
-  auto rows = store.file().statement(by_day);
+namespace {
+
+// The newest days that have no more than `most` rows together, and the newest in any case: from which on.
+Expected<std::int64_t> newest_from(Store& store, const DaysWanted& wanted, std::int64_t since) {
+  auto rows = rows_of(store, wanted, since, "s.day");
   if (!rows) return rows.error();
-  rows->bind(1, std::chrono::floor<std::chrono::days>(wanted.since).time_since_epoch().count())
-      .bind(2, wanted.domain)
-      .bind(3, wanted.partner);
-  Days found;
-  std::map<std::string, HostSeen> hosts;
-  KnownFacts known;
-  std::size_t count = 0;
+  std::map<std::int64_t, std::size_t> days;
   for (;;) {
     const auto row = rows->row();
     if (!row) return row.error();
     if (!*row) break;
-    if (++count > most_rows) {
-      found.cut = true;
-      break;
-    }
-    const auto facts = known.of(rows->number(1), *rows, 2);
-    const auto verdict = verdict_named(rows->text(7));
-    const std::int64_t sessions = rows->number(9);
-    if (!facts || !verdict || sessions < 0) {
-      ++found.damaged;
+    ++days[rows->number(0)];
+    if (days.size() > most_days) days.erase(days.begin());
+  }
+  std::int64_t from = since;
+  std::size_t sum = 0;
+  for (auto day = days.rbegin(); day != days.rend(); ++day) {
+    sum += day->second;
+    if (sum > wanted.most && day != days.rbegin()) break;
+    from = day->first;
+  }
+  return from;
+}
+
+struct Gathered {
+  std::map<std::int64_t, DayOfSessions> days;
+  std::map<std::string, HostSeen> hosts;
+  std::uint64_t damaged = 0;
+};
+
+// False: there are more rows than `most`.
+Expected<bool> gather(Store& store, const DaysWanted& wanted, std::int64_t since, std::size_t most,
+                      Gathered& into) {
+  auto rows =
+      rows_of(store, wanted, since, "s.day, s.facts, e.verdict, m.name, s.handshakes + s.reuses, s.last");
+  if (!rows) return rows.error();
+  auto known = FactsReader::over(store.file(), most_known);
+  if (!known) return known.error();
+  for (std::size_t count = 0;; ++count) {
+    const auto row = rows->row();
+    if (!row) return row.error();
+    if (!*row) return true;
+    if (count == most) return false;
+    const auto facts = known->of(rows->number(1));
+    if (!facts) return facts.error();
+    const auto verdict = verdict_named(rows->text(2));
+    const std::int64_t sessions = rows->number(4);
+    if (!*facts || !verdict || sessions < 0) {
+      ++into.damaged;
       continue;
     }
-    const std::string day = to_utc_day(SystemTime(std::chrono::days(rows->number(0))));
-    if (found.days.empty() || found.days.back().day != day) {
-      found.days.emplace_back();
-      found.days.back().day = day;
-    }
-    const std::string host = rows->text(8);
-    add(found.days.back(), *facts, *verdict, host, static_cast<std::uint64_t>(sessions));
-    if (hosts.size() < most_hosts || hosts.count(host) > 0)
-      see(hosts[host], *facts, SystemTime(std::chrono::seconds(rows->number(10))));
+    const std::string host = rows->text(3);
+    add(into.days[rows->number(0)], **facts, *verdict, host, static_cast<std::uint64_t>(sessions));
+    if (into.days.size() > most_days) into.days.erase(into.days.begin());
+    if (into.hosts.size() < most_hosts || into.hosts.count(host) > 0)
+      see(into.hosts[host], **facts, SystemTime(std::chrono::seconds(rows->number(5))));
   }
-  for (auto& [name, host] : hosts) {
+}
+
+}  // namespace
+
+Expected<Days> days_of(Store& store, const DaysWanted& wanted) {
+  std::int64_t since = std::chrono::floor<std::chrono::days>(wanted.since).time_since_epoch().count();
+  Days found;
+  Gathered all;
+  auto whole = gather(store, wanted, since, wanted.most, all);
+  if (whole && !*whole) {
+    found.cut = true;
+    const auto from = newest_from(store, wanted, since);
+    if (!from) return from.error();
+    since = *from;
+    all = Gathered();
+    whole = gather(store, wanted, since, std::numeric_limits<std::size_t>::max(), all);
+  }
+  if (!whole) return whole.error();
+  found.damaged = all.damaged;
+  for (auto& [number, day] : all.days) {
+    day.day = to_utc_day(SystemTime(std::chrono::days(number)));
+    found.days.push_back(std::move(day));
+  }
+  for (auto& [name, host] : all.hosts) {
     host.mx_host = name;
     found.hosts.push_back(std::move(host));
   }

@@ -28,6 +28,7 @@ std::string_view name_of(Protection protection) noexcept;  // "dane", "mta_sts",
 Protection protection_of(const Facts& facts, Verdict verdict, const std::string& mx_host);
 
 constexpr std::size_t most_hosts = 200;
+constexpr std::size_t most_days = 400;  // the newest; more than a year is asked by nobody
 
 struct DayOfSessions {
   std::string day;  // 2026-01-31
@@ -36,21 +37,23 @@ struct DayOfSessions {
 };
 struct HostSeen {
   std::string mx_host;
-  SystemTime last{};                   // session
-  SystemTime not_before{}, expires{};  // of the certificate shown then; the epoch: none was
+  SystemTime last{};                   // session; where certificates were shown, the last with one
+  SystemTime not_before{}, expires{};  // of the certificate shown then; the epoch: none ever was
 };
 struct Days {
-  std::vector<DayOfSessions> days;  // with sessions, the oldest first
+  std::vector<DayOfSessions> days;  // with sessions, the oldest first; each is whole
   std::vector<HostSeen> hosts;      // at most most_hosts, by name
   std::uint64_t damaged = 0;        // rows that could not be believed (T-54)
-  bool cut = false;                 // most_rows was reached
+  bool cut = false;                 // of so many rows only the newest days were read: days.front() and later
 };
 struct DaysWanted {
   DaysWanted() = default;
   SystemTime since{};
-  std::string domain;   // of recipients; empty: all
-  std::string partner;  // the rule in force then; empty: whichever
+  std::string domain;            // of recipients; empty: all
+  std::string partner;           // the rule in force then; empty: whichever
+  std::size_t most = most_rows;  // a bound on the time it takes; the newest day is read in any case
 };
+// Memory does not grow with the history, and SQLite sorts nothing: a busy relay's has millions of rows.
 Expected<Days> days_of(Store& store, const DaysWanted& wanted);
 
 }  // namespace sealpost::history

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -30,12 +31,16 @@ class DbRecorder final : public Recorder {
   void set_keep_days(unsigned days) noexcept { keep_days_.store(days, std::memory_order_relaxed); }
 
   // Runs `query` on the database's thread, after everything recorded before has been written; its result comes
-  // back on `home`.
+  // back on `home`. One that nobody waits for any more when its turn comes is left out.
   template <class T>
   event::Task<Expected<T>> ask(event::Loop& home, std::function<Expected<T>(Store&)> query) {
     event::OneShot<Expected<T>> answer(home);
     auto sender = answer.sender();
-    thread_.post([sender, query = std::move(query)](Store& store) { sender.send(guarded<T>(store, query)); });
+    const auto waiting = std::make_shared<const bool>(true);  // it goes with this frame
+    thread_.post(
+        [sender, query = std::move(query), asked = std::weak_ptr<const bool>(waiting)](Store& store) {
+          if (!asked.expired()) sender.send(guarded<T>(store, query));
+        });
     co_return co_await answer;
   }
 

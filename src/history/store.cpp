@@ -6,6 +6,7 @@
 
 #include "base/digest.hpp"
 #include "history/facts_codec.hpp"
+#include "history/facts_reader.hpp"
 #include "history/schema.hpp"
 
 namespace sealpost::history {
@@ -22,12 +23,6 @@ std::int64_t second_of(SystemTime time) {
   return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
 }
 
-std::optional<Verdict> verdict_named(const std::string& word) {
-  for (std::size_t i = 0; i < verdict_words.size(); ++i)
-    if (word == verdict_words.at(i)) return static_cast<Verdict>(i);
-  return std::nullopt;
-}
-
 const CertificateFacts* certificate_of(const Session& session) {
   return session.facts.session ? session.facts.session->tls.certificate.get() : nullptr;
 }
@@ -35,6 +30,12 @@ const CertificateFacts* certificate_of(const Session& session) {
 const char* word_of(Verdict verdict) { return verdict_words.at(static_cast<std::size_t>(verdict)); }
 
 }  // namespace
+
+std::optional<Verdict> verdict_named(std::string_view word) noexcept {
+  for (std::size_t i = 0; i < verdict_words.size(); ++i)
+    if (word == verdict_words.at(i)) return static_cast<Verdict>(i);
+  return std::nullopt;
+}
 
 Store::Store(const std::string& path, Health* health) : file_(schema_settings(path), health) {}
 
@@ -201,33 +202,10 @@ Expected<void> Store::forget_before(SystemTime day) {
 // --- reading -------------------------------------------------------------------------------------------------------
 
 struct Store::Reading {
+  explicit Reading(FactsReader facts_) : facts(std::move(facts_)) {}
   Found found;
-  std::unordered_map<std::int64_t, std::shared_ptr<const Facts>> facts;  // null: not to be believed
+  FactsReader facts;
 };
-
-Expected<std::shared_ptr<const Facts>> Store::read_facts(std::int64_t id, Reading& reading) {
-  using Result = std::shared_ptr<const Facts>;
-  if (const auto known = reading.facts.find(id); known != reading.facts.end()) return known->second;
-  std::shared_ptr<const Facts>& result = reading.facts[id];
-  auto row = file_.statement(
-      "SELECT f.facts, f.digest, f.certificate, c.facts, c.digest FROM facts f "
-      "LEFT JOIN certificate c ON c.id = f.certificate WHERE f.id=?1");
-  if (!row) return row.error();
-  const auto found = row->bind(1, id).row();
-  if (!found) return found.error();
-  if (!*found) return Result();
-  const std::string text = row->text(0), certificate_text = row->text(3);
-  if (sha256_hex(text) != row->text(1)) return Result();
-  std::shared_ptr<const CertificateFacts> certificate;
-  if (row->number(2) != 0) {
-    auto decoded = decode_certificate(certificate_text);
-    if (!decoded || sha256_hex(certificate_text) != row->text(4)) return Result();
-    certificate = std::make_shared<const CertificateFacts>(std::move(*decoded));
-  }
-  if (auto decoded = decode_facts(text, std::move(certificate)))
-    result = std::make_shared<const Facts>(std::move(*decoded));
-  return result;
-}
 
 Expected<void> Store::read_rows(sqlite::Statement& rows, Reading& reading) {
   while (true) {
@@ -242,7 +220,7 @@ Expected<void> Store::read_rows(sqlite::Statement& rows, Reading& reading) {
     recorded.recipient_domain = rows.text(0);
     recorded.policy_domain = rows.text(1);
     recorded.mx_host = rows.text(2);
-    auto facts = read_facts(rows.number(3), reading);
+    auto facts = reading.facts.of(rows.number(3));
     if (!facts) return facts.error();
     recorded.facts = std::move(*facts);
     const auto verdict = verdict_named(rows.text(4));
@@ -306,7 +284,9 @@ Expected<Found> Store::find(const Query& query) {
       if (domains.emplace(through->number(0), true).second) order.push_back(through->number(0));
     }
   }
-  Reading reading;
+  auto facts = FactsReader::over(file_, most_rows);
+  if (!facts) return facts.error();
+  Reading reading(std::move(*facts));
   for (const std::int64_t id : order) {
     rows->reset().bind(1, id).bind(2, since);
     if (auto read = read_rows(*rows, reading); !read) return read.error();

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -37,6 +38,9 @@ struct Found {
   std::uint64_t damaged = 0;       // rows that could not be believed (T-54)
   bool cut = false;                // most_rows was reached
 };
+
+// As table `ending` has it: "deliver", "deliver-and-report", "refuse".
+std::optional<Verdict> verdict_named(std::string_view word) noexcept;
 
 class Store {
  public:
@@ -69,7 +73,6 @@ class Store {
 
   struct Reading;
   Expected<void> read_rows(sqlite::Statement& rows, Reading& reading);
-  Expected<std::shared_ptr<const Facts>> read_facts(std::int64_t id, Reading& reading);
 
   sqlite::Database file_;
   std::uint64_t generation_ = 0;                // of the file the ids are of

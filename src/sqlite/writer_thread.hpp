@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A database's own thread: items are handed over in memory from any thread and given to the writer together, every second
-// or every thousand; queries run between. Nobody waits for the disk, and the backlog is bounded. What the writer cannot
-// write it keeps itself, and is called every second to try again.
+// or every thousand; queries run between, one after each writing. Nobody waits for the disk, and the backlog is bounded.
+// What the writer cannot write it keeps itself, and is called every second to try again.
 #pragma once
 
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <deque>
 #include <exception>
 #include <functional>
 #include <mutex>
@@ -79,19 +80,22 @@ class WriterThread {
   void run() noexcept {
     for (bool stop = false; !stop;) {
       std::vector<Item> items;
-      std::vector<Query> queries;
+      Query query;  // one, so that what was added meanwhile is written before the next
       {
         std::unique_lock lock(mutex_);
         wake_.wait_for(lock, flush_every,
                        [this] { return stop_ || !queries_.empty() || waiting_.size() >= batch; });
         items.swap(waiting_);
-        queries.swap(queries_);
-        stop = stop_;
+        if (!queries_.empty()) {
+          query = std::move(queries_.front());
+          queries_.pop_front();
+        }
+        stop = stop_ && queries_.empty();
       }
       try {
         handlers_.round(items);
         items.clear();
-        for (const Query& query : queries) query(store_);
+        if (query) query(store_);
         if (handlers_.after) handlers_.after();
       } catch (const std::exception& error) {
         handlers_.failed(items.size(), error.what());
@@ -106,7 +110,7 @@ class WriterThread {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<Item> waiting_;
-  std::vector<Query> queries_;
+  std::deque<Query> queries_;
   bool stop_ = false;
   std::thread thread_;
 };

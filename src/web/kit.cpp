@@ -129,4 +129,13 @@ void put_choice(Html& html, Key id, std::string_view label, std::string_view val
   }
 }
 
+void put_left_out(Html& html, const Json& evidence) {
+  if (const Json& days = part_of(evidence, "days"); evidence.value("cut", false) && !days.empty())
+    html.put("p", {{"class", "card warn"}},
+             "There are too many records to read them all: these are from " + words_of(days[0], "day") +
+                 " on. Of one domain there may be more.");
+  if (const auto damaged = number_of(evidence, "damaged"); damaged > 0)
+    html.put("p", {{"class", "card warn"}}, text::grouped(damaged) + " records are damaged and not counted.");
+}
+
 }  // namespace sealpost::web

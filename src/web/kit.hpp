@@ -46,6 +46,8 @@ void put_row_head(Html& html, std::string_view words);
 void put_fact(Html& html, std::string_view name, std::string_view value);    // of dl.facts
 void put_figure(Html& html, std::string_view name, std::string_view value);  // of dl.figures
 
+void put_left_out(Html& html, const Json& evidence);  // of "evidence.days": what it could not count
+
 // A field of a filter: label and input.
 void put_field(Html& html, Key id, std::string_view label, std::string_view value,
                std::string_view example = {});

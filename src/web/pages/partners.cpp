@@ -249,6 +249,7 @@ event::Task<Reply> partner_page(const Call& call) {
   const Json of_rule{{"days", 30}, {"partner", words_of(rule, "name")}};
   const admin::Answer evidence = co_await call.ask("evidence.days", of_rule);
   if (evidence.status == 200) {
+    put_left_out(html, evidence.body);
     put_strip(html, evidence.body, call.now);
     put_lives(html, part_of(evidence.body, "hosts"), call.now);
   }

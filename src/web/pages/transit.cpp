@@ -73,6 +73,7 @@ event::Task<Reply> transit_page(const Call& call) {
            "How sessions with other hosts were protected in 30 days, each by the strongest thing that held. "
            "One session may "
            "carry several messages.");
+  put_left_out(html, answer.body);
   picture.about = text::grouped(all) + " sessions in 30 days.";
   put_areas(html, picture);
   {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest.h>
 
+#include <atomic>
 #include <fstream>
+#include <future>
 #include <thread>
 
 #include "../sts/scratch_directory.hpp"
@@ -138,4 +140,76 @@ TEST_CASE("D-23 T-55 what is recorded while the database cannot be used is writt
   CHECK(recorder.recorded() == 500);
   CHECK(recorder.dropped() == 0);
   CHECK(health.well());
+}
+
+namespace {
+
+// What was spawned has begun.
+void turn(event::Loop& loop) {
+  const auto wait = [](event::Loop& on) -> event::Task<void> { co_await event::sleep_for(on, 1ms); };
+  event::run_until_done(loop, wait(loop));
+}
+
+// A question that keeps the database's thread until it may go on.
+struct Long {
+  std::promise<void> begun, go_on;
+  event::Task<void> ask(event::Loop& loop, DbRecorder& recorder) {
+    std::function<Expected<int>(Store&)> query = [this](Store&) -> Expected<int> {
+      begun.set_value();
+      go_on.get_future().wait();
+      return 0;
+    };
+    const auto answer = co_await recorder.ask<int>(loop, std::move(query));
+    CHECK(answer);
+  }
+};
+
+event::Task<void> ask(event::Loop& loop, DbRecorder& recorder, std::function<Expected<int>(Store&)> query) {
+  const auto answer = co_await recorder.ask<int>(loop, std::move(query));
+  CHECK(answer);
+}
+
+}  // namespace
+
+TEST_CASE("D-23 however many ask, what is recorded is written between their questions") {
+  const test::ScratchDirectory dir;
+  event::EventLoop loop;
+  Long first;
+  DbRecorder recorder(opened(dir), 90, at_noon);
+  event::TaskScope scope(loop);
+  scope.spawn(first.ask(loop, recorder));
+  turn(loop);
+  first.begun.get_future().wait();
+  scope.spawn(ask(loop, recorder, [&](Store&) -> Expected<int> {
+    recorder.record(good_session());
+    return 0;
+  }));
+  scope.spawn(ask(loop, recorder, [&](Store&) -> Expected<int> {
+    CHECK(recorder.recorded() == 1);
+    return 0;
+  }));
+  turn(loop);
+  first.go_on.set_value();
+  event::run_until_done(loop, scope.join());
+}
+
+TEST_CASE("T-26 a question that nobody waits for any more is not worked on") {
+  const test::ScratchDirectory dir;
+  event::EventLoop loop;
+  Long first;
+  std::atomic<int> run{0};
+  DbRecorder recorder(opened(dir), 90, at_noon);
+  event::TaskScope stays(loop);
+  stays.spawn(first.ask(loop, recorder));
+  turn(loop);
+  first.begun.get_future().wait();
+  {
+    event::TaskScope leaves(loop);
+    leaves.spawn(ask(loop, recorder, [&](Store&) -> Expected<int> { return ++run; }));
+    stays.spawn(ask(loop, recorder, [&](Store&) -> Expected<int> { return run += 10; }));
+    turn(loop);
+  }
+  first.go_on.set_value();
+  event::run_until_done(loop, stays.join());
+  CHECK(run == 10);
 }
