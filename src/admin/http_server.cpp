@@ -61,6 +61,10 @@ event::Task<Expected<Page>> made(event::Task<Page> work) {
   }
 }
 
+event::Task<Expected<event::Semaphore::Permit>> place_in(event::Semaphore& places) {
+  co_return co_await places.acquire();
+}
+
 }  // namespace
 
 void Page::header(std::string_view name, std::string_view value) {
@@ -93,7 +97,11 @@ struct HttpServer::Connection {
 };
 
 HttpServer::HttpServer(event::EventLoop& loop, std::vector<Network> allow, HttpLimits limits)
-    : loop_(loop), allow_(std::move(allow)), limits_(limits), scope_(loop) {}
+    : loop_(loop),
+      allow_(std::move(allow)),
+      limits_(limits),
+      visits_(loop, std::max<std::size_t>(1, limits.connections / 4)),
+      scope_(loop) {}
 
 HttpServer::~HttpServer() {
   listener_.reset();
@@ -233,6 +241,14 @@ event::Task<Expected<Page>> HttpServer::answer(Connection& connection, bool& bod
     co_return Page(408, "the form did not come in time\n");
   }
   if (!form) co_return form.error();
+  // Until it has a place it may give way to others.
+  const auto place = co_await event::within(loop_, limits_.place, place_in(visits_));
+  if (!place) {
+    counters_.visits_refused.fetch_add(1, std::memory_order_relaxed);
+    Page busy(503, "too many pages are being made at this moment; try again in some seconds\n");
+    busy.header("Retry-After", "5");
+    co_return busy;
+  }
   Visit visit;
   visit.request = std::move(*request);
   visit.form = std::move(connection.unread);

@@ -4,7 +4,8 @@
 // which has everything else under its own rules (web/site.hpp). Without a site no command reaches the relay here, whatever
 // is sent (T-59). Each connection carries one request, is bounded in octets and in time from its first to its last, and
 // there are `connections` of them at most: when all are taken, one that has waited longest for its client gives way, so
-// that slow ones keep nobody out. With an acceptor a connection that begins with a TLS handshake is taken as one.
+// that slow ones keep nobody out. What the site makes may take long, and then it waits for us: no more than a quarter of the
+// places are its at once, so that who watches the relay is always answered. With an acceptor a connection that begins with a TLS handshake is taken as one.
 #pragma once
 
 #include <atomic>
@@ -21,6 +22,7 @@
 #include "base/handles.hpp"
 #include "event/event_loop.hpp"
 #include "event/listener.hpp"
+#include "event/semaphore.hpp"
 #include "event/wait.hpp"
 #include "sealpost/ip_address.hpp"
 
@@ -32,6 +34,7 @@ struct HttpLimits {
   Duration request = std::chrono::seconds(10);    // until the head is there
   Duration page = std::chrono::seconds(10);       // until the page is made
   Duration site = std::chrono::seconds(70);       // until one of the site is: a command has a minute
+  Duration place = std::chrono::seconds(5);       // until the site has a place for one more visit
   Duration answer = std::chrono::seconds(10);     // until the client has taken it
   Duration turn = std::chrono::milliseconds(50);  // what a connection is sure of when all are taken
 };
@@ -75,9 +78,10 @@ class HttpServer {
 
   struct Counters {
     std::atomic<std::uint64_t> connections{0};
-    std::atomic<std::uint64_t> refused{0};    // from addresses that may not
-    std::atomic<std::uint64_t> gave_way{0};   // ended for another one's sake
-    std::atomic<std::uint64_t> timed_out{0};  // too slow in asking or in taking the answer
+    std::atomic<std::uint64_t> refused{0};         // from addresses that may not
+    std::atomic<std::uint64_t> gave_way{0};        // ended for another one's sake
+    std::atomic<std::uint64_t> timed_out{0};       // too slow in asking or in taking the answer
+    std::atomic<std::uint64_t> visits_refused{0};  // the site had no place for them
   };
   const Counters& counters() const noexcept { return counters_; }
   std::size_t open() const noexcept { return open_.size(); }
@@ -107,7 +111,8 @@ class HttpServer {
   Counters counters_;
   std::list<Connection*> open_;  // the oldest first
   bool making_room_ = false;
-  event::TaskScope scope_;  // the connections
+  event::Semaphore visits_;  // to the site, under way
+  event::TaskScope scope_;   // the connections
   std::unique_ptr<event::Listener> listener_;
 };
 

@@ -214,6 +214,9 @@ Expected<void> Relay::serve_http() {
                     "http.gave_way", counters.gave_way);
   registry_.counter("sealpost_http_timed_out_total", "Connections whose client was too slow.",
                     "http.timed_out", counters.timed_out);
+  registry_.counter("sealpost_http_visits_refused_total",
+                    "Visits of the web pages that had to wait too long for a place.", "http.visits_refused",
+                    counters.visits_refused);
   http_->page("/metrics", [this] { return metrics_page(); });
   http_->page("/healthz", [this] { return alive_page(); });
   http_->page("/readyz", [this] { return ready_page(); });

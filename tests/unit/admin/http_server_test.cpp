@@ -27,7 +27,12 @@ ev::Task<admin::Page> echo(admin::Visit visit) {
   co_return admin::Page(200, visit.request.path + "?" + visit.request.query + " " + visit.form + "\n");
 }
 
-// A server on a thread of its own.
+ev::Task<admin::Page> never(ev::Loop& loop) {
+  co_await ev::sleep_for(loop, 1h);
+  co_return admin::Page(200, "");
+}
+
+// A server on a thread of its own. Its site never answers under /never.
 struct Served {
   explicit Served(admin::HttpLimits limits = {}, bool with_site = false) {
     std::promise<void> listening;
@@ -36,7 +41,10 @@ struct Served {
       admin::HttpServer server(own, {}, limits);
       server.page("/hello", hello);
       server.page("/throws", throws);
-      if (with_site) server.site(echo, [] { return true; });
+      const auto visited = [&own](admin::Visit visit) {
+        return visit.request.path == "/never" ? never(own) : echo(std::move(visit));
+      };
+      if (with_site) server.site(visited, [] { return true; });
       auto socket = ev::listen_on(*Endpoint::parse("127.0.0.1:0"));
       REQUIRE(socket);
       address = ev::local_of(socket->get());
@@ -187,4 +195,21 @@ TEST_CASE(
   most = std::max(most, open_descriptors() - before - silent.size());
   CHECK(most <= limits.connections);
   CHECK(served.counters->gave_way.load() > 0);
+}
+
+TEST_CASE("T-26 however many pages are being made, who watches the relay is answered") {
+  admin::HttpLimits limits;
+  limits.connections = 8;
+  limits.place = 10ms;
+  const Served served(limits, true);
+  std::vector<FileDescriptor> visits;
+  for (int i = 0; i < 30; ++i) {
+    visits.push_back(served.connect());
+    say(visits.back(), "GET /never HTTP/1.1\r\nHost: a\r\n\r\n");
+  }
+  CHECK(asked(served, "GET /hello HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 200 OK\r\n"));
+  const std::string one_more = asked(served, "GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+  CHECK(one_more.starts_with("HTTP/1.1 503 "));
+  CHECK(one_more.find("Retry-After: 5\r\n") != one_more.npos);
+  CHECK(served.counters->visits_refused.load() > 0);
 }
