@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "app/backup_check.hpp"
+#include "app/data_dir_lock.hpp"
 #include "app/restore.hpp"
 #include "base/as_owner.hpp"
 #include "base/durable_file.hpp"
@@ -39,6 +40,8 @@ class Backup {
 
   Expected<BackedUp> run(WithMail with_mail) {
     if (::stat(from_.c_str(), &owner_) != 0) return io_error("data_dir " + from_, errno);
+    const auto held = hold();
+    if (!held) return held.error();
     if (auto made = make_directory(to_); !made) return made.error();
     const auto names = names_in(from_);
     if (!names) return names.error();
@@ -46,7 +49,7 @@ class Backup {
       if (name.ends_with(".db") && !is_of_restores(name))
         if (auto copied = copy_database(from_ + "/" + name, to_ + "/" + name); !copied) return copied.error();
     for (const std::string& name : *names)
-      if (name != "spool" && !name.ends_with(".db") && !is_of_restores(name))
+      if (name != "spool" && !name.ends_with(".db") && !is_of_restores(name) && !is_of_the_disk(name))
         if (auto copied = copy(from_ + "/" + name, to_ + "/" + name); !copied) return copied.error();
     auto spool =
         with_mail == WithMail::yes ? copy(from_ + "/spool", to_ + "/spool") : make_directory(to_ + "/spool");
@@ -59,6 +62,17 @@ class Backup {
   }
 
  private:
+  // No restore moves names while they are copied, and what one was cut off in is neither the old nor the new.
+  Expected<FileDescriptor> hold() const {
+    const AsOwner eyes(owner_);
+    auto held = lock_data_dir(from_, NamesAre::used);
+    if (held && is_restore_cut_off(from_))
+      return Error(Errc::exists,
+                   "a restore into " + from_ +
+                       " was cut off; end it first, with the start of the relay or with 'sealpost restore'");
+    return held;
+  }
+
   // What cannot be listed is not empty.
   Expected<std::vector<std::string>> names_in(const std::string& directory) const {
     const AsOwner eyes(owner_);

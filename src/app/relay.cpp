@@ -121,12 +121,13 @@ Relay::Relay(Config config, const keys::Source& keys, Rights& rights)
 
 Expected<std::unique_ptr<Relay>> Relay::create(Config config, const keys::Source& keys, Rights& rights) {
   // Before anything reads what is in data_dir, and while names in it may still be moved between directories.
-  const auto restored = finish_restore(config.data_dir);
-  if (!restored) return restored.error();
-  if (*restored)
+  auto held = hold_data_dir(config.data_dir);
+  if (!held) return held.error();
+  if (held->restored)
     log::warning("restore_finished", {{"data", config.data_dir}, {"why", "it had been cut off"}});
   if (auto good = refuse_newer_databases(config.data_dir); !good) return good.error();
   std::unique_ptr<Relay> relay(new Relay(std::move(config), keys, rights));
+  relay->data_dir_lock_ = std::move(held->lock);
   // Threads inherit what their maker has: the right to bind goes, and the walls stand, before there are any.
   if (auto done = relay->bind_listeners(); !done) return done.error();
   if (auto done = rights.confine(relay->config_); !done) return done.error();

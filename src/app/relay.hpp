@@ -121,7 +121,8 @@ class Relay {
 
   class QueueSink;
 
-  ExitGuard exit_guard_;  // to the very end
+  ExitGuard exit_guard_;          // to the very end
+  FileDescriptor data_dir_lock_;  // until nothing in it is used: no restore moves names under a relay
   const ServiceManager manager_ = ServiceManager::of_environment();
   const keys::Source& keys_;
   Rights& rights_;

@@ -2,19 +2,17 @@
 #include "app/restore.hpp"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
-#include <thread>
 
 #include <nlohmann/json.hpp>
 
 #include "app/clock_record.hpp"
+#include "app/data_dir_lock.hpp"
 #include "base/as_owner.hpp"
 #include "base/durable_file.hpp"
 #include "base/handles.hpp"
@@ -33,23 +31,10 @@ using BeforeStep = std::function<void(const char*)>;
 constexpr const char* staged = "/restore.new";
 constexpr const char* decided = "/restore.ready";
 constexpr const char* plan_name = "restore.json";
-constexpr int most_waits = 100;
-constexpr auto wait = std::chrono::milliseconds(100);
+constexpr int most_tries = 10;
 
 void tell(const BeforeStep& before_step, const char* step) {
   if (before_step) before_step(step);
-}
-
-// One restore at a time, and none while a start ends one.
-Expected<FileDescriptor> lock(const std::string& data_dir) {
-  FileDescriptor directory(::open(data_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory) return io_error(data_dir, errno);
-  for (int waits = 0; ::flock(directory.get(), LOCK_EX | LOCK_NB) != 0; ++waits) {
-    if (errno != EWOULDBLOCK) return io_error(data_dir, errno);
-    if (waits == most_waits) return Error(Errc::exists, "a restore into " + data_dir + " is under way");
-    std::this_thread::sleep_for(wait);
-  }
-  return directory;
 }
 
 struct Plan {
@@ -92,20 +77,53 @@ bool is_there(const std::string& path) { return !is_absent(path); }
 // Sockets are nobody's data; what is mounted there stays.
 bool stays(const std::string& data_dir, const std::string& name) {
   struct stat status {};
-  return is_of_restores(name) || name == "lost+found" ||
+  return is_of_restores(name) || is_of_the_disk(name) ||
          (::lstat((data_dir + "/" + name).c_str(), &status) == 0 && S_ISSOCK(status.st_mode));
 }
 
-// It could not be moved, which would be found out after the decision.
-bool is_mounted(const std::string& path) {
-  struct statx status {};
-  return ::statx(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW, 0, &status) == 0 &&
-         (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+// Why it could not be moved, which would otherwise be found out after the decision; empty: it can, as far as that can be told.
+std::string why_not_movable(const std::string& data_dir, const std::string& name) {
+  const std::string path = data_dir + "/" + name;
+  struct statx found {
+  }, above{};
+  if (::statx(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &found) != 0 ||
+      ::statx(AT_FDCWD, data_dir.c_str(), 0, STATX_BASIC_STATS, &above) != 0)
+    return {};
+  if ((found.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0)
+    return std::string(
+               "is a file system of its own and cannot be set aside; put the backup in place by hand") +
+           (name == "spool" ? ", or say --keep-queue" : "");
+  if ((found.stx_attributes & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND)) != 0)
+    return "may not be moved; take that mark from it ('chattr -ia')";
+  const uid_t who = static_cast<uid_t>(::setfsuid(static_cast<uid_t>(-1)));  // asks only
+  if ((above.stx_mode & S_ISVTX) != 0 && who != 0 && found.stx_uid != who && above.stx_uid != who)
+    return "belongs to uid " + std::to_string(found.stx_uid) +
+           " in a directory where only its owner may move it; chown it";
+  // Its entry ".." changes.
+  if (S_ISDIR(found.stx_mode) && ::faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) != 0 &&
+      errno == EACCES)
+    return "is a directory that uid " + std::to_string(who) +
+           " may not write to, so it cannot be moved; chown or chmod it";
+  return {};
 }
 
+// Never over what has that name: whatever it is, somebody may miss it.
 Expected<void> move(const std::string& from, const std::string& to) {
-  if (::rename(from.c_str(), to.c_str()) != 0) return io_error(from + " to " + to, errno);
-  return {};
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return {};
+  int number = errno;
+  if (number == EINVAL ||
+      number == ENOSYS) {  // a file system without that flag; the lock keeps others of ours away
+    if (is_there(to))
+      number = EEXIST;
+    else if (::rename(from.c_str(), to.c_str()) == 0)
+      return {};
+    else
+      number = errno;
+  }
+  if (number == EEXIST)
+    return Error(Errc::io,
+                 to + " is in the way of " + from + "; move one of them out of " + directory_of(to));
+  return io_error(from + " to " + to, number);
 }
 
 // Each name is in one of three places, whatever was done before: an old one in data_dir, a new one still in restore.ready,
@@ -142,6 +160,36 @@ Expected<void> put_in_place(const std::string& data_dir, const BeforeStep& befor
   return {};
 }
 
+// What is where when moving could not go on.
+Error unfinished(const std::string& data_dir, const Error& why) {
+  const std::string ready = data_dir + decided;
+  std::string waiting, former;
+  if (const auto plan = read_plan(ready + "/" + plan_name)) {
+    for (const std::string& name : plan->names)
+      if (is_there(ready + "/" + name)) waiting += (waiting.empty() ? "" : ", ") + name;
+    if (is_there(data_dir + "/" + plan->before)) former = data_dir + "/" + plan->before;
+  }
+  return Error(why.code,
+               "a restore into " + data_dir + " is decided and could not be finished: " + why.detail + ". " +
+                   (waiting.empty() ? std::string("All of the new is in its place")
+                                    : "Still in " + ready + ", to be put in place: " + waiting) +
+                   "; what was there " +
+                   (former.empty() ? "has not been moved yet" : "is, as far as it was moved, in " + former) +
+                   ". Nothing is lost. Remove the cause; then the start of the relay, or 'sealpost restore' "
+                   "said again, ends it");
+}
+
+Expected<void> finish(const std::string& data_dir, const BeforeStep& before_step) {
+  if (auto done = put_in_place(data_dir, before_step); !done) return unfinished(data_dir, done.error());
+  return {};
+}
+
+RestoreFailure decided_already(Error error) {
+  RestoreFailure failure(std::move(error));
+  failure.decided = true;
+  return failure;
+}
+
 class Restore {
  public:
   explicit Restore(const RestoreWish& wish) : wish_(wish) {}
@@ -164,34 +212,31 @@ class Restore {
     const struct stat& owner_;
   };
 
-  Expected<Restored> run() {
+  Expected<Restored, RestoreFailure> run() {
     auto checked = check_backup(wish_.backup);
-    if (!checked) return checked.error();
+    if (!checked) return RestoreFailure(checked.error());
     done_.backup = std::move(*checked);
-    if (auto made = make_data_dir(); !made) return made.error();
-    auto locked = lock(wish_.data_dir);
-    if (!locked) return locked.error();
-    if (auto queue = look_at_queue(); !queue) return queue.error();
+    if (auto made = make_data_dir(); !made) return RestoreFailure(made.error());
+    const auto locked = lock_data_dir(wish_.data_dir, NamesAre::moved);
+    if (!locked) return RestoreFailure(locked.error());
+    if (auto queue = look_at_queue(); !queue) return RestoreFailure(queue.error());
     const AsOwner hands(owner_);
     if (is_there(wish_.data_dir + decided)) {  // cut off, and decided
-      if (auto ended = put_in_place(wish_.data_dir, wish_.before_step); !ended) return ended.error();
-      return Error(Errc::exists, "a restore into " + wish_.data_dir +
-                                     " had been cut off and is finished now; " + "say again what you want");
+      if (auto ended = finish(wish_.data_dir, wish_.before_step); !ended)
+        return decided_already(ended.error());
+      return decided_already(
+          Error(Errc::exists, "a restore into " + wish_.data_dir +
+                                  " had been cut off and is finished now; say again what you want"));
     }
-    if (auto allowed = look_at_former(); !allowed) return allowed.error();
-    std::error_code failure;
-    fs::remove_all(wish_.data_dir + staged, failure);  // of one that was cut off before it was decided
-    auto done = stage();
-    if (!done) {
+    if (auto allowed = look_at_former(); !allowed) return RestoreFailure(allowed.error());
+    if (auto decision = prepare(); !decision) {
+      std::error_code failure;
       fs::remove_all(wish_.data_dir + staged, failure);
-      return done.error();
+      return RestoreFailure(decision.error());
     }
-    // An empty one is nothing to keep.
-    if (!occupied_ && !done_.queue_kept) ::rmdir((wish_.data_dir + "/spool").c_str());
-    tell(wish_.before_step, "decide");
-    if (auto moved = move(wish_.data_dir + staged, wish_.data_dir + decided); !moved) return moved.error();
-    if (!sync_directory(wish_.data_dir)) return io_error(wish_.data_dir, errno);
-    if (auto ended = put_in_place(wish_.data_dir, wish_.before_step); !ended) return ended.error();
+    if (!sync_directory(wish_.data_dir))
+      return decided_already(unfinished(wish_.data_dir, io_error(wish_.data_dir, errno)));
+    if (auto ended = finish(wish_.data_dir, wish_.before_step); !ended) return decided_already(ended.error());
     const std::string before = wish_.data_dir + "/" + plan_.before;
     if (is_there(before)) done_.kept_in = before;
     return done_;
@@ -218,7 +263,7 @@ class Restore {
     return {};
   }
 
-  // The lock of a running relay is on its spool. Ours is held until the end.
+  // Others than relays lock the spool alone. Ours is held until the end.
   Expected<void> look_at_queue() {
     const std::string spool = wish_.data_dir + "/spool";
     if (is_absent(spool)) {
@@ -237,14 +282,11 @@ class Restore {
   Expected<void> look_at_former() {
     const auto names = names_in(wish_.data_dir);
     if (!names) return names.error();
-    for (const std::string& name : *names)
-      if (!stays(wish_.data_dir, name) && is_mounted(wish_.data_dir + "/" + name) &&
-          !(name == "spool" && wish_.queue == FormerQueue::keep))
-        return Error(
-            Errc::invalid,
-            wish_.data_dir + "/" + name +
-                " is a file system of its own and cannot be set aside; put the backup in place by hand" +
-                (name == "spool" ? ", or say --keep-queue" : ""));
+    for (const std::string& name : *names) {
+      if (stays(wish_.data_dir, name) || (name == "spool" && wish_.queue == FormerQueue::keep)) continue;
+      if (const std::string why = why_not_movable(wish_.data_dir, name); !why.empty())
+        return Error(Errc::invalid, wish_.data_dir + "/" + name + " " + why);
+    }
     const bool occupied = std::any_of(names->begin(), names->end(), [&](const std::string& name) {
       if (name != "spool") return !stays(wish_.data_dir, name);
       std::error_code failure;
@@ -276,10 +318,21 @@ class Restore {
            to_rfc3339(*done_.backup.clock) + ")";
   }
 
+  // Until the decision, which is its last step.
+  Expected<void> prepare() {
+    std::error_code failure;
+    fs::remove_all(wish_.data_dir + staged, failure);  // of one that was cut off before it was decided
+    if (auto done = stage(); !done) return done;
+    // An empty one is nothing to keep.
+    if (!occupied_ && !plan_.keep_queue) ::rmdir((wish_.data_dir + "/spool").c_str());
+    tell(wish_.before_step, "decide");
+    return move(wish_.data_dir + staged, wish_.data_dir + decided);
+  }
+
   Expected<void> stage() {
     const std::string place = wish_.data_dir + staged;
-    done_.queue_kept = wish_.queue == FormerQueue::keep && former_ != nullptr;
-    plan_.keep_queue = done_.queue_kept;
+    const bool take_queue = wish_.queue != FormerQueue::keep;
+    plan_.keep_queue = !take_queue && former_ != nullptr;
     std::string time;
     for (const char c : to_rfc3339(wish_.now))
       if (c != '-' && c != ':') time += c;
@@ -290,12 +343,18 @@ class Restore {
     tell(wish_.before_step, "stage");
     if (::mkdir(place.c_str(), 0700) != 0) return io_error(place, errno);
     for (const std::string& name : done_.backup.names) {
-      if (is_of_restores(name) || (done_.queue_kept && name == "spool")) continue;
+      if (is_of_restores(name) || is_of_the_disk(name) || (!take_queue && name == "spool")) continue;
+      if (stays(wish_.data_dir, name))
+        return Error(Errc::invalid, wish_.data_dir + "/" + name + " is a socket, and in the way of " +
+                                        wish_.backup + "/" + name + "; remove it");
       tell(wish_.before_step, "copy");
       if (auto copied = copy(wish_.backup + "/" + name, place + "/" + name); !copied) return copied;
-      plan_.names.push_back(name);
+      if (is_there(place + "/" + name)) plan_.names.push_back(name);
     }
-    if (!done_.queue_kept && is_absent(place + "/spool")) {  // of a backup without mail
+    done_.queue = plan_.keep_queue                       ? QueueNow::former
+                  : take_queue && done_.backup.with_mail ? QueueNow::of_backup
+                                                         : QueueNow::empty;
+    if (!plan_.keep_queue && is_absent(place + "/spool")) {
       if (::mkdir((place + "/spool").c_str(), 0700) != 0) return io_error(place + "/spool", errno);
       plan_.names.emplace_back("spool");
     }
@@ -371,7 +430,11 @@ bool is_of_restores(const std::string& name) noexcept {
   return name == staged + 1 || name == decided + 1 || name.starts_with("before-restore-");
 }
 
-Expected<Restored> restore(const RestoreWish& wish) {
+bool is_restore_cut_off(const std::string& data_dir) noexcept { return is_there(data_dir + decided); }
+
+bool is_of_the_disk(const std::string& name) noexcept { return name == "lost+found"; }
+
+Expected<Restored, RestoreFailure> restore(const RestoreWish& wish) {
   ::umask(0077);
   RestoreWish absolute = wish;
   absolute.backup = fs::absolute(wish.backup).lexically_normal().string();
@@ -379,17 +442,33 @@ Expected<Restored> restore(const RestoreWish& wish) {
   for (std::string* path : {&absolute.backup, &absolute.data_dir})
     if (path->size() > 1 && path->back() == '/') path->pop_back();
   if (absolute.backup == absolute.data_dir)
-    return Error(Errc::invalid, absolute.backup + " is the data directory itself");
+    return RestoreFailure(Error(Errc::invalid, absolute.backup + " is the data directory itself"));
   return Restore(absolute).run();
 }
 
-Expected<bool> finish_restore(const std::string& data_dir, const BeforeStep& before_step) {
-  if (is_absent(data_dir + decided)) return false;
-  const auto locked = lock(data_dir);
-  if (!locked) return locked.error();
-  if (is_absent(data_dir + decided)) return true;  // somebody was quicker
-  if (auto done = put_in_place(data_dir, before_step); !done) return done.error();
-  return true;
+// Looked at under the lock that stays, and ended under the one that moves: between the two another restore may have come.
+Expected<HeldDataDir> hold_data_dir(const std::string& data_dir, Duration patience,
+                                    const BeforeStep& before_step) {
+  HeldDataDir held;
+  for (int tries = 0; tries < most_tries; ++tries) {
+    auto used = lock_data_dir(data_dir, NamesAre::used, patience);
+    if (!used) return used.error();
+    if (is_absent(data_dir + decided)) {
+      held.lock = std::move(*used);
+      return held;
+    }
+    used->reset();
+    const auto moved = lock_data_dir(data_dir, NamesAre::moved, patience);
+    if (!moved) return moved.error();
+    if (is_absent(data_dir + decided)) continue;  // somebody was quicker
+    struct stat owner {};
+    if (::stat(data_dir.c_str(), &owner) != 0) return io_error(data_dir, errno);
+    const AsOwner hands(owner);
+    if (auto done = finish(data_dir, before_step); !done) return done.error();
+    held.restored = true;
+  }
+  return Error(Errc::exists,
+               data_dir + ": one restore after the other is under way; try again when they are done");
 }
 
 }  // namespace sealpost::app

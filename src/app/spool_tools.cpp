@@ -5,6 +5,7 @@
 
 #include "admin/queue_commands.hpp"
 #include "admin/spool_commands.hpp"
+#include "app/restore.hpp"
 #include "app/route_table.hpp"
 #include "event/event_loop.hpp"
 #include "event/run.hpp"
@@ -37,10 +38,12 @@ Expected<admin::Answer> ask_journal(const Config& config, const std::string& nam
   return event::run_until_done(loop, admin::ask_queue(loop, dispatcher, name, arguments));
 }
 
-Expected<admin::Json> recover_into_spool(const std::string& spool_directory, const std::string& file) {
+Expected<admin::Json> recover_into_spool(const std::string& data_dir, const std::string& file) {
   auto octets = admin::read_segment_file(file);
   if (!octets) return octets.error();
-  auto disk = spool::open_posix_disk(spool_directory);
+  const auto held = hold_data_dir(data_dir, std::chrono::seconds(1));
+  if (!held) return held.error();
+  auto disk = spool::open_posix_disk(data_dir + "/spool");
   if (!disk) return disk.error();
   event::EventLoop loop;
   event::ThreadPool pool(2, 100);

@@ -16,7 +16,7 @@ Expected<spool::Inspection> check_spool(const std::string& directory);
 // What "queue.list", "queue.show", "queue.why" or "queue.summary" would answer after a start; reads only. Errc::exists as above.
 Expected<admin::Answer> ask_journal(const Config& config, const std::string& name,
                                     const admin::Json& arguments);
-// Holds the spool's lock meanwhile, and leaves the journal as an orderly stop does. Errc::exists as above.
-Expected<admin::Json> recover_into_spool(const std::string& spool_directory, const std::string& file);
+// Into the spool of a data directory. Holds its lock meanwhile, and keeps restores away; leaves the journal as an orderly stop does. Errc::exists as above.
+Expected<admin::Json> recover_into_spool(const std::string& data_dir, const std::string& file);
 
 }  // namespace sealpost::app

@@ -21,13 +21,13 @@ struct RestoreOptions {
   bool replace = false, keep_queue = false, set_queue_aside = false, check = false;
 };
 
-int fail(const CommandLine& line, const Error& error) {
+int fail(const CommandLine& line, const app::RestoreFailure& error) {
   const int exit_code = error.code == Errc::exists      ? EX_CANTCREAT
                         : error.code == Errc::not_found ? EX_NOINPUT
                         : error.code == Errc::io        ? EX_IOERR
                                                         : EX_DATAERR;
   return line.fail(
-      {exit_code, "nothing was restored: " + error.detail,
+      {exit_code, (error.decided ? "" : "nothing was restored: ") + error.detail,
        error.code == Errc::newer ? "restore it with the version that made it, or a later one" : ""});
 }
 
@@ -56,16 +56,19 @@ std::vector<std::string> warnings_of(const app::Restored& done) {
   std::vector<std::string> warnings;
   const std::string since =
       done.backup.list ? "since " + to_rfc3339(done.backup.list->made) : "since the copy was made";
-  if (done.queue_kept)
+  if (done.queue == app::QueueNow::former)
     warnings.push_back(
         "The queue is the one that was here: nothing is delivered twice, nothing is missing from it.");
-  else if (done.backup.with_mail)
+  else if (done.queue == app::QueueNow::of_backup)
     warnings.push_back("Of the " + std::to_string(done.backup.messages) +
                        " messages in the queue, those that were delivered " + since +
                        " will be delivered again.");
+  else if (done.backup.with_mail)
+    warnings.push_back(
+        "The queue is empty: there was none here to keep, and that of the backup was not taken.");
   else
     warnings.push_back("The queue is empty: mail that waited when the backup was made is not in it.");
-  if (!done.queue_kept && done.former_messages.value_or(1) > 0)
+  if (done.queue != app::QueueNow::former && done.former_messages.value_or(1) > 0)
     warnings.push_back(
         (done.former_messages ? std::to_string(*done.former_messages) : std::string("An unknown number of")) +
         " messages of the former queue are not delivered; they are in " + done.kept_in +
@@ -108,7 +111,7 @@ int restore(const CommandLine& line, const RestoreOptions& options) {
     Json answer = to_json(done->backup);
     answer["data_dir"] = wish.data_dir;
     answer["kept_in"] = done->kept_in;
-    answer["queue_kept"] = done->queue_kept;
+    answer["queue_kept"] = done->queue == app::QueueNow::former;
     answer["warnings"] = warnings;
     return line.print(answer);
   }

@@ -90,7 +90,7 @@ int recover(const CommandLine& line, const std::string& file) {
   if (answer) return print(line, *answer);
   if (answer.error().exit_code != EX_UNAVAILABLE) return line.fail(answer.error());
   log::configure(2, log::Format::text, log::Level::error);
-  const auto taken = app::recover_into_spool(data_dir(line) + "/spool", path);
+  const auto taken = app::recover_into_spool(data_dir(line), path);
   if (!taken) return fail(line, taken.error());
   return print(line, *taken);
 }

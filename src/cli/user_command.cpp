@@ -13,6 +13,7 @@
 #include <memory>
 
 #include "app/host.hpp"
+#include "app/restore.hpp"
 #include "auth/password.hpp"
 #include "auth/role.hpp"
 #include "auth/sender_pattern.hpp"
@@ -98,6 +99,8 @@ int with_accounts(const CommandLine& line, const Work& work) {
   log::configure(-1, log::Format::text, log::Level::error);  // the same is said below
   ::umask(0077);
   const AsOwner rights(*owner);
+  const auto held = app::hold_data_dir(loaded.config.data_dir, std::chrono::seconds(1));
+  if (!held) return fail(line, held.error());
   UserStore store(loaded.config.data_dir, auth::Access::write);
   if (auto opened = store.open(); !opened) {
     const bool damaged = opened.error().code == Errc::damaged;

@@ -67,6 +67,39 @@ def test_a_running_relay_is_never_restored_over_and_the_queue_goes_only_when_tol
     assert one.command("spool", "recover", str(segment)).returncode == 0
 
 
+def test_D21_a_relay_whose_spool_is_gone_is_not_restored_over(lab, tmp_path, relay):
+    one = relay()
+    assert one.command("backup", str(tmp_path / "copy")).returncode == 0
+    (one.data / "spool").rename(tmp_path / "moved away")
+    done = restore(one, tmp_path / "copy", "--replace")
+    assert done.returncode == 73 and "is in use by" in done.stderr, done.stderr
+    assert not list(one.data.glob("restore.*")) + list(one.data.glob("before-restore-*"))
+
+
+def test_D21_a_start_waits_for_a_restore_though_there_is_no_spool_to_lock(lab, tmp_path):
+    one = Relay(lab, tmp_path / "relay").start()
+    one.stop()
+    (one.data / "ballast").write_bytes(random.randbytes(50_000_000))
+    assert one.command("backup", str(tmp_path / "copy")).returncode == 0
+    (one.data / "spool").rename(tmp_path / "moved away")
+    command = lab.command([BINARY, "--config", one.config, "restore", tmp_path / "copy", "--replace"])
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    for _ in range(20_000):
+        if (one.data / "restore.new").exists():
+            break
+        time.sleep(0.001)
+    process.send_signal(signal.SIGSTOP)
+    at_work = (one.data / "restore.new").exists()
+    run = lab.command([BINARY, "--config", one.config, "run"])
+    start = subprocess.run(run, stderr=subprocess.PIPE, text=True, timeout=60) if at_work else None
+    process.send_signal(signal.SIGCONT)
+    assert process.wait(60) == 0
+    assert at_work, "the restore was over before it could be stopped"
+    assert start.returncode != 0 and "restore into it is under way" in start.stderr, start.stderr
+    one.start()
+    one.stop()
+
+
 def test_a_backup_that_is_not_whole_is_refused_and_check_says_so(lab, tmp_path, relay):
     one = relay()
     assert one.command("backup", str(tmp_path / "copy")).returncode == 0

@@ -233,13 +233,12 @@ TEST_CASE("D-27 a restore that is killed anywhere leaves the old or, after the n
         const auto kill = [&](const char*) {
           if (steps++ == 1) ::_exit(9);
         };
-        ::_exit(finish_restore(world.data, kill) ? 0 : 1);
+        ::_exit(hold_data_dir(world.data, {}, kill) ? 0 : 1);
       }
       REQUIRE(::waitpid(other, &status, 0) == other);
       REQUIRE(WEXITSTATUS(status) != 1);
     }
-    const auto finished = finish_restore(world.data);
-    REQUIRE(finished);
+    REQUIRE(hold_data_dir(world.data));
     if (decided && decided_at < 0) decided_at = step;
     if (decided || completed) {
       CHECK(contents(world.data) == world.wanted());
@@ -250,6 +249,152 @@ TEST_CASE("D-27 a restore that is killed anywhere leaves the old or, after the n
     }
   }
   CHECK(decided_at > 0);
+}
+
+// As a start did it before: looked for a restore that was cut off, then took the spool's lock. Without a spool there was
+// nothing that a restore would have seen.
+TEST_CASE(
+    "D-21 a relay that starts while a restore is at work is kept out, also where there is no spool to lock") {
+  const World world;
+  fs::remove_all(world.data + "/spool");
+  fs::remove_all(world.backup + "/spool");
+  fs::remove(world.backup + "/" + backup_list_name);
+  RestoreWish wish = world.wish();
+  int steps = 0;
+  wish.before_step = [&](const char* step) {
+    CAPTURE(step);
+    ++steps;
+    const auto start = hold_data_dir(world.data, {});
+    REQUIRE_FALSE(start);
+    CHECK(start.error().code == Errc::exists);
+    CHECK(start.error().detail.find("restore into it is under way") != std::string::npos);
+  };
+  REQUIRE(restore(wish));
+  CHECK(steps > 4);
+  CHECK(hold_data_dir(world.data, {}));
+}
+
+TEST_CASE("D-21 nothing is restored over a relay that has begun, also where its spool is gone") {
+  const World world;
+  fs::remove_all(world.data + "/spool");
+  const auto start = hold_data_dir(world.data);
+  REQUIRE(start);
+  CHECK(hold_data_dir(world.data, {}));  // the spool tells relays apart
+  CHECK(refused(world) == Errc::exists);
+  CHECK(restore(world.wish()).error().detail.find("is in use") != std::string::npos);
+  CHECK_FALSE(restore(world.wish()).error().decided);
+}
+
+TEST_CASE("a backup and a restore keep each other out, and half of a restore is not backed up") {
+  const World world;
+  RestoreWish wish = world.wish();
+  bool seen = false;
+  wish.before_step = [&](const char* step) {
+    seen = true;
+    CAPTURE(step);
+    const auto copy = back_up(world.data, world.directory.path() + "/other", WithMail::no);
+    REQUIRE_FALSE(copy);
+    CHECK(copy.error().code == Errc::exists);
+  };
+  REQUIRE(restore(wish));
+  CHECK(seen);
+  fs::create_directories(world.data + "/restore.ready");
+  const auto copy = back_up(world.data, world.directory.path() + "/other", WithMail::no);
+  REQUIRE_FALSE(copy);
+  CHECK(copy.error().detail.find("was cut off") != std::string::npos);
+}
+
+TEST_CASE("--keep-queue never takes the queue of the backup, whether there is one here or not") {
+  World world;
+  write(world.data + "/spool/mine", "mine");
+  fs::remove(world.backup + "/" + backup_list_name);
+  write(world.backup + "/spool/theirs", "theirs");
+  RestoreWish wish = world.wish();
+  wish.queue = FormerQueue::keep;
+  SUBCASE("there is one") {
+    const auto done = restore(wish);
+    REQUIRE(done);
+    CHECK(done->queue == QueueNow::former);
+    CHECK(fs::exists(world.data + "/spool/mine"));
+  }
+  SUBCASE("there is one, and the backup has none") {
+    fs::remove_all(world.backup + "/spool");
+    const auto done = restore(wish);
+    REQUIRE(done);
+    CHECK(done->queue == QueueNow::former);
+    CHECK(fs::exists(world.data + "/spool/mine"));
+  }
+  SUBCASE("there is none") {
+    fs::remove_all(world.data + "/spool");
+    const auto done = restore(wish);
+    REQUIRE(done);
+    CHECK(done->queue == QueueNow::empty);
+    CHECK(fs::is_empty(world.data + "/spool"));
+  }
+  CHECK_FALSE(fs::exists(world.data + "/spool/theirs"));
+}
+
+TEST_CASE("D-27 nothing is moved over another name, and a restore that stops half way says what is where") {
+  const World world;
+  const auto before = contents(world.data);
+  RestoreWish wish = world.wish();
+  wish.before_step = [&](const char* step) {
+    if (std::string(step) == "put in place" && !fs::exists(world.data + "/sts.db"))
+      write(world.data + "/sts.db", "made meanwhile");
+  };
+  const auto done = restore(wish);
+  REQUIRE_FALSE(done);
+  CHECK(done.error().decided);
+  for (const char* words :
+       {"is decided and could not be finished", "/sts.db is in the way of", "Still in", "Nothing is lost"}) {
+    CAPTURE(words);
+    CHECK(done.error().detail.find(words) != std::string::npos);
+  }
+  std::ostringstream made;
+  made << std::ifstream(world.data + "/sts.db").rdbuf();
+  CHECK(made.str() == "made meanwhile");
+  CHECK_FALSE(hold_data_dir(world.data, {}));  // a start says the same, and takes nothing of it
+  fs::remove(world.data + "/sts.db");
+  const auto held = hold_data_dir(world.data, {});
+  REQUIRE(held);
+  CHECK(held->restored);
+  CHECK(contents(world.data) == world.wanted());
+  for (const auto& entry : fs::directory_iterator(world.data))
+    if (entry.path().filename().string().starts_with("before-restore-"))
+      CHECK(contents(entry.path().string()) == before);
+}
+
+TEST_CASE(
+    "a directory that may not be written to, or a file with a mark, is found out before anything is moved") {
+  if (::geteuid() != 0) {
+    MESSAGE("skipped: changing owners takes root");
+    return;
+  }
+  const World world;
+  fs::create_directories(world.data + "/rules-in-force");
+  constexpr uid_t nobody = 65534;
+  for (const std::string& path : {world.directory.path(), world.data, world.data + "/spool"})
+    REQUIRE(::chown(path.c_str(), nobody, nobody) == 0);
+  CHECK(refused(world) == Errc::invalid);
+  CHECK(restore(world.wish())
+            .error()
+            .detail.find("rules-in-force is a directory that uid 65534 may not write to") !=
+        std::string::npos);
+  REQUIRE(::chown((world.data + "/rules-in-force").c_str(), nobody, nobody) == 0);
+  CHECK(restore(world.wish()));
+}
+
+TEST_CASE("what the file system keeps in a directory is nobody's data") {
+  const World world;
+  fs::create_directories(world.data + "/lost+found");
+  write(world.data + "/lost+found/x", "x");
+  const std::string other = world.directory.path() + "/other";
+  REQUIRE(back_up(world.data, other, WithMail::no));
+  CHECK_FALSE(fs::exists(other + "/lost+found"));
+  fs::remove(world.backup + "/" + backup_list_name);
+  fs::create_directories(world.backup + "/lost+found");
+  REQUIRE(restore(world.wish()));
+  CHECK(fs::exists(world.data + "/lost+found/x"));
 }
 
 TEST_CASE("what cannot be moved aside is found out before anything is touched") {
