@@ -5,6 +5,7 @@
 
 #include "base/log.hpp"
 #include "intake/sender_rights.hpp"
+#include "intake/storing.hpp"
 #include "mail/header.hpp"
 #include "mail/received.hpp"
 #include "mail/smtputf8.hpp"
@@ -16,10 +17,7 @@ namespace {
 constexpr std::size_t part_octets = 256 * 1024;             // written ahead in pieces of this size
 constexpr std::size_t part_room = part_octets + 64 * 1024;  // a part, and the read that passes its size
 constexpr std::size_t lease_step = 16 * 1024;
-constexpr auto memory_wait = std::chrono::seconds(60);
 
-constexpr smtp::ServerReply no_memory{452, "4.3.1", "too many messages in transit, try again later"};
-constexpr smtp::ServerReply no_space{452, "4.3.1", "not enough storage, try again later"};
 constexpr smtp::ServerReply not_stored{451, "4.3.0", "message could not be stored, try again later"};
 constexpr smtp::ServerReply mail_loop{554, "5.4.6", "too many hops, this message is in a loop"};
 
@@ -29,10 +27,6 @@ constexpr smtp::ServerReply not_utf8{
     550, "5.6.0", "message has a header beyond ASCII that is no UTF-8, which SMTPUTF8 says it is (RFC 6532)"};
 constexpr smtp::ServerReply not_the_author{550, "5.7.1",
                                            "your account may not send as an author in the From field"};
-
-constexpr std::uint64_t up_to_step(std::size_t octets) noexcept {
-  return (octets + lease_step - 1) / lease_step * lease_step;
-}
 
 ReceivedFacts received_facts(const smtp::SessionInfo& session, const Settings& settings,
                              const Envelope& envelope, const MessageId& id, SystemTime now) {
@@ -94,7 +88,7 @@ smtp::IncomingMessage::Progress SpooledMessage::refuse(const smtp::ServerReply& 
 smtp::IncomingMessage::Progress SpooledMessage::appended() {
   const std::size_t held = message_.body.size();
   if (held >= part_octets) return Progress::settle;
-  return lease_.grow_to(up_to_step(held)) ? Progress::go_on : Progress::settle;
+  return lease_.grow_to(up_to_step(held, lease_step)) ? Progress::go_on : Progress::settle;
 }
 
 event::Task<smtp::IncomingMessage::Progress> SpooledMessage::settle() {
@@ -106,7 +100,7 @@ event::Task<smtp::IncomingMessage::Progress> SpooledMessage::settle() {
     if (progress == Progress::refused) co_return progress;
   }
   const std::size_t held = message_.body.size() + (signing_ ? signing_->held() : 0);
-  const std::uint64_t wanted = std::max<std::uint64_t>(up_to_step(held), lease_step);
+  const std::uint64_t wanted = std::max<std::uint64_t>(up_to_step(held, lease_step), lease_step);
   if (lease_.grow_to(wanted)) co_return Progress::go_on;
   const bool got = co_await lease_.wait_for(worker_.loop, wanted, memory_wait);
   co_return got ? Progress::go_on : refuse(no_memory);
@@ -121,7 +115,7 @@ event::Task<smtp::IncomingMessage::Progress> SpooledMessage::write_ahead() {
   auto extent = co_await worker_.services.spool.append_body(worker_.loop, id_, std::move(part));
   lease_.clear();  // only now: until here the octets were in memory, wherever
   if (!extent) {
-    note_trouble(extent.error());
+    note_trouble(worker_, id_, extent.error());
     co_return refuse(extent.error().code == Errc::no_space ? no_space : not_stored);
   }
   message_.chunks.push_back(*extent);
@@ -226,12 +220,12 @@ event::Task<Expected<MessageId, smtp::ServerReply>> SpooledMessage::finish(bool 
   }
   const Expected<void> signatures = co_await put_signatures();
   if (!signatures) {
-    note_trouble(signatures.error());
+    note_trouble(worker_, id_, signatures.error());
     co_return signatures.error().code == Errc::no_space ? no_space : not_stored;
   }
   auto kept = co_await worker_.services.spool.store(worker_.loop, std::move(message_));
   if (!kept) {
-    note_trouble(kept.error());
+    note_trouble(worker_, id_, kept.error());
     co_return kept.error().code == Errc::no_space ? no_space : not_stored;
   }
   stored_ = true;
@@ -244,13 +238,6 @@ event::Task<Expected<MessageId, smtp::ServerReply>> SpooledMessage::finish(bool 
   worker_.services.sink.accepted(stored);
   counters.acknowledgement.observe(worker_.loop.steady() - ended);
   co_return id_;
-}
-
-void SpooledMessage::note_trouble(const Error& error) {
-  worker_.services.counters.storage_errors.fetch_add(1, std::memory_order_relaxed);
-  if (!worker_.trouble_lines.allow(worker_.loop.now())) return;
-  const std::string id = id_.to_string();
-  log::error("store_failed", {{"id", id}, {"error", name_of(error.code)}, {"reason", error.detail}});
 }
 
 void SpooledMessage::log_accepted(const spool::StoredMessage& stored) const {

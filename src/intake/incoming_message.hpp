@@ -40,7 +40,6 @@ class SpooledMessage final : public smtp::IncomingMessage {
   void look_at_what_came();
   event::Task<Expected<void>> put_signatures();
   void log_signing() const;
-  void note_trouble(const Error& error);
   void log_accepted(const spool::StoredMessage& stored) const;
 
   Worker& worker_;

@@ -7,6 +7,7 @@
 
 #include "event/task.hpp"
 #include "event/wait.hpp"
+#include "intake/body_budget.hpp"
 #include "sealpost/expected.hpp"
 
 namespace sealpost::intake {
@@ -22,10 +23,17 @@ struct ReportMail {
 
 class ReportDesk {
  public:
+  // Of all reports in transit together. Not of the budget for mail: whoever sends reports, large and slowly, delays reports.
+  static constexpr std::uint64_t most_in_memory = std::uint64_t{32} << 20;
+
   virtual ~ReportDesk() = default;
+  BodyBudget& room() noexcept { return room_; }
   // On `home`. Without an error all reports in it are on disk, or kept aside there as they came. Errc::invalid: there is none
-  // in it; other errors: nothing was kept, and it shall come again.
+  // in it. Errc::too_long: something in it was neither taken nor kept, being too much. Other errors: it shall come again.
   virtual event::Task<Expected<void>> take(event::Loop& home, ReportMail mail) = 0;
+
+ private:
+  BodyBudget room_{most_in_memory};
 };
 
 }  // namespace sealpost::intake

@@ -1,29 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "intake/report_message.hpp"
 
-#include "base/log.hpp"
+#include "intake/report_desk.hpp"
+#include "intake/storing.hpp"
 
 namespace sealpost::intake {
 namespace {
 
 constexpr std::size_t most_octets = std::size_t{10} << 20;  // as of a file that is read by hand
 constexpr std::size_t lease_step = 64 * 1024;
-constexpr auto memory_wait = std::chrono::seconds(60);
 
 constexpr smtp::ServerReply too_large{552, "5.3.4", "a report has 10 MiB at most"};
-constexpr smtp::ServerReply no_memory{452, "4.3.1", "too many messages in transit, try again later"};
+constexpr smtp::ServerReply too_much{552, "5.3.4", "more in it than is taken of one mail, split it"};
 constexpr smtp::ServerReply not_kept{451, "4.3.0", "report could not be stored, try again later"};
 constexpr smtp::ServerReply no_report{550, "5.6.0",
                                       "no TLS report (RFC 8460) in it, and nobody reads other mail here"};
 
-constexpr std::uint64_t up_to_step(std::size_t octets) noexcept {
-  return (octets + lease_step - 1) / lease_step * lease_step;
+// Of what the desk could not take.
+smtp::ServerReply reply_to(const Error& error) noexcept {
+  switch (error.code) {
+    case Errc::invalid: return no_report;
+    case Errc::too_long: return too_much;
+    case Errc::no_space: return no_space;
+    default: return not_kept;
+  }
 }
 
 }  // namespace
 
 ReportMessage::ReportMessage(Worker& worker, const smtp::SessionInfo& session, const Envelope& envelope)
-    : worker_(worker), id_(MessageId::make(worker.loop.date())), lease_(worker.services.bodies) {
+    : worker_(worker), id_(MessageId::make(worker.loop.date())), lease_(worker.services.reports->room()) {
   mail_.id = id_.to_string();
   mail_.client = session.peer.address.to_string();
   mail_.sender = envelope.reverse_path;
@@ -35,11 +41,12 @@ smtp::IncomingMessage::Progress ReportMessage::appended() {
     refusal_ = too_large;
     return Progress::refused;
   }
-  return lease_.grow_to(up_to_step(mail_.octets.size())) ? Progress::go_on : Progress::settle;
+  return lease_.grow_to(up_to_step(mail_.octets.size(), lease_step)) ? Progress::go_on : Progress::settle;
 }
 
 event::Task<smtp::IncomingMessage::Progress> ReportMessage::settle() {
-  const bool got = co_await lease_.wait_for(worker_.loop, up_to_step(mail_.octets.size()), memory_wait);
+  const bool got =
+      co_await lease_.wait_for(worker_.loop, up_to_step(mail_.octets.size(), lease_step), memory_wait);
   if (!got) refusal_ = no_memory;
   co_return got ? Progress::go_on : Progress::refused;
 }
@@ -51,16 +58,9 @@ event::Task<Expected<MessageId, smtp::ServerReply>> ReportMessage::finish(bool) 
     counters.reports.fetch_add(1, std::memory_order_relaxed);
     co_return id_;
   }
-  const bool none = taken.error().code == Errc::invalid || taken.error().code == Errc::too_long;
-  if (!none) {
-    counters.storage_errors.fetch_add(1, std::memory_order_relaxed);
-    if (worker_.trouble_lines.allow(worker_.loop.now())) {
-      const std::string id = id_.to_string();
-      log::error("store_failed",
-                 {{"id", id}, {"error", name_of(taken.error().code)}, {"reason", taken.error().detail}});
-    }
-  }
-  co_return none ? no_report : not_kept;
+  const smtp::ServerReply reply = reply_to(taken.error());
+  if (reply.code < 500) note_trouble(worker_, id_, taken.error());
+  co_return reply;
 }
 
 }  // namespace sealpost::intake

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ReportMessage: a message to an own address for TLS reports, between 354 and its 250. It is held in memory, within the
-// body budget (T-28) and a bound of its own, and handed to the desk whole; it never sees the spool.
+// ReportMessage: a message to an own address for TLS reports, between 354 and its 250. It is held in memory, within a
+// bound of its own and the desk's room for all of them (T-28), and handed to the desk whole; it never sees the spool.
 #pragma once
 
 #include <string>

@@ -98,7 +98,44 @@ TEST_CASE("D-01 what was not kept is not thanked for, and what holds no report g
   CHECK(world.spool.stored.empty());
 }
 
-TEST_CASE("T-28 a report has 10 MiB at most, within what all bodies may take") {
+TEST_CASE("T-28 reports have memory of their own: however many there are, large and slow, mail is taken") {
+  World world;
+  world.body_memory = 1U << 20;
+  world.options->limits.minimum_rate = 1;
+  std::string large;
+  const std::string line(998, 'x');
+  while (large.size() < (9U << 20)) large += line + "\r\n";
+  std::vector<Script*> reporters;
+  for (int i = 0; i < 4; ++i) {  // more than there is room for
+    reporters.push_back(&world.connect("203.0.113." + std::to_string(i + 1)));
+    world.say(*reporters.back(), begin + to_reports + "DATA\r\n");
+    CHECK(world.say(*reporters.back(), large).empty());
+  }
+  CHECK(world.budget().used() == 0);
+  CHECK(world.desk.room().used() <= intake::ReportDesk::most_in_memory);
+  Script& client = world.connect();
+  world.say(client, hello + envelope);
+  CHECK(world.say(client, "Subject: x\r\n\r\nx\r\n.\r\n").starts_with("250 "));
+  CHECK(world.spool.stored.size() == 1);
+  // Those who have room end, and give it back.
+  CHECK(world.say(*reporters.front(), ".\r\n").starts_with("250 "));
+  CHECK(world.say(*reporters.back(), ".\r\n").starts_with("250 "));
+}
+
+TEST_CASE("D-01 what is too much for one mail, or for the disk, is not thanked for") {
+  World world;
+  Script& client = world.connect(stranger);
+  for (const auto& [code, reply] :
+       {std::pair(Errc::too_long, "552 5.3.4 "), std::pair(Errc::no_space, "452 4.3.1 ")}) {
+    world.desk.outcome = Error(code, "too much");
+    world.say(client, begin + to_reports + "DATA\r\n");
+    CHECK(world.say(client, report).starts_with(reply));
+  }
+  CHECK(world.counters.reports == 0);
+  CHECK(world.counters.storage_errors == 1);
+}
+
+TEST_CASE("T-28 a report has 10 MiB at most, within what all of them may take") {
   World world;
   world.options->limits.minimum_rate = 1;
   Script& client = world.connect();
@@ -108,6 +145,7 @@ TEST_CASE("T-28 a report has 10 MiB at most, within what all bodies may take") {
   while (large.size() < (11U << 20)) large += line + "\r\n";
   CHECK(world.say(client, large + ".\r\n").starts_with("552 5.3.4 "));
   CHECK(world.desk.mails.empty());
+  CHECK(world.desk.room().used() == 0);
   CHECK(world.budget().used() == 0);
 }
 
