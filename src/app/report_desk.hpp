@@ -3,8 +3,11 @@
 // Reports of others that come by mail, into tlsrpt.db: what `report read` does, without an operator.
 #pragma once
 
+#include <memory>
+
 #include "intake/report_desk.hpp"
 #include "tlsrpt/counting/store_access.hpp"
+#include "tlsrpt/received/taking.hpp"
 
 namespace sealpost::app {
 
@@ -15,6 +18,7 @@ class ReportDesk final : public intake::ReportDesk {
 
  private:
   tlsrpt::StoreAccess& store_;
+  const std::shared_ptr<tlsrpt::StrangersRoom> strangers_ = std::make_shared<tlsrpt::StrangersRoom>();
 };
 
 }  // namespace sealpost::app

@@ -98,6 +98,35 @@ def test_what_cannot_be_read_is_kept_aside_and_named(desk):
     assert base64.b64encode(b"\x1f\x8b broken").decode() in octets or "broken" in octets
 
 
+def mail_with_parts(reports: list[bytes]) -> bytes:
+    mail = email.message.EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = "tls@noord.example", ADDRESS, "Report Domain: home.test"
+    mail.set_content("These are aggregate TLS reports.\n")
+    for report in reports:
+        mail.add_attachment(report, "application", "tlsrpt+gzip", filename="r.json.gz")
+    return mail.as_bytes(policy=email.policy.SMTP)
+
+
+def test_what_is_not_even_kept_aside_is_not_thanked_for(desk):
+    packed = [gzip.compress(json.dumps(numbered(number)).encode()) for number in range(100, 220)]
+    code, reply = send(desk, mail_with_parts(packed))
+    assert code == 552 and "split it" in reply, reply
+    assert wait_for(lambda: desk.events("report_mail")[-1]["not_kept"] == 1, 5, 0.1)
+    line = desk.events("report_mail")[-1]
+    assert line["taken"] > 90 and "more than are looked at in one mail" in line["why"]
+    assert not desk.events("report_read")  # one line for the mail, however many are in it
+    code, reply = send(desk, mail_with_parts(packed[-20:]))
+    assert code == 250, reply
+
+
+def test_a_report_of_a_day_far_ahead_is_kept_aside(desk):
+    report = numbered(300)
+    report["date-range"] = {"start-datetime": "2999-01-01T00:00:00Z", "end-datetime": "2999-01-01T23:59:59Z"}
+    code, reply = send(desk, report_mail(report))
+    assert code == 250, reply
+    assert "two days from now" in desk.ask("report", "aside")["reports"][0]["why"]
+
+
 def test_other_mail_is_refused_and_nobody_relays(desk):
     code, reply = send(desk, b"Subject: buy\r\n\r\nnow\r\n")
     assert code == 550 and "no TLS report" in reply

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Reports of others that could not be taken: kept as they came, with the reason, so that nothing is lost before somebody
-// has looked. Bounded: the oldest go when there are too many. Rows of tlsrpt.db.
+// has looked. Bounded: the oldest go when there are too many; what came by mail and what an operator read in have
+// a bound each, so that no stranger's mail drives out what is not his. Rows of tlsrpt.db.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tlsrpt/counting/store.hpp"
@@ -21,8 +23,12 @@ struct KeptAside {
   std::size_t octets = 0;
 };
 
+// So the file is called that a report of a mail was in; its id follows.
+inline constexpr std::string_view mail_file = "mail ";
+
 class Aside {
  public:
+  // Of mail, and as much of files.
   static constexpr std::size_t most_pieces = 500;
   static constexpr std::size_t most_octets = 64u << 20;
 
@@ -37,7 +43,7 @@ class Aside {
   Expected<bool> forget_octets(const std::string& octets);  // once they could be taken after all
 
  private:
-  Expected<void> make_room();
+  Expected<void> make_room(bool of_mail);
   Store& store_;
 };
 

@@ -10,28 +10,41 @@
 namespace sealpost::tlsrpt {
 namespace {
 
+constexpr auto day = std::chrono::hours(24);
+constexpr auto most_ahead = 2 * day;
+
 // Counts may be lost with the power; a report that its sender was thanked for may not.
 class OnDisk {
  public:
-  explicit OnDisk(Store& store) : store_(store) { static_cast<void>(store_.run("PRAGMA synchronous=FULL")); }
+  explicit OnDisk(Store& store) : store_(store), begun_(store.run("PRAGMA synchronous=FULL")) {}
   OnDisk(const OnDisk&) = delete;
   OnDisk& operator=(const OnDisk&) = delete;
+  const Expected<void>& begun() const noexcept { return begun_; }
   ~OnDisk() { static_cast<void>(store_.run("PRAGMA synchronous=NORMAL")); }
 
  private:
   Store& store_;
+  const Expected<void> begun_;
 };
 
 class Taking {
  public:
-  Taking(Store& store, const std::string& file, const std::vector<std::string>& notes, SystemTime now)
-      : store_(store), file_(file), notes_(notes), now_(now) {}
+  Taking(Store& store, const std::string& file, const std::vector<std::string>& notes, SystemTime now,
+         StrangersRoom* room)
+      : store_(store), file_(file), notes_(notes), now_(now), room_(room) {}
 
   // Errors are the database's.
   Expected<TakenPiece> one(const FoundReport& found) {
+    if (room_ != nullptr && !room_->has(found.octets.size(), now_))
+      return Error(Errc::no_space,
+                   "as much has come by mail within a day as is taken; reports of others wait for tomorrow");
     if (!found.problem.empty()) return refuse(found, found.problem);
     auto report = parse_received_report(found.octets, found.domain);
     if (!report) return refuse(found, report.error().detail);
+    // Kept by their day: of one that is far ahead nothing would ever be forgotten.
+    if (const std::string newest = to_utc_day(now_ + most_ahead); report->day > newest)
+      return refuse(found, "/date-range: its day, " + report->day + ", is later than " + newest +
+                               ", two days from now");
     report->notes.insert(report->notes.begin(), found.notes.begin(), found.notes.end());
     report->notes.insert(report->notes.begin(), notes_.begin(), notes_.end());
     const auto added = Received(store_).add(*report, file_, now_);
@@ -39,12 +52,10 @@ class Taking {
     if (*added == Added::differs)
       return refuse(found, "another report of " + text::printable(report->organization, 255) +
                                " with this id, domain and range is here already, and says something else");
-    log::info("report_read", {{"organization", report->organization},
-                              {"report_id", report->report_id},
-                              {"domain", report->domain},
-                              {"day", report->day},
-                              {"new", *added == Added::taken ? "yes" : "no"},
-                              {"notes", report->notes.size()}});
+    if (room_ != nullptr)
+      room_->take(*added == Added::taken ? found.octets.size() : 0);
+    else
+      log_read(*report, *added);
     if (auto forgotten = Aside(store_).forget_octets(found.octets); !forgotten) return forgotten.error();
     TakenPiece piece;
     piece.state = *added == Added::taken ? TakenPiece::State::taken : TakenPiece::State::known;
@@ -55,6 +66,15 @@ class Taking {
   }
 
  private:
+  static void log_read(const ReceivedReport& report, Added added) {
+    log::info("report_read", {{"organization", report.organization},
+                              {"report_id", report.report_id},
+                              {"domain", report.domain},
+                              {"day", report.day},
+                              {"new", added == Added::taken ? "yes" : "no"},
+                              {"notes", report.notes.size()}});
+  }
+
   Expected<TakenPiece> refuse(const FoundReport& found, const std::string& why) {
     TakenPiece piece;
     piece.piece = found.name;
@@ -71,8 +91,11 @@ class Taking {
       if (!kept) return kept.error();
       piece.aside = *kept;
     }
-    log::warning("report_not_read",
-                 {{"file", file_}, {"piece", found.name}, {"why", why}, {"aside", piece.aside}});
+    if (room_ != nullptr)
+      room_->take(found.octets.size());
+    else
+      log::warning("report_not_read",
+                   {{"file", file_}, {"piece", found.name}, {"why", why}, {"aside", piece.aside}});
     return piece;
   }
 
@@ -80,17 +103,27 @@ class Taking {
   const std::string& file_;
   const std::vector<std::string>& notes_;
   const SystemTime now_;
+  StrangersRoom* const room_;
 };
 
 }  // namespace
 
+bool StrangersRoom::has(std::uint64_t octets, SystemTime now) noexcept {
+  const auto passed = std::clamp<SystemTime::duration>(now - filled_, {}, day);
+  left_ = std::min(a_day_, left_ + static_cast<std::uint64_t>(static_cast<double>(a_day_) *
+                                                              (std::chrono::duration<double>(passed) / day)));
+  filled_ = now;
+  return octets <= left_;
+}
+
 Expected<std::vector<TakenPiece>> take_reports(Store& store, const std::string& octets,
                                                const std::string& file, const std::vector<std::string>& notes,
-                                               SystemTime now) {
+                                               SystemTime now, StrangersRoom* room) {
   const auto found = reports_in_file(octets, file);
   if (!found) return found.error();
   const OnDisk on_disk(store);
-  Taking taking(store, file, notes, now);
+  if (!on_disk.begun()) return on_disk.begun().error();
+  Taking taking(store, file, notes, now, room);
   std::vector<TakenPiece> pieces;
   for (const FoundReport& each : *found) {
     auto piece = taking.one(each);

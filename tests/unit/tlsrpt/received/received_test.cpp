@@ -9,6 +9,7 @@
 #include "tlsrpt/counting/overview.hpp"
 #include "tlsrpt/received/received_aside.hpp"
 #include "tlsrpt/received/report_file.hpp"
+#include "tlsrpt/received/taking.hpp"
 
 using namespace sealpost;
 using namespace sealpost::tlsrpt;
@@ -153,6 +154,87 @@ TEST_CASE("what could not be taken is kept aside once, within bounds") {
     REQUIRE(aside.keep(about, std::string(10u << 20, static_cast<char>('a' + i))));
   }
   CHECK(aside.list()->size() == 6);
+}
+
+TEST_CASE("T-46 what comes by mail drives nothing out that an operator has kept aside") {
+  const TempDir dir;
+  auto store = Store::open(dir.path + "/tlsrpt.db");
+  Aside aside(*store);
+  KeptAside mine, mailed;
+  mine.file = "a.json";
+  mine.read_at = now;
+  mailed.file = std::string(mail_file) + "id";
+  mailed.read_at = now + std::chrono::hours(1);
+  REQUIRE(aside.keep(mine, "mine"));
+  for (int i = 0; i < 7; ++i)  // each of 10 MiB
+    REQUIRE(aside.keep(mailed, std::string(10u << 20, static_cast<char>('a' + i))));
+  const auto kept = aside.list().value();
+  CHECK(kept.size() == 7);
+  CHECK(kept.back().file == "a.json");
+}
+
+namespace {
+
+std::string json_of(const std::string& id, SystemTime day) {
+  return R"({"organization-name":"Noord","contact-info":"tls@noord.example","report-id":")" + id +
+         R"(","date-range":{"start-datetime":")" + to_utc_day(day) + R"(T00:00:00Z","end-datetime":")" +
+         to_utc_day(day) + R"(T23:59:59Z"},"policies":[{"policy":{"policy-type":"sts","policy-domain":)" +
+         R"("home.example"},"summary":{"total-successful-session-count":1,"total-failure-session-count":0}}]})";
+}
+
+TakenPiece::State state_of(Store& store, const std::string& octets) {
+  return take_reports(store, octets, "a.json", {}, now)->front().state;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "a report of a day more than two days ahead, which would never be forgotten, is refused and kept aside") {
+  using namespace std::chrono_literals;
+  const TempDir dir;
+  auto store = Store::open(dir.path + "/tlsrpt.db");
+  CHECK(state_of(*store, json_of("1", now + 48h)) == TakenPiece::State::taken);
+  CHECK(state_of(*store, json_of("2", now + 72h)) == TakenPiece::State::refused);
+  CHECK(state_of(*store, json_of("3", now + 24h * 365 * 1000)) == TakenPiece::State::refused);
+  CHECK(state_of(*store, json_of("4", now - 24h * 365)) == TakenPiece::State::taken);  // retention has it
+  const auto aside = Aside(*store).list().value();
+  REQUIRE(aside.size() == 2);
+  CHECK(aside.front().why.find("/date-range: its day, ") == 0);
+}
+
+TEST_CASE("T-46 strangers' mail takes so much of the disk in a day, and no more; a copy takes nothing") {
+  using namespace std::chrono_literals;
+  const TempDir dir;
+  auto store = Store::open(dir.path + "/tlsrpt.db");
+  const std::string one = json_of("1", now), two = json_of("2", now), three = json_of("3", now);
+  StrangersRoom room(2 * one.size() + 1);
+  const auto take = [&](const std::string& octets, SystemTime when) {
+    return take_reports(*store, octets, "mail x", {}, when, &room);
+  };
+  REQUIRE(take(one, now));
+  CHECK(take(one, now)->front().state == TakenPiece::State::known);
+  REQUIRE(take(two, now));
+  const auto full = take(three, now);
+  REQUIRE_FALSE(full);
+  CHECK(full.error().code == Errc::no_space);
+  CHECK(take_reports(*store, three, "a.json", {}, now));  // an operator's file is nobody else's
+  CHECK_FALSE(take(json_of("4", now), now + 1h));
+  CHECK_FALSE(take(json_of("4", now), now - 24h * 365));  // a clock that goes back makes no room
+  CHECK(take(json_of("4", now), now + 24h));
+  // What is kept aside counts.
+  REQUIRE(take("\x1f\x8b" + std::string(one.size() - 10, 'x'), now + 24h));
+  CHECK_FALSE(take(json_of("5", now), now + 24h));
+}
+
+TEST_CASE("D-01 nothing is taken when it cannot be made to be on disk before it is said") {
+  const TempDir dir;
+  auto store = Store::open(dir.path + "/tlsrpt.db");
+  // SQLite changes that in no transaction that is under way, and says so.
+  REQUIRE(store->run("BEGIN"));
+  CHECK_FALSE(take_reports(*store, json_of("1", now), "a.json", {}, now));
+  REQUIRE(store->run("COMMIT"));
+  CHECK(take_reports(*store, json_of("1", now), "a.json", {}, now)->front().state ==
+        TakenPiece::State::taken);
 }
 
 TEST_CASE("the report is found in JSON, gzip and mail, whatever its type is called") {
