@@ -7,6 +7,9 @@
 #include <tuple>
 #include <utility>
 
+#include "base/text.hpp"
+#include "sealpost/partner.hpp"
+
 namespace sealpost::delivery {
 namespace {
 
@@ -17,8 +20,7 @@ constexpr std::array<std::pair<std::string_view, std::chrono::seconds>, 4> units
     {{"s", 1s}, {"min", 1min}, {"h", 1h}, {"d", 24h}}};
 
 bool matches(std::string_view pattern, std::string_view name) {
-  if (pattern == "*" || pattern == name) return true;
-  return pattern.starts_with("*.") && name.ends_with(pattern.substr(1)) && name.size() > pattern.size() - 1;
+  return pattern == "*" || covers(pattern, name);
 }
 
 // Larger is more specific.
@@ -44,11 +46,8 @@ bool is_for(const TrafficLimit& limit, std::string_view domain, const std::vecto
 // The hosts in a site's name, which may end with a port.
 std::vector<std::string> hosts_in(const std::string& site) {
   std::vector<std::string> hosts;
-  for (std::size_t at = 0; at < site.size();) {
-    const std::size_t end = std::min(site.find(' ', at), site.size());
-    if (site[at] != ':') hosts.push_back(site.substr(at, end - at));
-    at = end + 1;
-  }
+  for (const std::string_view host : text::split(site, ' '))
+    if (!host.empty() && !host.starts_with(':')) hosts.emplace_back(host);
   return hosts;
 }
 

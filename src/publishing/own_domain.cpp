@@ -23,6 +23,13 @@ std::string to_text(const dns::Mx& mx) {
   return std::to_string(mx.preference) + " " + text::printable(mx.exchange, 260) + ".";
 }
 
+// A record to be published again, whole and as it is: one that was cut or rewritten for people to read is another record.
+// Nothing: it has octets that belong in no such record, nor on a terminal.
+std::vector<std::string> as_it_is(const std::string& record) {
+  if (text::printable(record, record.size() + 3) != record) return {};
+  return {record};
+}
+
 bool lets_everybody(const std::vector<std::string>& records) {
   const auto terms =
       records.empty() ? Expected<std::vector<SpfTerm>>(std::vector<SpfTerm>()) : parse_spf(records.front());
@@ -161,7 +168,10 @@ class Survey {
       item.remedy = "publish one record in this form";
     } else {
       item.state = State::ok;
-      item.publish = item.found;
+      item.publish.clear();
+      for (const std::string& record : answer->texts)
+        if (parse_tls_rpt_records({record}).kind == TlsRptRecordSet::Kind::valid)
+          item.publish = as_it_is(record);
     }
     into = std::move(item);
   }
@@ -188,12 +198,12 @@ class Survey {
       item.why = "which addresses mail leaves from is not known: this machine has no public one, and " +
                  text::printable(own_.hostname, 260) + " (hostname) has none in DNS";
     else
-      co_await judge_senders(item);
+      co_await judge_senders(item, records);
     if (own_.senders.empty() && item.state == State::unknown) item.remedy = "say which, with --address";
     into = std::move(item);
   }
 
-  event::Task<void> judge_senders(Item& item) {
+  event::Task<void> judge_senders(Item& item, const std::vector<std::string>& records) {
     std::vector<IpAddress> lacking;
     std::string trouble;
     SpfResult worst = SpfResult::pass;
@@ -207,14 +217,14 @@ class Survey {
         trouble = verdict.why;
       }
     }
-    publish_spf(item, lacking);
+    publish_spf(item, records, lacking);
     std::string addresses;
     for (const IpAddress& address : lacking)
       addresses += (addresses.empty() ? "" : ", ") + address.to_string();
     switch (worst) {
       case SpfResult::pass:
         item.state = State::ok;
-        if (lets_everybody(item.found)) {
+        if (lets_everybody(records)) {
           item.state = State::differs;
           item.why = "it lets everybody send mail of this domain (+all)";
           item.remedy = "end it with ~all, or -all";
@@ -244,13 +254,15 @@ class Survey {
   }
 
   // The record as it is, with what it lacks in front: the first term that fits decides.
-  void publish_spf(Item& item, const std::vector<IpAddress>& lacking) const {
+  void publish_spf(Item& item, const std::vector<std::string>& records,
+                   const std::vector<IpAddress>& lacking) const {
     std::string added;
     for (const IpAddress& address : lacking)
       added += (address.is_v4() ? " ip4:" : " ip6:") + address.to_string();
-    if (item.found.size() == 1)
-      item.publish = {"v=spf1" + added + item.found.front().substr(6)};
-    else if (item.found.empty())
+    if (records.size() == 1) {
+      for (const std::string& record : as_it_is(records.front()))
+        item.publish = {"v=spf1" + added + record.substr(6)};
+    } else if (records.empty())
       item.publish = {"v=spf1" + std::string(mx_.hosts.empty() ? "" : " mx") + added + " ~all"};
   }
 

@@ -90,18 +90,9 @@ Expected<SpfTerm> parse_mechanism(std::string_view word) {
 
 bool has_macro(std::string_view domain) { return domain.find('%') != std::string_view::npos; }
 
-bool is_within(const IpAddress& address, const IpAddress& base, unsigned bits) {
-  if (address.family() != base.family()) return false;
-  const auto one = address.bytes(), other = base.bytes();
-  for (unsigned bit = 0; bit < bits; ++bit) {
-    const unsigned mask = 0x80U >> (bit % 8);
-    if (((one[bit / 8] ^ other[bit / 8]) & mask) != 0) return false;
-  }
-  return true;
-}
-
-unsigned bits_of(const SpfTerm& term, const IpAddress& address) {
-  return address.is_v4() ? term.v4_bits : term.v6_bits;
+// Host bits of `base` do not count (RFC 7208 §5.6).
+Network network_of(const SpfTerm& term, const IpAddress& base) {
+  return Network(base, base.is_v4() ? term.v4_bits : term.v6_bits);
 }
 
 SpfResult result_of(char qualifier) noexcept {
@@ -175,8 +166,11 @@ bool SpfCheck::spend() {
 }
 
 // RFC 7208 §4.6.4: a few names without records are put up with.
-SpfCheck::Match SpfCheck::nothing_there(dns::Status status) {
-  if (status == dns::Status::failed) return Match::temperror;
+SpfCheck::Match SpfCheck::nothing_there(const dns::Answer& answer, const std::string& asked) {
+  if (answer.status == dns::Status::failed) {
+    problem_ = "the lookup of " + text::printable(asked) + " failed: " + answer.why;
+    return Match::temperror;
+  }
   if (++empty_ <= most_empty) return Match::no;
   problem_ = "it names more than two names that have no record, where receivers stop";
   return Match::permerror;
@@ -185,20 +179,16 @@ SpfCheck::Match SpfCheck::nothing_there(dns::Status status) {
 event::Task<SpfCheck::Match> SpfCheck::has_address(std::string host, const SpfTerm& term) {
   const bool v4 = address_.is_v4();
   const dns::AnswerPtr answer = co_await resolver_.query(host, v4 ? dns::RrType::a : dns::RrType::aaaa);
-  if (answer->status == dns::Status::failed)
-    problem_ = "the lookup of " + text::printable(host) + " failed: " + answer->why;
-  if (answer->status != dns::Status::found) co_return nothing_there(answer->status);
-  const unsigned bits = bits_of(term, address_);
-  const bool found = std::any_of(answer->addresses.begin(), answer->addresses.end(),
-                                 [&](const IpAddress& each) { return is_within(address_, each, bits); });
+  if (answer->status != dns::Status::found) co_return nothing_there(*answer, host);
+  const bool found =
+      std::any_of(answer->addresses.begin(), answer->addresses.end(),
+                  [&](const IpAddress& each) { return network_of(term, each).contains(address_); });
   co_return found ? Match::yes : Match::no;
 }
 
 event::Task<SpfCheck::Match> SpfCheck::has_exchange(std::string host, const SpfTerm& term) {
   const dns::AnswerPtr answer = co_await resolver_.query(host, dns::RrType::mx);
-  if (answer->status == dns::Status::failed)
-    problem_ = "the lookup of " + text::printable(host) + " MX failed: " + answer->why;
-  if (answer->status != dns::Status::found) co_return nothing_there(answer->status);
+  if (answer->status != dns::Status::found) co_return nothing_there(*answer, host + " MX");
   if (answer->mx.size() > most_exchanges) {
     problem_ = "'mx' leads to more than 10 hosts, where receivers stop";
     co_return Match::permerror;
@@ -235,7 +225,7 @@ event::Task<SpfCheck::Match> SpfCheck::matches(const SpfTerm& term, const std::s
   if (term.name == "all") co_return Match::yes;
   if (term.name == "ip4" || term.name == "ip6") {
     const auto base = IpAddress::parse(term.value);
-    co_return base&& is_within(address_, *base, bits_of(term, *base)) ? Match::yes : Match::no;
+    co_return base&& network_of(term, *base).contains(address_) ? Match::yes : Match::no;
   }
   const bool within_limits = spend();
   if (!within_limits) co_return Match::permerror;
@@ -245,7 +235,7 @@ event::Task<SpfCheck::Match> SpfCheck::matches(const SpfTerm& term, const std::s
   if (term.name == "mx") co_return co_await has_exchange(target, term);
   if (term.name == "a") co_return co_await has_address(target, term);
   const dns::AnswerPtr answer = co_await resolver_.query(target, dns::RrType::a);  // exists (§5.7)
-  co_return answer->status == dns::Status::found ? Match::yes : nothing_there(answer->status);
+  co_return answer->status == dns::Status::found ? Match::yes : nothing_there(*answer, target);
 }
 
 event::Task<SpfVerdict> SpfCheck::redirected(const std::vector<SpfTerm>& terms) {

@@ -63,7 +63,7 @@ class SpfCheck {
   event::Task<Match> has_exchange(std::string host, const SpfTerm& term);
   event::Task<SpfVerdict> redirected(const std::vector<SpfTerm>& terms);
   bool spend();
-  Match nothing_there(dns::Status status);
+  Match nothing_there(const dns::Answer& answer, const std::string& asked);
 
   dns::Resolver& resolver_;
   const IpAddress address_;

@@ -184,6 +184,29 @@ TEST_CASE("SPF: every address that mail leaves from, and the record with those i
   CHECK(exit_code_of(world.items) == 75);
 }
 
+TEST_CASE("what is to be published is whole, however long, and never what was written anew to be shown") {
+  World world;
+  std::string networks;
+  for (int i = 0; i < 200; ++i) networks += " ip4:198.51.100." + std::to_string(i);
+  world.table.text("a.test", {"v=spf1" + networks + " -all"});
+  Item item = world.find("SPF record");
+  CHECK(item.state == State::differs);
+  CHECK(item.publish ==
+        std::vector<std::string>{"v=spf1 ip4:192.0.2.1 ip6:2001:db8::1" + networks + " -all"});
+  world.table.text("a.test", {"v=spf1" + networks + " +all"});
+  CHECK(world.find("SPF record").why.find("+all") != std::string::npos);
+  world.table.text("a.test", {"v=spf1 x=\xc3\xa9\x1b[1m -all"});
+  item = world.find("SPF record");
+  CHECK(item.publish.empty());
+  CHECK(item.found.front().find('\x1b') == std::string::npos);
+  std::string record = "v=TLSRPTv1; rua=mailto:r@a.test";
+  for (int i = 0; i < 40; ++i) record += ",mailto:reports-of-tls-" + std::to_string(i) + "@a.test";
+  world.table.text("_smtp._tls.a.test", {"something else", record});
+  item = world.find("TLS-RPT record");
+  CHECK(item.state == State::ok);
+  CHECK(item.publish == std::vector<std::string>{record});
+}
+
 TEST_CASE(
     "T-23: what records say is shown without control characters, and a text is quoted for a zone file") {
   World world;

@@ -126,7 +126,13 @@ TEST_CASE("SPF: absent is not failed, and what depends on a message is not guess
   world.table.put("a.test", RrType::txt, Status::failed);
   CHECK(result(world.check("192.0.2.1")) == "temperror");
   world.table.put("down.test", RrType::a, Status::failed);
-  CHECK(result(world.with("v=spf1 a:down.test -all")) == "temperror");
+  world.table.put("down.test", RrType::mx, Status::failed);
+  for (const char* term : {"a", "mx", "exists"}) {  // each says what could not be asked
+    CAPTURE(term);
+    const SpfVerdict verdict = world.with(std::string("v=spf1 ") + term + ":down.test -all");
+    CHECK(result(verdict) == "temperror");
+    CHECK(verdict.why.find("the lookup of down.test") == 0);
+  }
   CHECK(result(world.with("v=spf1 exists:%{i}.spf.test -all")) == "unclear");
   CHECK(result(world.with("v=spf1 ptr -all")) == "unclear");
   CHECK(result(world.with("v=spf1 exists:%{i}.spf.test")) == "unclear");
