@@ -15,6 +15,7 @@
 
 #include "app/backup_check.hpp"
 #include "app/data_dir_lock.hpp"
+#include "app/file_pieces.hpp"
 #include "app/restore.hpp"
 #include "base/as_owner.hpp"
 #include "base/durable_file.hpp"
@@ -43,7 +44,7 @@ class Backup {
     const auto held = hold();
     if (!held) return held.error();
     if (auto made = make_directory(to_); !made) return made.error();
-    const auto names = names_in(from_);
+    const auto names = names_of(from_);
     if (!names) return names.error();
     for (const std::string& name : *names)
       if (name.ends_with(".db") && !is_of_restores(name))
@@ -73,17 +74,10 @@ class Backup {
     return held;
   }
 
-  // What cannot be listed is not empty.
-  Expected<std::vector<std::string>> names_in(const std::string& directory) const {
+  // Of numbered segments the oldest comes first.
+  Expected<std::vector<std::string>> names_of(const std::string& directory) const {
     const AsOwner eyes(owner_);
-    std::vector<std::string> names;
-    std::error_code failure;
-    for (fs::directory_iterator entry(directory, failure), end; !failure && entry != end;
-         entry.increment(failure))
-      names.push_back(entry->path().filename().string());
-    if (failure) return Error(Errc::io, directory + ": " + failure.message());
-    std::sort(names.begin(), names.end());  // segments are numbered: the oldest first
-    return names;
+    return names_in(directory);
   }
 
   // What `restore` knows it by to be whole.
@@ -133,7 +127,7 @@ class Backup {
     std::set<std::string> seen;
     for (bool more = true; more;) {  // until nothing new has come while the rest was copied
       more = false;
-      const auto names = names_in(from);
+      const auto names = names_of(from);
       if (!names) return names.error();
       for (const std::string& name : *names) {
         if (!seen.insert(name).second) continue;
@@ -146,23 +140,15 @@ class Backup {
 
   FileDescriptor open_source(const std::string& path) const {
     const AsOwner eyes(owner_);
-    return FileDescriptor(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    return open_to_read(path);
   }
 
   Expected<void> copy_file(const std::string& from, const std::string& to) {
     const FileDescriptor source = open_source(from);
     if (!source) return errno == ENOENT ? Expected<void>() : io_error(from, errno);
-    const FileDescriptor target(::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (!target) return io_error(to, errno);
-    std::vector<char> piece(1 << 20);
-    for (;;) {
-      const ssize_t got = ::read(source.get(), piece.data(), piece.size());
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0) return io_error(from, errno);
-      if (got == 0) break;
-      if (!write_all(target.get(), {piece.data(), static_cast<std::size_t>(got)})) return io_error(to, errno);
-      done_.octets += static_cast<std::uint64_t>(got);
-    }
+    const auto copied = copy_octets(source, from, to);
+    if (!copied) return copied.error();
+    done_.octets += *copied;
     ++done_.files;
     return {};
   }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/backup_check.hpp"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/clock_record.hpp"
+#include "app/file_pieces.hpp"
 #include "app/spool_tools.hpp"
 #include "auth/user_store.hpp"
 #include "base/digest.hpp"
@@ -34,7 +34,7 @@ constexpr int list_format = 1;
 constexpr std::size_t most_list = std::size_t{64} << 20;
 
 Expected<FileDescriptor> open_file(const std::string& path) {
-  FileDescriptor file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  FileDescriptor file = open_to_read(path);
   struct stat status {};
   if (!file || ::fstat(file.get(), &status) != 0) return io_error(path, errno);
   if (!S_ISREG(status.st_mode)) return Error(Errc::invalid, path + " is no file");
@@ -45,29 +45,25 @@ Expected<std::string> digest_of(const std::string& path) {
   const auto file = open_file(path);
   if (!file) return file.error();
   Sha256Stream digest;
-  std::vector<char> piece(1 << 20);
-  for (;;) {
-    const ssize_t got = ::read(file->get(), piece.data(), piece.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return io_error(path, errno);
-    if (got == 0) return digest.finish_hex();
-    digest.add({piece.data(), static_cast<std::size_t>(got)});
-  }
+  const auto read = read_through(*file, path, [&](std::string_view piece) {
+    digest.add(piece);
+    return Expected<void>();
+  });
+  if (!read) return read.error();
+  return digest.finish_hex();
 }
 
 Expected<std::string> whole_text(const std::string& path) {
   const auto file = open_file(path);
   if (!file) return file.error();
   std::string text;
-  std::vector<char> piece(1 << 16);
-  for (;;) {
-    const ssize_t got = ::read(file->get(), piece.data(), piece.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return io_error(path, errno);
-    if (got == 0) return text;
-    text.append(piece.data(), static_cast<std::size_t>(got));
+  const auto read = read_through(*file, path, [&](std::string_view piece) -> Expected<void> {
+    text += piece;
     if (text.size() > most_list) return Error(Errc::too_long, path + " is larger than a list of files is");
-  }
+    return {};
+  });
+  if (!read) return read.error();
+  return text;
 }
 
 Expected<BackupList> read_list(const std::string& path) {

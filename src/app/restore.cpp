@@ -13,6 +13,7 @@
 
 #include "app/clock_record.hpp"
 #include "app/data_dir_lock.hpp"
+#include "app/file_pieces.hpp"
 #include "base/as_owner.hpp"
 #include "base/durable_file.hpp"
 #include "base/handles.hpp"
@@ -60,16 +61,6 @@ Expected<Plan> read_plan(const std::string& path) {
                  path + " cannot be read: a restore was cut off, and how it was to end is not known; " +
                      "what was there is in " + directory_of(path) + "/.. and, in part, in before-restore-*");
   }
-}
-
-Expected<std::vector<std::string>> names_in(const std::string& directory) {
-  std::vector<std::string> names;
-  std::error_code failure;
-  for (fs::directory_iterator entry(directory, failure), end; !failure && entry != end;
-       entry.increment(failure))
-    names.push_back(entry->path().filename().string());
-  if (failure) return Error(Errc::io, directory + ": " + failure.message());
-  return names;
 }
 
 bool is_there(const std::string& path) { return !is_absent(path); }
@@ -398,22 +389,14 @@ class Restore {
 
   FileDescriptor open_source(const std::string& path) const {
     const Eyes eyes(owner_);
-    return FileDescriptor(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    return open_to_read(path);
   }
 
   Expected<void> copy_file(const std::string& from, const std::string& to) const {
     const FileDescriptor source = open_source(from);
     if (!source) return io_error(from, errno);
-    const FileDescriptor target(::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (!target) return io_error(to, errno);
-    std::vector<char> piece(1 << 20);
-    for (;;) {
-      const ssize_t got = ::read(source.get(), piece.data(), piece.size());
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0) return io_error(from, errno);
-      if (got == 0) return {};
-      if (!write_all(target.get(), {piece.data(), static_cast<std::size_t>(got)})) return io_error(to, errno);
-    }
+    const auto copied = copy_octets(source, from, to);
+    return copied ? Expected<void>() : copied.error();
   }
 
   const RestoreWish& wish_;
