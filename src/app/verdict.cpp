@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/verdict.hpp"
 
-#include <chrono>
 #include <string>
 #include <vector>
 
+#include "base/amounts.hpp"
 #include "base/text.hpp"
 #include "base/words.hpp"
 #include "sealpost/clock.hpp"
@@ -15,26 +15,13 @@ namespace {
 using Json = nlohmann::json;
 constexpr std::size_t most_causes = 3;
 
-std::string count(std::uint64_t number, const char* one, const char* many) {
-  return text::grouped(number) + " " + (number == 1 ? one : many);
-}
-
-// "2h13m": two units are enough to know how long.
-std::string about(std::int64_t seconds) {
-  if (seconds >= 86'400)
-    seconds -= seconds % 3600;
-  else if (seconds >= 3600)
-    seconds -= seconds % 60;
-  return to_duration_text(std::chrono::seconds(seconds));
-}
-
 std::string waiting(const Json& queue) {
   const auto recipients = queue.value("recipients", std::uint64_t{0}),
              held = queue.value("held", std::uint64_t{0});
   std::string words;
   if (recipients > held)
     words = text::grouped(recipients - held) + " waiting, oldest " +
-            about(queue.value("oldest_s", std::int64_t{0}));
+            text::about(queue.value("oldest_s", std::int64_t{0}));
   if (held > 0) words += (words.empty() ? "" : ", ") + text::grouped(held) + " held";
   return words;
 }
@@ -70,7 +57,7 @@ void add_alerts(const Json& status, Verdict& verdict) {
   for (const Kind& kind : kinds) {
     const auto number = alerts.value(kind.name, std::uint64_t{0});
     if (number == 0) continue;
-    const std::string words = count(number, kind.one, kind.many);
+    const std::string words = text::counted(number, kind.one, kind.many);
     verdict.add(false, words, std::string(kind.what) + ": " + words,
                 "'sealpost report alerts' says which, since when and what to do");
   }
@@ -114,8 +101,8 @@ void add_queue(const Json& status, Verdict& verdict) {
   const auto oldest = queue.value("oldest_s", std::int64_t{0}),
              most = queue.value("late_after_s", std::int64_t{0});
   if (most > 0 && oldest > most)
-    verdict.add(false, "mail waits longer than " + about(most),
-                "the oldest mail that waits was handed in " + about(oldest) + " ago",
+    verdict.add(false, "mail waits longer than " + text::about(most),
+                "the oldest mail that waits was handed in " + text::about(oldest) + " ago",
                 "'sealpost queue summary --by reason' says what mail waits for");
   if (const std::string mail = waiting(queue); !mail.empty()) verdict.words.push_back(mail);
 }

@@ -11,6 +11,7 @@
 
 #include "app/live_check.hpp"
 #include "app/materials.hpp"
+#include "base/amounts.hpp"
 #include "base/handles.hpp"
 #include "base/log.hpp"
 #include "cli/command_line.hpp"
@@ -168,17 +169,13 @@ Live try_live(const app::Config& config) {
   return live;
 }
 
-std::string count_of(std::size_t number, const char* one, const char* many) {
-  return std::to_string(number) + " " + (number == 1 ? one : many);
-}
-
 // "ok: ", but not where something is worth a look.
 std::string all_well(const app::Findings& findings) {
   const auto warnings =
       static_cast<std::size_t>(std::count_if(findings.begin(), findings.end(), [](const auto& one) {
         return one.kind == app::Finding::Kind::warning;
       }));
-  return warnings == 0 ? "ok: " : "usable, with " + count_of(warnings, "warning", "warnings") + ": ";
+  return warnings == 0 ? "ok: " : "usable, with " + text::counted(warnings, "warning", "warnings") + ": ";
 }
 
 // Partner files by themselves: what their rules say, and whether they go together. What only a whole configuration tells
@@ -195,7 +192,7 @@ int check_partners(const CommandLine& line, const std::string& path) {
     const Screen screen;
     if (result.ok())
       std::cout << all_well(result.findings) << path << ", "
-                << count_of(result.config.partners.size(), "partner rule", "partner rules")
+                << text::counted(result.config.partners.size(), "partner rule", "partner rules")
                 << ", by itself; 'sealpost check --config FILE' looks at all files together\n";
   }
   return result.ok() ? EX_OK : EX_CONFIG;
@@ -235,9 +232,9 @@ int check(const CommandLine& line, const std::string& against, bool with_live) {
     const Screen screen;
     if (good) {
       std::cout << all_well(result.findings) << result.config.source << ", "
-                << count_of(result.config.listeners.size(), "listener", "listeners") << ", "
-                << count_of(result.config.partners.size(), "partner rule", "partner rules") << ", "
-                << count_of(result.config.routes.size(), "route", "routes") << '\n';
+                << text::counted(result.config.listeners.size(), "listener", "listeners") << ", "
+                << text::counted(result.config.partners.size(), "partner rule", "partner rules") << ", "
+                << text::counted(result.config.routes.size(), "route", "routes") << '\n';
     }
     if (change) show(*change, against);
     show(here);

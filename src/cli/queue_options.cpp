@@ -7,6 +7,7 @@
 
 #include <iostream>
 
+#include "base/amounts.hpp"
 #include "base/text.hpp"
 #include "base/words.hpp"
 #include "cli/control_client.hpp"
@@ -16,8 +17,7 @@ namespace sealpost::cli {
 namespace {
 
 std::string number_of(const Json& answer, const char* key, const char* one, const char* many) {
-  const auto number = answer.value(key, std::uint64_t{0});
-  return text::grouped(number) + " " + (number == 1 ? one : many);
+  return text::counted(answer.value(key, std::uint64_t{0}), one, many);
 }
 
 // "1,128 recipients of 900 messages"

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <iostream>
 
+#include "base/amounts.hpp"
 #include "base/text.hpp"
 #include "cli/control_client.hpp"
 #include "cli/screen.hpp"
@@ -25,10 +26,6 @@ struct Account {
   Json all = Json::array();
 };
 
-std::string count_of(std::size_t number, const char* one, const char* many) {
-  return std::to_string(number) + " " + (number == 1 ? one : many);
-}
-
 void refuse_file(const CommandLine& line, Account& account, const std::string& name,
                  const ControlError& error) {
   ++account.unread;
@@ -42,7 +39,7 @@ void refuse_file(const CommandLine& line, Account& account, const std::string& n
 }
 
 std::string sessions(const Json& report, const char* key) {
-  return count_of(report.value(key, std::size_t(0)), "session", "sessions");
+  return text::counted(report.value(key, std::size_t(0)), "session", "sessions");
 }
 
 // `alone`: the only report of its file, which needs no name in it.
@@ -146,8 +143,8 @@ bool read_file(const CommandLine& line, Account& account, const std::string& nam
 
 void sum_up(const Account& account) {
   if (account.taken + account.known + account.refused + account.unread <= 1) return;
-  std::cout << count_of(account.files, "file", "files") << ": "
-            << count_of(account.taken, "report", "reports") << " taken, " << account.known
+  std::cout << text::counted(account.files, "file", "files") << ": "
+            << text::counted(account.taken, "report", "reports") << " taken, " << account.known
             << " known already, " << account.refused << " refused";
   if (account.unread > 0) std::cout << ", " << account.unread << " not read";
   std::cout << '\n';
