@@ -80,7 +80,10 @@ struct HttpServer::Connection {
         descriptor(stream->descriptor()),
         since(server.loop_.now()),
         place(server.open_.insert(server.open_.end(), this)) {}
-  ~Connection() { server.open_.erase(place); }
+  ~Connection() {
+    server.open_.erase(place);
+    wipe(unread);
+  }
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
@@ -251,7 +254,7 @@ event::Task<Expected<Page>> HttpServer::answer(Connection& connection, bool& bod
   }
   Visit visit;
   visit.request = std::move(*request);
-  visit.form = std::move(connection.unread);
+  visit.form.swap(connection.unread);
   visit.client = connection.client;
   visit.encrypted = connection.encrypted;
   co_return co_await made_in_time(connection, site_(std::move(visit)), limits_.site);
@@ -269,22 +272,26 @@ event::Task<Expected<Page>> HttpServer::made_in_time(Connection& connection, eve
 // The time is that of the whole request (T-26).
 event::Task<Expected<void>> HttpServer::read_form(Connection& connection, std::size_t octets) {
   const SteadyTime end = event::deadline(connection.since, limits_.request);
+  // It may hold a password: no copies are left behind.
   std::string& form = connection.unread;
-  form.reserve(octets);  // it may hold a password: no copies are left behind
-  std::array<char, 4096> some;
+  std::string roomy;
+  roomy.reserve(octets);
+  roomy += std::string_view(form).substr(0, octets);
+  wipe(form);
+  form.swap(roomy);
+  WipedRoom<4096> some;
   while (form.size() < octets) {
-    const std::size_t wanted = std::min(some.size(), octets - form.size());
-    const event::IoResult got = connection.stream->try_read(std::span(some).first(wanted));
+    const std::size_t wanted = std::min(some.octets.size(), octets - form.size());
+    const event::IoResult got = connection.stream->try_read(std::span(some.octets).first(wanted));
     if (got.state == event::IoState::closed) co_return Error(Errc::closed, "connection closed by peer");
     if (got.state == event::IoState::failed) co_return connection.stream->error();
-    if (got.state == event::IoState::done) form.append(some.data(), got.bytes);
+    if (got.state == event::IoState::done) form.append(some.octets.data(), got.bytes);
     if (got.state == event::IoState::would_block) {
       const bool ready = co_await connection.stream->wait(got.want, end - loop_.now());
       if (!ready) co_return Error(Errc::timed_out, "no form in time");
     }
     if (loop_.now() >= end) co_return Error(Errc::timed_out, "no form in time");
   }
-  form.resize(octets);
   co_return Expected<void>();
 }
 
@@ -292,17 +299,18 @@ event::Task<Expected<void>> HttpServer::read_form(Connection& connection, std::s
 event::Task<Expected<std::string>> HttpServer::read_head(Connection& connection) {
   const SteadyTime end = event::deadline(connection.since, limits_.request);
   std::string head;
-  std::array<char, 2048> octets;
+  WipedRoom<2048> some;  // a form may come along
   for (;;) {
-    const event::IoResult got = connection.stream->try_read(std::span(octets));
+    const event::IoResult got = connection.stream->try_read(std::span(some.octets));
     switch (got.state) {
       case event::IoState::closed: co_return Error(Errc::closed, "connection closed by peer");
       case event::IoState::failed: co_return connection.stream->error();
       case event::IoState::done: {
-        head.append(octets.data(), got.bytes);
+        head.append(some.octets.data(), got.bytes);
         const std::size_t whole = http_head_end(head);
         if (whole != std::string::npos) {
-          connection.unread = head.substr(whole);
+          connection.unread.assign(head, whole);
+          wipe(std::span(head).subspan(whole));
           head.resize(whole);
           co_return head;
         }

@@ -20,6 +20,7 @@
 
 #include "admin/http_request.hpp"
 #include "base/handles.hpp"
+#include "base/wipe.hpp"
 #include "event/event_loop.hpp"
 #include "event/listener.hpp"
 #include "event/semaphore.hpp"
@@ -54,6 +55,9 @@ struct Page {
 // A request to the site.
 struct Visit {
   Visit() = default;
+  Visit(Visit&&) noexcept = default;
+  Visit& operator=(Visit&&) noexcept = default;
+  ~Visit() { wipe(form); }  // it may hold a password
   HttpRequest request;
   std::string form;  // its octets, as they came
   IpAddress client;

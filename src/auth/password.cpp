@@ -54,12 +54,6 @@ std::string crypted(const char* password, const std::string& setting) {
 
 }  // namespace
 
-void wipe(std::string& octets) noexcept {
-  octets.resize(octets.capacity());  // its own room: nothing is allocated
-  OPENSSL_cleanse(octets.data(), octets.size());
-  octets.clear();
-}
-
 Expected<std::string> prepared_name(std::string_view typed) {
   if (auto good = check_text("the name", typed, longest_name); !good) return good.error();
   if (text::trim(typed) != typed) return Error(Errc::invalid, "the name begins or ends with a blank");

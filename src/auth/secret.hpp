@@ -6,9 +6,11 @@
 #include <string>
 #include <string_view>
 
+#include "base/wipe.hpp"
+
 namespace sealpost::auth {
 
-void wipe(std::string& octets) noexcept;  // all of its room, and it is empty afterwards
+using sealpost::wipe;
 
 class Secret {
  public:

@@ -48,7 +48,9 @@ Expected<SslContextPtr> make_context(const ServerIdentity& identity, const Serve
       SSL_CTX_set_min_proto_version(context.get(), minimum) != 1) {
     return take_error(Errc::unavailable, "cannot set up TLS for the server side");
   }
-  SSL_CTX_set_options(context.get(), SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+  // Clients send passwords: none stays in the buffers of records (T-62).
+  SSL_CTX_set_options(context.get(),
+                      SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA | SSL_OP_CLEANSE_PLAINTEXT);
   SSL_CTX_set_dh_auto(context.get(), 1);
   // Tickets alone carry sessions, one for each handshake; nothing is stored here. An unknown server name
   // needs no rule: without a callback OpenSSL presents the one certificate to everybody (RFC 8461 §7.1).

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <future>
 #include <thread>
@@ -212,4 +213,14 @@ TEST_CASE("T-26 however many pages are being made, who watches the relay is answ
   CHECK(one_more.starts_with("HTTP/1.1 503 "));
   CHECK(one_more.find("Retry-After: 5\r\n") != one_more.npos);
   CHECK(served.counters->visits_refused.load() > 0);
+}
+
+TEST_CASE("T-62 nothing of a form stays where a visit was") {
+  alignas(admin::Visit) std::array<char, sizeof(admin::Visit)> room{};
+  auto* const visit = new (room.data()) admin::Visit;
+  visit->form = "p=short";  // within the string itself
+  const admin::Visit moved = std::move(*visit);
+  visit->~Visit();
+  CHECK(std::string_view(room.data(), room.size()).find("short") == std::string_view::npos);
+  CHECK(moved.form == "p=short");
 }
