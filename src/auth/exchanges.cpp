@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "auth/exchanges.hpp"
 
+#include "auth/entering.hpp"
 #include "auth/password.hpp"
 #include "auth/plain.hpp"
 #include "auth/scram.hpp"
@@ -12,9 +13,7 @@ namespace {
 
 using Kind = Step::Kind;
 
-constexpr std::chrono::milliseconds look_again{100};
 constexpr std::chrono::seconds our_fault{5};  // of work of ours, before the client hangs up
-constexpr int most_looks = 50;                // five seconds
 constexpr std::size_t most_logged = 128;      // octets of a name
 
 Step step_of(Kind kind, std::string why, const std::string& name = {}) {
@@ -74,18 +73,15 @@ class Base : public Exchange {
  protected:
   // Until there is room for this attempt, and its pause is over. No step: it may go on.
   event::Task<std::optional<Step>> enter(Attempt& attempt, std::string name) {
-    for (int looks = 0;; ++looks) {
-      const Brakes::Answer answer = attempt.enter(loop_.steady());
-      if (answer.word == Brakes::Word::stop) co_return step_of(Kind::too_many, failed_too_often, name);
-      if (answer.word == Brakes::Word::go) {
-        if (answer.pause > Duration()) co_await event::sleep_for(loop_, answer.pause);
-        co_return std::nullopt;
-      }
-      if (looks == most_looks)
+    const Entered entered = co_await auth::enter(loop_, attempt);
+    switch (entered) {
+      case Entered::yes: break;
+      case Entered::refused: co_return step_of(Kind::too_many, failed_too_often, name);
+      case Entered::crowded:
         co_return step_of(Kind::unavailable, "too many attempts with this name from this client at once",
                           name);
-      co_await event::sleep_for(loop_, look_again);
     }
+    co_return std::nullopt;
   }
 
   event::Task<Step> accept(Attempt& attempt, User user, std::string text) {

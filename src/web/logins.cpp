@@ -1,35 +1,53 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "web/logins.hpp"
 
+#include "auth/entering.hpp"
 #include "auth/password.hpp"
 #include "event/wait.hpp"
 
 namespace sealpost::web {
 namespace {
 
-constexpr std::chrono::milliseconds look_again{100};
-constexpr int most_looks = 50;  // five seconds
+class Counted {
+ public:
+  explicit Counted(std::size_t& number) noexcept : number_(number) { ++number_; }
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+  ~Counted() { --number_; }
+
+ private:
+  std::size_t& number_;
+};
 
 }  // namespace
 
+auth::BrakeSettings brakes_of_this_machine() {
+  auth::BrakeSettings settings;
+  settings.first_refusal = std::chrono::seconds(1);
+  settings.longest_refusal = std::chrono::seconds(4);
+  return settings;
+}
+
 Logins::Logins(event::Loop& loop, LoginSettings settings)
-    : loop_(loop), brakes_(settings.brakes), pool_(std::move(settings.pool)) {
+    : loop_(loop),
+      most_at_once_(settings.most_at_once),
+      brakes_(settings.brakes),
+      local_brakes_(settings.local_brakes),
+      pool_(std::move(settings.pool)) {
   if (!pool_) pool_ = std::make_unique<event::ThreadPool>(settings.threads, settings.most_waiting);
 }
 
 event::Task<Login> Logins::check(IpAddress client, std::string name,
                                  std::shared_ptr<const auth::Secret> password, std::string hash) {
-  auth::Attempt attempt(brakes_, client, name);
-  for (int looks = 0;; ++looks) {
-    const auth::Brakes::Answer answer = attempt.enter(loop_.steady());
-    if (answer.word == auth::Brakes::Word::stop || looks == most_looks) {
-      counters_.refused.fetch_add(1, std::memory_order_relaxed);
-      co_return Login::too_many;
-    }
-    const bool goes = answer.word == auth::Brakes::Word::go;
-    const Duration pause = goes ? answer.pause : Duration(look_again);
-    if (pause > Duration()) co_await event::sleep_for(loop_, pause);
-    if (goes) break;
+  if (under_way_ >= most_at_once_) co_return Login::busy;
+  const Counted counted(under_way_);
+  const bool local = client.is_loopback();
+  auth::Attempt attempt(local ? local_brakes_ : brakes_, client, name);
+  const auth::Entered entered =
+      co_await auth::enter(loop_, attempt, local ? auth::Refusal::waited_for : auth::Refusal::said);
+  if (entered != auth::Entered::yes) {
+    counters_.refused.fetch_add(1, std::memory_order_relaxed);
+    co_return entered == auth::Entered::refused ? Login::too_many : Login::busy;
   }
   const bool known = !hash.empty();
   std::function<Expected<bool>()> work = [password, hash = known ? std::move(hash) : auth::nobodys_hash()] {
