@@ -93,6 +93,12 @@ void Html::open(std::string_view tag, Attributes attributes, std::string_view ad
 
 void Html::close(std::string_view tag) { text_.append("</").append(tag).append(">"); }
 
+void Html::end() {
+  if (open_.empty()) return;
+  close(open_.back());
+  open_.pop_back();
+}
+
 Html::Element Html::in_form(const Url& action, bool posts) {
   if (posts)
     open("form", {{"method", "post"}, {"accept-charset", "utf-8"}}, "action", action.path());

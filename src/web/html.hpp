@@ -18,6 +18,7 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace sealpost::web {
@@ -111,21 +112,25 @@ std::string percent_encoded(std::string_view text);
 class Html {
  public:
   Html() = default;
-  Html(Html&&) noexcept = default;
-  Html& operator=(Html&&) noexcept = default;
+  // What is open there ends here: a page that is given away from the middle of an element is whole all the same.
+  Html(Html&& other) noexcept : text_(other.take()) {}
+  Html& operator=(Html&& other) noexcept {
+    text_ = other.take();
+    open_.clear();
+    return *this;
+  }
   Html(const Html&) = delete;
   Html& operator=(const Html&) = delete;
 
   class [[nodiscard]] Element {
    public:
-    Element(Html& html, std::string_view tag) noexcept : html_(html), tag_(tag) {}
+    Element(Html& html, std::string_view tag) : html_(html) { html_.open_.push_back(tag); }
     Element(const Element&) = delete;
     Element& operator=(const Element&) = delete;
-    ~Element() { html_.close(tag_); }
+    ~Element() { html_.end(); }
 
    private:
     Html& html_;
-    std::string_view tag_;
   };
   // Until the end of the block.
   Element in(Tag tag, Attributes attributes = {}) {
@@ -146,17 +151,22 @@ class Html {
   void refresh(unsigned seconds);
   void style_sheet(const Url& at);
   void icon(const Url& at);
-  void add(Html&& other) { text_ += other.text_; }
+  void add(Html&& other) { text_ += other.take(); }
 
   const std::string& written() const noexcept { return text_; }
-  std::string take() noexcept { return std::move(text_); }
+  std::string take() noexcept {  // with what is open ended
+    while (!open_.empty()) end();
+    return std::exchange(text_, std::string());
+  }
 
  private:
   void open(std::string_view tag, Attributes attributes, std::string_view address_key,
             std::string_view address);
   void close(std::string_view tag);
+  void end();  // the innermost; nothing, when it was ended by take()
 
   std::string text_;
+  std::vector<std::string_view> open_;
 };
 
 }  // namespace sealpost::web

@@ -66,6 +66,23 @@ TEST_CASE("elements close where their block ends, in order") {
   CHECK(html.written() == "<table><tr class=\"x\"><td colspan=\"2\">1</td></tr></table>");
 }
 
+TEST_CASE("what is given away from the middle of an element is whole, and ends once") {
+  Html page, around;
+  {
+    Html html;
+    const auto form = html.in("form");
+    const auto row = html.in("div");
+    html.text("x");
+    page = std::move(html);
+  }
+  CHECK(page.written() == "<form><div>x</div></form>");
+  {
+    const auto main = around.in("main");
+    around.add(std::move(page));
+  }
+  CHECK(around.take() == "<main><form><div>x</div></form></main>");
+}
+
 // While compiling: names are of letters, and none carries script, style or an address.
 static_assert(web::detail::may_be_written("class") && web::detail::may_be_written("aria-label"));
 static_assert(!web::detail::may_be_written("onclick") && !web::detail::may_be_written("style"));
