@@ -149,8 +149,10 @@ void use_clock(SystemTime (*now)()) noexcept { current_clock = now != nullptr ? 
 
 namespace {
 
-void append_line(std::string& line, Format format, Level level, std::string_view event, Fields fields) {
-  const SystemTime now = current_clock.load(std::memory_order_relaxed)();
+SystemTime time_of_line() { return current_clock.load(std::memory_order_relaxed)(); }
+
+void append_line(std::string& line, Format format, SystemTime now, Level level, std::string_view event,
+                 Fields fields) {
   if (format == Format::text) {
     append_time(line, now);
     line += ' ';
@@ -170,7 +172,7 @@ void append_line(std::string& line, Format format, Level level, std::string_view
 
 std::string line_of(Level level, std::string_view event, Fields fields) {
   std::string line;
-  append_line(line, chosen_format.load(std::memory_order_relaxed), level, event, fields);
+  append_line(line, chosen_format.load(std::memory_order_relaxed), time_of_line(), level, event, fields);
   return line;
 }
 
@@ -180,11 +182,16 @@ void write(Level level, std::string_view event, Fields fields) {
   if (!enabled(level)) return;
   thread_local std::string line;
   line.clear();
-  append_line(line, chosen_format.load(std::memory_order_relaxed), level, event, fields);
+  const Format format = chosen_format.load(std::memory_order_relaxed);
+  const SystemTime now = time_of_line();  // one, wherever the line goes
+  append_line(line, format, now, level, event, fields);
   if (keeps_recent()) {
-    std::string copy;
-    append_line(copy, Format::json, level, event, fields);
-    add_recent(std::move(copy));
+    std::string kept;
+    if (format == Format::json)
+      kept = line;
+    else
+      append_line(kept, Format::json, now, level, event, fields);
+    add_recent(std::move(kept));
   }
   sink().add(line, level >= Level::warning);
 }
