@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/amounts.hpp"
 #include "base/text.hpp"
 #include "base/words.hpp"
 
@@ -26,6 +27,11 @@ std::uint64_t number_of(const Json& object, const char* key) {
   const Json& value = part_of(object, key);
   if (value.is_number_unsigned()) return value.get<std::uint64_t>();
   return value.is_number() && value.get<double>() > 0 ? static_cast<std::uint64_t>(value.get<double>()) : 0;
+}
+
+bool flag_of(const Json& object, const char* key) {
+  const Json& value = part_of(object, key);
+  return value.is_boolean() && value.get<bool>();
 }
 
 std::string listed(const Json& list) {
@@ -57,18 +63,11 @@ void put_time(Html& html, std::string_view rfc3339) {
   html.put("time", {{"datetime", whole}}, whole.substr(0, 10) + " " + whole.substr(11, 5) + " UTC");
 }
 
-std::string about(std::int64_t seconds) {
-  if (seconds >= 86'400)
-    seconds -= seconds % 3600;
-  else if (seconds >= 3600)
-    seconds -= seconds % 60;
-  return to_duration_text(std::chrono::seconds(seconds));
-}
-
 std::string age_of(std::string_view rfc3339, SystemTime now) {
   const auto time = from_rfc3339(rfc3339);
   if (!time) return {};
-  return about(std::max<std::int64_t>(0, std::chrono::floor<std::chrono::seconds>(now - *time).count()));
+  return text::about(
+      std::max<std::int64_t>(0, std::chrono::floor<std::chrono::seconds>(now - *time).count()));
 }
 
 Table::Table(Html& html, std::string_view caption, std::vector<Column> columns, std::string_view kind)
@@ -130,7 +129,7 @@ void put_choice(Html& html, Key id, std::string_view label, std::string_view val
 }
 
 void put_left_out(Html& html, const Json& evidence) {
-  if (const Json& days = part_of(evidence, "days"); evidence.value("cut", false) && !days.empty())
+  if (const Json& days = part_of(evidence, "days"); flag_of(evidence, "cut") && !days.empty())
     html.put("p", {{"class", "card warn"}},
              "There are too many records to read them all: these are from " + words_of(days[0], "day") +
                  " on. Of one domain there may be more.");

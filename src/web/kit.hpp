@@ -13,9 +13,10 @@
 
 namespace sealpost::web {
 
-// Of an object. Absent or null: empty, 0, [].
+// Of an object. Absent, null or of another kind: empty, 0, false.
 std::string words_of(const Json& object, const char* key);
 std::uint64_t number_of(const Json& object, const char* key);
+bool flag_of(const Json& object, const char* key);
 const Json& part_of(const Json& object, const char* key);  // null when it is not there
 
 std::string listed(const Json& list);  // its strings: "a, b"
@@ -25,7 +26,6 @@ std::string_view name_of(Tone tone) noexcept;
 void put_tag(Html& html, Tone tone, std::string_view words);
 void put_time(Html& html, std::string_view rfc3339);           // 2026-01-31 13:05 UTC
 std::string age_of(std::string_view rfc3339, SystemTime now);  // "2h13m"; empty: no time
-std::string about(std::int64_t seconds);                       // two units at most
 
 struct Column {
   std::string_view name;

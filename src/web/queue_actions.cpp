@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "base/amounts.hpp"
 #include "base/text.hpp"
 #include "base/words.hpp"
 #include "web/queue_filter_form.hpp"
@@ -29,15 +30,12 @@ const Verb* find_verb(std::string_view word) noexcept {
   return nullptr;
 }
 
-std::string count(std::uint64_t number, const char* one, const char* many) {
-  return text::grouped(number) + " " + (number == 1 ? one : many);
-}
-
 Json arguments_of(const Call& call, const Json& filter) {
   Json arguments{{"filter", filter}};
   if (filter.empty()) arguments["all"] = true;
+  // Who did it comes first: a note is cut where it is too long.
   const std::string_view why = call.form.value("note");
-  arguments["note"] = (why.empty() ? std::string() : std::string(why) + ", ") + call.by();
+  arguments["note"] = call.by() + (why.empty() ? "" : ": " + std::string(why));
   return arguments;
 }
 
@@ -51,7 +49,23 @@ void put_passed_over(Html& html, const Json& counted) {
   }};
   for (const auto& [key, words] : reasons)
     if (const auto number = number_of(part_of(counted, "passed_over"), key); number > 0)
-      html.put("li", "Passed over: " + count(number, "recipient", "recipients") + " that " + words + ".");
+      html.put("li",
+               "Passed over: " + text::counted(number, "recipient", "recipients") + " that " + words + ".");
+}
+
+// What else it means, of which the filter says nothing.
+void put_besides(Html& html, const Json& counted) {
+  const auto recipients = number_of(counted, "recipients"), matching = number_of(counted, "matching"),
+             untold = number_of(counted, "untold");
+  if (matching < recipients)
+    html.put("li", "Of these " + text::counted(recipients, "recipient", "recipients") + " " +
+                       text::grouped(matching) + (matching == 1 ? " is" : " are") +
+                       " as asked for; the other " + text::grouped(recipients - matching) +
+                       (recipients - matching == 1 ? " belongs" : " belong") + " to the same messages.");
+  if (untold > 0)
+    html.put("li", "Of these " + text::counted(recipients, "recipient", "recipients") + " " +
+                       text::grouped(untold) + (untold == 1 ? " has" : " have") +
+                       " failed already, and no sender will be told of them any more.");
 }
 
 void put_sample(Html& html, const Json& counted) {
@@ -75,11 +89,12 @@ Reply confirmation(const Call& call, const Verb& verb, const Json& filter, const
   {
     const auto card = html.in("div", {{"class", verb.grave ? "card bad" : "card warn"}});
     html.put("p", {{"class", "verdict"}, {"id", "counted"}},
-             count(number_of(counted, "messages"), "message", "messages") + ", " +
-                 count(recipients, "recipient", "recipients"));
+             text::counted(number_of(counted, "messages"), "message", "messages") + ", " +
+                 text::counted(recipients, "recipient", "recipients"));
     html.put("p", "Of: " + in_words(filter) + ".");
     if (verb.grave) html.put("p", "This cannot be taken back.");
     const auto list = html.in("ul");
+    put_besides(html, counted);
     put_passed_over(html, counted);
   }
   put_sample(html, counted);
@@ -99,7 +114,8 @@ Reply confirmation(const Call& call, const Verb& verb, const Json& filter, const
       html.put("label", {{"for", "all"}}, "Yes, all mail of the queue");
     }
     const auto row = html.in("div", {{"class", "row"}});
-    html.put("button", {{"class", verb.grave ? "grave" : ""}}, "Yes: " + std::string(verb.word));
+    html.put("button", {{"class", verb.grave ? "grave" : ""}},
+             "Yes: " + std::string(verb.word) + " " + text::counted(recipients, "recipient", "recipients"));
     html.link(with_filter(Url("/queue"), filter), "No, back to the queue", {{"class", "button quiet"}});
   } else {
     html.put("p", "There is nothing it could be done to.");
@@ -160,8 +176,8 @@ event::Task<Reply> act_on_queue(const Call& call) {
   const admin::Answer done = co_await call.ask(command, std::move(arguments));
   if (done.status != 200) co_return refusal(done, "Not done, or in part");
   const auto left = number_of(done.body, "left");
-  call.note(count(number_of(done.body, "messages"), "message", "messages") + " (" +
-            count(number_of(done.body, "recipients"), "recipient", "recipients") + ") " +
+  call.note(text::counted(number_of(done.body, "messages"), "message", "messages") + " (" +
+            text::counted(number_of(done.body, "recipients"), "recipient", "recipients") + ") " +
             std::string(verb->done) + (left > 0 ? "; there are more: count again and go on." : "."));
   co_return see(with_filter(Url("/queue"), filter));
 }

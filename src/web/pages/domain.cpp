@@ -39,7 +39,7 @@ void put_policies(Html& html, const Json& explained) {
                  (words_of(sts, "mode").empty() ? "" : ", mode " + words_of(sts, "mode")) +
                  (words_of(sts, "expires").empty() ? "" : ", until " + words_of(sts, "expires")));
   put_fact(html, "MX records",
-           part_of(explained, "mx_lookup").value("dnssec_secure", false) ? "signed (DNSSEC)" : "not signed");
+           flag_of(part_of(explained, "mx_lookup"), "dnssec_secure") ? "signed (DNSSEC)" : "not signed");
 }
 
 void put_demands(Html& html, const Json& hosts) {
@@ -62,7 +62,7 @@ void put_demands(Html& html, const Json& hosts) {
           const auto item = html.in("li");
           html.put("b", words_of(demand, "source"));
           html.text(" " + words_of(demand, "origin") +
-                    (demand.value("enforced", false) ? "" : " (only observed)") +
+                    (flag_of(demand, "enforced") ? "" : " (only observed)") +
                     (words_of(demand, "note").empty() ? "" : ": " + words_of(demand, "note")));
         }
       }

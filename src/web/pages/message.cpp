@@ -11,7 +11,7 @@
 namespace sealpost::web {
 namespace {
 
-constexpr std::size_t most_lines = 1000;
+constexpr std::size_t most_lines = 1000, most_recipients = 1000;
 
 void put_search(Html& html, std::string_view id) {
   const auto form = html.in_form(Url("/message"), false);
@@ -31,19 +31,25 @@ void put_message(Html& html, const Json& message) {
   put_fact(html, "Received from", words_of(message, "received_from"));
   put_fact(html, "Size", text::grouped(number_of(message, "size")) + " octets, " + words_of(message, "body"));
   put_fact(html, "Recipients", text::grouped(number_of(message, "recipients_in_all")) + " in all");
-  if (message.value("requiretls", false)) put_fact(html, "REQUIRETLS", "asked for by the sender");
-  if (message.value("tls_required_no", false)) put_fact(html, "TLS-Required", "No, asked for by the sender");
+  if (flag_of(message, "requiretls")) put_fact(html, "REQUIRETLS", "asked for by the sender");
+  if (flag_of(message, "tls_required_no")) put_fact(html, "TLS-Required", "No, asked for by the sender");
 }
 
-const Json& why_of(const Json& why, const std::string& recipient) {
-  static const Json none;
+// By recipient.
+std::unordered_map<std::string, std::string> told_in(const Json& why) {
+  std::unordered_map<std::string, std::string> told;
   for (const Json& entry : part_of(why, "entries"))
-    if (words_of(entry, "recipient") == recipient) return entry;
-  return none;
+    told.emplace(words_of(entry, "recipient"), words_of(entry, "why"));
+  return told;
 }
 
-void put_recipients(Html& html, const Json& message, const Json& why) {
+void put_recipients(Html& html, const Json& message, const Json& why, std::uint64_t total) {
   html.put("h2", "Recipients that wait");
+  const Json& recipients = part_of(message, "recipients");
+  const std::unordered_map<std::string, std::string> told_of = told_in(why);
+  if (total > recipients.size())
+    html.put("p", {{"class", "soft"}},
+             text::grouped(recipients.size()) + " of " + text::grouped(total) + " recipients.");
   const Table table(html, "Recipients of this message that are in the queue",
                     {{"Recipient"},
                      {"State"},
@@ -53,7 +59,7 @@ void put_recipients(Html& html, const Json& message, const Json& why) {
                      {"Kept back by"},
                      {"Why it waits"}});
   const auto body = html.in("tbody");
-  for (const Json& entry : part_of(message, "recipients")) {
+  for (const Json& entry : recipients) {
     const std::string recipient = words_of(entry, "recipient");
     const auto row = html.in("tr");
     {
@@ -74,8 +80,8 @@ void put_recipients(Html& html, const Json& message, const Json& why) {
       put_time(html, words_of(entry, "expires"));
     }
     put_cell(html, words_of(entry, "policy"));
-    const std::string told = words_of(why_of(why, recipient), "why");
-    html.put("td", {{"class", "words"}}, told.empty() ? words_of(entry, "reason") : told);
+    const auto told = told_of.find(recipient);
+    html.put("td", {{"class", "words"}}, told == told_of.end() ? words_of(entry, "reason") : told->second);
   }
 }
 
@@ -139,9 +145,9 @@ event::Task<Reply> message_page(const Call& call) {
   if (id.empty()) co_return reply;
   Json filter = Json::object();
   filter["id"].push_back(id);
-  const Json asked{{"filter", filter}};
+  const Json asked{{"filter", filter}, {"limit", most_recipients}};
   const admin::Answer found = co_await call.ask("queue.show", asked);
-  if (found.status == 400) {
+  if (found.status != 200 && found.status != 404) {
     Reply wrong = refusal(found, "Message");
     html.add(std::move(wrong.body));
     reply.status = found.status;
@@ -153,7 +159,7 @@ event::Task<Reply> message_page(const Call& call) {
   if (queued) {
     const admin::Answer why = co_await call.ask("queue.why", asked);
     put_message(html, messages[0]);
-    put_recipients(html, messages[0], why.body);
+    put_recipients(html, messages[0], why.body, number_of(found.body, "total"));
   } else {
     const auto card = html.in("p", {{"class", "card"}, {"id", "gone"}});
     html.text("It is not in the queue: delivered, given up, or never here.");

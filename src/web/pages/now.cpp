@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Is the relay well, what is wrong and what to do about it, and what became of mail in the last day.
+#include "base/amounts.hpp"
 #include "base/text.hpp"
 #include "base/words.hpp"
 #include "web/kit.hpp"
@@ -54,7 +55,7 @@ void put_figures(Html& html, const Json& status) {
   put_figure(html, "Oldest that waits",
              number_of(queue, "oldest_s") == 0
                  ? "-"
-                 : about(static_cast<std::int64_t>(number_of(queue, "oldest_s"))));
+                 : text::about(static_cast<std::int64_t>(number_of(queue, "oldest_s"))));
   put_figure(html, "Held", text::grouped(number_of(queue, "held")));
   put_figure(html, "Delivered, last day", text::grouped(number_of(day, "delivered")));
   put_figure(html, "Clients connected", text::grouped(number_of(intake, "sessions")));

@@ -16,7 +16,7 @@ Tone tone_of(const Json& record) {
   const std::string state = words_of(record, "state");
   if (state == "ok") return Tone::good;
   if (state == "could not be asked") return Tone::plain;
-  return record.value("optional", false) ? Tone::warn : Tone::bad;
+  return flag_of(record, "optional") ? Tone::warn : Tone::bad;
 }
 
 void put_lines(Html& html, std::string_view what, const Json& lines) {
@@ -46,7 +46,7 @@ void put_record(Html& html, const Json& record) {
     if (const std::string why = words_of(record, "why"); !why.empty()) html.put("p", why);
     if (const std::string remedy = words_of(record, "remedy"); !remedy.empty())
       html.put("p", (good ? "Worth doing: " : "What to do: ") + remedy);
-    if (!good && record.value("optional", false))
+    if (!good && flag_of(record, "optional"))
       html.put("p", {{"class", "soft"}}, "Mail does not suffer without it.");
     const Json &publish = part_of(record, "publish"), &found = part_of(record, "found");
     const bool shown = (publish.is_array() && !publish.empty()) || (found.is_array() && !found.empty());

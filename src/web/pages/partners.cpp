@@ -197,7 +197,7 @@ void put_history(Html& html, const Json& changes) {
         put_time(html, words_of(*entry, "when"));
       }
       put_cell(html, words_of(*entry, "what"));
-      put_cell(html, words_of(change, "way") + (change.value("held", false) ? ", held back" : ""));
+      put_cell(html, words_of(change, "way") + (flag_of(change, "held") ? ", held back" : ""));
       html.put("td", {{"class", "words"}}, words_of(change, "text"));
       const std::string by = words_of(change, "approved_by"), reason = words_of(change, "reason");
       put_cell(html, by + (reason.empty() ? "" : ": " + reason));

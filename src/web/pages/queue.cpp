@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What waits: by domain and age, by reason, one by one; and what can be done about it.
+#include "base/amounts.hpp"
 #include "base/text.hpp"
 #include "base/words.hpp"
 #include "web/pages/pages.hpp"
@@ -19,9 +20,23 @@ unsigned heat_of(std::uint64_t number) {
   return heat;
 }
 
+// A row that stands for several, or for none: no filter means it.
+bool is_of_no_value(std::string_view name) noexcept {
+  return name.empty() || name == "(others)" || name == "(none yet)";
+}
+
+// A row's name, as a link to what it counts.
+void put_row_link(Html& html, const Json& filter, const char* word, const std::string& name) {
+  const auto head = html.in("th", {{"scope", "row"}});
+  if (is_of_no_value(name)) return html.text(name == "(none yet)" ? "none: its turn has not come" : name);
+  Json narrower = filter;
+  narrower[word] = name;
+  html.link(with_filter(Url("/queue"), narrower), name);
+}
+
 std::string age_words(const Json& bounds, std::size_t i) {
   const auto at = [&](std::size_t index) {
-    return about(static_cast<std::int64_t>(bounds[index].get<std::uint64_t>()));
+    return text::about(static_cast<std::int64_t>(bounds[index].get<std::uint64_t>()));
   };
   if (i + 1 == bounds.size()) return "over " + at(i);
   return i == 0 ? "to " + at(1) : "to " + at(i + 1);
@@ -40,12 +55,7 @@ void put_map(Html& html, const Json& summary, const Json& filter) {
     const auto body = html.in("tbody");
     for (const Json& row : rows) {
       const auto line = html.in("tr");
-      {
-        const auto head = html.in("th", {{"scope", "row"}});
-        Json narrower = filter;
-        narrower["domain"] = words_of(row, "name");
-        html.link(with_filter(Url("/queue"), narrower), words_of(row, "name"));
-      }
+      put_row_link(html, filter, "domain", words_of(row, "name"));
       put_number(html, number_of(row, "recipients"));
       for (const Json& number : part_of(row, "ages")) {
         const std::uint64_t value = number.is_number_unsigned() ? number.get<std::uint64_t>() : 0;
@@ -68,16 +78,7 @@ void put_reasons(Html& html, const Json& summary, const Json& filter, SystemTime
   const auto body = html.in("tbody");
   for (const Json& row : rows) {
     const auto line = html.in("tr");
-    {
-      const auto head = html.in("th", {{"scope", "row"}});
-      const std::string reason = words_of(row, "name");
-      Json narrower = filter;
-      narrower["reason"] = reason;
-      if (reason.empty())
-        html.text("none: its turn has not come");
-      else
-        html.link(with_filter(Url("/queue"), narrower), reason);
-    }
+    put_row_link(html, filter, "reason", words_of(row, "name"));
     put_number(html, number_of(row, "recipients"));
     html.put("td", {{"class", "n"}}, age_of(words_of(row, "oldest"), now));
   }
@@ -97,7 +98,7 @@ void put_entries(Html& html, const Json& listing, SystemTime now) {
            total == 0 ? "Nothing in the queue is as asked for."
            : total > shown
                ? "The oldest " + text::grouped(shown) + " of " + text::grouped(total) + " recipients."
-               : text::grouped(total) + (total == 1 ? " recipient." : " recipients."));
+               : text::counted(total, "recipient.", "recipients."));
   if (shown == 0) return;
   const Table table(
       html, "Mail in the queue, the oldest first",
@@ -151,6 +152,8 @@ event::Task<Reply> queue_page(const Call& call) {
   const admin::Answer domains = co_await call.ask("queue.summary", asked);
   asked["by"] = "reason";
   const admin::Answer reasons = co_await call.ask("queue.summary", asked);
+  for (const admin::Answer* one : {&domains, &reasons})
+    if (one->status != 200) html.add(refusal(*one, {}).body);
   put_map(html, domains.body, filter);
   put_reasons(html, reasons.body, filter, call.now);
   put_entries(html, listing.body, call.now);

@@ -18,6 +18,8 @@ TEST_CASE("values that are absent, null or of another kind are shown as nothing,
   CHECK(web::number_of(answer, "number") == 3);
   CHECK(web::number_of(answer, "word") == 0);
   CHECK(web::number_of(answer, "below") == 0);
+  CHECK(!web::flag_of(answer, "word"));
+  CHECK(!web::flag_of(Json(), "x"));
   CHECK(web::part_of(answer, "missing").is_null());
 }
 
