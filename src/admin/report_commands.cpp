@@ -9,6 +9,7 @@
 #include "admin/report_views.hpp"
 #include "base/text.hpp"
 #include "tlsrpt/counting/certificates.hpp"
+#include "tlsrpt/counting/matrix.hpp"
 #include "tlsrpt/counting/overview.hpp"
 #include "tlsrpt/counting/refusals.hpp"
 #include "tlsrpt/received/received.hpp"
@@ -51,6 +52,21 @@ class ReportCommands {
     if (lines->size() > limit) lines->resize(limit);
     answer["entries"] = list_view(*lines, filter.way, home_.date());
     co_return Answer(std::move(answer));
+  }
+
+  // {"received", "days": 14, "limit": 60}: the last days of those domains or reporters with most failures.
+  event::Task<Answer> matrix(Json arguments) {
+    tlsrpt::MatrixWanted wanted;
+    wanted.way = way_of(arguments);
+    wanted.newest = to_utc_day(home_.date());
+    wanted.days = std::clamp<std::size_t>(arguments.value("days", wanted.days), 1, tlsrpt::most_matrix_days);
+    wanted.most = std::clamp<std::size_t>(arguments.value("limit", wanted.most), 1, usual_lines);
+    std::function<Expected<tlsrpt::Matrix>(tlsrpt::Store&)> query = [wanted](tlsrpt::Store& store) {
+      return tlsrpt::matrix(store, wanted);
+    };
+    const auto found = co_await recorder_.ask<tlsrpt::Matrix>(home_, std::move(query));
+    if (!found) co_return Answer(500, found.error().detail);
+    co_return Answer(matrix_view(*found, wanted.way, home_.date()));
   }
 
   // A domain in plain words: one day, by default the newest with sessions, or several together; and how each of them went.
@@ -333,6 +349,8 @@ void serve_report_commands(ControlServer& server, event::Loop& home, tlsrpt::DbR
                            tlsrpt::Sender& sender, tlsrpt::ReportIdentity identity) {
   const auto commands = std::make_shared<ReportCommands>(home, recorder, sender, std::move(identity));
   server.handle("report.list", [commands](Json arguments) { return commands->list(std::move(arguments)); });
+  server.handle("report.matrix",
+                [commands](Json arguments) { return commands->matrix(std::move(arguments)); });
   server.handle("report.show", [commands](Json arguments) { return commands->show(std::move(arguments)); });
   server.handle("report.send", [commands](Json arguments) { return commands->send(std::move(arguments)); });
   server.handle("report.why", [commands](Json arguments) { return commands->why(std::move(arguments)); });

@@ -75,6 +75,23 @@ std::string mode_of(const tlsrpt::PolicyKey& key) {
 
 }  // namespace
 
+Json matrix_view(const tlsrpt::Matrix& matrix, tlsrpt::Way way, SystemTime now) {
+  Json all{{"days", matrix.days},
+           {"rows", Json::array()},
+           {"rows_in_all", matrix.rows_in_all},
+           {"cut", matrix.cut}};
+  for (const tlsrpt::MatrixRow& row : matrix.rows) {
+    Json one = sums_json(row.sums);
+    one["domain"] = text::printable(row.domain, 255);
+    if (way == tlsrpt::Way::to_us) one["organization"] = text::printable(row.organization, 255);
+    one["days"] = Json::array();
+    for (const tlsrpt::Sums& day : row.days) one["days"].push_back(sums_json(day));
+    if (row.worst) one["worst"] = policy_json(*row.worst, way, now).at("worst");
+    all["rows"].push_back(std::move(one));
+  }
+  return all;
+}
+
 Json list_view(const std::vector<tlsrpt::OverviewLine>& lines, tlsrpt::Way way, SystemTime now) {
   Json all = Json::array();
   const tlsrpt::OverviewLine* last = nullptr;

@@ -11,6 +11,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tlsrpt/counting/matrix.hpp"
 #include "tlsrpt/counting/overview.hpp"
 
 namespace sealpost::admin {
@@ -19,6 +20,9 @@ using Json = nlohmann::json;
 
 // One object per day and domain (and organization), its policies inside.
 Json list_view(const std::vector<tlsrpt::OverviewLine>& lines, tlsrpt::Way way, SystemTime now);
+
+// {"days": [..], "rows": [{"domain", "days": [{"successful_sessions", "failed_sessions"}], "worst"}], "rows_in_all", "cut"}
+Json matrix_view(const tlsrpt::Matrix& matrix, tlsrpt::Way way, SystemTime now);
 
 // One policy of one domain and day, with everything recorded about it.
 struct PolicyView {

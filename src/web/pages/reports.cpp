@@ -3,7 +3,6 @@
 // Sessions by domain and day: ours with others, as they are counted for reports (To them), and those of others with us, as
 // their reports say (To us). And one domain of either: how its days went, what failed, why, and what to do.
 #include <algorithm>
-#include <map>
 
 #include "base/text.hpp"
 #include "base/words.hpp"
@@ -14,16 +13,14 @@ namespace sealpost::web {
 namespace {
 
 constexpr int shown_days = 14;
-constexpr std::size_t most_rows = 60, most_lines = 20'000;
+constexpr std::size_t most_rows = 60;
 
 struct Cell {
   std::uint64_t good = 0, failed = 0;
 };
-struct Row {
-  std::map<std::string, Cell> days;
-  std::uint64_t good = 0, failed = 0;
-  Json worst;  // the newest
-};
+Cell cell_of(const Json& sums) {
+  return {number_of(sums, "successful_sessions"), number_of(sums, "failed_sessions")};
+}
 
 struct Side {
   bool received;
@@ -31,47 +28,15 @@ struct Side {
   std::string about;
 };
 
-// The newest first, as people look for today.
-std::vector<std::string> days_until(SystemTime now) {
-  std::vector<std::string> days;
-  for (int i = 0; i < shown_days; ++i) days.push_back(to_utc_day(now - std::chrono::days(i)));
-  return days;
-}
-
 std::string name_of_row(const Side& side, const Json& entry) {
   return side.received ? words_of(entry, "organization") + " about " + words_of(entry, "domain")
                        : words_of(entry, "domain");
-}
-
-std::map<std::string, Row> rows_of(const Side& side, const Json& entries) {
-  std::map<std::string, Row> rows;
-  if (!entries.is_array()) return rows;
-  for (const Json& entry : entries) {
-    Row& row = rows[name_of_row(side, entry)];
-    Cell& cell = row.days[words_of(entry, "day")];
-    cell.good += number_of(entry, "successful_sessions");
-    cell.failed += number_of(entry, "failed_sessions");
-    row.good += number_of(entry, "successful_sessions");
-    row.failed += number_of(entry, "failed_sessions");
-    for (const Json& policy : part_of(entry, "policies"))
-      if (row.worst.is_null() && policy.contains("worst")) row.worst = policy["worst"];
-  }
-  return rows;
 }
 
 unsigned heat_of(const Cell& cell) {
   if (cell.failed == 0) return 0;
   const double share = static_cast<double>(cell.failed) / static_cast<double>(cell.good + cell.failed);
   return share < 0.01 ? 1 : share < 0.05 ? 2 : share < 0.2 ? 3 : share < 0.5 ? 4 : 5;
-}
-
-// With most failures first, then with most sessions.
-std::vector<std::pair<std::string, Row>> sorted(const std::map<std::string, Row>& rows) {
-  std::vector<std::pair<std::string, Row>> all(rows.begin(), rows.end());
-  std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) {
-    return std::pair(a.second.failed, a.second.good) > std::pair(b.second.failed, b.second.good);
-  });
-  return all;
 }
 
 void put_cell_of_day(Html& html, const Cell& cell) {
@@ -83,72 +48,72 @@ void put_cell_of_day(Html& html, const Cell& cell) {
   html.text(cell.failed == 0 ? text::grouped(all) : text::grouped(cell.failed) + "/" + text::grouped(all));
 }
 
-void put_matrix(Html& html, const Side& side, const std::map<std::string, Row>& rows, SystemTime now) {
-  const std::vector<std::string> days = days_until(now);
+// The newest day first, as people look for today.
+void put_matrix(Html& html, const Side& side, const Json& matrix) {
+  const Json &rows = part_of(matrix, "rows"), &days = part_of(matrix, "days");
   std::vector<std::string> names;
-  for (const std::string& day : days) names.push_back(day.substr(5));
+  for (const Json& day : days) names.push_back(day.is_string() ? day.get<std::string>().substr(5) : "");
   std::vector<Column> columns{{side.row_is}, {"All", true}, {"Failed", true}};
   for (const std::string& name : names) columns.push_back({name, true});
   const Table table(html, "Sessions by day (UTC), the newest first: all, or failed/all", std::move(columns),
                     "heat");
   const auto body = html.in("tbody");
-  std::size_t shown = 0;
-  for (const auto& [name, row] : sorted(rows)) {
-    if (++shown > most_rows) break;
+  for (const Json& row : rows) {
     const auto line = html.in("tr");
     {
       const auto head = html.in("th", {{"scope", "row"}});
-      const std::string domain = side.received ? name.substr(name.rfind(" about ") + 7) : name;
-      html.link(Url("/reports").with("domain", domain).with("received", side.received ? "1" : ""), name);
+      html.link(
+          Url("/reports").with("domain", words_of(row, "domain")).with("received", side.received ? "1" : ""),
+          name_of_row(side, row));
     }
-    put_number(html, row.good + row.failed);
-    put_number(html, row.failed);
-    for (const std::string& day : days) {
-      const auto found = row.days.find(day);
-      put_cell_of_day(html, found == row.days.end() ? Cell() : found->second);
-    }
+    const Cell sum = cell_of(row);
+    put_number(html, sum.good + sum.failed);
+    put_number(html, sum.failed);
+    for (const Json& day : part_of(row, "days")) put_cell_of_day(html, cell_of(day));
   }
 }
 
-void put_failures(Html& html, const Side& side, const std::map<std::string, Row>& rows) {
-  bool any = false;
-  for (const auto& [name, row] : rows) any = any || !row.worst.is_null();
-  if (!any) return;
+void put_more(Html& html, const Json& matrix, std::size_t shown) {
+  const auto all = number_of(matrix, "rows_in_all");
+  if (all > shown)
+    html.put("p", {{"class", "soft small"}, {"id", "more"}},
+             "The " + text::grouped(shown) + " with most failures, of " + text::grouped(all) +
+                 (flag_of(matrix, "cut") ? " and more that were not looked at." : "."));
+}
+
+void put_failures(Html& html, const Side& side, const Json& rows) {
+  if (std::none_of(rows.begin(), rows.end(), [](const Json& row) { return row.contains("worst"); })) return;
   html.put("h2", "What failed most, and what to do");
   const Table table(html, "The failure that weighs most, by its last day",
                     {{side.row_is}, {"Host"}, {"What"}, {"Cause"}, {"What to do"}});
   const auto body = html.in("tbody");
-  std::size_t shown = 0;
-  for (const auto& [name, row] : sorted(rows)) {
-    if (row.worst.is_null()) continue;
-    if (++shown > most_rows) break;
+  for (const Json& row : rows) {
+    const Json& worst = part_of(row, "worst");
+    if (worst.is_null()) continue;
     const auto line = html.in("tr");
-    put_row_head(html, name);
-    put_cell(html, words_of(row.worst, "mx_host"));
-    html.put("td", {{"class", "words"}}, words_of(row.worst, "what"));
-    html.put("td", {{"class", "words"}}, words_of(row.worst, "cause"));
-    html.put("td", {{"class", "words"}}, words_of(row.worst, "remedy"));
+    put_row_head(html, name_of_row(side, row));
+    put_cell(html, words_of(worst, "mx_host"));
+    html.put("td", {{"class", "words"}}, words_of(worst, "what"));
+    html.put("td", {{"class", "words"}}, words_of(worst, "cause"));
+    html.put("td", {{"class", "words"}}, words_of(worst, "remedy"));
   }
 }
 
 event::Task<Reply> side_page(const Call& call, Side side) {
-  const std::string from = to_utc_day(call.now - std::chrono::days(shown_days - 1));
-  const Json asked{
-      {"received", side.received}, {"day", from + ".." + to_utc_day(call.now)}, {"limit", most_lines}};
-  const admin::Answer answer = co_await call.ask("report.list", asked);
+  const Json asked{{"received", side.received}, {"days", shown_days}, {"limit", most_rows}};
+  const admin::Answer answer = co_await call.ask("report.matrix", asked);
   if (answer.status != 200) co_return refusal(answer, side.title);
   Reply reply;
   reply.title = side.title;
   Html& html = reply.body;
   html.put("p", {{"class", "soft"}}, side.about);
-  const auto rows = rows_of(side, part_of(answer.body, "entries"));
-  if (rows.empty()) {
+  const Json& rows = part_of(answer.body, "rows");
+  if (!rows.is_array() || rows.empty()) {
     html.put("p", {{"class", "card"}, {"id", "nothing"}}, "Nothing in the last fourteen days.");
     co_return reply;
   }
-  put_matrix(html, side, rows, call.now);
-  if (rows.size() > most_rows || answer.body.value("cut", false))
-    html.put("p", {{"class", "soft small"}}, "There are more: those with most failures are shown.");
+  put_matrix(html, side, answer.body);
+  put_more(html, answer.body, rows.size());
   put_failures(html, side, rows);
   co_return reply;
 }
