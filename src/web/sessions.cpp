@@ -20,45 +20,67 @@ std::string random_word() {
   return text::hex(octets);
 }
 
-// Looked up by its digest: how long that takes says nothing of cookies that are good.
-std::string key_of(std::string_view cookie) { return sha256_octets(cookie); }
-
 }  // namespace
 
 bool Sessions::is_over(const Session& session, SteadyTime now) const noexcept {
   return now - session.used >= limits_.idle || now - session.began >= limits_.whole;
 }
 
+// Looked up by its digest: how long that takes says nothing of cookies that are good.
+Sessions::Key Sessions::key_of_cookie(std::string_view cookie) {
+  return cookie.size() == longest_cookie ? sha256_octets(cookie) : Key();
+}
+
+// Of another length than a digest: no cookie leads there.
+Sessions::Key Sessions::key_of_proxied(std::string_view user) { return "proxied" + sha256_octets(user); }
+
+void Sessions::forget_over(SteadyTime now) {
+  std::vector<Key> over;
+  table_.for_each([&](const Key& key, const Session& session) {
+    if (is_over(session, now)) over.push_back(key);
+  });
+  for (const Key& key : over) table_.erase(key);
+}
+
+std::size_t Sessions::size(SteadyTime now) {
+  forget_over(now);
+  return table_.size();
+}
+
 // What is over goes first; then the user's own that was not used for longest (the table has the newest first).
 void Sessions::make_room(const std::string& user, SteadyTime now) {
-  std::vector<std::string> over;
-  std::string last_of_user;
+  forget_over(now);
+  Key last_of_user;
   std::size_t of_user = 0;
-  table_.for_each([&](const std::string& key, const Session& session) {
-    if (is_over(session, now)) {
-      over.push_back(key);
-    } else if (session.user == user) {
-      ++of_user;
-      last_of_user = key;
-    }
+  table_.for_each([&](const Key& key, const Session& session) {
+    if (session.user != user) return;
+    ++of_user;
+    last_of_user = key;
   });
-  for (const std::string& key : over) table_.erase(key);
   if (of_user >= limits_.most_of_user) table_.erase(last_of_user);
 }
 
-std::string Sessions::open(Session session, SteadyTime now) {
+void Sessions::put(const Key& key, Session session, SteadyTime now) {
   make_room(session.user, now);
-  std::string cookie = random_word();
   session.token = random_word();
   session.began = session.used = now;
-  table_.at(key_of(cookie)) = std::move(session);
+  table_.at(key) = std::move(session);
+}
+
+std::string Sessions::open(Session session, SteadyTime now) {
+  std::string cookie = random_word();
+  put(key_of_cookie(cookie), std::move(session), now);
   return cookie;
 }
 
-Session* Sessions::find(std::string_view cookie, SteadyTime now) {
-  if (cookie.size() != longest_cookie) return nullptr;
-  const std::string key = key_of(cookie);
-  if (table_.find(key) == nullptr) return nullptr;
+void Sessions::open_proxied(Session session, SteadyTime now) {
+  const Key key = key_of_proxied(session.user);
+  session.by_proxy = true;
+  put(key, std::move(session), now);
+}
+
+Session* Sessions::at(const Key& key, SteadyTime now) {
+  if (key.empty() || table_.find(key) == nullptr) return nullptr;
   Session& session = table_.at(key);
   if (is_over(session, now)) {
     table_.erase(key);
@@ -67,7 +89,5 @@ Session* Sessions::find(std::string_view cookie, SteadyTime now) {
   session.used = now;
   return &session;
 }
-
-void Sessions::close(std::string_view cookie) { table_.erase(key_of(cookie)); }
 
 }  // namespace sealpost::web

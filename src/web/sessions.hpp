@@ -2,7 +2,8 @@
 //
 // Who is logged in to the pages. A session is a cookie that cannot be guessed, kept here as its digest; it ends when it is not
 // used for a while, after a day's work, at logout, and when its user is changed. There are `most` of them and `most_of_user` of
-// one user; a further one ends the one that was not used for longest. In memory alone: a restart ends all. One loop's.
+// one user; a further one ends the one that was not used for longest. Whom a proxy names has one session, without a cookie: it
+// is the proxy's word at each request that lets him in. In memory alone: a restart ends all. One loop's.
 #pragma once
 
 #include <string>
@@ -36,14 +37,24 @@ class Sessions {
  public:
   explicit Sessions(SessionLimits limits = {}) : limits_(limits), table_(limits.most) {}
 
+  // By what a session is found again; the cookie is not kept.
+  using Key = std::string;
+  static Key key_of_cookie(std::string_view cookie);
+  static Key key_of_proxied(std::string_view user);
+
   // What the cookie is to hold. The session gets its token here.
   std::string open(Session session, SteadyTime now);
+  void open_proxied(Session session, SteadyTime now);
   // Null: there is none, or it is over. Counts as use. Until the next call.
-  Session* find(std::string_view cookie, SteadyTime now);
-  void close(std::string_view cookie);
-  std::size_t size() const noexcept { return table_.size(); }
+  Session* at(const Key& key, SteadyTime now);
+  Session* find(std::string_view cookie, SteadyTime now) { return at(key_of_cookie(cookie), now); }
+  void end(const Key& key) { table_.erase(key); }
+  void close(std::string_view cookie) { end(key_of_cookie(cookie)); }
+  std::size_t size(SteadyTime now);  // of those that are not over
 
  private:
+  void put(const Key& key, Session session, SteadyTime now);
+  void forget_over(SteadyTime now);
   bool is_over(const Session& session, SteadyTime now) const noexcept;
   void make_room(const std::string& user, SteadyTime now);
 

@@ -18,7 +18,8 @@ using Method = admin::HttpRequest::Method;
 using admin::Page;
 
 constexpr const char* html_type = "text/html; charset=utf-8";
-constexpr std::size_t longest_logged = 128;
+constexpr std::size_t longest_logged = 128, longest_action = 1024;
+constexpr std::size_t most_waiting_views = 4;  // of the queue
 
 // Nothing from elsewhere, nothing in the page itself but words and our style, and no page of others around it.
 void add_policies(Page& page) {
@@ -100,6 +101,19 @@ bool same(std::string_view a,
   return differs == 0;
 }
 
+// What was meant, and whether it was confirmed or only counted; not the token, and of words not more than a line may have.
+void log_action(const Route& page, const std::string& user, const Form& form) {
+  std::string of;
+  for (const auto& [name, value] : form.fields())
+    if (name != "token" && name != "do" && name != "confirmed" && !value.empty())
+      of += (of.empty() ? "" : ", ") + name + " " + value;
+  log::info("web_action", {{"user", user},
+                           {"page", page.at.path()},
+                           {"do", text::printable(form.value("do"), longest_logged)},
+                           {"confirmed", form.value("confirmed") == "yes" ? "yes" : "no"},
+                           {"of", text::printable(of, longest_action)}});
+}
+
 }  // namespace
 
 struct Site::Visitor {
@@ -121,8 +135,7 @@ struct Site::Visitor {
 struct Site::Known {
   Known() = default;
   std::optional<Session> session;  // as it is now; none: nobody is logged in
-  std::string cookie;              // of the session
-  bool is_new = false;             // the browser has not heard of the cookie yet
+  Sessions::Key key;               // of the session
   std::string refused;             // whom the proxy names and nobody knows
 };
 
@@ -130,7 +143,21 @@ Site::Site(event::Loop& loop, SiteSettings settings)
     : loop_(loop),
       settings_(std::move(settings)),
       sessions_(settings_.sessions),
-      logins_(loop, std::move(settings_.logins)) {}
+      logins_(loop, std::move(settings_.logins)),
+      ask_([this](std::string name, Json arguments) { return asked(std::move(name), std::move(arguments)); }),
+      queue_views_(loop, 1) {}
+
+// What looks through the queue is done for one visitor at a time, however many there are.
+event::Task<admin::Answer> Site::asked(std::string name, Json arguments) {
+  event::Semaphore::Permit turn;
+  if (name.starts_with("queue.")) {
+    if (queue_views_.waiting() >= most_waiting_views)
+      co_return admin::Answer(503, "others are looking at the queue at this moment",
+                              "try again in some seconds");
+    turn = co_await queue_views_.acquire();
+  }
+  co_return co_await settings_.ask(std::move(name), std::move(arguments));
+}
 
 // An address is nobody else's name; a name may have been pointed here by somebody, to read with our visitor's browser.
 bool Site::is_our_name(std::string_view host, const app::WebConfig& config) const {
@@ -196,7 +223,7 @@ Site::Known Site::known(const Visitor& visitor) {
     sessions_.close(*sent);
     return who;
   }
-  who.cookie = *sent;
+  who.key = Sessions::key_of_cookie(*sent);
   who.session = *session;
   return who;
 }
@@ -205,32 +232,30 @@ Site::Known Site::known_by_proxy(const Visitor& visitor, const std::string& name
   Known who;
   const app::WebUser* user = find_user(*visitor.config, name);
   const auto role = user != nullptr ? std::optional(user->role) : visitor.config->proxy_role;
+  const std::string client = visitor.visit.client.to_string();
   if (!role) {
+    if (refusals_.allow(loop_.steady()))
+      log::warning("web_login_refused",
+                   {{"user", text::printable(name, longest_logged)}, {"client", client}, {"by", "proxy"}});
     who.refused = name;
     return who;
   }
-  if (const auto sent = cookie(visitor.request().field("cookie"), visitor.cookie_name())) {
-    const Session* session = sessions_.find(*sent, loop_.steady());
-    if (session != nullptr && session->by_proxy && session->user == name && session->role == *role) {
-      who.cookie = *sent;
-      who.session = *session;
-      return who;
-    }
+  who.key = Sessions::key_of_proxied(name);
+  const Session* session = sessions_.at(who.key, loop_.steady());
+  if (session == nullptr || session->role != *role) {
+    Session begun;
+    begun.user = name;
+    begun.role = *role;
+    sessions_.open_proxied(std::move(begun), loop_.steady());
+    session = sessions_.at(who.key, loop_.steady());
+    if (proxied_.allow(loop_.steady()))
+      log::info("web_login", {{"user", text::printable(name, longest_logged)},
+                              {"role", name_of(*role)},
+                              {"client", client},
+                              {"by", "proxy"}});
   }
-  Session session;
-  session.user = name;
-  session.role = *role;
-  session.by_proxy = true;
-  who.cookie = begin(std::move(session));
-  who.is_new = true;
-  who.session = *sessions_.find(who.cookie, loop_.steady());
+  who.session = *session;
   return who;
-}
-
-std::string Site::begin(Session session) {
-  std::string made = sessions_.open(std::move(session), loop_.steady());
-  open_.store(sessions_.size(), std::memory_order_relaxed);
-  return made;
 }
 
 event::Task<Page> Site::log_in(const Visitor& visitor, Form form) {
@@ -264,7 +289,7 @@ event::Task<Page> Site::log_in(const Visitor& visitor, Form form) {
   if (const auto before = cookie(visitor.request().field("cookie"), visitor.cookie_name()))
     sessions_.close(*before);
   Page answer = go_to(next);
-  visitor.set_cookie(answer, begin(std::move(session)));
+  visitor.set_cookie(answer, sessions_.open(std::move(session), loop_.steady()));
   log::info("web_login", {{"user", still->name}, {"role", name_of(still->role)}, {"client", client}});
   co_return answer;
 }
@@ -272,8 +297,7 @@ event::Task<Page> Site::log_in(const Visitor& visitor, Form form) {
 Page Site::log_out(const Visitor& visitor, const Known& known, const Form& form) {
   if (!same(form.value("token"), known.session->token))
     return in_words(403, "the form is not of this session");
-  sessions_.close(known.cookie);
-  open_.store(sessions_.size(), std::memory_order_relaxed);
+  sessions_.end(known.key);
   log::info("web_logout", {{"user", known.session->user}});
   Page answer = go_to("/login");
   visitor.set_cookie(answer, {});
@@ -304,15 +328,13 @@ event::Task<Page> Site::page(const Visitor& visitor, Known who, Form form) {
                             std::string(name_of(who.session->role)) + ".");
     co_return framed(visitor, who, std::move(reply));
   }
-  if (posts)
-    log::info("web_action",
-              {{"user", who.session->user}, {"page", found->at.path()}, {"do", form.value("do")}});
+  if (posts) log_action(*found, who.session->user, form);
   const Form nothing;
-  auto note = [this, cookie = who.cookie](std::string words) {
-    if (Session* session = sessions_.find(cookie, loop_.steady())) session->note = std::move(words);
+  auto note = [this, key = who.key](std::string words) {
+    if (Session* session = sessions_.at(key, loop_.steady())) session->note = std::move(words);
   };
-  const Call call(settings_.ask, std::move(note), *who.session, posts ? nothing : form,
-                  posts ? form : nothing, posts, loop_.date());
+  const Call call(ask_, std::move(note), *who.session, posts ? nothing : form, posts ? form : nothing, posts,
+                  loop_.date());
   reply = co_await found->make(call);
   co_return framed(visitor, who, std::move(reply));
 }
@@ -326,7 +348,7 @@ Page Site::framed(const Visitor& visitor, const Known& known, Reply reply) {
   Page answer = go_to(reply.go);
   if (reply.go.empty()) {
     // Shown now, and not again; one that came meanwhile is for the next page.
-    Session* kept = sessions_.find(known.cookie, loop_.steady());
+    Session* kept = sessions_.at(known.key, loop_.steady());
     const std::string note = kept == nullptr ? std::string() : std::exchange(kept->note, std::string());
     Around around;
     around.hostname = settings_.hostname;
@@ -336,7 +358,6 @@ Page Site::framed(const Visitor& visitor, const Known& known, Reply reply) {
     const int status = reply.status;
     answer = with_policies(status, whole_page(around, std::move(reply)), html_type);
   }
-  if (known.is_new) visitor.set_cookie(answer, known.cookie);
   return answer;
 }
 

@@ -12,7 +12,6 @@
 // Pages hold no script and load nothing but our own style; the browser is told to allow nothing else.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -21,6 +20,7 @@
 #include "base/log_limit.hpp"
 #include "config/web_config.hpp"
 #include "event/loop.hpp"
+#include "event/semaphore.hpp"
 #include "web/logins.hpp"
 #include "web/page.hpp"
 #include "web/sessions.hpp"
@@ -44,7 +44,7 @@ class Site {
 
   event::Task<admin::Page> serve(admin::Visit visit);
 
-  std::size_t sessions() const noexcept { return open_.load(std::memory_order_relaxed); }  // any thread
+  std::size_t sessions() { return sessions_.size(loop_.steady()); }
   const Logins::Counters& logins() const noexcept { return logins_.counters(); }
 
  private:
@@ -58,14 +58,16 @@ class Site {
   event::Task<admin::Page> page(const Visitor& visitor, Known known, Form form);
   admin::Page login_form(int status, std::string_view words, std::string_view next) const;
   admin::Page framed(const Visitor& visitor, const Known& known, Reply reply);
-  std::string begin(Session session);
+  event::Task<admin::Answer> asked(std::string name, Json arguments);
 
   event::Loop& loop_;
   SiteSettings settings_;
   Sessions sessions_;
   Logins logins_;
-  log::LogLimit refusals_{"web_login_refused", 20, 1};  // lines that a stranger can cause
-  std::atomic<std::size_t> open_{0};
+  const Ask ask_;
+  event::Semaphore queue_views_;  // each walks through the whole queue, on the loops that deliver it
+  // Lines that a stranger can cause, and that a proxy can which names many.
+  log::LogLimit refusals_{"web_login_refused", 20, 1}, proxied_{"web_login", 20, 1};
 };
 
 }  // namespace sealpost::web

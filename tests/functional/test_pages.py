@@ -318,7 +318,7 @@ def test_a_bulk_action_is_counted_shown_confirmed_and_done(site, visitor):
     visitor.press("main form[method=post] button")
     assert "3 messages (3 recipients) held." in visitor.find(".note").text
     held = [e for e in site.queue() if e["state"] == "held"]
-    assert len(held) == 3 and {e["reason"] for e in held} == {"held: lawyers asked, by otto (web)"}
+    assert len(held) == 3 and {e["reason"] for e in held} == {"held: by otto (web): lawyers asked"}
     visitor.go("/queue?domain=work-a.test&state=held")
     assert not visitor.all(".note")
     Select(visitor.find("#do")).select_by_value("release")

@@ -57,10 +57,33 @@ TEST_CASE("T-27 there are so many sessions and no more; who opens many ends his 
   const std::string other = sessions.open(of("bert"), start);
   std::vector<std::string> own;
   for (int i = 0; i < 20; ++i) own.push_back(sessions.open(of("anna"), start + i * 1s));
-  CHECK(sessions.size() == 4);
+  CHECK(sessions.size(start + 20s) == 4);
   CHECK(sessions.find(other, start + 30s) != nullptr);
   CHECK(sessions.find(own.back(), start + 30s) != nullptr);
   CHECK(sessions.find(own.front(), start + 30s) == nullptr);
   for (int i = 0; i < 100; ++i) sessions.open(of("user " + std::to_string(i)), start + 40s);
-  CHECK(sessions.size() == 8);
+  CHECK(sessions.size(start + 40s) == 8);
+}
+
+TEST_CASE("sessions that are over are not counted, though nobody has come since") {
+  Sessions sessions;
+  sessions.open(of("anna"), start);
+  sessions.open(of("bert"), start + 20min);
+  CHECK(sessions.size(start + 29min) == 2);
+  CHECK(sessions.size(start + 31min) == 1);
+  CHECK(sessions.size(start + 51min) == 0);
+}
+
+TEST_CASE("T-59 whom a proxy names has one session, to which no cookie leads") {
+  Sessions sessions;
+  const Sessions::Key key = Sessions::key_of_proxied("anna");
+  CHECK(sessions.at(key, start) == nullptr);
+  sessions.open_proxied(of("anna"), start);
+  REQUIRE(sessions.at(key, start) != nullptr);
+  CHECK(sessions.at(key, start)->by_proxy);
+  CHECK(sessions.find(key, start) == nullptr);
+  CHECK(sessions.at(Sessions::key_of_proxied("bert"), start) == nullptr);
+  CHECK(Sessions::key_of_cookie(key).empty());
+  sessions.open_proxied(of("anna"), start);
+  CHECK(sessions.size(start) == 1);
 }

@@ -5,7 +5,13 @@
 
 #include <doctest.h>
 
+#include <algorithm>
+#include <array>
+#include <map>
+
 #include "auth/password.hpp"
+#include "base/log.hpp"
+#include "base/log_recent.hpp"
 #include "event/run.hpp"
 #include "event/sim_loop.hpp"
 
@@ -33,6 +39,25 @@ std::string header_of(const Page& page, const std::string& name) {
   return page.more_headers.substr(from, page.more_headers.find("\r\n", from) - from);
 }
 
+// What of a page is not ended, or ended where something else should be; empty: it is well-formed.
+std::string not_ended(std::string_view page) {
+  constexpr std::array<std::string_view, 5> alone = {"meta", "link", "input", "br", "!doctype"};
+  std::vector<std::string> open;
+  for (std::size_t at = page.find('<'); at != page.npos; at = page.find('<', at + 1)) {
+    const bool ends = page.at(at + 1) == '/';
+    const std::size_t from = at + (ends ? 2 : 1);
+    const std::string tag(page.substr(from, page.find_first_of(" >", from) - from));
+    if (std::find(alone.begin(), alone.end(), tag) != alone.end()) continue;
+    if (!ends) {
+      open.push_back(tag);
+      continue;
+    }
+    if (open.empty() || open.back() != tag) return "</" + tag + ">";
+    open.pop_back();
+  }
+  return open.empty() ? std::string() : open.back();
+}
+
 struct World {
   World() {
     app::WebUser viewer;
@@ -45,7 +70,9 @@ struct World {
     web::SiteSettings settings;
     settings.hostname = "relay.example";
     settings.config = [this] { return std::make_shared<const app::WebConfig>(config); };
-    settings.ask = answered;
+    settings.ask = [this](std::string name, web::Json arguments) {
+      return command(std::move(name), std::move(arguments));
+    };
     settings.logins.pool = std::make_unique<event::InlinePool>();
     site = std::make_unique<web::Site>(loop, std::move(settings));
   }
@@ -62,13 +89,14 @@ struct World {
     visit.form = std::move(form);
     return ask(std::move(visit));
   }
-  Page ask(admin::Visit visit) {
+  Page ask(admin::Visit visit) { return event::run_until_done(loop, site->serve(whole(std::move(visit)))); }
+  admin::Visit whole(admin::Visit visit) const {
     visit.client = client;
     visit.encrypted = encrypted;
     visit.request.fields.emplace_back("host", host);
     if (!cookie.empty()) visit.request.fields.emplace_back("cookie", cookie);
     for (const auto& field : more) visit.request.fields.push_back(field);
-    return event::run_until_done(loop, site->serve(std::move(visit)));
+    return visit;
   }
   // The token that a page of this session carries.
   std::string token() {
@@ -84,6 +112,7 @@ struct World {
   }
 
   event::SimLoop loop;
+  web::Ask command = answered;
   app::WebConfig config;
   IpAddress client = *IpAddress::parse("127.0.0.1");
   bool encrypted = false;
@@ -122,8 +151,22 @@ TEST_CASE("T-59 every page forbids the browser all that it needs not") {
   CHECK(page.body.find("style=") == std::string::npos);
 }
 
+TEST_CASE("every page is well-formed HTML, whatever there is to show") {
+  World world;
+  CHECK(not_ended(world.get("/login").body) == "");
+  world.log_in("otto");
+  for (const web::Route& route : web::routes()) {
+    CAPTURE(route.at.path());
+    CHECK(not_ended(world.get(std::string(route.at.path())).body) == "");
+  }
+  CHECK(not_ended(world.get("/nowhere").body) == "");
+}
+
 TEST_CASE("T-31 T-32 a wrong password and a name that there is not look alike") {
   World world;
+  world.client = *IpAddress::parse("192.0.2.9");
+  world.host = "relay.example";
+  world.encrypted = true;
   const Page wrong = world.post("/login", "name=otto&password=wrong");
   const Page nobody = world.post("/login", "name=nobody&password=wrong");
   CHECK(wrong.status == 401);
@@ -264,17 +307,137 @@ TEST_CASE("T-59 the word of a proxy counts from where it is named, and for whom 
   const Page page = world.get("/");
   CHECK(page.status == 200);
   CHECK(page.body.find("otto") != std::string::npos);
-  world.cookie = header_of(page, "Set-Cookie");
-  world.cookie.resize(world.cookie.find(';'));
-  CHECK(header_of(world.get("/"), "Set-Cookie").empty());
-  world.more = {{"x-remote-user", "vera"}};  // the proxy says who it is, not the cookie
+  CHECK(header_of(page, "Set-Cookie").empty());  // its word is needed each time, and is enough
+  for (int i = 0; i < 40; ++i) world.get("/");
+  CHECK(world.site->sessions() == 1);
+  const std::string token = world.token();
+  CHECK(world.post("/queue", "token=" + token).status == 400);  // the same session, without a cookie
+  world.more = {{"x-remote-user", "vera"}};                     // the proxy says who it is, not the cookie
   CHECK(world.get("/").body.find("otto") == std::string::npos);
+  CHECK(world.post("/queue", "token=" + token).status == 403);  // and that of another is nothing
   world.more.clear();
-  CHECK(world.get("/").status == 303);  // and the cookie alone is nothing
+  CHECK(world.get("/").status == 303);
   world.more = {{"x-remote-user", "guest"}};
   CHECK(world.get("/").status == 403);
   world.config.proxy_role = auth::Role::viewer;
   CHECK(world.get("/").status == 200);
   world.more = {{"x-remote-user", "otto"}, {"x-remote-user", "vera"}};
   CHECK(world.get("/").status == 303);  // two names are none
+}
+
+namespace {
+
+struct Views {
+  int now = 0, most = 0;
+  std::map<int, int> statuses;  // of pages
+};
+event::Task<admin::Answer> slow(event::Loop& loop, Views& views) {
+  views.most = std::max(views.most, ++views.now);
+  co_await event::sleep_for(loop, 1s);
+  --views.now;
+  co_return admin::Answer(web::Json::object());
+}
+event::Task<void> visit_queue(World& world, Views& views) {
+  admin::Visit visit;
+  visit.request.path = "/queue";
+  const Page page = co_await world.site->serve(world.whole(std::move(visit)));
+  ++views.statuses[page.status];
+}
+
+}  // namespace
+
+TEST_CASE("T-26 the queue is looked through for one visitor at a time") {
+  World world;
+  world.log_in("otto");
+  Views views;
+  world.command = [&](const std::string&, const web::Json&) { return slow(world.loop, views); };
+  event::TaskScope scope(world.loop);
+  for (int i = 0; i < 8; ++i) scope.spawn(visit_queue(world, views));
+  event::run_until_done(world.loop, scope.join());
+  CHECK(views.most == 1);
+  CHECK(views.statuses == std::map<int, int>{{200, 5}, {503, 3}});
+}
+
+namespace {
+
+// What pages of the queue are made from, and what was asked.
+struct Queue {
+  explicit Queue(World& world) {
+    world.log_in("otto");
+    token = world.token();
+    world.command = [this](const std::string& name, const web::Json& arguments) {
+      asked = arguments;
+      return answer(name);
+    };
+  }
+  event::Task<admin::Answer> answer(std::string name) const {
+    web::Json body = name == "queue.list" ? listing : name == "queue.summary" ? summary : preview;
+    co_return admin::Answer(std::move(body));
+  }
+  web::Json listing = web::Json::object(), summary = listing, preview = listing, asked;
+  std::string token;
+};
+
+}  // namespace
+
+TEST_CASE(
+    "ADR-33 who confirms sees all that the preview says: what else is meant, and whom nobody will tell") {
+  World world;
+  Queue queue(world);
+  queue.preview = {{"messages", 2}, {"recipients", 1234}, {"matching", 1200}, {"untold", 7}, {"as_of", 1}};
+  const std::string page = world.post("/queue", "token=" + queue.token + "&do=remove&domain=a.example").body;
+  CHECK(page.find("2 messages, 1,234 recipients") != page.npos);
+  CHECK(page.find("1,200 are as asked for; the other 34 belong to the same messages.") != page.npos);
+  CHECK(page.find("7 have failed already, and no sender will be told of them any more.") != page.npos);
+  CHECK(page.find("Yes: remove 1,234 recipients") != page.npos);
+  CHECK(page.find("name=\"counted\" value=\"1234\"") != page.npos);
+}
+
+TEST_CASE("T-59 who acted stands first in the note, which is cut where it is too long") {
+  World world;
+  Queue queue(world);
+  world.post("/queue", "token=" + queue.token + "&do=hold&domain=a.example&note=" + std::string(600, 'x'));
+  CHECK(queue.asked.at("note").get<std::string>().starts_with("by otto (web): xxx"));
+  world.post("/queue", "token=" + queue.token + "&do=hold&domain=a.example");
+  CHECK(queue.asked.at("note") == "by otto (web)");
+}
+
+TEST_CASE("a row that stands for no value, or for many, is no link") {
+  World world;
+  Queue queue(world);
+  web::Json rows = web::Json::array();
+  for (const char* name : {"a.example", "(none yet)", "(others)"})
+    rows.push_back({{"name", name}, {"recipients", 1}, {"ages", {1}}});
+  queue.summary = {{"rows", rows}, {"older_than", {0}}, {"rows_in_all", 3}};
+  const std::string page = world.get("/queue").body;
+  CHECK(page.find("href=\"/queue?domain=a.example\"") != page.npos);
+  CHECK(page.find("href=\"/queue?reason=a.example\"") != page.npos);
+  CHECK(page.find("=%28") == page.npos);
+  CHECK(page.find("none: its turn has not come") != page.npos);
+}
+
+TEST_CASE("T-59 the log says who came, by whose word, and what was done to which mail") {
+  World world;
+  log::keep_recent(true);
+  const auto lines = [](const std::string& event) {
+    return log::recent(100, [&](std::string_view line) { return line.find(event) != line.npos; });
+  };
+  world.config.proxies = {*Network::parse("127.0.0.1/32")};
+  world.config.proxy_header = "x-remote-user";
+  world.more = {{"x-remote-user", "otto"}};
+  const std::size_t before = lines("\"web_login\"").size();
+  for (int i = 0; i < 3; ++i) world.get("/");
+  REQUIRE(lines("\"web_login\"").size() == before + 1);
+  CHECK(lines("\"web_login\"").back().find("\"by\":\"proxy\"") != std::string::npos);
+  world.post("/queue",
+             "token=" + world.token() + "&do=hold&domain=a.example&confirmed=yes&as_of=1&counted=3");
+  REQUIRE(!lines("\"web_action\"").empty());
+  const std::string action = lines("\"web_action\"").back();
+  CHECK(action.find("\"do\":\"hold\",\"confirmed\":\"yes\"") != action.npos);
+  CHECK(action.find("domain a.example, as_of 1, counted 3") != action.npos);
+  CHECK(action.find("token") == action.npos);
+  world.more = {{"x-remote-user", "guest"}};
+  CHECK(world.get("/").status == 403);
+  CHECK(!lines("\"web_login_refused\"").empty());
+  log::keep_recent(false);
 }
