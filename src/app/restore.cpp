@@ -334,7 +334,7 @@ class Restore {
     tell(wish_.before_step, "stage");
     if (::mkdir(place.c_str(), 0700) != 0) return io_error(place, errno);
     for (const std::string& name : done_.backup.names) {
-      if (is_of_restores(name) || is_of_the_disk(name) || (!take_queue && name == "spool")) continue;
+      if (is_left_out(name)) continue;
       if (stays(wish_.data_dir, name))
         return Error(Errc::invalid, wish_.data_dir + "/" + name + " is a socket, and in the way of " +
                                         wish_.backup + "/" + name + "; remove it");
@@ -358,15 +358,23 @@ class Restore {
     return {};
   }
 
+  bool is_left_out(const std::string& name) const {
+    return is_of_restores(name) || is_of_the_disk(name) ||
+           (wish_.queue == FormerQueue::keep && name == "spool");
+  }
+
   // The copy, against what the backup says of itself.
   Expected<void> compare(const std::string& place) const {
     if (!done_.backup.list) return {};
     const auto digests = digests_of(place);
     if (!digests) return digests.error();
+    const auto& listed = done_.backup.list->files;
     for (const auto& [path, digest] : *digests)
-      if (const auto wanted = done_.backup.list->files.find(path);
-          wanted == done_.backup.list->files.end() || wanted->second != digest)
+      if (const auto wanted = listed.find(path); wanted == listed.end() || wanted->second != digest)
         return Error(Errc::io, place + "/" + path + " was not written as it was read; is the disk in order?");
+    for (const auto& [path, unused] : listed)
+      if (digests->count(path) == 0 && !is_left_out(path.substr(0, path.find('/'))))
+        return Error(Errc::io, wish_.backup + "/" + path + " went away while it was copied");
     return {};
   }
 

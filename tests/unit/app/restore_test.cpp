@@ -384,6 +384,36 @@ TEST_CASE(
   CHECK(restore(world.wish()));
 }
 
+TEST_CASE("D-27 what became something else while it was copied leaves nothing of the old among the new") {
+  const World world;
+  write(world.data + "/extra", "old");
+  write(world.backup + "/extra", "new");
+  RestoreWish wish = world.wish();
+  wish.before_step = [&](const char* step) {
+    if (std::string(step) != "stage") return;
+    fs::remove(world.backup + "/extra");
+    fs::create_symlink("/nowhere", world.backup + "/extra");
+  };
+  SUBCASE("a copy made by hand") {
+    fs::remove(world.backup + "/" + backup_list_name);
+    const auto done = restore(wish);
+    REQUIRE(done);
+    CHECK_FALSE(fs::exists(world.data + "/extra"));
+    CHECK(fs::exists(done->kept_in + "/extra"));
+  }
+  SUBCASE("a backup that lists it") {
+    BackupList list;
+    list.by = "test";
+    list.files = digests_of(world.backup).value();
+    REQUIRE(write_backup_list(world.backup, list));
+    const auto before = contents(world.data);
+    const auto done = restore(wish);
+    REQUIRE_FALSE(done);
+    CHECK(done.error().detail.find("/extra went away while it was copied") != std::string::npos);
+    CHECK(contents(world.data) == before);
+  }
+}
+
 TEST_CASE("what the file system keeps in a directory is nobody's data") {
   const World world;
   fs::create_directories(world.data + "/lost+found");
