@@ -169,15 +169,22 @@ std::map<std::string, Ages> Shard::summary(const Filter& filter, SummaryBy by,
     const LaneFilter wanted(filter, lane, loop_.steady());
     if (wanted.none()) continue;
     lane.each_job([&](const Job& job, bool in_flight) {
-      const auto count = wanted.matching(job, in_flight).size();
-      if (count == 0) return;
+      const auto some = wanted.matching(job, in_flight);
       const auto age = job.age(loop_.steady());
       const auto place = std::upper_bound(bounds.begin(), bounds.end(), age) - bounds.begin();
-      Ages& row = row_named(row_of(by, lane, job));
-      row.counts.resize(bounds.size() + 1);
-      row.counts[static_cast<std::size_t>(place)] += count;
-      row.total += count;
-      row.oldest = std::min(row.oldest, loop_.date() - age);
+      const auto add = [&](std::string name, std::size_t count) {
+        Ages& row = row_named(std::move(name));
+        row.counts.resize(bounds.size() + 1);
+        row.counts[static_cast<std::size_t>(place)] += count;
+        row.total += count;
+        row.oldest = std::min(row.oldest, loop_.date() - age);
+      };
+      // A lane of failures on their way back is named after a sender; a domain means the recipients', as in a filter.
+      if (by == SummaryBy::domain && !lane.key().returns_to.empty())
+        for (const std::uint32_t index : some)
+          add(text::lower(domain_of(job.message->envelope.recipients[index].address)), 1);
+      else if (!some.empty())
+        add(row_of(by, lane, job), some.size());
     });
   }
   return rows;
