@@ -40,9 +40,9 @@ std::string escaped(std::string_view name) {
   return out;
 }
 
-class Scram final : public SaslClient {
+class ScramClient final : public SaslClient {
  public:
-  Scram(const ClientAccount& account, bool plus, const ScramBinding& binding)
+  ScramClient(const ClientAccount& account, bool plus, const ScramBinding& binding)
       : account_(account), plus_(plus) {
     // What both could do but the server does not say is how somebody in between would weaken us: the server hears of it (§6).
     const bool exporter = !binding.tls_exporter.empty();
@@ -140,9 +140,9 @@ class Bearer final : public SaslClient {
   std::uint16_t port_;
 };
 
-class Plain final : public SaslClient {
+class PlainClient final : public SaslClient {
  public:
-  explicit Plain(const ClientAccount& account) : account_(account) {}
+  explicit PlainClient(const ClientAccount& account) : account_(account) {}
   std::string_view mechanism() const noexcept override { return "PLAIN"; }
   std::optional<std::string> first() override {
     return std::string(1, '\0') + account_.user + '\0' + std::string(account_.password.view());
@@ -155,9 +155,9 @@ class Plain final : public SaslClient {
   const ClientAccount& account_;
 };
 
-class Login final : public SaslClient {
+class LoginClient final : public SaslClient {
  public:
-  explicit Login(const ClientAccount& account) : account_(account) {}
+  explicit LoginClient(const ClientAccount& account) : account_(account) {}
   std::string_view mechanism() const noexcept override { return "LOGIN"; }
   bool finished() const noexcept override { return asked_ == 2; }
   // Whatever the words are: first the name is asked for, then the password.
@@ -213,12 +213,12 @@ std::unique_ptr<SaslClient> choose_mechanism(const ClientAccount& account, std::
     if (bearer ? token.empty() : account.password.empty()) continue;
     if (name == "SCRAM-SHA-256-PLUS" && !offer.binding.can_bind()) continue;
     if (bearer) return std::make_unique<Bearer>(account, std::move(token), name == "OAUTHBEARER", offer);
-    if (name == "PLAIN") return std::make_unique<Plain>(account);
-    if (name == "LOGIN") return std::make_unique<Login>(account);
+    if (name == "PLAIN") return std::make_unique<PlainClient>(account);
+    if (name == "LOGIN") return std::make_unique<LoginClient>(account);
     ScramBinding binding = offer.binding;
     if (has(offer.mechanisms, by_strength[0]) && name != by_strength[0])
       binding = ScramBinding();  // left out on purpose
-    return std::make_unique<Scram>(account, name == by_strength[0], binding);
+    return std::make_unique<ScramClient>(account, name == by_strength[0], binding);
   }
   return nullptr;
 }

@@ -327,6 +327,23 @@ def test_a_bulk_action_is_counted_shown_confirmed_and_done(site, visitor):
     assert not [e for e in site.queue() if e["state"] == "held"]
 
 
+def test_who_confirms_sees_what_belongs_to_the_same_messages(site, visitor):
+    both = site.submit("a@home.test", ["v@work-a.test", "w@work-a.test", "v@work-b.test"], MESSAGE)
+    assert wait_for(lambda: {e["state"] for e in site.queue() if e["id"] == both} == {"deferred"}, 30, 0.2), site.queue()
+    visitor.log_in("otto")
+    visitor.go(f"/queue?domain=work-b.test&id={both}")
+    Select(visitor.find("#do")).select_by_value("hold")
+    visitor.press("main form[method=post] button")
+    assert visitor.find("#counted").text == "1 message, 3 recipients"
+    assert "Of these 3 recipients 1 is as asked for; the other 2 belong to the same messages." in visitor.text()
+    assert visitor.find("main form[method=post] button").text == "Yes: hold 3 recipients"
+    if directory := os.environ.get("SEALPOST_SCREENSHOTS"):
+        Path(directory).mkdir(parents=True, exist_ok=True)
+        (Path(directory) / "confirm.png").write_bytes(visitor.browser.get_screenshot_as_png())
+    assert site.command("queue", "remove", both, "--yes").returncode == 0
+    assert len(site.queue()) == 4
+
+
 def test_probe_now_shows_what_is_demanded_against_what_is_shown(site, visitor):
     visitor.log_in("cora")
     visitor.go("/domain?name=sts-enforce.test")

@@ -10,40 +10,40 @@ namespace sealpost::tlsrpt {
 namespace {
 
 // What our own demands ended (refusal) counts as failed, as in overview.cpp.
-struct Queries {
+struct RowQueries {
   const char* all;  // of day ?1
   const char* one;  // of day ?1, domain ?2 and organization ?3
 };
-constexpr Queries to_them = {
+constexpr RowQueries rows_to_them = {
     "SELECT '', domain, success, failure FROM policy WHERE day=?1 UNION ALL "
     "SELECT '', domain, 0, count FROM refusal WHERE day=?1",
     "SELECT '', domain, success, failure FROM policy WHERE day=?1 AND domain=?2 AND ?3='' UNION ALL "
     "SELECT '', domain, 0, count FROM refusal WHERE day=?1 AND domain=?2 AND ?3=''",
 };
-constexpr Queries to_us = {
+constexpr RowQueries rows_to_us = {
     "SELECT r.organization, p.domain, p.success, p.failure FROM received_report r CROSS JOIN received_policy "
     "p ON p.report=r.id WHERE r.day=?1",
     "SELECT r.organization, p.domain, p.success, p.failure FROM received_report r CROSS JOIN received_policy "
     "p ON p.report=r.id WHERE r.day=?1 AND p.domain=?2 AND r.organization=?3",
 };
 
-using Key = std::pair<std::string, std::string>;  // organization, domain
+using RowKey = std::pair<std::string, std::string>;  // organization, domain
 
-struct KeyHash {
-  std::size_t operator()(const Key& key) const noexcept {
+struct RowKeyHash {
+  std::size_t operator()(const RowKey& key) const noexcept {
     return std::hash<std::string>()(key.first) * 31 + std::hash<std::string>()(key.second);
   }
 };
-using Found = std::unordered_map<Key, Sums, KeyHash>;
+using FoundRows = std::unordered_map<RowKey, Sums, RowKeyHash>;
 
-void add(Sums& to, const Sums& more) {
+void add_sums(Sums& to, const Sums& more) {
   to.success += more.success;
   to.failure += more.failure;
 }
 
 // Each row that `query` has: key and sums.
 template <class F>
-Expected<void> each(Store& store, const StatementPtr& query, F take) {
+Expected<void> each_row(Store& store, const StatementPtr& query, F take) {
   for (;;) {
     const int result = sqlite3_step(query.get());
     if (result == SQLITE_DONE) return {};
@@ -51,31 +51,31 @@ Expected<void> each(Store& store, const StatementPtr& query, F take) {
     Sums sums;
     sums.success = count_column(query.get(), 2);
     sums.failure = count_column(query.get(), 3);
-    take(Key(column_text(query.get(), 0), column_text(query.get(), 1)), sums);
+    take(RowKey(column_text(query.get(), 0), column_text(query.get(), 1)), sums);
   }
 }
 
-Expected<Found> found_in(Store& store, const MatrixWanted& wanted, const char* sql, Matrix& matrix) {
+Expected<FoundRows> found_in(Store& store, const MatrixWanted& wanted, const char* sql, Matrix& matrix) {
   auto query = store.statement(sql);
   if (!query) return query.error();
-  Found found;
+  FoundRows found;
   for (const std::string& day : matrix.days) {
     const Use use(*query);
     bind_text(query->get(), 1, day);
-    auto read = each(store, *query, [&](Key key, const Sums& sums) {
+    auto read = each_row(store, *query, [&](RowKey key, const Sums& sums) {
       const std::size_t most = sums.failure > 0 ? 2 * wanted.most_looked_at : wanted.most_looked_at;
       if (found.size() >= most && !found.contains(key))
         matrix.cut = true;
       else
-        add(found[std::move(key)], sums);
+        add_sums(found[std::move(key)], sums);
     });
     if (!read) return read.error();
   }
   return found;
 }
 
-std::vector<MatrixRow> first_of(const Found& found, std::size_t most) {
-  using Row = const Found::value_type*;
+std::vector<MatrixRow> first_of(const FoundRows& found, std::size_t most) {
+  using Row = const FoundRows::value_type*;
   std::vector<Row> rows;
   rows.reserve(found.size());
   for (const auto& row : found) rows.push_back(&row);
@@ -94,7 +94,7 @@ std::vector<MatrixRow> first_of(const Found& found, std::size_t most) {
   return first;
 }
 
-Expected<void> add_worst(Store& store, Way way, const std::string& day, MatrixRow& row) {
+Expected<void> add_worst_of_row(Store& store, Way way, const std::string& day, MatrixRow& row) {
   OverviewFilter filter;
   filter.way = way;
   filter.day = day;
@@ -111,7 +111,7 @@ Expected<void> add_worst(Store& store, Way way, const std::string& day, MatrixRo
 }  // namespace
 
 Expected<Matrix> matrix(Store& store, const MatrixWanted& wanted) {
-  const Queries& queries = wanted.way == Way::to_them ? to_them : to_us;
+  const RowQueries& queries = wanted.way == Way::to_them ? rows_to_them : rows_to_us;
   Matrix matrix;
   const auto newest = from_rfc3339(wanted.newest + "T00:00:00Z");
   if (!newest) return Error(Errc::invalid, "no day");
@@ -131,15 +131,16 @@ Expected<Matrix> matrix(Store& store, const MatrixWanted& wanted) {
       bind_text(query->get(), 2, row.domain);
       bind_text(query->get(), 3, row.organization);
       Sums& sums = row.days.emplace_back();
-      if (auto read = each(store, *query, [&](const Key&, const Sums& more) { add(sums, more); }); !read)
+      if (auto read = each_row(store, *query, [&](const RowKey&, const Sums& more) { add_sums(sums, more); });
+          !read)
         return read.error();
-      add(row.sums, sums);
+      add_sums(row.sums, sums);
     }
     const auto failed =
         std::find_if(row.days.begin(), row.days.end(), [](const Sums& day) { return day.failure > 0; });
     if (failed == row.days.end()) continue;
     const std::string& day = matrix.days[static_cast<std::size_t>(failed - row.days.begin())];
-    if (auto added = add_worst(store, wanted.way, day, row); !added) return added.error();
+    if (auto added = add_worst_of_row(store, wanted.way, day, row); !added) return added.error();
   }
   return matrix;
 }

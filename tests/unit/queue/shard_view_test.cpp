@@ -75,7 +75,7 @@ TEST_CASE(
   // And so it does in a summary: each of its rows is what a filter for its name means.
   const auto rows = world.shard.summary(Filter(), SummaryBy::domain, {5min});
   CHECK(rows.size() == 2);
-  for (const auto& [name, ages] : rows) CHECK(ages.total == count(name.c_str()));
+  for (const auto& row : rows) CHECK(row.second.total == count(row.first.c_str()));
   Filter hop;
   hop.next_hop = "*";
   CHECK(world.shard.list(hop, 10).total == 0);
