@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/health.hpp"
 #include "base/log.hpp"
 #include "base/planted.hpp"
 #include "delivery/seven_bit_body.hpp"
@@ -191,7 +192,7 @@ event::Task<Attempt::Visit> Attempt::visit(Connection& connection, const queue::
         co_await connection.session->transact(std::move(transaction), std::move(body));
     ++seen.transactions;
     if (job.message->size <= small_message) seen.took = context_.loop.now() - begun;
-    took_part(seen, connection, sent, result, left);
+    took_part(seen, connection, plan, sent, result, left);
   }
   for (const std::uint32_t recipient : left) {
     RecipientFate fate =
@@ -266,7 +267,7 @@ void Attempt::end_unfit(std::vector<RecipientFate>& fates) {
 }
 
 // The end of one transaction.
-void Attempt::took_part(Visit& seen, Connection& connection, const smtp::Transaction& sent,
+void Attempt::took_part(Visit& seen, Connection& connection, const Plan& plan, const smtp::Transaction& sent,
                         const smtp::TransactionResult& result, std::vector<std::uint32_t>& left) {
   const bool encrypted = connection.facts.starttls == StartTls::established;
   const bool lost_dot = ambiguous(result);
@@ -293,8 +294,10 @@ void Attempt::took_part(Visit& seen, Connection& connection, const smtp::Transac
     }
   }
   const Channel channel = encrypted || planted(Plant::bounce_on_530) ? Channel::encrypted : Channel::clear;
+  const Hop hop = plan.relayed ? Hop::of_operator : Hop::of_domain;
+  if (plan.relayed) tell_of_relay(plan, connection, result);
   std::vector<std::uint32_t> again;
-  for (RecipientFate& fate : fates_of(sent, result, channel)) {
+  for (RecipientFate& fate : fates_of(sent, result, channel, hop)) {
     if (lost_dot && planted(Plant::retry_after_lost_dot)) fate.elsewhere = true;
     if (lost_dot && planted(Plant::lost_dot_is_delivered)) fate.fate = Fate::delivered;
     if (fate.fate == Fate::failed && planted(Plant::go_on_after_refusal)) {
@@ -315,6 +318,17 @@ void Attempt::took_part(Visit& seen, Connection& connection, const smtp::Transac
   }
   // The rest goes in the next transaction, in their order (M25). It shrinks: at least one was accepted.
   left.insert(left.begin(), again.begin(), again.end());
+}
+
+// Everybody's mail waits for a relay that asks who we are: its operator hears of it.
+void Attempt::tell_of_relay(const Plan& plan, const Connection& connection,
+                            const smtp::TransactionResult& result) {
+  if (context_.health == nullptr) return;
+  if (result.final && result.final->positive()) return context_.health->clear(trouble_of(plan.next_hop));
+  if (const smtp::Reply* asked = demands_login(result))
+    context_.health->raise(trouble_of(plan.next_hop),
+                           connection.mx_host + " asks for a login: " + asked->to_string(),
+                           "see route.credentials, and what the relay knows us by; mail waits meanwhile");
 }
 
 void Attempt::leave(Tour& tour, const Visit& seen, Connection& connection) {

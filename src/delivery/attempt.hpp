@@ -56,8 +56,9 @@ class Attempt {
                                                                    const Settings& settings,
                                                                    std::vector<std::uint32_t>& left);
   static void end_unfit(std::vector<RecipientFate>& fates);
-  void took_part(Visit& visit, Connection& connection, const smtp::Transaction& sent,
+  void took_part(Visit& visit, Connection& connection, const Plan& plan, const smtp::Transaction& sent,
                  const smtp::TransactionResult& result, std::vector<std::uint32_t>& left);
+  void tell_of_relay(const Plan& plan, const Connection& connection, const smtp::TransactionResult& result);
   void leave(Tour& tour, const Visit& visit, Connection& connection);
   event::Task<DialResult> dial_on(const Plan& plan, std::uint64_t size, Tour& tour);
 

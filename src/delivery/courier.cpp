@@ -264,11 +264,15 @@ event::Task<bool> DeliveryCourier::policy_changed(const Plan& plan, const Refusa
 event::Task<void> DeliveryCourier::refuse_lane(queue::Lane& lane, queue::JobPtr job, const Plan* plan,
                                                Refusal refusal) {
   const RulesPtr rules = plan != nullptr ? plan->rules : rules_;
-  // A gateway stands in for a partner that could not be reached as it must be: while it cannot be used mail waits, and is
-  // lost neither to a wrong name nor to a host that takes no mail.
-  if (!lane.key().gateway_rule.empty() && !refusal.by_policy && refusal.scope == Refusal::Scope::lane &&
-      refusal.permanent())
+  // A relay of our operator's choice, or a gateway, which stands in for a partner that could not be reached as it must be: while it
+  // cannot be used mail waits, and a day's mail is lost neither to a wrong name nor to a host that takes none.
+  if (is_relayed(lane.key()) && !refusal.by_policy && refusal.scope == Refusal::Scope::lane &&
+      refusal.permanent()) {
     refusal.status.front() = '4';
+    if (const auto relay = NextHop::parse(lane.key().next_hop); relay && context_.health != nullptr)
+      context_.health->raise(trouble_of(*relay), refusal.text,
+                             "see [[route]] relay, and DNS for its name; mail waits meanwhile");
+  }
   const SystemTime now = context_.loop.paced();
   const PartnerRule* rule = plan != nullptr && refusal.by_partner ? plan->rule_named(refusal.rule) : nullptr;
   SystemTime until{};

@@ -280,6 +280,8 @@ event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endp
     pool_.close(std::make_unique<Connection>(std::move(session), std::move(lease)));
     co_return nullptr;
   }
+  facts.offers_requiretls =
+      implicit && session->extensions().requiretls;  // said inside TLS (RFC 8689 §4.2.1)
   context_.hosts.reached(host);
   lease.greeted(context_.loop.now());
   if (!session->remark().empty())
@@ -357,7 +359,7 @@ event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endp
   }
 
   if (plan.smart_host && plan.smart_host->account) {
-    auto kept_out = co_await log_in(context_, *plan.smart_host, host, endpoint, facts, *session);
+    auto kept_out = co_await log_in(context_, plan, host, endpoint, facts, *session);
     if (kept_out) {
       walk.failed(std::move(*kept_out));
       if (!session->broken()) co_await session->quit();

@@ -25,12 +25,12 @@ std::string cause_of(const SmartHost& smart_host) { return "smart host of route 
 
 // The last wall before a password goes out, whatever anybody else has decided: what the route's own level asks for, of this
 // very handshake.
-bool is_proven(const SmartHost& smart_host, const std::string& host, const SessionFacts& facts,
-               SystemTime now) {
-  const auto rule = smart_host.rule();
+bool is_proven(const Plan& plan, const std::string& host, const SessionFacts& facts, SystemTime now) {
+  const auto rule = route_rule(plan);
   if (!rule || facts.starttls != StartTls::established) return false;
   DecisionFacts only;
-  only.policy_domain = only.mx_host = host;
+  only.policy_domain = plan.policy_domain;
+  only.mx_host = host;
   only.partner = *rule;
   only.now = now;
   const Decision decision = decide(only);
@@ -99,11 +99,12 @@ std::optional<Refusal> login_waits(const SmartHost& smart_host, SteadyTime now) 
   return Refusal(std::string(not_accepted), "not tried again yet: " + why);
 }
 
-event::Task<std::optional<Refusal>> log_in(Context& context, const SmartHost& smart_host,
-                                           const std::string& host, const Endpoint& endpoint,
-                                           const SessionFacts& facts, smtp::ClientSession& session) {
+event::Task<std::optional<Refusal>> log_in(Context& context, const Plan& plan, const std::string& host,
+                                           const Endpoint& endpoint, const SessionFacts& facts,
+                                           smtp::ClientSession& session) {
+  const SmartHost& smart_host = *plan.smart_host;
   const std::string at = where(host, endpoint);
-  if (!is_proven(smart_host, host, facts, context.loop.believed().latest))
+  if (!is_proven(plan, host, facts, context.loop.believed().latest))
     co_return trouble(
         context, smart_host, no_login,
         at + " has not proven what route '" + smart_host.name + "' asks for: no password is sent",

@@ -9,13 +9,14 @@
 
 #include "delivery/context.hpp"
 #include "delivery/outcome.hpp"
+#include "delivery/plan.hpp"
 
 namespace sealpost::delivery {
 
-// Nothing: logged in. Both outlive the task.
-event::Task<std::optional<Refusal>> log_in(Context& context, const SmartHost& smart_host,
-                                           const std::string& host, const Endpoint& endpoint,
-                                           const SessionFacts& facts, smtp::ClientSession& session);
+// Nothing: logged in. `plan` has a smart host with an account; all that is passed outlives the task.
+event::Task<std::optional<Refusal>> log_in(Context& context, const Plan& plan, const std::string& host,
+                                           const Endpoint& endpoint, const SessionFacts& facts,
+                                           smtp::ClientSession& session);
 
 // Why nobody logs in there now, if that is so.
 std::optional<Refusal> login_waits(const SmartHost& smart_host, SteadyTime now);

@@ -13,7 +13,7 @@ using smtp::Stage;
 
 constexpr std::uint16_t out_of_step = 503;
 
-RecipientFate from_reply(std::uint32_t recipient, const Reply& reply, Channel channel) {
+RecipientFate from_reply(std::uint32_t recipient, const Reply& reply, Channel channel, Hop hop) {
   RecipientFate fate;
   fate.recipient = recipient;
   fate.status = reply.status.to_string();
@@ -21,7 +21,8 @@ RecipientFate from_reply(std::uint32_t recipient, const Reply& reply, Channel ch
   fate.remote = true;
   if (reply.positive())
     fate.fate = Fate::delivered;
-  else if (reply.code == out_of_step || (channel == Channel::clear && demands_encryption(reply)))
+  else if (reply.code == out_of_step || (channel == Channel::clear && demands_encryption(reply)) ||
+           (hop == Hop::of_operator && demands_login(reply)))
     fate.status.front() = '4';
   else if (reply.permanent())
     fate.fate = Fate::failed;
@@ -80,6 +81,26 @@ bool demands_encryption(const Reply& reply) {
          contains(words, "encryption needed");
 }
 
+// 530, 534, 535 and 538 are RFC 4954 §6, 5.7.8 and 5.7.9 as well; 5.7.57 is Exchange's. Others are known by their words.
+bool demands_login(const Reply& reply) {
+  if (!reply.permanent()) return false;
+  if (reply.code == 530 || reply.code == 534 || reply.code == 535 || reply.code == 538) return true;
+  if (!reply.enhanced || reply.status.subject != 7) return false;
+  if (reply.status.detail == 8 || reply.status.detail == 9 || reply.status.detail == 57) return true;
+  const std::string words = text::lower(reply.to_string());
+  return contains(words, "authentication required") || contains(words, "authentication is required") ||
+         contains(words, "must authenticate") || contains(words, "not authenticated") ||
+         contains(words, "must be authenticated");
+}
+
+const Reply* demands_login(const smtp::TransactionResult& result) {
+  const auto demands = [](const std::optional<Reply>& reply) { return reply && demands_login(*reply); };
+  if (demands(result.mail)) return &*result.mail;
+  if (demands(result.final)) return &*result.final;
+  const auto found = std::find_if(result.rcpt.begin(), result.rcpt.end(), demands);
+  return found == result.rcpt.end() ? nullptr : &**found;
+}
+
 bool demands_encryption(const smtp::TransactionResult& result) {
   return refused_in_clear(result.mail) || refused_in_clear(result.final) ||
          std::any_of(result.rcpt.begin(), result.rcpt.end(), refused_in_clear);
@@ -106,7 +127,7 @@ bool ambiguous(const smtp::TransactionResult& result) noexcept {
 }
 
 std::vector<RecipientFate> fates_of(const smtp::Transaction& transaction,
-                                    const smtp::TransactionResult& result, Channel channel) {
+                                    const smtp::TransactionResult& result, Channel channel, Hop hop) {
   std::vector<RecipientFate> fates;
   fates.reserve(transaction.recipients.size());
   const bool any_accepted = std::any_of(result.rcpt.begin(), result.rcpt.end(),
@@ -115,12 +136,12 @@ std::vector<RecipientFate> fates_of(const smtp::Transaction& transaction,
     const std::uint32_t recipient = transaction.recipients[i];
     const std::optional<Reply> rcpt = i < result.rcpt.size() ? result.rcpt[i] : std::nullopt;
     if (result.mail && !result.mail->positive()) {
-      fates.push_back(from_reply(recipient, *result.mail, channel));
+      fates.push_back(from_reply(recipient, *result.mail, channel, hop));
     } else if (rcpt && !rcpt->positive()) {
-      fates.push_back(from_reply(recipient, *rcpt, channel));
+      fates.push_back(from_reply(recipient, *rcpt, channel, hop));
       if (too_many(*rcpt, any_accepted)) fates.back().fate = Fate::again;
     } else if (result.final && !(result.final->positive() && !rcpt)) {
-      fates.push_back(from_reply(recipient, *result.final, channel));
+      fates.push_back(from_reply(recipient, *result.final, channel, hop));
     } else if (result.unreadable) {
       fates.push_back(unreadable(recipient, *result.failure));
     } else if (result.failure) {

@@ -20,6 +20,8 @@
 // - 5yz that ask for encryption first (530, 523, 538, or an enhanced code or words to that effect) in a session
 //   that is not encrypted say how the host wants to be talked to: temporary, and from then on the host is not offered
 //   mail in clear after a failed handshake. Inside TLS the same codes are about the mail, and final.
+// - 5yz that ask for a login (530, 534, 535, 538, or an enhanced code or words to that effect) are about us when the host is a relay
+//   of our operator's choice: whose account is missing, wrong or over must not send back everybody's mail. Temporary.
 // - A session that ends between messages (421, a close, a 4yz to MAIL) after at least one went through it has carried
 //   what the host takes in one: neither the host's failure nor the mail's attempt. A new connection follows at once, and
 //   the number is remembered (hosts.hpp). A host that ends a session before the first message has failed.
@@ -76,10 +78,17 @@ struct RecipientFate {
 
 enum class Channel : std::uint8_t { clear, encrypted };
 
+// Who chose the host: the recipient's domain, or our operator.
+enum class Hop : std::uint8_t { of_domain, of_operator };
+
 // What one transaction did to each of its recipients.
 std::vector<RecipientFate> fates_of(const smtp::Transaction& transaction,
                                     const smtp::TransactionResult& result,
-                                    Channel channel = Channel::encrypted);
+                                    Channel channel = Channel::encrypted, Hop hop = Hop::of_domain);
+// A permanent reply that asks who we are, instead of refusing the mail.
+bool demands_login(const smtp::Reply& reply);
+// The first of this transaction that does; null: none.
+const smtp::Reply* demands_login(const smtp::TransactionResult& result);
 // A permanent reply in clear that asks for encryption first.
 bool demands_encryption(const smtp::Reply& reply);
 // Some reply of this transaction did.

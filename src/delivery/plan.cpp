@@ -32,18 +32,18 @@ std::shared_ptr<const tls::ServerIdentity> identity_for(const Rules& rules, cons
   return found == rules.client_identities.end() ? nullptr : found->second;
 }
 
+bool enforced(const StsState& state) {
+  return state.kind == StsState::Kind::policy && state.policy && state.policy->mode == StsMode::enforce;
+}
+
 // What the route itself asks for, beside all that holds already.
 void add_route_rule(Plan& plan) {
-  auto rule = plan.smart_host->rule();
+  auto rule = route_rule(plan);
   if (!rule) return;
   if (plan.hop_partner)
     plan.doubted.push_back(std::move(*rule));
   else
     plan.hop_partner = std::move(rule);
-}
-
-bool enforced(const StsState& state) {
-  return state.kind == StsState::Kind::policy && state.policy && state.policy->mode == StsMode::enforce;
 }
 
 std::vector<std::string> hosts_of(const Plan& plan) {
@@ -86,6 +86,7 @@ event::Task<PlanResult> make_plan(Context& context, RulesPtr rules, queue::LaneK
   plan.flags.requiretls = key.requiretls;
   plan.null_reverse_path = key.requiretls_bounce;
   plan.flags.tls_required_no = key.tls_required_no || plan.report;
+  plan.relayed = is_relayed(key);
   plan.made = context.loop.now();
   if (!settings.hold_all.empty()) {
     Refusal refusal("4.7.0", settings.hold_all);
@@ -123,7 +124,6 @@ event::Task<PlanResult> make_plan(Context& context, RulesPtr rules, queue::LaneK
       co_return refusal;
     }
     plan.smart_host = found->second;
-    add_route_rule(plan);
     if (auto waits = login_waits(*plan.smart_host, context.loop.now())) co_return std::move(*waits);
   }
 
@@ -147,6 +147,7 @@ event::Task<PlanResult> make_plan(Context& context, RulesPtr rules, queue::LaneK
 
   if (listed) {
     plan.mx = plan.smart_host->choose(context.random);
+    add_route_rule(plan);
     plan.traffic = traffic_for(rules->limits, plan.recipient_domain, hosts_of(plan));
     co_return plan;
   }
@@ -166,8 +167,23 @@ event::Task<PlanResult> make_plan(Context& context, RulesPtr rules, queue::LaneK
   }
   context.nx_guard.saw(plan.next_hop.domain, false, context.loop.now());
   plan.mx = std::get<MxSet>(std::move(found));
+  add_route_rule(plan);
   plan.traffic = traffic_for(rules->limits, plan.recipient_domain, hosts_of(plan));
   co_return plan;
+}
+
+bool is_relayed(const queue::LaneKey& key) noexcept {
+  return !key.route.empty() || !key.gateway_rule.empty() || key.next_hop != key.recipient_domain;
+}
+
+std::string trouble_of(const NextHop& relay) { return "relay " + relay.to_string(); }
+
+// A name that an MX record gave, signed by nobody and vouched for by no policy, may be that of whoever answers DNS, who has a certificate
+// for it: what must be proven then is the name that the operator wrote.
+std::optional<PartnerRule> route_rule(const Plan& plan) {
+  if (!plan.smart_host) return std::nullopt;
+  const bool vouched_for = plan.mx.implicit || plan.mx.dnssec == dns::Dnssec::secure || enforced(plan.sts);
+  return plan.smart_host->rule(vouched_for ? PartnerRule::Names::mx : PartnerRule::Names::domain);
 }
 
 const PartnerRule* Plan::rule_named(std::string_view name) const noexcept {

@@ -31,6 +31,7 @@ struct Plan {
   MxSet mx;
   Traffic traffic;  // what the operator's [[limit]]s say of it
   MessageFlags flags;
+  bool relayed = false;            // to a host of our operator's choice: a route's or a gateway
   bool null_reverse_path = false;  // known of mail with REQUIRETLS only (RFC 8689 §5)
   bool report = false;
   SteadyTime made{};
@@ -47,6 +48,17 @@ event::Task<bool> still_current(Context& context, Plan& plan);
 
 // Mail that the policy of `policy_domain` has refused so far: due again when that policy changes.
 bool waits_for_policy(const queue::LaneKey& key, const queue::Job& job, const std::string& policy_domain);
+
+// Does it go where our operator says instead of where the recipient's domain says? What such a host lacks, or says of itself or of
+// us, is a matter between it and our operator, and nobody's mail is returned for it.
+bool is_relayed(const queue::LaneKey& key) noexcept;
+
+// What such a host is called where `status` lists what is not well with it (base/health.hpp).
+std::string trouble_of(const NextHop& relay);
+
+// What the plan's route asks of its hosts, whatever else is asked; none: there is no route, or it asks for nothing. Of a plan whose hosts
+// are known.
+std::optional<PartnerRule> route_rule(const Plan& plan);
 
 // The name of the site where the plan's mail goes: its hosts in the order of their names, and a port that is not 25.
 std::string site_of(const Plan& plan);

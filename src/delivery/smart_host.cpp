@@ -43,16 +43,17 @@ MxSet SmartHost::choose(const RandomSource& random) const {
   return set;
 }
 
-std::optional<PartnerRule> SmartHost::rule() const {
+std::optional<PartnerRule> SmartHost::rule(PartnerRule::Names names) const {
   if (level == PartnerLevel::opportunistic) return std::nullopt;
   PartnerRule rule;
   rule.name = "route " + name;
   rule.level = level;
-  rule.names = PartnerRule::Names::mx;
+  rule.names = names;
   rule.on_failure = PartnerRule::OnFailure::defer;
   rule.file = file;
   rule.line = line;
-  rule.hash = "route:" + name + ":" + std::string(name_of(level));
+  rule.hash = "route:" + name + ":" + std::string(name_of(level)) +
+              (names == PartnerRule::Names::domain ? ":domain" : "");
   return rule;
 }
 

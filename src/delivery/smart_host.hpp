@@ -40,8 +40,8 @@ class SmartHost {
   unsigned line = 0;
 
   MxSet choose(const RandomSource& random) const;
-  // What it demands, as a rule; none: nothing of its own.
-  std::optional<PartnerRule> rule() const;
+  // What it demands, as a rule, of a host that proves itself by `names`; none: nothing of its own.
+  std::optional<PartnerRule> rule(PartnerRule::Names names = PartnerRule::Names::mx) const;
 
   // A host that has said no to our account is not asked again by every message: for a minute, then two, up to an hour, nobody
   // logs in. Empty: one may try; else why not.
