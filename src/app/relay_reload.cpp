@@ -4,6 +4,7 @@
 #include "app/host.hpp"
 #include "app/intake_setup.hpp"
 #include "app/relay.hpp"
+#include "app/route_table.hpp"
 #include "base/log.hpp"
 #include "base/log_recent.hpp"
 #include "event/ask.hpp"
@@ -31,12 +32,13 @@ void keep_what_a_start_reads(Config& wanted, const Config& running) {
   wanted.trust = running.trust;
   wanted.delivery.trust_id = running.delivery.trust_id;
   wanted.dns = running.dns;
-  // Where mail goes is read at the start; as whom we log in there, each time.
-  auto routes = running.routes;
-  for (RouteConfig& route : routes)
-    for (const RouteConfig& again : wanted.routes)
-      if (again.name == route.name && again.account && route.account) route.account = again.account;
-  wanted.routes = std::move(routes);
+  ReloadedRoutes reloaded = reloaded_routes(running.routes, wanted.routes);
+  for (const std::string& name : reloaded.account_waits)
+    log::warning("credentials_wait",
+                 {{"route", name},
+                  {"why", "they are written for other hosts or another tls, which a start reads"},
+                  {"do", "restart; until then the former account is used with the former hosts"}});
+  wanted.routes = std::move(reloaded.routes);
   if (!same_listeners(wanted, running)) wanted.listeners = running.listeners;
 }
 
