@@ -122,6 +122,7 @@ class Bearer final : public SaslClient {
         port_(offer.port) {}
 
   std::string_view mechanism() const noexcept override { return standard_ ? "OAUTHBEARER" : "XOAUTH2"; }
+  std::string_view secret() const noexcept override { return token_.view(); }
   std::optional<std::string> first() override {
     const std::string bearer = "auth=Bearer " + std::string(token_.view()) + "\1\1";
     if (!standard_) return "user=" + user_ + "\1" + bearer;
@@ -144,6 +145,7 @@ class PlainClient final : public SaslClient {
  public:
   explicit PlainClient(const ClientAccount& account) : account_(account) {}
   std::string_view mechanism() const noexcept override { return "PLAIN"; }
+  std::string_view secret() const noexcept override { return account_.password.view(); }
   std::optional<std::string> first() override {
     return std::string(1, '\0') + account_.user + '\0' + std::string(account_.password.view());
   }
@@ -159,6 +161,7 @@ class LoginClient final : public SaslClient {
  public:
   explicit LoginClient(const ClientAccount& account) : account_(account) {}
   std::string_view mechanism() const noexcept override { return "LOGIN"; }
+  std::string_view secret() const noexcept override { return account_.password.view(); }
   bool finished() const noexcept override { return asked_ == 2; }
   // Whatever the words are: first the name is asked for, then the password.
   Expected<std::string> answer(std::string_view) override {

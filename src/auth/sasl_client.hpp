@@ -52,6 +52,8 @@ class SaslClient {
   // Errc::invalid: not what the mechanism wants to hear; Errc::refused: the server is not who knows our password, or asks
   // for less than may be asked for. Say "*" then.
   virtual Expected<std::string> answer(std::string_view challenge) = 0;
+  // What of it nobody else may read, should the server repeat it in clear; empty: nothing is said that could be repeated.
+  virtual std::string_view secret() const noexcept { return {}; }
   // Has the server said all that a server has to? Where it must prove itself, a yes without that is none.
   virtual bool finished() const noexcept { return true; }
 };

@@ -15,12 +15,37 @@ constexpr auto late_word = std::chrono::seconds(1);
 constexpr std::size_t longest_initial = 480;  // of a command line of 512 octets
 constexpr int most_auth_steps = 8;
 
-// A reply that repeats what we said would carry it into log and queue (T-05).
-void hide(Reply& reply, const std::vector<std::string>& said) {
-  for (std::string& line : reply.lines)
-    for (const std::string& word : said)
-      if (word.size() >= 8 && line.find(word) != std::string::npos) line = "(its words repeat ours)";
-}
+// What we said in AUTH, as it was said or decoded, goes into no log and no queue, whoever repeats it (T-05). Its beginning will do: a
+// long line is kept in part.
+class Unsaid {
+ public:
+  Unsaid(const std::vector<std::string>& said, std::string_view secret) : said_(said), secret_(secret) {}
+
+  void hide(std::string& line) const {
+    const auto repeats = [&](std::string_view word, std::size_t least) {
+      return word.size() >= least && line.find(word.substr(0, looked_for)) != std::string::npos;
+    };
+    bool ours = repeats(secret_, 1) || repeats(text::printable(secret_, longest_kept_text), 1);
+    for (const std::string& word : said_) ours = ours || repeats(word, 8);
+    if (ours) line = "(its words repeat ours)";
+  }
+  void hide(Reply& reply) const {
+    for (std::string& line : reply.lines) hide(line);
+  }
+  SessionError without(SessionError error) const {
+    if (!error.reply) {
+      hide(error.error.detail);
+      return error;
+    }
+    hide(*error.reply);
+    return SessionError(error.stage, std::move(*error.reply));
+  }
+
+ private:
+  static constexpr std::size_t looked_for = 24;
+  const std::vector<std::string>& said_;
+  std::string_view secret_;
+};
 }  // namespace
 
 std::string_view name_of(Stage stage) noexcept {
@@ -238,6 +263,7 @@ event::Task<SessionResult<Reply>> ClientSession::authenticate(auth::SaslClient& 
     }
     std::vector<std::string>& all;
   } const wipe{said};
+  const Unsaid unsaid(said, client.secret());
 
   std::optional<std::string> first = client.first();
   std::string held;  // what would make the line too long goes as an answer (RFC 4954 §4)
@@ -255,12 +281,12 @@ event::Task<SessionResult<Reply>> ClientSession::authenticate(auth::SaslClient& 
   stream_.put("\r\n");
   for (int step = 0; step < most_auth_steps; ++step) {
     auto answer = co_await ask(Stage::auth, limits_.mail);
-    if (!answer) co_return std::move(answer).error();
+    if (!answer) co_return unsaid.without(std::move(answer).error());
     if (!answer->intermediate()) {
       if (answer->positive() && !client.finished())
         co_return fail(Stage::auth,
                        Error(Errc::refused, "the server says yes, and has not proven who it is"));
-      hide(*answer, said);
+      unsaid.hide(*answer);
       co_return std::move(*answer);
     }
     if (!held.empty()) {

@@ -115,6 +115,23 @@ TEST_CASE("T-05 a peer that repeats what we said does not get it into our log") 
   CHECK(said->to_string().find("sorry") != std::string::npos);
 }
 
+TEST_CASE("T-05 nor what it repeats decoded, or while it ends the session") {
+  for (const std::string& word : {plain, std::string("secret-of-ours")}) {
+    for (const char* code : {"535 5.7.8 ", "421 4.7.0 ", "no reply: "}) {
+      CAPTURE(word);
+      CAPTURE(code);
+      Login talk;
+      talk.peer.says["AUTH"] = {code + ("no account with " + word) + "\r\n"};
+      const auto said = talk.log_in("PLAIN");
+      const std::string words = said ? said->to_string() : said.error().error.detail;
+      CHECK(words.find(word) == std::string::npos);
+      CHECK(words.find("repeat ours") != std::string::npos);
+      const bool last_word = !said && said.error().reply;
+      if (last_word) CHECK(said.error().reply->to_string().find(word) == std::string::npos);
+    }
+  }
+}
+
 TEST_CASE("RFC 8314 §3 TLS from the first octet: greeting and EHLO come inside it") {
   Talk talk;
   talk.session.emplace(std::move(talk.wire.client), "relay.test", talk.limits);
