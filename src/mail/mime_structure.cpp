@@ -44,12 +44,17 @@ std::string_view MimeStructure::cut(std::string_view& piece) {
   length = std::min(length, most_at_once - rest_.size());
   rest_ += piece.substr(0, length);
   piece.remove_prefix(length);
-  whole_ = rest_.size() == most_at_once || rest_.ends_with('\n');
-  return whole_ ? std::string_view(rest_) : std::string_view();
+  const bool ended = rest_.ends_with('\n');
+  whole_ = rest_.size() == most_at_once || ended;
+  if (!whole_) return {};
+  // A CR at the end of a piece may be half of the line's end: it waits for the other half.
+  held_back_ = !ended && rest_.ends_with('\r') ? 1 : 0;
+  return std::string_view(rest_).substr(0, rest_.size() - held_back_);
 }
 
 void MimeStructure::drop_line() noexcept {
-  if (std::exchange(whole_, false)) rest_.clear();
+  if (!std::exchange(whole_, false)) return;
+  rest_.erase(0, rest_.size() - std::exchange(held_back_, 0));
 }
 
 // ---- what they are
@@ -90,6 +95,7 @@ bool MimeStructure::take_delimiter(std::string_view line) {
     if (at_ == At::header) end_header();
     header_ended_ = false;
     open_.resize(i + 1);
+    nested_ = open_.back().messages;
     if (rest.empty()) {
       begin_entity(true);
     } else {
@@ -123,7 +129,8 @@ void MimeStructure::end_field() {
     if (text::iequals(name, "Content-Type")) {
       const MimeField type(unfold(value, most_field));
       entity_.has_type = true;
-      if (!type.value().empty()) entity_.type = type.value();
+      const std::string& named = type.value();
+      if (!named.empty()) entity_.type = named.substr(0, named.find_first_of(" \t("));  // and a comment
       boundary_ = type.parameter("boundary");
     } else if (text::iequals(name, "Content-Transfer-Encoding")) {
       entity_.encoding = text::lower(text::trim(unfold(value, 64)));
@@ -162,6 +169,7 @@ void MimeStructure::enter() {
       Open open;
       open.delimiter = "--" + boundary_;
       open.number = entity_.number;
+      open.messages = nested_;
       open.is_signed = entity_.within_signed || entity_.type == "multipart/signed";
       open.digest = entity_.type == "multipart/digest";
       open_.push_back(std::move(open));

@@ -73,6 +73,7 @@ class MimeStructure {
   struct Open {
     std::string delimiter;  // "--" and the boundary
     std::size_t number = 0;
+    std::size_t messages = 0;  // that it is within
     bool is_signed = false;
     bool digest = false;  // its parts are messages unless they say otherwise (RFC 2046 §5.1.5)
   };
@@ -89,12 +90,13 @@ class MimeStructure {
   void enter();
   static MimeEntity plain();
 
-  std::string rest_;    // of a line that has no end yet
-  bool whole_ = false;  // a line was given out
+  std::string rest_;           // of a line that has no end yet
+  bool whole_ = false;         // a line was given out
+  std::size_t held_back_ = 0;  // octets at the end of rest_ that were not
   bool within_line_ = false;
   std::string field_;  // the one under way, with its folds
   std::vector<Open> open_;
-  std::size_t nested_ = 0;  // messages within messages
+  std::size_t nested_ = 0;  // messages around what is read
   std::size_t entities_ = 1;
   std::string boundary_;  // of entity_, while its header is read
   At at_ = At::header;

@@ -73,6 +73,10 @@ void SevenBitScan::look(const MimeLine& line) {
     is_signed_ = is_signed_ || (entity.number == 0 && entity.signed_header);
     column_ = 0;
   }
+  if (!entity.root) found_[entity.parent].parted = true;
+  // Behind the last part that one is still the entity, which is no multipart.
+  if (line.kind == MimeLine::Kind::beside && entity.kind == MimeEntity::Kind::multipart)
+    found.preamble = found.preamble || !is_ascii(line.text);
   if (line.kind != MimeLine::Kind::body) return;
   found.eight_bit = found.eight_bit || !is_ascii(line.text);
   scratch_.clear();
@@ -88,6 +92,8 @@ SevenBitPlan SevenBitScan::finish() {
   plan.size = size_;
   for (std::size_t i = 0; i < found_.size(); ++i) {
     const Found& found = found_[i];
+    // Its boundary never came, so nobody knows what its content is, and some programs show it.
+    if (found.preamble && !found.parted) plan.possible = false;
     if (!found.eight_bit) continue;
     plan.anything = true;
     plan.possible = plan.possible && found.encodable;

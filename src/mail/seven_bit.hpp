@@ -43,6 +43,8 @@ class SevenBitScan {
     std::size_t parent = 0;
     bool eight_bit = false, encodable = true, identity = true, labelled = false, within_signed = false;
     bool has_type = false, has_version = false, root = false;
+    bool preamble = false,
+         parted = false;  // a multipart with 8-bit octets in front of its first part; it has a part
     std::uint64_t octets = 0, encoded = 0;
   };
   void look(const MimeLine& line);

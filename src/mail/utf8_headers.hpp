@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/text.hpp"
 #include "mail/mime_structure.hpp"
 
 namespace sealpost {
@@ -17,6 +18,7 @@ class Utf8Headers {
   }
   void finish() {
     structure_.finish([this](const MimeLine& line) { look(line); });
+    well_formed_ = well_formed_ && text::is_utf8(field_);  // it may end within a character
   }
 
   bool beyond_ascii() const noexcept {

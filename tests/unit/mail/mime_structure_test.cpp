@@ -93,6 +93,18 @@ TEST_CASE("MIME structure: what an entity says of itself") {
   CHECK(structure.entity().number == 1);
 }
 
+TEST_CASE("MIME structure: messages side by side are not within each other, and a comment is no type") {
+  std::string message = "Content-Type: multipart/mixed; boundary=b\r\n\r\n";
+  for (int i = 0; i < 100; ++i)
+    message += "--b\r\nContent-Type: message/rfc822 (as it came)\r\n\r\nSubject: x\r\n\r\nx\r\n";
+  MimeStructure structure;
+  std::size_t headers = 0;
+  structure.add(message,
+                [&](const MimeLine& line) { headers += line.kind == MimeLine::Kind::header_end ? 1 : 0; });
+  CHECK(headers == 201);
+  CHECK_FALSE(structure.gave_up());
+}
+
 TEST_CASE("T-37 MIME structure: what is nested too deep, or has too many parts, is a body") {
   std::string deep;
   for (int i = 0; i < 200; ++i) {

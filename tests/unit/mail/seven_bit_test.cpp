@@ -145,3 +145,30 @@ TEST_CASE("X5 signatures that would break are told, and content that cannot be e
     CHECK(plan.breaks_signature == row.breaks);
   }
 }
+
+TEST_CASE("X5 a line's end stays one where a long line is cut into pieces") {
+  const std::string head = "Content-Type: text/plain; charset=utf-8\r\n\r\n";
+  for (std::size_t octets = 8180; octets < 8200; ++octets) {
+    CAPTURE(octets);
+    const std::string out = converted(head + std::string(octets, '\xfc') + "\r\nnext\r\n");
+    CHECK(out.find("=0D") == std::string::npos);
+    CHECK(out.ends_with("=FC\r\nnext\r\n"));
+  }
+}
+
+TEST_CASE("X5 a multipart whose boundary never comes keeps what it holds") {
+  const std::string lost =
+      "Content-Type: multipart/alternative; boundary=lost\r\n\r\n--found\r\n\r\n\xfc\r\n--found--\r\n";
+  const SevenBitPlan plan = plan_of(
+      "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n\xfc\r\n--b\r\n" + lost + "--b--\r\n");
+  CHECK(plan.anything);
+  CHECK_FALSE(plan.possible);
+  CHECK_FALSE(plan_of(lost).anything);
+}
+
+TEST_CASE("X5 many messages side by side are converted as one is") {
+  std::string message = "MIME-Version: 1.0\r\nContent-Type: multipart/digest; boundary=b\r\n\r\n";
+  for (int i = 0; i < 80; ++i)
+    message += "--b\r\n\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\n\xfc\r\n";
+  CHECK(is_ascii(converted(message + "--b--\r\n")));
+}

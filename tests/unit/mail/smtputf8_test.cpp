@@ -91,6 +91,7 @@ TEST_CASE("X6 a header beyond ASCII is found at every level, and a body is none 
       {"Subject: b\xfc\r\n\r\nx\r\n", true, false},
       {"Subject: b\xc3\r\n\r\nx\r\n", true, false},
       {"Subject: b\xc3\xbc", true, true},
+      {"Subject: b\xc3", true, false},
       {"Subject: " + long_word + "\xc3\xbc\r\n\r\n", true, true},
       {"Subject: " + std::string(8192 - 10, 'w') + "\xc3\xbc\r\n\r\n", true, true},
       {"Subject: " + std::string(8192 - 11, 'w') + "\xe2\x82\xac\r\n\r\n", true, true},
