@@ -13,9 +13,9 @@
 namespace sealpost::app {
 namespace {
 
-constexpr auto step = std::chrono::milliseconds(100);
+constexpr auto between_looks = std::chrono::milliseconds(100);
 
-Error in_use(const std::string& data_dir, NamesAre names, int fd) {
+Error refused_for(const std::string& data_dir, NamesAre names, int fd) {
   const std::string owner = lock_owner(fd);
   return Error(Errc::exists,
                "data directory " + data_dir + " is in use" +
@@ -30,12 +30,12 @@ Expected<FileDescriptor> lock_data_dir(const std::string& data_dir, NamesAre nam
   FileDescriptor directory(::open(data_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!directory) return io_error(data_dir, errno);
   const int kind = names == NamesAre::moved ? LOCK_EX : LOCK_SH;
-  for (Duration waited{};; waited += step) {
+  for (Duration waited{};; waited += between_looks) {
     if (::flock(directory.get(), kind | LOCK_NB) == 0) return directory;
     if (errno == EINTR) continue;
     if (errno != EWOULDBLOCK) return io_error("cannot lock " + data_dir, errno);
-    if (waited >= patience) return in_use(data_dir, names, directory.get());
-    std::this_thread::sleep_for(step);
+    if (waited >= patience) return refused_for(data_dir, names, directory.get());
+    std::this_thread::sleep_for(between_looks);
   }
 }
 

@@ -10,8 +10,8 @@
 namespace sealpost::tlsrpt {
 namespace {
 
-constexpr auto day = std::chrono::hours(24);
-constexpr auto most_ahead = 2 * day;
+constexpr auto one_day = std::chrono::hours(24);
+constexpr auto most_ahead = 2 * one_day;
 
 // Counts may be lost with the power; a report that its sender was thanked for may not.
 class OnDisk {
@@ -109,9 +109,10 @@ class Taking {
 }  // namespace
 
 bool StrangersRoom::has(std::uint64_t octets, SystemTime now) noexcept {
-  const auto passed = std::clamp<SystemTime::duration>(now - filled_, {}, day);
-  left_ = std::min(a_day_, left_ + static_cast<std::uint64_t>(static_cast<double>(a_day_) *
-                                                              (std::chrono::duration<double>(passed) / day)));
+  const auto passed = std::clamp<SystemTime::duration>(now - filled_, {}, one_day);
+  left_ =
+      std::min(a_day_, left_ + static_cast<std::uint64_t>(static_cast<double>(a_day_) *
+                                                          (std::chrono::duration<double>(passed) / one_day)));
   filled_ = now;
   return octets <= left_;
 }
