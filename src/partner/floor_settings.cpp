@@ -27,6 +27,15 @@ Texts beyond(const Texts& of, const Texts& in) {
   return found;
 }
 
+// Where its mail may go, by name.
+Texts hosts_of(const RouteConfig& route) {
+  Texts names;
+  for (const delivery::SmartHostChoice& host : route.hosts) names.push_back(host.name);
+  if (const auto hop = delivery::NextHop::parse(route.relay); hop && names.empty())
+    names.push_back(hop->domain);
+  return names;
+}
+
 // What it is called; routes that earlier releases wrote down have no name.
 const std::string& name_in(const RouteConfig& route) {
   return route.name.empty() ? route.domain : route.name;
@@ -116,6 +125,22 @@ class Comparison {
             "route for " + name + ": tls = " + std::string(name_of(route.second.level)) + " instead of " +
                 std::string(name_of(route.first.level)),
             name);
+      compare_hosts(name, route.first, route.second);
+    }
+  }
+  // A host that is listed beside others is as good a way out as the first; what must be proven there counts as well.
+  void compare_hosts(const std::string& name, const RouteConfig& before, const RouteConfig& after) {
+    if (before.relay.empty() || after.relay.empty()) return;
+    Texts added = beyond(hosts_of(after), hosts_of(before));
+    const auto first = delivery::NextHop::parse(after.relay);
+    if (first && before.relay != after.relay) std::erase(added, first->domain);  // compared already
+    for (const std::string& host : added) {
+      const auto change =
+          rules::compare_rules(rule_of(before.relay, rules_before_), find_partner(rules_after_, host, now_),
+                               now_, b_.minimum, b_.minimum);
+      std::string text = "route for " + name + ": " + host + " beside others";
+      if (!change.weaker.empty()) text += "; " + listed(change.weaker);
+      add("route", change.weaker.empty() ? Way::other : Way::weaker, std::move(text), name);
     }
   }
   void compare_route(const std::string& domain, const std::string& before, const std::string& after,
@@ -154,7 +179,10 @@ void hold_route(const std::string& name, const FloorSettings& before, Config& co
   const auto former = std::ranges::find_if(before.routes, about);
   const auto present = std::ranges::find_if(config.routes, about);
   if (former != before.routes.end() && present != config.routes.end() && present->relay == former->relay) {
-    present->level = former->level;  // hosts and account are as they are written
+    present->level = former->level;
+    if (hosts_of(*present) == hosts_of(*former)) return;  // weights and account are as they are written
+    present->hosts = former->hosts;
+    present->account.reset();  // may be for those that are written
     return;
   }
   // The account that is written now is the other relay's.

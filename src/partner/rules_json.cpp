@@ -99,13 +99,19 @@ PartnerRule rule_from(const Json& json) {
 
 Json to_json(const FloorSettings& floor) {
   Json routes = Json::array();
-  for (const RouteConfig& route : floor.routes)
+  for (const RouteConfig& route : floor.routes) {
+    Json hosts = Json::array();
+    for (const delivery::SmartHostChoice& host : route.hosts)
+      hosts.push_back({{"name", host.name}, {"preference", host.preference}, {"weight", host.weight}});
     routes.push_back({{"domain", route.domain},
                       {"relay", route.relay},
                       {"name", route.name},
                       {"level", number_of(route.level)},
                       {"senders", route.senders},
+                      {"hosts", std::move(hosts)},
+                      {"implicit_tls", route.implicit_tls},
                       {"credentials", route.credentials}});
+  }
   return {{"mta_sts", floor.mta_sts},
           {"dane", floor.dane},
           {"dane_satisfies_sts", floor.dane_satisfies_sts},
@@ -142,6 +148,14 @@ FloorSettings settings_from(const Json& json) {
     route.name = each.value("name", route.domain);  // neither was written down by earlier releases
     route.senders = each.value("senders", std::vector<std::string>());
     route.credentials = each.value("credentials", std::string());
+    for (const Json& host : each.value("hosts", Json::array())) {
+      delivery::SmartHostChoice choice;
+      host.at("name").get_to(choice.name);
+      host.at("preference").get_to(choice.preference);
+      host.at("weight").get_to(choice.weight);
+      route.hosts.push_back(std::move(choice));
+    }
+    route.implicit_tls = each.value("implicit_tls", false);
     if (each.contains("level")) route.level = checked(each.at("level"), PartnerLevel::pin);
     floor.routes.push_back(std::move(route));
   }

@@ -209,6 +209,20 @@ TEST_CASE("T-52 an entry as it is offered lets in what was held") {
   for (const RuleNews& news : let_in.news) CHECK(news.approved_by == "me");
 }
 
+// By hosts of which one has a rule.
+void through(Config& config, std::vector<delivery::SmartHostChoice> hosts) {
+  PartnerRule rule;
+  rule.name = "Ours";
+  rule.domains = {"a.test"};
+  rule.level = PartnerLevel::verify;
+  config.partners.push_back(std::move(rule));
+  RouteConfig route;
+  route.name = route.domain = "*";
+  route.relay = "[a.test]:587";
+  route.hosts = std::move(hosts);
+  config.routes.push_back(std::move(route));
+}
+
 TEST_CASE("T-52 settings that ask for less are held one by one") {
   struct Row {
     const char* key;
@@ -253,6 +267,14 @@ TEST_CASE("T-52 settings that ask for less are held one by one") {
          c.routes.push_back(route);
        },
        [](const Config& c) { return c.routes.empty(); }},
+      {"route",
+       [](Config& c) {
+         through(c, {{"a.test", 10, 1}});
+       },
+       [](Config& c) {
+         through(c, {{"a.test", 10, 1}, {"b.test", 20, 1}});
+       },
+       [](const Config& c) { return c.routes.at(0).hosts.size() == 1; }},
   };
   for (const Row& row : rows) {
     CAPTURE(row.key);

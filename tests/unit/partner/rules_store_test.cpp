@@ -70,6 +70,8 @@ TEST_CASE("rules come back from the record as they were") {
   RulesInForce rules = rules_in_force(with_level("verify"));
   rules.settings.routes.emplace_back();
   rules.settings.routes.back().domain = "*";
+  rules.settings.routes.back().hosts = {{"a.test", 10, 3}, {"b.test", 20, 1}};
+  rules.settings.routes.back().implicit_tls = true;
   rules.settings.allow_destinations = {"10.0.0.0/8"};
   rules.partners[0].file = "/etc/\xff.toml";  // a name that is no UTF-8
   const auto saved = store.save(rules, now);
@@ -82,6 +84,10 @@ TEST_CASE("rules come back from the record as they were") {
   CHECK(found.rules.partners[0].exceptions[0].until == rules.partners[0].exceptions[0].until);
   CHECK(found.rules.partners[0].hash == rules.partners[0].hash);
   CHECK(found.rules.settings.routes[0].domain == "*");
+  CHECK(found.rules.settings.routes[0].implicit_tls);
+  REQUIRE(found.rules.settings.routes[0].hosts.size() == 2);
+  CHECK(found.rules.settings.routes[0].hosts[1].name == "b.test");
+  CHECK(found.rules.settings.routes[0].hosts[1].preference == 20);
 }
 
 TEST_CASE("T-52 the floor outlives the process: starts with less hold what was in force") {
