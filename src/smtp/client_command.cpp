@@ -12,6 +12,8 @@ namespace sealpost::smtp {
 
 namespace {
 
+constexpr std::size_t longest_orcpt = 500;
+
 void append_number(std::string& out, std::uint64_t value) {
   std::array<char, 20> digits{};
   const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
@@ -60,7 +62,9 @@ void append_rcpt(std::string& out, const Recipient& recipient, const Extensions&
   out.append("RCPT TO:<").append(recipient.address).append(">");
   if (extensions.dsn) {
     if (recipient.notify != 0) append_notify(out, recipient.notify);
-    if (!recipient.original.empty()) out.append(" ORCPT=").append(ascii_original(recipient.original));
+    // Grown by its escapes beyond what a host has to take (RFC 3461 §4.2) it would have the recipient refused: then it stays here.
+    const std::string original = ascii_original(recipient.original);
+    if (!original.empty() && original.size() <= longest_orcpt) out.append(" ORCPT=").append(original);
   }
   out += "\r\n";
 }

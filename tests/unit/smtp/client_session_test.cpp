@@ -5,6 +5,7 @@
 #include <doctest.h>
 
 #include "scripted_peer.hpp"
+#include "smtp/client_command.hpp"
 
 using namespace sealpost;
 using namespace sealpost::smtp;
@@ -62,6 +63,24 @@ TEST_CASE("round trips: two for a pipelined message, four for one that is not") 
     const SteadyTime start = talk.loop.now();
     CHECK(code(talk.send(message_to({"a@mx.test"})).final) == 250);
     CHECK(talk.loop.now() - start == std::chrono::milliseconds(pipelining ? 200 : 400));
+  }
+}
+
+TEST_CASE(
+    "N8 ORCPT that grows beyond 500 octets in ASCII stays out, and its recipient is told (RFC 3461 §4.2)") {
+  for (const std::size_t letters : {80U, 90U}) {
+    std::string original = "utf-8;";
+    for (std::size_t i = 0; i < letters; ++i) original += "\xc3\xbc";  // six octets each, then
+    Recipient recipient;
+    recipient.address = "b@b.example";
+    recipient.original = original;
+    Extensions extensions;
+    extensions.dsn = true;
+    std::string line;
+    append_rcpt(line, recipient, extensions);
+    CHECK(line.starts_with("RCPT TO:<b@b.example>"));
+    CHECK(line.ends_with("\r\n"));
+    CHECK((line.find("ORCPT=utf-8;") != line.npos) == (letters == 80));
   }
 }
 
