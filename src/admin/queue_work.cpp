@@ -11,6 +11,7 @@
 #include "base/text.hpp"
 #include "base/words.hpp"
 #include "event/ask.hpp"
+#include "route/mx_lookup.hpp"
 
 namespace sealpost::admin {
 namespace {
@@ -21,6 +22,20 @@ using Verb = QueueWork::Verb;
 
 constexpr bool ends(Verb verb) noexcept {
   return verb == Verb::expire || verb == Verb::bounce || verb == Verb::remove;
+}
+
+// Where mail is to go; empty: where routes and MX records lead.
+Expected<std::string, FilterError> next_hop_in(const Json& arguments) {
+  const auto to = arguments.find("to");
+  if (to == arguments.end() || !to->is_string())
+    return Unexpected(FilterError{"it is not said where the mail is to go",
+                     "--to HOST:PORT names a relay; --as-configured is where routes and MX records lead"});
+  auto next_hop = to->get<std::string>();
+  if (!next_hop.empty() && !delivery::NextHop::parse(next_hop))
+    return Unexpected(FilterError{"'" + text::printable(next_hop, 256) + "' is not a relay",
+                     "write it as in a [[route]]: smtp.example.net:587 is its MX hosts, [smtp.example.net]:587 the "
+                     "host itself, 192.0.2.1:25 an address"});
+  return next_hop;
 }
 
 constexpr bool of_whole_messages(Verb verb) noexcept { return verb == Verb::hold || verb == Verb::release; }
@@ -86,6 +101,9 @@ std::size_t* QueueWork::reason_against(Verb verb, const queue::Match& match, Mea
       if (match.goes_back) return &meant.goes_back;
       if (match.no_sender) return &meant.no_sender;
       break;
+    case Verb::reroute:
+      if (match.goes_back) return &meant.goes_back;
+      break;
     case Verb::remove: break;
   }
   return match.in_flight ? &meant.in_flight : nullptr;
@@ -144,6 +162,12 @@ event::Task<Answer> QueueWork::work(Json arguments, Verb verb) {
     co_return Answer(400, "it is not said which mail is meant",
                      "name queue ids, or say what it is: --domain D, --sender A, --older 2h ...; --all is "
                      "everything");
+  std::optional<std::string> to;
+  if (verb == Verb::reroute) {
+    auto said = next_hop_in(arguments);
+    if (!said) co_return Answer(400, said.error().what, said.error().remedy);
+    to = std::move(*said);
+  }
   Meant meant = co_await look(*filter, verb);
   if (meant.messages.empty() && filter->names_ids()) {
     if (meant.passed_over() == 0) co_return not_queued(*filter);
@@ -173,8 +197,9 @@ event::Task<Answer> QueueWork::work(Json arguments, Verb verb) {
   const std::size_t recipients = meant.recipients;
   std::string note = text::printable(arguments.value("note", std::string()));
   Done done;
-  if (ends(verb)) {
-    done = co_await end(*filter, verb, std::move(note), recipients);
+  if (ends(verb) || verb == Verb::reroute) {
+    Part part = verb == Verb::reroute ? reroute(*filter, *to) : end(*filter, verb, std::move(note));
+    done = co_await in_parts(std::move(part), recipients);
     done.left = std::min(done.left, recipients - std::min(recipients, done.recipients));
   } else {
     done = co_await hold_or_release(std::move(meant), verb == Verb::hold, std::move(note));
@@ -186,6 +211,9 @@ event::Task<Answer> QueueWork::work(Json arguments, Verb verb) {
                               ? ""
                               : "; before that it was done to " + text::grouped(done.messages) + " messages"),
                      "what was not recorded was not changed; 'sealpost status' says why");
+  if (done.recipients == 0 && verb == Verb::reroute)
+    co_return Answer(409, "what was meant goes there already, or is being delivered at this moment",
+                     "'sealpost queue list' shows the next hop of each");
   if (done.recipients == 0)
     co_return Answer(409, "what was meant is being delivered at this moment", "try again in a minute");
   answer["messages"] = done.messages;
@@ -237,27 +265,44 @@ event::Task<void> QueueWork::retry(queue::Filter filter) {
   co_await on_shards(act);
 }
 
-// `most`: recipients that were counted. Every job has one at least.
-event::Task<QueueWork::Done> QueueWork::end(queue::Filter filter, Verb verb, std::string note,
-                                            std::size_t most) {
+QueueWork::Part QueueWork::end(const queue::Filter& filter, Verb verb, std::string note) {
   queue::LastWord word;
   word.kind = verb == Verb::bounce   ? queue::LastWord::Kind::bounce
               : verb == Verb::expire ? queue::LastWord::Kind::expire
                                      : queue::LastWord::Kind::remove;
   word.note = std::move(note);
+  return [&home = home_, filter, word](queue::Shard& shard, std::size_t jobs) {
+    return shard.end_from(home, filter, word, jobs);
+  };
+}
+
+QueueWork::Part QueueWork::reroute(const queue::Filter& filter, const std::string& to) {
+  const auto target = [&dispatcher = dispatcher_, to](const queue::LaneKey& from, const queue::Job& job) {
+    const Envelope& envelope = job.message->envelope;
+    return to.empty() ? dispatcher.key_for(envelope, envelope.recipients[job.recipients.front()])
+                      : dispatcher.rerouted(from, to);
+  };
+  return [&home = home_, filter, to, target](queue::Shard& shard, std::size_t jobs) {
+    return shard.reroute_from(home, filter, to, target, jobs);
+  };
+}
+
+// `most`: recipients that were counted. Every job has one at least.
+event::Task<QueueWork::Done> QueueWork::in_parts(Part part, std::size_t most) {
   Done done;
   std::vector<MessageId> messages;
   const SteadyTime until = home_.now() + limits_.time;
   bool more = true;
-  while (more && done.recipients < most) {
+  while (more && done.failed.empty() && done.recipients < most) {
     more = false;
     for (queue::Shard* shard : dispatcher_.shards()) {
       const std::size_t jobs = std::min(limits_.at_once, most - std::min(most, done.recipients));
       if (jobs == 0) break;
-      const queue::Ended part = co_await shard->end_from(home_, filter, word, jobs);
-      messages.insert(messages.end(), part.messages.begin(), part.messages.end());
-      done.recipients += part.recipients;
-      more = more || part.more;
+      const queue::Ended ended = co_await part(*shard, jobs);
+      messages.insert(messages.end(), ended.messages.begin(), ended.messages.end());
+      done.recipients += ended.recipients;
+      more = more || ended.more;
+      if (!ended.failed.empty()) done.failed = ended.failed;
     }
     if (home_.now() >= until) break;
   }
@@ -347,7 +392,8 @@ void serve_queue_work(ControlServer& server, event::Loop& home, queue::Dispatche
   for (const auto& [name, verb] :
        {std::pair("queue.hold", Verb::hold), std::pair("queue.release", Verb::release),
         std::pair("queue.retry", Verb::retry), std::pair("queue.expire", Verb::expire),
-        std::pair("queue.bounce", Verb::bounce), std::pair("queue.remove", Verb::remove)})
+        std::pair("queue.bounce", Verb::bounce), std::pair("queue.remove", Verb::remove),
+        std::pair("queue.reroute", Verb::reroute)})
     server.handle(
         name, [commands, verb = verb](Json arguments) { return commands->work(std::move(arguments), verb); });
 }

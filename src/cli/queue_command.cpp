@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// sealpost queue list | summary | show | why | retry | hold | release | expire | bounce | remove
+// sealpost queue list | summary | show | why | retry | hold | release | expire | bounce | remove | reroute
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -276,6 +276,7 @@ void add_work(CLI::App& queue, CommandLine& line) {
       {"expire", "returned", "End the delivery time of mail: its senders are told that it has run out"},
       {"bounce", "returned", "Give mail back to its senders"},
       {"remove", "removed", "Delete mail for good, without a bounce"},
+      {"reroute", "sent another way", "Send mail to another relay than routes and MX records say"},
   };
   for (const Verb& verb : verbs) {
     const auto options = std::make_shared<QueueOptions>();
@@ -283,6 +284,7 @@ void add_work(CLI::App& queue, CommandLine& line) {
     add_filter_options(*sub, options);
     sub->add_flag("--all", options->all, "All mail; with options of the filter, all that they mean");
     sub->add_flag("-y,--yes", options->yes, "Do not ask, however much it is");
+    if (verb.name == std::string_view("reroute")) add_where_to(*sub, options);
     sub->add_option("--note", options->note,
                     "Why, for the log, 'queue why' and, with bounce and expire, the senders");
     sub->callback([&line, options, verb] {

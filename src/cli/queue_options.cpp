@@ -101,7 +101,19 @@ Json QueueOptions::arguments() const {
   Json arguments{{"filter", std::move(filter)}};
   if (all) arguments["all"] = true;
   if (!note.empty()) arguments["note"] = note;
+  if (to) arguments["to"] = *to;
   return arguments;
+}
+
+void add_where_to(CLI::App& sub, const std::shared_ptr<QueueOptions>& options) {
+  const auto to = [options](const std::string& next_hop) { options->to = next_hop; };
+  CLI::Option* named = sub.add_option_function<std::string>(
+                              "--to", to, "This relay, written as in a [[route]]: smtp.example.net:587")
+                           ->type_name("HOST:PORT")
+                           ->check(not_empty);
+  sub.add_flag_callback(
+         "--as-configured", [options] { options->to = ""; }, "Where routes and MX records lead again")
+      ->excludes(named);
 }
 
 void add_filter_options(CLI::App& sub, const std::shared_ptr<QueueOptions>& options) {

@@ -60,6 +60,32 @@ void DeliveryCourier::end(queue::Lane& lane, queue::JobPtr job, const queue::Las
   settler_.settle_by_operator(lane, std::move(job), word, std::move(recorded), rules_->settings);
 }
 
+// A crash between the lanes costs nothing: a start places it as the journal says.
+event::Task<Expected<void>> DeliveryCourier::reroute(queue::Lane& lane, queue::JobPtr job, queue::LaneKey to,
+                                                     std::string next_hop) {
+  const MessageId id = job->message->id;
+  std::vector<std::uint32_t> recipients = job->recipients;
+  Expected<void> recorded =
+      co_await context_.spool.reroute(context_.loop, id, std::move(recipients), std::move(next_hop));
+  if (!recorded) {
+    lane.defer(std::move(job));
+    co_return recorded;
+  }
+  log::info("message_rerouted", {{"id", id.to_string()},
+                                 {"domain", to.recipient_domain},
+                                 {"from", lane.key().next_hop},
+                                 {"to", to.next_hop},
+                                 {"recipients", job->recipients.size()}});
+  auto onward = std::make_unique<queue::Job>(*job);
+  if (!onward->held) {
+    onward->next_attempt = context_.loop.paced();
+    onward->reason = "sent to " + to.next_hop + " by the operator" +
+                     (job->reason.empty() ? "" : "; before: " + job->reason);
+  }
+  lane.move(std::move(job), std::move(onward), context_.dispatcher.into(to));
+  co_return recorded;
+}
+
 void DeliveryCourier::set_rules(RulesPtr rules) {
   rules_ = std::move(rules);
   pool_.close_all();

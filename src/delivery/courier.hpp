@@ -19,6 +19,8 @@ class DeliveryCourier final : public queue::Courier {
 
   event::Task<void> serve(queue::Lane& lane) override;
   event::Task<bool> assist(queue::Loan& loan) override;
+  event::Task<Expected<void>> reroute(queue::Lane& lane, queue::JobPtr job, queue::LaneKey to,
+                                      std::string next_hop) override;
   void end(queue::Lane& lane, queue::JobPtr job, const queue::LastWord& word,
            std::shared_ptr<void> recorded) override;
 

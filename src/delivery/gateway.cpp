@@ -26,6 +26,7 @@ queue::LaneKey gateway_lane(const queue::LaneKey& direct, const PartnerRule& rul
   key.next_hop = next_hop_of(rule);
   key.gateway_rule = rule.name;
   key.route.clear();
+  key.by_operator = false;
   return key;
 }
 

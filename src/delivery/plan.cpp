@@ -46,6 +46,28 @@ void add_route_rule(Plan& plan) {
     plan.hop_partner = std::move(rule);
 }
 
+// What may be relied on as the relay's name. One that an MX record gave, signed by nobody and vouched for by no policy, may be that of whoever
+// answers DNS, who has a certificate for it: what must be proven then is the name that the operator wrote.
+PartnerRule::Names names_of_relay(const Plan& plan) {
+  const bool vouched_for = plan.mx.implicit || plan.mx.dnssec == dns::Dnssec::secure || enforced(plan.sts);
+  return vouched_for ? PartnerRule::Names::mx : PartnerRule::Names::domain;
+}
+
+// The published policy of the recipient's domain does not count towards another host. So that a verb asks no less than that
+// could, a relay that no route names is sent mail only when it is who it was called, or as a rule of its own says.
+void add_reroute_rule(Plan& plan, SystemTime now) {
+  const auto& own = plan.hop_partner;
+  if (own && !own->audit && level_at(*own, now) >= PartnerLevel::encrypt) return;
+  PartnerRule asked;
+  asked.name = "reroute to " + plan.next_hop.to_string();
+  asked.level = PartnerLevel::verify;
+  asked.names = names_of_relay(plan);
+  asked.on_failure = PartnerRule::OnFailure::defer;
+  asked.file = "queue reroute";
+  asked.hash = "reroute:" + plan.next_hop.to_string();
+  plan.hop_partner = std::move(asked);
+}
+
 std::vector<std::string> hosts_of(const Plan& plan) {
   std::vector<std::string> hosts;
   for (const MxHost& host : plan.mx.hosts) hosts.push_back(host.name);
@@ -168,6 +190,7 @@ event::Task<PlanResult> make_plan(Context& context, RulesPtr rules, queue::LaneK
   context.nx_guard.saw(plan.next_hop.domain, false, context.loop.now());
   plan.mx = std::get<MxSet>(std::move(found));
   add_route_rule(plan);
+  if (key.by_operator) add_reroute_rule(plan, time.earliest);
   plan.traffic = traffic_for(rules->limits, plan.recipient_domain, hosts_of(plan));
   co_return plan;
 }
@@ -178,12 +201,9 @@ bool is_relayed(const queue::LaneKey& key) noexcept {
 
 std::string trouble_of(const NextHop& relay) { return "relay " + relay.to_string(); }
 
-// A name that an MX record gave, signed by nobody and vouched for by no policy, may be that of whoever answers DNS, who has a certificate
-// for it: what must be proven then is the name that the operator wrote.
 std::optional<PartnerRule> route_rule(const Plan& plan) {
   if (!plan.smart_host) return std::nullopt;
-  const bool vouched_for = plan.mx.implicit || plan.mx.dnssec == dns::Dnssec::secure || enforced(plan.sts);
-  return plan.smart_host->rule(vouched_for ? PartnerRule::Names::mx : PartnerRule::Names::domain);
+  return plan.smart_host->rule(names_of_relay(plan));
 }
 
 const PartnerRule* Plan::rule_named(std::string_view name) const noexcept {

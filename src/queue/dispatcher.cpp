@@ -37,6 +37,13 @@ const RouteTable::Target* RouteTable::find(std::string_view sender, std::string_
   return nullptr;
 }
 
+const RouteTable::Target* RouteTable::to(std::string_view next_hop) const {
+  for (const auto& [sender, routes] : by_sender_)
+    for (const auto& [domain, target] : routes)
+      if (text::iequals(target.next_hop, next_hop)) return &target;
+  return nullptr;
+}
+
 Dispatcher::Dispatcher(std::vector<Shard*> shards, RouteTable routes, const Schedule& schedule)
     : shards_(std::move(shards)), routes_(std::move(routes)), schedule_(schedule) {
   for (Shard* shard : shards_) shard->meet(shards_);
@@ -59,6 +66,15 @@ LaneKey Dispatcher::key_for(const Envelope& envelope, const Recipient& recipient
   return key;
 }
 
+LaneKey Dispatcher::rerouted(LaneKey key, const std::string& next_hop) const {
+  const RouteTable::Target* target = routes_.to(next_hop);
+  key.next_hop = next_hop;
+  key.route = target == nullptr ? "" : target->route;
+  key.by_operator = target == nullptr;
+  key.gateway_rule.clear();
+  return key;
+}
+
 void Dispatcher::place(const spool::StoredMessagePtr& message, SystemTime due, bool fresh,
                        const Believed& at) {
   std::map<LaneKey, JobPtr> jobs;
@@ -68,7 +84,9 @@ void Dispatcher::place(const spool::StoredMessagePtr& message, SystemTime due, b
   for (std::uint32_t i = 0; i < envelope.recipients.size(); ++i) {
     const spool::RecipientProgress& progress = message->progress[i];
     if (spool::is_final(progress.state)) continue;
-    JobPtr& job = jobs[key_for(envelope, envelope.recipients[i])];
+    LaneKey key = key_for(envelope, envelope.recipients[i]);
+    if (const std::string* next_hop = message->rerouted(i)) key = rerouted(std::move(key), *next_hop);
+    JobPtr& job = jobs[std::move(key)];
     if (!job) {
       job = std::make_unique<Job>();
       job->message = message;

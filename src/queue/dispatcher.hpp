@@ -30,6 +30,8 @@ class RouteTable {
   // For a sender and a domain (lower-case A-labels); null: by MX. A route for the sender's address comes before one for its
   // domain, and both before those of anybody; then the domain decides, the longest that fits.
   const Target* find(std::string_view sender, std::string_view domain) const;
+  // The one to this relay, as written, whose account and level hold for mail that an operator sends there; null: none.
+  const Target* to(std::string_view next_hop) const;
 
  private:
   using ByDomain = std::map<std::string, Target, std::less<>>;
@@ -59,6 +61,8 @@ class Dispatcher {
   JobOwner::Onward into(const LaneKey& to);  // the same, for JobOwner::move(); the dispatcher outlives it
 
   LaneKey key_for(const Envelope& envelope, const Recipient& recipient) const;
+  // The lane beside `key` that goes to `next_hop`, as in `relay` of a [[route]]: what an operator wants.
+  LaneKey rerouted(LaneKey key, const std::string& next_hop) const;
   Shard& shard_for(const LaneKey& key) const noexcept { return *shards_[key.hash() % shards_.size()]; }
   const std::vector<Shard*>& shards() const noexcept { return shards_; }
 

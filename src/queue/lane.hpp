@@ -44,6 +44,8 @@ struct LaneKey {
   std::string returns_to;
   // The route with hosts, an account or a level of its own that takes this mail to `next_hop`. Empty: none.
   std::string route;
+  // `next_hop` is an operator's word about this mail, and the relay of no route: it has to prove itself.
+  bool by_operator = false;
   auto operator<=>(const LaneKey&) const = default;
   std::size_t hash() const noexcept;
 };

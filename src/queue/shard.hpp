@@ -48,6 +48,13 @@ class Courier {
   virtual void end(Lane& lane, JobPtr job, const LastWord&, std::shared_ptr<void> /*recorded*/) {
     lane.defer(std::move(job));
   }
+  // Such a job goes on in lane `to`, since an operator sends it to `next_hop` (Spool::reroute()), once that is on record.
+  // On an error it is back where it was.
+  virtual event::Task<Expected<void>> reroute(Lane& lane, JobPtr job, LaneKey /*to*/,
+                                              std::string /*next_hop*/) {
+    lane.defer(std::move(job));
+    co_return Error(Errc::unavailable, "nobody records it");
+  }
 };
 
 struct ShardSettings {
@@ -64,6 +71,7 @@ struct Ended {
   std::vector<MessageId> messages;  // may name one of them twice
   std::size_t recipients = 0;
   bool more = false;  // as many as were asked for: there may be others
+  std::string failed;  // of a reroute: why the journal did not take it, where it did not
 };
 
 struct QueueEntry {  // one recipient, for `queue list`
@@ -164,6 +172,12 @@ class Shard {
   event::Task<Ended> end(Filter filter, LastWord word, std::size_t most);
   // The same from another loop.
   event::Task<Ended> end_from(event::Loop& home, Filter filter, LastWord word, std::size_t most);
+  // What matches, is not in flight and is not in the lane that `target` says goes on there, due now unless it is held; at
+  // most so many jobs. `next_hop` is what is recorded. What goes back to its sender is passed over.
+  using RerouteTarget = std::function<LaneKey(const LaneKey& from, const Job& job)>;
+  event::Task<Ended> reroute(Filter filter, std::string next_hop, RerouteTarget target, std::size_t most);
+  event::Task<Ended> reroute_from(event::Loop& home, Filter filter, std::string next_hop, RerouteTarget target,
+                                  std::size_t most);
   // What the relay itself put on hold, notifications apart: the operator has to decide about it.
   struct HeldMail {
     std::size_t count = 0;
@@ -204,7 +218,10 @@ class Shard {
   void change_waiting(const std::vector<MessageId>& ids, const std::function<bool(const Job&)>& which,
                       const std::function<void(Job&)>& change);
   std::size_t retry_in(Lane& lane, const std::function<bool(const Job&)>& match);
-  std::vector<std::pair<Lane*, JobPtr>> take_for_good(const Filter& filter, bool told, std::size_t most);
+  using MayTake = std::function<bool(const Lane& lane, const Job& job)>;
+  std::vector<std::pair<Lane*, JobPtr>> take_for_good(const Filter& filter, const MayTake& may, std::size_t most);
+  event::Task<void> reroute_one(Lane& lane, JobPtr job, LaneKey to, std::string next_hop,
+                                std::shared_ptr<Ended> into);
   void hold_if_asked(Job& job);
   void forget_hold(const MessageId& id);
   void strike_off(Lane& lane) noexcept;

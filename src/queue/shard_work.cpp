@@ -105,16 +105,15 @@ void Shard::forget_hold(const MessageId& id) {
   if (asked != hold_on_return_.end() && !attempting(id)) hold_on_return_.erase(asked);
 }
 
-std::vector<std::pair<Lane*, JobPtr>> Shard::take_for_good(const Filter& filter, bool told,
+std::vector<std::pair<Lane*, JobPtr>> Shard::take_for_good(const Filter& filter, const MayTake& may,
                                                            std::size_t most) {
   std::vector<std::pair<Lane*, JobPtr>> jobs;
   for (auto& keyed : lanes_) {
     Lane& lane = *keyed.second;
     const LaneFilter wanted(filter, lane, loop_.steady());
-    if (wanted.none() || (told && !lane.key().returns_to.empty())) continue;
+    if (wanted.none()) continue;
     const auto which = [&](const Job& job) {
-      if (told && job.message->envelope.reverse_path.empty()) return std::vector<std::uint32_t>();
-      return wanted.matching(job, false);
+      return may(lane, job) ? wanted.matching(job, false) : std::vector<std::uint32_t>();
     };
     for (JobPtr& job : lane.take_for_good(which, most - jobs.size()))
       jobs.emplace_back(&lane, std::move(job));
@@ -129,8 +128,11 @@ event::Task<Ended> Shard::end(Filter filter, LastWord word, std::size_t most) {
     event::Signal signal;
     bool all = false;
   };
-  auto jobs =
-      take_for_good(filter, word.kind != LastWord::Kind::remove, most);  // a lane with mail in flight stays
+  const bool told = word.kind != LastWord::Kind::remove;
+  const auto has_whom_to_tell = [told](const Lane& lane, const Job& job) {
+    return !told || (lane.key().returns_to.empty() && !job.message->envelope.reverse_path.empty());
+  };
+  auto jobs = take_for_good(filter, has_whom_to_tell, most);  // a lane with mail in flight stays
   Ended ended;
   ended.more = jobs.size() >= most;
   for (auto next = jobs.begin(); next != jobs.end();) {
@@ -153,6 +155,46 @@ event::Task<Ended> Shard::end(Filter filter, LastWord word, std::size_t most) {
 
 event::Task<Ended> Shard::end_from(event::Loop& home, Filter filter, LastWord word, std::size_t most) {
   auto make = [this, filter, word, most] { return end(filter, word, most); };
+  co_return co_await event::ask_task(home, scope_, make);
+}
+
+event::Task<Ended> Shard::reroute(Filter filter, std::string next_hop, RerouteTarget target,
+                                  std::size_t most) {
+  const auto goes_elsewhere = [&target](const Lane& lane, const Job& job) {
+    return lane.key().returns_to.empty() && target(lane.key(), job) != lane.key();
+  };
+  auto jobs = take_for_good(filter, goes_elsewhere, most);
+  const auto ended = std::make_shared<Ended>();
+  ended->more = jobs.size() >= most;
+  for (auto next = jobs.begin(); next != jobs.end();) {
+    event::TaskScope recording(loop_);  // together: the journal writes them as few groups
+    for (std::size_t i = 0; i < ended_together && next != jobs.end(); ++i, ++next) {
+      auto& [lane, job] = *next;
+      LaneKey to = target(lane->key(), *job);
+      recording.spawn(reroute_one(*lane, std::move(job), std::move(to), next_hop, ended));
+    }
+    co_await recording.join();
+  }
+  co_return std::move(*ended);
+}
+
+event::Task<void> Shard::reroute_one(Lane& lane, JobPtr job, LaneKey to, std::string next_hop,
+                                     std::shared_ptr<Ended> into) {
+  const MessageId id = job->message->id;
+  const std::size_t recipients = job->recipients.size();
+  const Expected<void> recorded =
+      co_await courier_->reroute(lane, std::move(job), std::move(to), std::move(next_hop));
+  if (!recorded) {
+    into->failed = recorded.error().detail;
+    co_return;
+  }
+  into->messages.push_back(id);
+  into->recipients += recipients;
+}
+
+event::Task<Ended> Shard::reroute_from(event::Loop& home, Filter filter, std::string next_hop,
+                                       RerouteTarget target, std::size_t most) {
+  auto make = [this, filter, next_hop, target, most] { return reroute(filter, next_hop, target, most); };
   co_return co_await event::ask_task(home, scope_, make);
 }
 

@@ -193,6 +193,7 @@ bool CommitEngine::check(Request& request) {
       [[fallthrough]];
     case Request::Kind::attempt:
     case Request::Kind::hold:
+    case Request::Kind::reroute:
       if (live == nullptr) request.error.emplace(Errc::not_found, "no such message in the spool");
       return live != nullptr;
     case Request::Kind::withdraw: return live != nullptr;

@@ -299,6 +299,16 @@ event::Task<Expected<StoredMessagePtr>> JournalSpool::store_held(event::Loop& ho
   co_return StoredMessagePtr(std::move(copy));
 }
 
+// However long it takes.
+event::Task<Expected<void>> JournalSpool::committed(event::Loop& home, RequestPtr request) {
+  CommitWait wait(home, request, std::nullopt);
+  const bool open = submit(request);
+  if (!open) co_return closed_error();
+  co_await wait;
+  if (request->error) co_return *request->error;
+  co_return Expected<void>();
+}
+
 event::Task<Expected<void>> JournalSpool::begin_attempt(event::Loop& home, MessageId id,
                                                         std::vector<std::uint32_t> recipients) {
   auto request = std::make_shared<Request>(Request::Kind::attempt, &home);
@@ -306,12 +316,7 @@ event::Task<Expected<void>> JournalSpool::begin_attempt(event::Loop& home, Messa
   AttemptRecord record;
   record.recipients = std::move(recipients);
   request->group.push_back(make_record(id, std::move(record)));
-  CommitWait wait(home, request, std::nullopt);
-  const bool open = submit(request);
-  if (!open) co_return closed_error();
-  co_await wait;
-  if (request->error) co_return *request->error;
-  co_return Expected<void>();
+  co_return co_await committed(home, std::move(request));
 }
 
 event::Task<Expected<std::vector<StoredMessagePtr>>> JournalSpool::finish_attempt(
@@ -347,12 +352,20 @@ event::Task<Expected<void>> JournalSpool::hold(event::Loop& home, MessageId id, 
     record = ReleaseRecord();
   }
   request->group.push_back(make_record(id, std::move(record)));
-  CommitWait wait(home, request, std::nullopt);
-  const bool open = submit(request);
-  if (!open) co_return closed_error();
-  co_await wait;
-  if (request->error) co_return *request->error;
-  co_return Expected<void>();
+  co_return co_await committed(home, std::move(request));
+}
+
+event::Task<Expected<void>> JournalSpool::reroute(event::Loop& home, MessageId id,
+                                                  std::vector<std::uint32_t> recipients,
+                                                  std::string next_hop) {
+  if (next_hop.size() > max_text) co_return Error(Errc::too_long, "next hop longer than the spool keeps");
+  auto request = std::make_shared<Request>(Request::Kind::reroute, &home);
+  request->id = id;
+  RerouteRecord record;
+  record.recipients = std::move(recipients);
+  record.next_hop = std::move(next_hop);
+  request->group.push_back(make_record(id, std::move(record)));
+  co_return co_await committed(home, std::move(request));
 }
 
 std::unique_ptr<BodyReader> JournalSpool::open(event::Loop& home, StoredMessagePtr message) {

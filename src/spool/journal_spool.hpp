@@ -56,6 +56,8 @@ class JournalSpool final : public Spool {
   event::Task<Expected<std::vector<StoredMessagePtr>>> finish_attempt(event::Loop& home, Outcome outcome,
                                                                       std::vector<NewMessage> dsns) override;
   event::Task<Expected<void>> hold(event::Loop& home, MessageId id, bool held, std::string reason) override;
+  event::Task<Expected<void>> reroute(event::Loop& home, MessageId id, std::vector<std::uint32_t> recipients,
+                                      std::string next_hop) override;
   std::unique_ptr<BodyReader> open(event::Loop& home, StoredMessagePtr message) override;
   std::vector<StoredMessagePtr> take_recovered() override;
   Counters counters() const override;
@@ -70,6 +72,7 @@ class JournalSpool final : public Spool {
   void answer();
   NewRecord message_record(NewMessage message);
   std::shared_ptr<const std::string> keep(std::string body);
+  event::Task<Expected<void>> committed(event::Loop& home, RequestPtr request);
   event::Task<Expected<StoredMessagePtr>> stored_by(event::Loop& home, RequestPtr request);
   class StoreGuard;
 

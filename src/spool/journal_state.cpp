@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 #include <tuple>
+#include <unordered_set>
 #include <utility>
 
 namespace sealpost::spool {
@@ -41,6 +42,22 @@ void LiveMessage::note_reply(std::string reply) {
   if (notes) notes->last_reply = std::move(reply);
 }
 
+// A recipient has one next hop: the last one that was said.
+void LiveMessage::note_reroute(const RerouteRecord& said) {
+  if (!notes) notes = std::make_unique<Notes>();
+  const std::unordered_set<std::uint32_t> moved(said.recipients.begin(), said.recipients.end());
+  for (Reroute& earlier : notes->reroutes)
+    std::erase_if(earlier.recipients, [&](std::uint32_t recipient) { return moved.contains(recipient); });
+  std::erase_if(notes->reroutes, [](const Reroute& earlier) { return earlier.recipients.empty(); });
+  if (said.next_hop.empty()) return;
+  Reroute reroute;
+  reroute.next_hop = said.next_hop;
+  for (const std::uint32_t recipient : moved)
+    if (recipient < progress.size()) reroute.recipients.push_back(recipient);
+  std::sort(reroute.recipients.begin(), reroute.recipients.end());
+  if (!reroute.recipients.empty()) notes->reroutes.push_back(std::move(reroute));
+}
+
 bool LiveMessage::needs(std::uint64_t segment) const noexcept {
   const auto there = [segment](const Pin& pin) { return pin.segment == segment; };
   return there(record) || (parts && std::any_of(parts->begin(), parts->end(), there));
@@ -71,6 +88,10 @@ JournalState::Effect JournalState::apply(JournalEntry entry) {
   }
   if (std::holds_alternative<ReleaseRecord>(entry.record)) return apply_release(live);
   if (std::holds_alternative<WithdrawRecord>(entry.record)) return erase(at);
+  if (const auto* reroute = std::get_if<RerouteRecord>(&entry.record)) {
+    live.note_reroute(*reroute);
+    return Effect::changed;
+  }
   const auto type = std::get<UnknownRecord>(entry.record).type;
   hold(entry.id,
        std::string(hold_record_unknown) + std::to_string(type) + ", which this release does not know");
@@ -99,6 +120,7 @@ JournalState::Effect JournalState::apply_relocate(JournalEntry& entry, RelocateR
   live.held = record.held;
   live.note_hold(std::move(record.hold_reason));
   live.note_reply(std::move(record.last_reply));
+  live.forget_reroutes();  // said again behind it, if they hold
   if (!is_new) unpin(live);
   if (!place_body(entry, record.message, *live.message, live)) hold(entry.id, std::string(hold_body_damaged));
   return is_new ? Effect::appeared : Effect::changed;
@@ -231,6 +253,7 @@ std::vector<std::shared_ptr<StoredMessage>> JournalState::recovered() const {
     message.held = live.held;
     message.hold_reason = live.hold_reason();
     message.last_reply = live.last_reply();
+    if (live.notes) message.reroutes = live.notes->reroutes;
     all.push_back(live.message);
   }
   std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) {

@@ -44,12 +44,17 @@ struct LiveMessage {
   // For people; few messages have any (T-28).
   struct Notes {
     std::string hold_reason, last_reply;
+    std::vector<Reroute> reroutes;
   };
   std::unique_ptr<Notes> notes;
   std::string_view hold_reason() const noexcept { return notes ? std::string_view(notes->hold_reason) : ""; }
   std::string_view last_reply() const noexcept { return notes ? std::string_view(notes->last_reply) : ""; }
   void note_hold(std::string reason);
   void note_reply(std::string reply);
+  void note_reroute(const RerouteRecord& said);
+  void forget_reroutes() noexcept {
+    if (notes) notes->reroutes.clear();
+  }
   bool needs(std::uint64_t segment) const noexcept;
 };
 

@@ -27,6 +27,7 @@ enum class RecordType : std::uint8_t {
   withdraw = 8,
   clean_stop = 9,
   draining = 10,
+  reroute = 11,
 };
 
 // The octets of its blob are body octets, to be referred to by the message record that follows.
@@ -62,12 +63,17 @@ struct CleanStopRecord {};
 // The relay is being stopped: attempts without outcome up to here will not have been cut off by a crash, however the
 // process ends (D-12, D-28). Written again with whatever follows.
 struct DrainingRecord {};
+// These recipients go to another next hop from now on, whatever routes say; an empty one: as routes say again.
+struct RerouteRecord {
+  std::vector<std::uint32_t> recipients;
+  std::string next_hop;
+};
 struct UnknownRecord {
   std::uint8_t type = 0;
 };
 
 using Record =
     std::variant<BodyPartRecord, MessageRecord, AttemptRecord, OutcomeRecord, HoldRecord, ReleaseRecord,
-                 RelocateRecord, WithdrawRecord, CleanStopRecord, DrainingRecord, UnknownRecord>;
+                 RelocateRecord, WithdrawRecord, CleanStopRecord, DrainingRecord, RerouteRecord, UnknownRecord>;
 
 }  // namespace sealpost::spool

@@ -223,11 +223,23 @@ RelocateRecord get_relocate(ByteReader& in) {
   return record;
 }
 
-AttemptRecord get_attempt(ByteReader& in) {
-  AttemptRecord record;
+void put_recipients(std::string& out, const std::vector<std::uint32_t>& recipients) {
+  put(out, static_cast<std::uint32_t>(recipients.size()));
+  for (const std::uint32_t recipient : recipients) put(out, recipient);
+}
+
+std::vector<std::uint32_t> get_recipients(ByteReader& in) {
+  std::vector<std::uint32_t> recipients;
   const std::uint32_t count = in.count(4, max_recipients);
-  record.recipients.reserve(count);
-  for (std::uint32_t i = 0; i < count; ++i) record.recipients.push_back(in.get<std::uint32_t>());
+  recipients.reserve(count);
+  for (std::uint32_t i = 0; i < count; ++i) recipients.push_back(in.get<std::uint32_t>());
+  return recipients;
+}
+
+RerouteRecord get_reroute(ByteReader& in) {
+  RerouteRecord record;
+  record.recipients = get_recipients(in);
+  record.next_hop = plain_text(in);
   return record;
 }
 
@@ -235,10 +247,7 @@ struct HeadWriter {
   std::string& out;
   void operator()(const BodyPartRecord&) const {}
   void operator()(const MessageRecord& record) const { put_message(out, record); }
-  void operator()(const AttemptRecord& record) const {
-    put(out, static_cast<std::uint32_t>(record.recipients.size()));
-    for (const std::uint32_t recipient : record.recipients) put(out, recipient);
-  }
+  void operator()(const AttemptRecord& record) const { put_recipients(out, record.recipients); }
   void operator()(const OutcomeRecord& record) const { put_outcome(out, record.outcome); }
   void operator()(const HoldRecord& record) const { put_text(out, record.reason, max_text); }
   void operator()(const ReleaseRecord&) const {}
@@ -246,6 +255,10 @@ struct HeadWriter {
   void operator()(const WithdrawRecord&) const {}
   void operator()(const CleanStopRecord&) const {}
   void operator()(const DrainingRecord&) const {}
+  void operator()(const RerouteRecord& record) const {
+    put_recipients(out, record.recipients);
+    put_text(out, record.next_hop, max_text);
+  }
   void operator()(const UnknownRecord&) const {}
 };
 
@@ -253,7 +266,7 @@ Record get_record(RecordType type, ByteReader& in) {
   switch (type) {
     case RecordType::body_part: return BodyPartRecord();
     case RecordType::message: return get_message(in);
-    case RecordType::attempt: return get_attempt(in);
+    case RecordType::attempt: return AttemptRecord{get_recipients(in)};
     case RecordType::outcome: return OutcomeRecord{get_outcome(in)};
     case RecordType::hold: return HoldRecord{std::string(in.text(max_text))};
     case RecordType::release: return ReleaseRecord();
@@ -261,6 +274,7 @@ Record get_record(RecordType type, ByteReader& in) {
     case RecordType::withdraw: return WithdrawRecord();
     case RecordType::clean_stop: return CleanStopRecord();
     case RecordType::draining: return DrainingRecord();
+    case RecordType::reroute: return get_reroute(in);
   }
   in = ByteReader({});  // its head is not ours to judge
   return UnknownRecord{static_cast<std::uint8_t>(type)};

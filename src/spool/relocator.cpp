@@ -79,6 +79,10 @@ RequestPtr Relocator::finish_job(const LiveMessage& live) {
   auto request = std::make_shared<Request>(Request::Kind::relocate, nullptr);
   request->id = job_->id;
   request->group.push_back(make_record(job_->id, std::move(record), std::move(blob)));
+  if (live.notes)
+    for (const Reroute& reroute : live.notes->reroutes)
+      request->group.push_back(
+          make_record(job_->id, RerouteRecord{reroute.recipients, reroute.next_hop}));
   return request;
 }
 
@@ -104,7 +108,7 @@ void Relocator::give_up(std::string_view why) {
 }
 
 void Relocator::placed(const Request& request) {
-  const NewRecord& record = request.group.back();
+  const NewRecord& record = request.group.front();
   if (std::holds_alternative<BodyPartRecord>(record.record))
     job_->to.push_back(record.place);
   else

@@ -58,6 +58,7 @@ struct Request {
     attempt,
     outcome,
     hold,
+    reroute,
     withdraw,
     discard,
     clean_stop,

@@ -103,6 +103,10 @@ class Spool {
   virtual event::Task<Expected<void>> hold(event::Loop& home, MessageId id, bool held,
                                            std::string reason) = 0;
 
+  // These recipients go to `next_hop` from now on, also after a restart (StoredMessage::reroutes); empty: as routes say.
+  virtual event::Task<Expected<void>> reroute(event::Loop& home, MessageId id,
+                                              std::vector<std::uint32_t> recipients, std::string next_hop) = 0;
+
   // The reader must not outlive the spool.
   virtual std::unique_ptr<BodyReader> open(event::Loop& home, StoredMessagePtr message) = 0;
 

@@ -4,6 +4,7 @@
 // it was stored or recovered, and where its body is now.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -83,6 +84,12 @@ class BodyPlace {
   View view_;
 };
 
+// Where an operator sends the mail of some recipients instead of where routes and MX records do.
+struct Reroute {
+  std::string next_hop;  // as in `relay` of a [[route]]
+  std::vector<std::uint32_t> recipients;  // sorted
+};
+
 struct StoredMessage {
   MessageId id;
   Envelope envelope;
@@ -93,6 +100,14 @@ struct StoredMessage {
   bool held = false;  // recovery: held by an operator, or because its record is damaged or not understood
   std::string hold_reason;  // an operator's, or beginning with one of the words below
   std::string last_reply;   // recovery: last word of an outcome, for people
+  std::vector<Reroute> reroutes;  // recovery: a recipient is in one of them at most
+  // Null: nobody sends it another way.
+  const std::string* rerouted(std::uint32_t recipient) const noexcept {
+    for (const Reroute& reroute : reroutes)
+      if (std::binary_search(reroute.recipients.begin(), reroute.recipients.end(), recipient))
+        return &reroute.next_hop;
+    return nullptr;
+  }
   // Shared by copies of this: the spool must be able to tell all of them when a body moves.
   std::shared_ptr<BodyPlace> body = std::make_shared<BodyPlace>();
 };

@@ -312,3 +312,48 @@ def test_no_screen_is_wider_than_the_terminal(one, monkeypatch):
         done = one.command(*words)
         said = done.stdout + done.stderr
         assert said and max(map(len, said.splitlines())) <= 80, (words, said)
+
+
+def next_hops(relay) -> dict[str, str]:
+    return {e["recipient"].partition("@")[2]: e["next_hop"] for e in relay.queue()}
+
+
+def test_mail_goes_another_way_as_far_as_it_is_meant_and_outlives_a_restart(lab, one):
+    empty(one)
+    lab.change("work-relay", peer="script")
+    relay, dead = "[mx1.work-relay.test]:25", "[mx1.work-relay.test]:26"
+    a = fill(one, 2, "work-a")
+    fill(one, 1, "work-b")
+    assert "not said where" in refused(one, "reroute", "--domain", "work-a.test", "--yes")
+    assert "is not a relay" in refused(one, "reroute", "--domain", "work-a.test", "--to", "a b", "--yes")
+    done = one.command("queue", "reroute", "--domain", "work-a.test", "--to", dead, "--yes")
+    assert done.returncode == 0 and "Sent another way: 2 recipients of 2 messages" in done.stdout, done
+    assert next_hops(one) == {"work-a.test": dead, "work-b.test": "work-b.test"}
+    assert "goes there already" in refused(one, "reroute", *a, "--to", dead)
+    one.kill()
+    one.start()
+    assert wait_for(lambda: next_hops(one).get("work-a.test") == dead, 10, 0.2), next_hops(one)
+    assert one.command("queue", "reroute", "--domain", "work-a.test", "--as-configured", "--yes").returncode == 0
+    assert next_hops(one)["work-a.test"] == "work-a.test"
+    assert one.command("queue", "reroute", *a, "--to", relay).returncode == 0
+    assert wait_for(lambda: not set(a) & {e["id"] for e in one.queue()}, 20, 0.2), one.queue()
+    assert {e["mx"] for e in one.events("delivered") if e["id"] in a} == {"mx1.work-relay.test"}
+    assert next_hops(one) == {"work-b.test": "work-b.test"}
+
+
+def test_T16_no_other_way_passes_a_partner_rule_or_asks_less_than_a_policy_could(lab, tmp_path):
+    clear = "[mx1.work-clear.test]:25"
+    lab.change("work-clear", peer="script", starttls=False)
+    partners = [{"name": "Bank", "tls": "verify", "domains": ["work-a.test"], "on_failure": "defer"}]
+    one = Relay(lab, tmp_path, partners=partners, delivery={"retry": ["1h"], "lifetime": "5d"})
+    one.start()
+    try:
+        ids = [*fill(one, 1, "work-a"), *fill(one, 1, "work-b")]
+        assert one.command("queue", "reroute", *ids, "--to", clear).returncode == 0
+        assert wait_for(lambda: {e["attempts"] for e in one.queue()} == {2}, 20, 0.2), one.queue()
+        entries = {e["id"]: e for e in one.queue()}
+        assert [entries[id]["policy"] for id in ids] == ["partner:Bank", f"partner:reroute to {clear}"]
+        assert {e["next_hop"] for e in entries.values()} == {clear}
+        assert not lab.mail_of("work-a.test") and not lab.mail_of("work-b.test")
+    finally:
+        one.kill()

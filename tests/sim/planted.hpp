@@ -60,6 +60,10 @@ class SimRelay::PlantedSpool final : public spool::Spool {
   event::Task<Expected<void>> hold(event::Loop& home, MessageId id, bool held, std::string reason) override {
     return real_.hold(home, id, held, std::move(reason));
   }
+  event::Task<Expected<void>> reroute(event::Loop& home, MessageId id, std::vector<std::uint32_t> recipients,
+                                      std::string next_hop) override {
+    return real_.reroute(home, id, std::move(recipients), std::move(next_hop));
+  }
   std::unique_ptr<spool::BodyReader> open(event::Loop& home, spool::StoredMessagePtr message) override {
     return real_.open(home, std::move(message));
   }

@@ -74,6 +74,10 @@ class FakeSpool final : public spool::Spool {
   event::Task<Expected<void>> hold(event::Loop&, MessageId, bool, std::string) override {
     co_return Error(Errc::unavailable, "fake");
   }
+  event::Task<Expected<void>> reroute(event::Loop&, MessageId, std::vector<std::uint32_t>,
+                                      std::string) override {
+    co_return Error(Errc::unavailable, "fake");
+  }
   std::unique_ptr<spool::BodyReader> open(event::Loop&, spool::StoredMessagePtr) override { return nullptr; }
   std::vector<spool::StoredMessagePtr> take_recovered() override { return {}; }
   Counters counters() const override { return {}; }

@@ -91,6 +91,17 @@ class ScriptedCourier final : public Courier {
     else
       lane.finish(std::move(job));
   }
+  event::Task<Expected<void>> reroute(Lane& lane, JobPtr job, LaneKey to, std::string next_hop) override {
+    co_await event::sleep_for(loop_, 1s);
+    if (!records_reroutes) {
+      lane.defer(std::move(job));
+      co_return Error(Errc::no_space, "the journal is full");
+    }
+    rerouted.push_back(next_hop);
+    auto copy = std::make_unique<Job>(*job);
+    lane.move(std::move(job), std::move(copy), goes_on(to));
+    co_return Expected<void>();
+  }
   event::Task<void> record(Lane& lane, JobPtr job, std::shared_ptr<void> recorded) {
     co_await event::sleep_for(loop_, records_after);
     lane.finish(std::move(job));
@@ -99,6 +110,9 @@ class ScriptedCourier final : public Courier {
   event::Loop& loop_;
   event::TaskScope journal{loop_};
   std::chrono::seconds records_after{0};
+  std::function<JobOwner::Onward(const LaneKey&)> goes_on;  // of a reroute
+  std::vector<std::string> rerouted;
+  bool records_reroutes = true;
   JobOwner::Onward onward;  // where mail goes on after an attempt
   std::size_t ended = 0;
   std::shared_ptr<const PolicyRefusal> refused;

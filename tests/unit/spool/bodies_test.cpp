@@ -100,6 +100,7 @@ TEST_CASE("D-18: old messages are copied forward, keep their state, and a body b
   REQUIRE(world.start());
   REQUIRE(world.store(message_of(1, std::string(150'000, 'o'), 2)));
   REQUIRE(world.finish(outcome_of(1, RecipientState::delivered, 1)));
+  REQUIRE(world.reroute(1, {0}, "smtp.example.net:587"));
   REQUIRE(world.append(2, std::string(100'000, 'p')));
   world.spool->discard(id_of(2));
   NewMessage parts = message_of(3, "tail");
@@ -128,6 +129,8 @@ TEST_CASE("D-18: old messages are copied forward, keep their state, and a body b
   REQUIRE(world.restart(Loss::all));
   REQUIRE(world.recovered.size() == 2);
   CHECK(world.found(1)->progress[1].state == RecipientState::delivered);
+  REQUIRE(world.found(1)->rerouted(0) != nullptr);
+  CHECK(*world.found(1)->rerouted(0) == "smtp.example.net:587");
   CHECK(world.found(1)->progress[0].state == RecipientState::pending);
   CHECK(world.body(world.found(1)).value() == std::string(150'000, 'o'));
   CHECK(world.body(world.found(3)).value() == std::string(70'000, 'q') + std::string(30'000, 'r') + "tail");

@@ -204,6 +204,34 @@ TEST_CASE("D-18: a relocated message takes its state along and lets go of where 
   CHECK(found[0]->last_reply == "the reply");
 }
 
+TEST_CASE("an operator's next hop is of each recipient, and the last one that was said holds") {
+  JournalState state;
+  state.apply(message(1, 4));
+  const auto next_hops = [&state] {
+    std::string all;
+    const auto found = state.recovered();
+    for (std::uint32_t i = 0; i < 4; ++i) {
+      const std::string* next_hop = found[0]->rerouted(i);
+      all += (i > 0 ? " " : "") + (next_hop == nullptr ? std::string("-") : *next_hop);
+    }
+    return all;
+  };
+  CHECK(next_hops() == "- - - -");
+  state.apply(entry(1, RerouteRecord{{3, 0, 1, 0, 99}, "a.example:25"}));
+  CHECK(next_hops() == "a.example:25 a.example:25 - a.example:25");
+  state.apply(entry(1, RerouteRecord{{1, 2}, "b.example:25"}));
+  CHECK(next_hops() == "a.example:25 b.example:25 b.example:25 a.example:25");
+  state.apply(entry(1, RerouteRecord{{0}, ""}));
+  CHECK(next_hops() == "- b.example:25 b.example:25 a.example:25");
+  RelocateRecord relocate;  // supersedes what was said before it, and is followed by what holds
+  relocate.message.envelope = message_of(1, "", 4).envelope;
+  relocate.progress = state.find(id_of(1))->progress;
+  state.apply(entry(1, relocate, 4, 10));
+  state.apply(entry(1, RerouteRecord{{3}, "a.example:25"}, 4));
+  CHECK(next_hops() == "- - - a.example:25");
+  CHECK(state.apply(entry(2, RerouteRecord{{0}, "a.example:25"})) == Effect::none);
+}
+
 TEST_CASE("what is recovered comes in order of arrival") {
   JournalState state;
   for (const unsigned number : {5u, 1u, 9u, 3u}) state.apply(message(number));

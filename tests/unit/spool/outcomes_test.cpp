@@ -89,3 +89,19 @@ TEST_CASE("hold and release, and what they leave for a restart") {
   REQUIRE(world.restart(Loss::all));
   CHECK_FALSE(world.found(1)->held);
 }
+
+TEST_CASE("D-18: where an operator sends mail outlives a restart") {
+  World world;
+  REQUIRE(world.start());
+  REQUIRE(world.store(message_of(1, "body", 2)));
+  REQUIRE(world.reroute(1, {1}, "smtp.example.net:587"));
+  CHECK(world.reroute(7, {0}, "smtp.example.net:587").error().code == Errc::not_found);
+  CHECK(world.reroute(1, {0}, std::string(2000, 'x')).error().code == Errc::too_long);
+  REQUIRE(world.restart(Loss::all));
+  CHECK(world.found(1)->rerouted(0) == nullptr);
+  REQUIRE(world.found(1)->rerouted(1) != nullptr);
+  CHECK(*world.found(1)->rerouted(1) == "smtp.example.net:587");
+  REQUIRE(world.reroute(1, {1}, ""));
+  REQUIRE(world.restart(Loss::all));
+  CHECK(world.found(1)->rerouted(1) == nullptr);
+}

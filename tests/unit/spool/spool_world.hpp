@@ -101,6 +101,10 @@ struct World {
   Expected<void> hold(unsigned number, bool held, std::string reason = "") {
     return event::run_until_done(loop, spool->hold(loop, id_of(number), held, std::move(reason)));
   }
+  Expected<void> reroute(unsigned number, std::vector<std::uint32_t> recipients, std::string next_hop) {
+    return event::run_until_done(
+        loop, spool->reroute(loop, id_of(number), std::move(recipients), std::move(next_hop)));
+  }
   Expected<Extent> append(unsigned number, std::string bytes) {
     return event::run_until_done(loop, spool->append_body(loop, id_of(number), std::move(bytes)));
   }
