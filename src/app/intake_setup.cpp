@@ -43,6 +43,7 @@ intake::SettingsPtr intake_settings(const Config& config, const ListenerConfig& 
   settings->most_hops = limits.hops;
   settings->hide_client = listener.hide_client;
   settings->proxies = listener.proxies;
+  settings->xclients = listener.xclients;
   settings->honour_tls_required = listener.honour_tls_required;
   settings->dkim = std::move(dkim);
   return settings;

@@ -18,6 +18,7 @@ constexpr auto reloaded = std::to_array<std::string_view>({
     "listener.honour_tls_required",
     "listener.proxy_protocol",
     "listener.smtputf8",
+    "listener.xclient",
     "tls.certificate",
     "tls.key",
     "delivery.timeouts.",

@@ -45,6 +45,7 @@ struct ListenerConfig {
   bool relays() const noexcept { return mode == smtp::Service::relay; }  // else it is for submission
   std::vector<Network> allow;     // who may relay; for submission, who may connect: anyone unless it is said
   std::vector<Network> proxies;   // who speaks for others, by the PROXY protocol
+  std::vector<Network> xclients;  // and by XCLIENT
   bool address_literals = false;  // take mail to user@[192.0.2.1]
   bool honour_tls_required =
       false;                 // a client's "TLS-Required: No" sets aside what recipients publish (T-61)

@@ -40,6 +40,7 @@ void read_listener(TableReader& reader, Config& config) {
   }
   const auto entries = read_networks(reader, "allow", listener.allow);
   read_networks(reader, "proxy_protocol", listener.proxies);
+  read_networks(reader, "xclient", listener.xclients);
   const auto nobody_is_everyone = [&](std::string_view key, const std::vector<Network>& networks) {  // T-30
     for (const Network& network : networks) {
       if (network.to_string().ends_with("/0"))
@@ -49,6 +50,7 @@ void read_listener(TableReader& reader, Config& config) {
   };
   if (listener.relays()) nobody_is_everyone("allow", listener.allow);
   nobody_is_everyone("proxy_protocol", listener.proxies);
+  nobody_is_everyone("xclient", listener.xclients);
   if (entries == 0 && listener.relays())
     reader.warning("allow", "is empty: nobody may relay through this listener");
   if (entries == 0 && !listener.relays())

@@ -12,7 +12,6 @@ namespace sealpost::intake {
 namespace {
 
 constexpr auto header_time = std::chrono::seconds(5);
-constexpr smtp::ServerReply not_from_there{554, "5.7.1", "no access from your address"};
 
 }  // namespace
 
@@ -22,7 +21,7 @@ struct Acceptor::Connection {
              Standing standing, bool named)
       : acceptor(acceptor_),
         slot(std::move(slot_)),
-        handler(acceptor.worker_, acceptor.settings_, standing, named, slot),
+        handler(acceptor.worker_, acceptor.settings_, standing, named, stream->peer().address, slot),
         number(++acceptor.worker_.begun),
         session(std::move(stream), acceptor.settings_->server, handler),
         place(acceptor.open_.size()) {
@@ -89,21 +88,14 @@ event::Task<void> Acceptor::meet(std::unique_ptr<event::Stream> stream, Connecti
 // A client that nobody named may not relay: who a proxy speaks for without saying so is not its own network's.
 void Acceptor::admit(std::unique_ptr<event::Stream> stream, bool named, ConnectionLimits::Slot slot) {
   const IpAddress client = stream->peer().address;
-  const bool listed = named && settings_->relay.allows(client);
-  const bool submission = settings_->submission();
-  const bool trusted = listed && !submission;
-  if (submission && named && !listed) {
-    turn_away(*stream, false, not_from_there);
-    return;
-  }
-  const Standing standing = trusted                ? Standing::trusted
-                            : submission && listed ? Standing::guest
-                                                   : Standing::stranger;
+  const auto standing = settings_->standing_of(client, named);
+  if (!standing) return turn_away(*stream, false, smtp::replies::not_from_there);
+  const bool trusted = *standing == Standing::trusted;
   if (draining_) {
     turn_away(*stream, trusted, smtp::replies::shutting_down);
     return;
   }
-  if (!slot) slot = worker_.services.connections.enter(client, standing, worker_.loop.now());
+  if (!slot) slot = worker_.services.connections.enter(client, *standing, worker_.loop.now());
   if (!slot) {
     if (trusted) worker_.services.counters.turned_away_trusted.fetch_add(1, std::memory_order_relaxed);
     turn_away(*stream, trusted, smtp::replies::too_many_connections);
@@ -111,7 +103,7 @@ void Acceptor::admit(std::unique_ptr<event::Stream> stream, bool named, Connecti
   }
   worker_.services.counters.connections.fetch_add(1, std::memory_order_relaxed);
   scope_.spawn(
-      converse(std::make_unique<Connection>(*this, std::move(stream), std::move(slot), standing, named)));
+      converse(std::make_unique<Connection>(*this, std::move(stream), std::move(slot), *standing, named)));
   if (worker_.services.connections.over()) make_room();
   note_stress();
 }
@@ -148,7 +140,8 @@ event::Task<void> Acceptor::converse(std::unique_ptr<Connection> connection) {
   if (ending == smtp::ServerSession::Ending::timed_out)
     worker_.services.counters.timed_out.fetch_add(1, std::memory_order_relaxed);
   if (!log::enabled(log::Level::info) || !handler.may_log()) co_return;
-  log::info("disconnect", {{"client", client},
+  const std::string last = session.info().peer.to_string();  // XCLIENT may have named another
+  log::info("disconnect", {{"client", last},
                            {"helo", session.info().helo},
                            {"reason", name_of(ending)},
                            {"messages", session.messages()},

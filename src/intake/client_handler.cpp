@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "intake/client_handler.hpp"
 
+#include <algorithm>
+
 #include "base/log.hpp"
 #include "intake/incoming_message.hpp"
 #include "intake/report_message.hpp"
@@ -22,6 +24,34 @@ constexpr smtp::ServerReply another_transaction{
 constexpr smtp::ServerReply out_of_order{421, "4.3.0", "storage is out of order, try again later"};
 
 }  // namespace
+
+ClientHandler::ClientHandler(Worker& worker, SettingsPtr settings, Standing standing, bool named,
+                             const IpAddress& from, ConnectionLimits::Slot& slot)
+    : worker_(worker),
+      settings_(std::move(settings)),
+      slot_(slot),
+      trusted_(standing == Standing::trusted),
+      named_(named),
+      speaks_for_others_(
+          named && std::any_of(settings_->xclients.begin(), settings_->xclients.end(),
+                               [&](const Network& network) { return network.contains(from); })) {}
+
+// From here on the session counts as the client's: who may relay, its places, what it may guess (T-27, T-30, T-31).
+std::optional<smtp::ServerReply> ClientHandler::introduced(const smtp::SessionInfo& session, bool named) {
+  const IpAddress& client = session.peer.address;
+  const auto standing = settings_->standing_of(client, named);
+  named_ = named;
+  trusted_ = standing == Standing::trusted;
+  slot_ = {};
+  if (standing) slot_ = worker_.services.connections.enter(client, *standing, worker_.loop.now());
+  if (log::enabled(log::Level::info) && may_log()) {
+    const std::string said = named ? session.peer.to_string() : "unknown";
+    log::info("xclient", {{"client", said}, {"trusted", trusted_ ? "yes" : "no"}});
+  }
+  if (!standing) return smtp::replies::not_from_there;
+  if (!slot_) return smtp::replies::too_many_connections;
+  return std::nullopt;
+}
 
 // D-08: before the client sends a body that could not be kept. D-07: a journal that takes nothing any more takes
 // nothing from this session either, and who is sent away may find another relay.

@@ -23,19 +23,16 @@ struct Worker {
 
 class ClientHandler final : public smtp::ServerHandler {
  public:
-  // `named`: it is known whose address the client's is. `slot` outlives this.
-  ClientHandler(Worker& worker, SettingsPtr settings, Standing standing, bool named,
-                ConnectionLimits::Slot& slot)
-      : worker_(worker),
-        settings_(std::move(settings)),
-        slot_(slot),
-        trusted_(standing == Standing::trusted),
-        named_(named) {}
+  // `named`: it is known whose address the client's is, which is `from`. `slot` outlives this.
+  ClientHandler(Worker& worker, SettingsPtr settings, Standing standing, bool named, const IpAddress& from,
+                ConnectionLimits::Slot& slot);
 
   bool trusted() const noexcept override { return trusted_; }
   bool stressed() const noexcept override { return worker_.services.connections.stressed(); }
   // Not through a proxy that says of nobody whom it speaks for: guesses could be laid at no door (T-31).
   bool may_authenticate() const noexcept override { return named_; }
+  bool may_speak_for_others() const noexcept override { return speaks_for_others_; }
+  std::optional<smtp::ServerReply> introduced(const smtp::SessionInfo& session, bool named) override;
   void authenticated(const smtp::SessionInfo& session, std::string_view mechanism) noexcept override;
   void auth_failed(const smtp::SessionInfo& session, std::string_view mechanism,
                    const auth::Step& step) noexcept override;
@@ -60,6 +57,7 @@ class ClientHandler final : public smtp::ServerHandler {
   ConnectionLimits::Slot& slot_;
   bool trusted_;
   bool named_;
+  bool speaks_for_others_;
   std::optional<bool> for_reports_;  // of the transaction, from its first recipient on
 };
 

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -26,6 +27,9 @@ struct Settings {
   explicit Settings(RelayRules rules) : relay(std::move(rules)) {}
   // Nobody relays for his network's sake: who has no account may not send, and `allow` says who may connect.
   bool submission() const noexcept { return server->service != smtp::Service::relay; }
+  // Whose session it is, by the address; not `named`: a proxy speaks for somebody and does not know for whom, who may not
+  // relay then. Nothing: turned away.
+  std::optional<Standing> standing_of(const IpAddress& client, bool named) const;
   std::shared_ptr<const smtp::ServerOptions> server;
   RelayControl relay;
   unsigned most_hops = 50;  // Received fields before a message counts as looping (T-38)
@@ -33,6 +37,7 @@ struct Settings {
       false;                 // the header field TLS-Required: No (RFC 8689 §3), of clients that may relay
   bool hide_client = false;  // leave the client out of our Received field (T-49)
   std::vector<Network> proxies;             // who comes from there speaks the PROXY protocol first
+  std::vector<Network> xclients;            // who comes from there may say XCLIENT
   std::shared_ptr<const DkimKeyring> dkim;  // set: relayed mail is signed
 };
 using SettingsPtr = std::shared_ptr<const Settings>;

@@ -34,6 +34,7 @@ constexpr std::array keywords = {
     Keyword{"HELP", Verb::help},
     Keyword{"AUTH", Verb::auth},
     Keyword{"BDAT", Verb::bdat},
+    Keyword{"XCLIENT", Verb::xclient},
     // Methods of HTTP, and the first word of HTTP/2 (T-06).
     Keyword{"GET", Verb::http},
     Keyword{"POST", Verb::http},

@@ -35,6 +35,7 @@ auth::Step unavailable(std::string why) {
 // Of a listener for submission: what a client without an account may say (RFC 3207 §4, RFC 4954 §6). Null: anything.
 const ServerReply* ServerSession::access_refusal(Verb verb) const noexcept {
   if (verb == Verb::auth) return auth_refusal();
+  if (verb == Verb::xclient && !handler_.may_speak_for_others()) return &replies::may_not_speak_for_others;
   if (options_->service == Service::relay || info_.account) return nullptr;
   switch (verb) {
     case Verb::ehlo:
@@ -44,6 +45,7 @@ const ServerReply* ServerSession::access_refusal(Verb verb) const noexcept {
     case Verb::quit:
     case Verb::starttls:
     case Verb::auth:
+    case Verb::xclient:
     case Verb::http:
     case Verb::unknown: return nullptr;
     case Verb::mail:

@@ -72,6 +72,13 @@ class ServerHandler {
   virtual void auth_failed(const SessionInfo& session, std::string_view mechanism,
                            const auth::Step& step) noexcept = 0;
 
+  // May the peer of the connection say XCLIENT? And what it said: whose commands come from now on, as session.peer has it;
+  // not `named`: the one who speaks does not know. Empty: go on; a reply: that client gets no place, and the session ends.
+  virtual bool may_speak_for_others() const noexcept { return false; }
+  virtual std::optional<ServerReply> introduced(const SessionInfo& /*session*/, bool /*named*/) {
+    return std::nullopt;
+  }
+
   // Empty: accepted. check_recipient() may put another address in place of the one given (<postmaster>). `size` is
   // what MAIL said, 0 when nothing: a hint.
   virtual std::optional<ServerReply> check_sender(const SessionInfo& session, const MailCommand& command) = 0;

@@ -68,6 +68,12 @@ inline constexpr ServerReply auth_in_clear{538, "5.7.11",
 inline constexpr ServerReply auth_is_over{503, "5.5.1", "you are authenticated already"};
 inline constexpr ServerReply auth_in_transaction{503, "5.5.1", "no AUTH within a transaction"};
 
+inline constexpr ServerReply bad_xclient{501, "5.5.4",
+                                         "wanted XCLIENT with NAME=, ADDR=, PORT=, PROTO= or HELO="};
+inline constexpr ServerReply may_not_speak_for_others{550, "5.7.1", "your address may not speak for others"};
+inline constexpr ServerReply xclient_in_transaction{503, "5.5.1", "no XCLIENT within a transaction"};
+
+inline constexpr ServerReply not_from_there{554, "5.7.1", "no access from your address"};
 inline constexpr ServerReply tls_unavailable{454, "4.7.0", "TLS not available"};
 inline constexpr ServerReply unknown_command{500, "5.5.1", "unknown command"};
 inline constexpr ServerReply no_argument{501, "5.5.4", "no argument allowed"};

@@ -10,6 +10,7 @@
 #include "base/text.hpp"
 #include "event/wait.hpp"
 #include "smtp/server_incoming.hpp"
+#include "smtp/xclient.hpp"
 
 namespace sealpost::smtp {
 namespace {
@@ -51,9 +52,7 @@ event::Task<ServerSession::Ending> ServerSession::run() {
   const Release release(incoming_);
   if (options_->service == Service::submissions) co_await shake_hands();
   if (!ending_) {
-    stream_.put("220 ");
-    stream_.put(options_->hostname);
-    stream_.put(" ESMTP\r\n");
+    say_greeting();
   }
   while (!ending_) {
     event::Line line;
@@ -237,6 +236,7 @@ bool ServerSession::perform(const CommandLine& command, Next& next) {
       if (!auth(argument)) return false;
       next = Next::auth;
       return true;
+    case Verb::xclient: return xclient(argument);
     case Verb::unknown: return refuse(verb, replies::unknown_command);
     case Verb::bdat:
     case Verb::bdat_last: break;  // chunk()
@@ -258,6 +258,31 @@ bool ServerSession::hello(Verb verb, std::string_view name) {
   return accept(ServerReply{250, "", options_->hostname});
 }
 
+void ServerSession::say_greeting() {
+  stream_.put("220 ");
+  stream_.put(options_->hostname);
+  stream_.put(" ESMTP\r\n");
+}
+
+// The session of another client begins, on the same connection and in the same layer of TLS.
+bool ServerSession::xclient(std::string_view argument) {
+  auto command = parse_xclient(argument);
+  if (!command) return refuse(Verb::xclient, command.error());
+  if (command->names_client) {
+    const bool named = command->address.has_value();
+    info_.peer = named ? Endpoint(*command->address, command->port) : stream_.stream().peer();
+    info_.account.reset();
+    if (const auto refusal = handler_.introduced(info_, named)) {
+      end(Ending::shut_down);
+      return refuse(Verb::xclient, *refusal);
+    }
+  }
+  info_.helo = std::move(command->helo);
+  info_.esmtp = false;
+  say_greeting();
+  return true;
+}
+
 // RFC 5321 §4.1.1.1. Said anew each time: what is offered depends on the layer (RFC 3207 §4.2, RFC 8689 §2).
 void ServerSession::say_extensions() {
   Digits digits;
@@ -276,6 +301,11 @@ void ServerSession::say_extensions() {
   if (options_->offer_dsn) stream_.put("250-DSN\r\n");
   if (options_->offer_smtputf8) stream_.put("250-SMTPUTF8\r\n");
   if (offers_requiretls()) stream_.put("250-REQUIRETLS\r\n");
+  if (handler_.may_speak_for_others()) {
+    stream_.put("250-XCLIENT ");
+    stream_.put(xclient_attributes);
+    stream_.put("\r\n");
+  }
   stream_.put("250-LIMITS RCPTMAX=");
   stream_.put(decimal(options_->limits.recipients, digits));
   stream_.put("\r\n250 ENHANCEDSTATUSCODES\r\n");

@@ -114,6 +114,7 @@ class ServerSession {
   bool hello(Verb verb, std::string_view name);
   bool mail(std::string_view argument);
   bool rcpt(std::string_view argument);
+  bool xclient(std::string_view argument);
   Next chunk(std::string_view argument);
   const ServerReply* parameter_refusal(const MailCommand& command) const noexcept;
   const ServerReply* starttls_refusal(std::string_view argument) const noexcept;
@@ -129,6 +130,7 @@ class ServerSession {
   Utf8 utf8_offered() const noexcept {
     return options_->offer_smtputf8 && info_.esmtp ? Utf8::accept : Utf8::refuse;
   }
+  void say_greeting();
   void say_extensions();
 
   void say(const ServerReply& reply);

@@ -42,6 +42,8 @@ constexpr std::array<Row, verb_count> table = {{
       allow(hello, chunks)}},
     // AUTH: once, and outside a transaction, which it does not touch (RFC 4954 §4).
     {{deny(hello), allow(ready, ready), deny(mail), deny(rcpt), deny(ready)}},
+    // XCLIENT: whoever comes now has said nothing yet.
+    {{allow(hello, hello), allow(hello, ready), deny(mail), deny(rcpt), deny(ready)}},
     // BDAT: as DATA, but that it may come again (RFC 3030 §2). A chunk that fails ends the transaction.
     {{deny(hello), deny(ready), deny(ready), allow(chunks, ready), allow(chunks, ready)}},
     // BDAT LAST
@@ -52,7 +54,7 @@ constexpr std::array<Row, verb_count> table = {{
 
 constexpr std::array<std::string_view, verb_count> names = {
     "EHLO", "HELO", "MAIL",     "RCPT", "DATA", "RSET", "NOOP", "QUIT",   "VRFY",
-    "EXPN", "HELP", "STARTTLS", "AUTH", "BDAT", "BDAT", "HTTP", "unknown"};
+    "EXPN", "HELP", "STARTTLS", "AUTH", "XCLIENT", "BDAT", "BDAT", "HTTP", "unknown"};
 
 }  // namespace
 
@@ -65,6 +67,7 @@ const ServerReply& out_of_order(Phase phase, Verb verb) noexcept {
   if (phase == Phase::chunks) return replies::chunks_open;
   if (verb == Verb::mail) return replies::transaction_open;
   if (verb == Verb::auth) return replies::auth_in_transaction;
+  if (verb == Verb::xclient) return replies::xclient_in_transaction;
   if (phase == Phase::mail && verb != Verb::rcpt) return replies::no_recipients;
   return replies::mail_first;
 }

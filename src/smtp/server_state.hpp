@@ -31,12 +31,13 @@ enum class Verb : std::uint8_t {
   help,
   starttls,
   auth,       // where the listener takes it (T-05)
+  xclient,    // of a peer that may speak for others
   bdat,       // more chunks follow
   bdat_last,  // BDAT with LAST
   http,       // a web client (T-06)
   unknown,
 };
-inline constexpr std::size_t verb_count = 17;
+inline constexpr std::size_t verb_count = 18;
 std::string_view name_of(Verb verb) noexcept;  // "MAIL"; "unknown"
 
 enum class Phase : std::uint8_t {

@@ -21,20 +21,21 @@ LONG = "gmuser+fwd_=site_01234567-89ab-cdef-0123-456789abcdef=mail.rcpt.example"
 
 @pytest.fixture(scope="module")
 def one(lab, tmp_path_factory):
-    """Listeners on loopback: for who may relay, for the same with bare LF refused, for strangers, for a load balancer."""
+    """Listeners on loopback: for who may relay, for the same with bare LF refused, for strangers, for a load balancer, for a filter."""
     lab.change_all(
         {"name": "clients"},
         {"name": "clients_under"},
         {"name": HEARS, "peer": "script", "lenient": True},
     )
-    strict, stranger, proxied = next(ports), next(ports), next(ports)
+    strict, stranger, proxied, filtered = (next(ports) for _ in range(4))
     listeners = [
         {"address": f"127.0.0.1:{strict}", "allow": ["127.0.0.0/8"], "bare_newline": "reject"},
         {"address": f"127.0.0.1:{stranger}", "allow": ["192.0.2.0/24"]},
         {"address": f"127.0.0.1:{proxied}", "allow": ["192.0.2.0/24"], "proxy_protocol": ["127.0.0.0/8"]},
+        {"address": f"127.0.0.1:{filtered}", "allow": ["192.0.2.0/24"], "xclient": ["127.0.0.0/8"]},
     ]
     relay = Relay(lab, tmp_path_factory.mktemp("clients"), listener=listeners, postmaster="ops@clients.test", limits={"message_size": SIZE})
-    relay.strict, relay.stranger, relay.proxied = strict, stranger, proxied
+    relay.strict, relay.stranger, relay.proxied, relay.filtered = strict, stranger, proxied, filtered
     yield relay.start()
     relay.kill()
     lab.remove("clients", "clients_under", HEARS)
@@ -330,6 +331,21 @@ def test_swaks(lab, one, tmp_path):
     assert arrived(lab, "clients.test", "swaks@clients.test").rstrip(b"\n") == WHOLE.rstrip(b"\n")
     run(one, [*base, "--to", "swaks-pipe@clients.test", "--pipeline"])
     assert arrived(lab, "clients.test", "swaks-pipe@clients.test").rstrip(b"\n") == WHOLE.rstrip(b"\n")
+
+
+@pytest.mark.parametrize("client, relays", [("192.0.2.7", True), ("IPV6:2001:db8::7", False), ("[UNAVAILABLE]", False)])
+def test_T30_a_filter_says_whose_mail_it_passes_on(lab, one, client, relays):
+    recipient = f"filtered-{len(client)}@clients.test"
+    command = ["swaks", "--server", "127.0.0.1", "--port", str(one.filtered), "--from", "anna@home.test", "--to", recipient]
+    command += ["--xclient-addr", client, "--xclient-helo", "inner.home.test"]
+    done = subprocess.run(lab.command(command), capture_output=True, text=True, timeout=30)
+    assert (done.returncode == 0) == relays, done.stdout
+    if not relays:
+        assert "554 5.7.1" in done.stdout
+        return
+    arrived(lab, "clients.test", recipient)
+    (mail,) = [m for m in lab.mail_of("clients.test") if m.recipient == recipient]
+    assert "([192.0.2.7])" in mail.message.get_all("Received")[-1]
 
 
 def test_msmtp(lab, one):

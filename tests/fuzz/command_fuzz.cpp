@@ -10,6 +10,7 @@
 #include "mail/xtext.hpp"
 #include "require.hpp"
 #include "smtp/command.hpp"
+#include "smtp/xclient.hpp"
 
 namespace {
 
@@ -70,6 +71,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(command.argument.size() <= line.size());
     if (command.verb == Verb::mail) check_mail(command.argument, syntax);
     if (command.verb == Verb::rcpt) check_rcpt(command.argument, syntax);
+    if (const auto client = parse_xclient(command.argument)) require(is_printable(client->helo));
     if (const auto name = helo_name(command.argument, syntax)) require(is_printable(*name));
   }
   return 0;

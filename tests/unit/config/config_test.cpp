@@ -66,6 +66,7 @@ hide_client = true
 honour_tls_required = true
 bare_newline = "reject"
 proxy_protocol = ["192.0.2.10"]
+xclient = ["192.0.2.11"]
 [[listener]]
 address = "[::1]:25"
 [tls]

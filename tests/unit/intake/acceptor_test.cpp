@@ -198,3 +198,27 @@ TEST_CASE("acceptor: over real sockets, two workers on one port") {
   CHECK(spool.stored.size() == 20);
   CHECK(sink.messages.size() == 20);
 }
+
+TEST_CASE("T-27 T-30 who XCLIENT names is who may relay, and whose places are counted") {
+  IntakeFixture fixture;
+  fixture.xclients = {*Network::parse("192.0.2.1/32")};
+  fixture.caps.stranger = 1;
+  const std::string recipient = "MAIL FROM:<a@example.net>\r\nRCPT TO:<b@example.org>\r\n";
+  CHECK(fixture.say(fixture.connect("192.0.2.2"), "XCLIENT ADDR=192.0.2.7\r\n").starts_with("550 5.7.1"));
+  Script& filter = fixture.connect("192.0.2.1");
+  CHECK(fixture.say(filter, hello).find("XCLIENT") != std::string::npos);
+  CHECK(fixture.say(filter, recipient).find("250 2.1.5") != std::string::npos);
+  CHECK(fixture.say(filter, "RSET\r\nXCLIENT ADDR=203.0.113.9\r\n").find("\r\n220 ") != std::string::npos);
+  CHECK(fixture.limits().strangers() == 1);
+  CHECK(fixture.say(filter, hello + recipient).find("554 5.7.1") != std::string::npos);
+  CHECK(fixture.connect("203.0.113.9").take().starts_with("421 "));
+  CHECK(fixture.say(filter, "RSET\r\nXCLIENT ADDR=192.0.2.7\r\n").find("\r\n220 ") != std::string::npos);
+  CHECK(fixture.limits().strangers() == 0);
+  CHECK(fixture.say(filter, hello + recipient).find("250 2.1.5") != std::string::npos);
+  CHECK(fixture.say(filter, "RSET\r\nXCLIENT ADDR=[UNAVAILABLE]\r\n").find("\r\n220 ") != std::string::npos);
+  CHECK(fixture.say(filter, hello + recipient).find("554 5.7.1") != std::string::npos);
+  CHECK(fixture.connect("203.0.113.9").take().starts_with("220 "));
+  CHECK(fixture.say(filter, "RSET\r\nXCLIENT ADDR=203.0.113.9\r\n").find("421 ") != std::string::npos);
+  CHECK(filter.closed);
+  CHECK(fixture.acceptor().sessions() == 1);
+}

@@ -41,7 +41,7 @@ struct IntakeFixture {
   }();
   unsigned most_hops = 50;
   bool hide_client = false;
-  std::vector<Network> proxies;
+  std::vector<Network> proxies, xclients;
   std::shared_ptr<const DkimKeyring> dkim;
   bool honour_tls_required = false;
   intake::ReportDesk* reports = nullptr;
@@ -60,6 +60,7 @@ struct IntakeFixture {
       settings->most_hops = most_hops;
       settings->hide_client = hide_client;
       settings->proxies = proxies;
+      settings->xclients = xclients;
       settings->dkim = dkim;
       settings->honour_tls_required = honour_tls_required;
       acceptor_ = std::make_unique<intake::Acceptor>(loop, services, settings);

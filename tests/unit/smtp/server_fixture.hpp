@@ -24,6 +24,9 @@ class FakeHandler final : public smtp::ServerHandler {
   bool trusts = true;
   bool named = true;  // may authenticate
   bool stress = false;
+  bool speaks_for_others = false;
+  std::vector<std::string> introductions;  // "192.0.2.7:4711", "unknown"
+  std::optional<smtp::ServerReply> no_place;
   std::optional<smtp::ServerReply> store_error;  // what finish() says
   std::optional<smtp::ServerReply> begin_error;
   std::string_view lose;        // finish() fails for a body that begins so
@@ -47,6 +50,11 @@ class FakeHandler final : public smtp::ServerHandler {
   void auth_failed(const smtp::SessionInfo&, std::string_view mechanism,
                    const auth::Step& step) noexcept override {
     authentications.push_back(std::string(mechanism) + " -" + step.name);
+  }
+  bool may_speak_for_others() const noexcept override { return speaks_for_others; }
+  std::optional<smtp::ServerReply> introduced(const smtp::SessionInfo& session, bool is_named) override {
+    introductions.push_back(is_named ? session.peer.to_string() : "unknown");
+    return no_place;
   }
   std::optional<smtp::ServerReply> check_sender(const smtp::SessionInfo&,
                                                 const smtp::MailCommand& mail) override {
