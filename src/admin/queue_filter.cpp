@@ -14,8 +14,8 @@ constexpr std::array<std::string_view, 4> states = {"active", "waiting", "deferr
 constexpr std::array<std::string_view, 8> words_known = {"sender", "recipient", "domain", "next_hop",
                                                          "policy", "reason",    "state",  "older"};
 // Of all `queue` commands: each of them reads its own.
-constexpr std::array<std::string_view, 10> arguments_known = {"filter", "all", "preview", "as_of", "counted",
-                                                             "note",   "by",  "limit",   "offset",  "to"};
+constexpr std::array<std::string_view, 10> arguments_known = {"filter", "all", "preview", "as_of",  "counted",
+                                                              "note",   "by",  "limit",   "offset", "to"};
 constexpr const char* how_to_narrow =
     "id is a list of queue ids; sender, recipient, domain, next_hop, policy, reason, state and older are "
     "strings; leave out what does not matter";

@@ -28,13 +28,15 @@ constexpr bool ends(Verb verb) noexcept {
 Expected<std::string, FilterError> next_hop_in(const Json& arguments) {
   const auto to = arguments.find("to");
   if (to == arguments.end() || !to->is_string())
-    return Unexpected(FilterError{"it is not said where the mail is to go",
-                     "--to HOST:PORT names a relay; --as-configured is where routes and MX records lead"});
+    return Unexpected(
+        FilterError{"it is not said where the mail is to go",
+                    "--to HOST:PORT names a relay; --as-configured is where routes and MX records lead"});
   auto next_hop = to->get<std::string>();
   if (!next_hop.empty() && !delivery::NextHop::parse(next_hop))
-    return Unexpected(FilterError{"'" + text::printable(next_hop, 256) + "' is not a relay",
-                     "write it as in a [[route]]: smtp.example.net:587 is its MX hosts, [smtp.example.net]:587 the "
-                     "host itself, 192.0.2.1:25 an address"});
+    return Unexpected(FilterError{
+        "'" + text::printable(next_hop, 256) + "' is not a relay",
+        "write it as in a [[route]]: smtp.example.net:587 is its MX hosts, [smtp.example.net]:587 the "
+        "host itself, 192.0.2.1:25 an address"});
   return next_hop;
 }
 

@@ -32,9 +32,9 @@ ClientHandler::ClientHandler(Worker& worker, SettingsPtr settings, Standing stan
       slot_(slot),
       trusted_(standing == Standing::trusted),
       named_(named),
-      speaks_for_others_(
-          named && std::any_of(settings_->xclients.begin(), settings_->xclients.end(),
-                               [&](const Network& network) { return network.contains(from); })) {}
+      speaks_for_others_(named &&
+                         std::any_of(settings_->xclients.begin(), settings_->xclients.end(),
+                                     [&](const Network& network) { return network.contains(from); })) {}
 
 // From here on the session counts as the client's: who may relay, its places, what it may guess (T-27, T-30, T-31).
 std::optional<smtp::ServerReply> ClientHandler::introduced(const smtp::SessionInfo& session, bool named) {

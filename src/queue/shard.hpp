@@ -70,7 +70,7 @@ struct Ended {
   Ended() = default;
   std::vector<MessageId> messages;  // may name one of them twice
   std::size_t recipients = 0;
-  bool more = false;  // as many as were asked for: there may be others
+  bool more = false;   // as many as were asked for: there may be others
   std::string failed;  // of a reroute: why the journal did not take it, where it did not
 };
 
@@ -176,8 +176,8 @@ class Shard {
   // most so many jobs. `next_hop` is what is recorded. What goes back to its sender is passed over.
   using RerouteTarget = std::function<LaneKey(const LaneKey& from, const Job& job)>;
   event::Task<Ended> reroute(Filter filter, std::string next_hop, RerouteTarget target, std::size_t most);
-  event::Task<Ended> reroute_from(event::Loop& home, Filter filter, std::string next_hop, RerouteTarget target,
-                                  std::size_t most);
+  event::Task<Ended> reroute_from(event::Loop& home, Filter filter, std::string next_hop,
+                                  RerouteTarget target, std::size_t most);
   // What the relay itself put on hold, notifications apart: the operator has to decide about it.
   struct HeldMail {
     std::size_t count = 0;
@@ -219,7 +219,8 @@ class Shard {
                       const std::function<void(Job&)>& change);
   std::size_t retry_in(Lane& lane, const std::function<bool(const Job&)>& match);
   using MayTake = std::function<bool(const Lane& lane, const Job& job)>;
-  std::vector<std::pair<Lane*, JobPtr>> take_for_good(const Filter& filter, const MayTake& may, std::size_t most);
+  std::vector<std::pair<Lane*, JobPtr>> take_for_good(const Filter& filter, const MayTake& may,
+                                                      std::size_t most);
   event::Task<void> reroute_one(Lane& lane, JobPtr job, LaneKey to, std::string next_hop,
                                 std::shared_ptr<Ended> into);
   void hold_if_asked(Job& job);

@@ -53,7 +53,7 @@ constexpr std::array<Row, verb_count> table = {{
 }};
 
 constexpr std::array<std::string_view, verb_count> names = {
-    "EHLO", "HELO", "MAIL",     "RCPT", "DATA", "RSET", "NOOP", "QUIT",   "VRFY",
+    "EHLO", "HELO", "MAIL",     "RCPT", "DATA",    "RSET", "NOOP", "QUIT", "VRFY",
     "EXPN", "HELP", "STARTTLS", "AUTH", "XCLIENT", "BDAT", "BDAT", "HTTP", "unknown"};
 
 }  // namespace

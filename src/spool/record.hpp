@@ -72,8 +72,8 @@ struct UnknownRecord {
   std::uint8_t type = 0;
 };
 
-using Record =
-    std::variant<BodyPartRecord, MessageRecord, AttemptRecord, OutcomeRecord, HoldRecord, ReleaseRecord,
-                 RelocateRecord, WithdrawRecord, CleanStopRecord, DrainingRecord, RerouteRecord, UnknownRecord>;
+using Record = std::variant<BodyPartRecord, MessageRecord, AttemptRecord, OutcomeRecord, HoldRecord,
+                            ReleaseRecord, RelocateRecord, WithdrawRecord, CleanStopRecord, DrainingRecord,
+                            RerouteRecord, UnknownRecord>;
 
 }  // namespace sealpost::spool

@@ -81,8 +81,7 @@ RequestPtr Relocator::finish_job(const LiveMessage& live) {
   request->group.push_back(make_record(job_->id, std::move(record), std::move(blob)));
   if (live.notes)
     for (const Reroute& reroute : live.notes->reroutes)
-      request->group.push_back(
-          make_record(job_->id, RerouteRecord{reroute.recipients, reroute.next_hop}));
+      request->group.push_back(make_record(job_->id, RerouteRecord{reroute.recipients, reroute.next_hop}));
   return request;
 }
 

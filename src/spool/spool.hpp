@@ -105,7 +105,8 @@ class Spool {
 
   // These recipients go to `next_hop` from now on, also after a restart (StoredMessage::reroutes); empty: as routes say.
   virtual event::Task<Expected<void>> reroute(event::Loop& home, MessageId id,
-                                              std::vector<std::uint32_t> recipients, std::string next_hop) = 0;
+                                              std::vector<std::uint32_t> recipients,
+                                              std::string next_hop) = 0;
 
   // The reader must not outlive the spool.
   virtual std::unique_ptr<BodyReader> open(event::Loop& home, StoredMessagePtr message) = 0;

@@ -86,7 +86,7 @@ class BodyPlace {
 
 // Where an operator sends the mail of some recipients instead of where routes and MX records do.
 struct Reroute {
-  std::string next_hop;  // as in `relay` of a [[route]]
+  std::string next_hop;                   // as in `relay` of a [[route]]
   std::vector<std::uint32_t> recipients;  // sorted
 };
 
@@ -98,8 +98,8 @@ struct StoredMessage {
   // recipient is in its first attempt: the queue begins that at once.
   std::vector<RecipientProgress> progress;
   bool held = false;  // recovery: held by an operator, or because its record is damaged or not understood
-  std::string hold_reason;  // an operator's, or beginning with one of the words below
-  std::string last_reply;   // recovery: last word of an outcome, for people
+  std::string hold_reason;        // an operator's, or beginning with one of the words below
+  std::string last_reply;         // recovery: last word of an outcome, for people
   std::vector<Reroute> reroutes;  // recovery: a recipient is in one of them at most
   // Null: nobody sends it another way.
   const std::string* rerouted(std::uint32_t recipient) const noexcept {

@@ -48,7 +48,7 @@ TEST_CASE("mail that is rerouted goes on in a lane of its domain to the relay, a
   CHECK(world.through("y.example") == Who{"c"});
   for (const QueueEntry& entry : world.shard.list(Filter(), 100).entries)
     CHECK(entry.recipient_domain == entry.recipient.substr(2));  // partner rules see the recipient's domain
-  CHECK(world.reroute("x.example", relay).recipients == 0);  // it goes there
+  CHECK(world.reroute("x.example", relay).recipients == 0);      // it goes there
   CHECK(world.reroute("x.example", "").recipients == 3);
   CHECK(world.through("x.example") == Who{"a", "b", "d"});
   CHECK(world.courier.rerouted == std::vector<std::string>{relay, relay, "", ""});

@@ -48,10 +48,17 @@ std::vector<Record> one_of_each() {
   relocate.held = true;
   relocate.hold_reason = "because";
   relocate.last_reply = "250 ok";
-  return {BodyPartRecord(), rich_message(),    AttemptRecord{{0, 7, 4'000'000'000u}},
-          outcome,          HoldRecord{"why"}, ReleaseRecord(),
-          relocate,         WithdrawRecord(),  CleanStopRecord(),
-          DrainingRecord(), RerouteRecord{{1, 2}, "[smtp.example.net]:587"}};
+  return {BodyPartRecord(),
+          rich_message(),
+          AttemptRecord{{0, 7, 4'000'000'000u}},
+          outcome,
+          HoldRecord{"why"},
+          ReleaseRecord(),
+          relocate,
+          WithdrawRecord(),
+          CleanStopRecord(),
+          DrainingRecord(),
+          RerouteRecord{{1, 2}, "[smtp.example.net]:587"}};
 }
 
 // A head that is read must say what was written: compared by writing it again.
