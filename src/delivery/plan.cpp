@@ -64,7 +64,8 @@ void add_reroute_rule(Plan& plan, SystemTime now) {
   asked.names = names_of_relay(plan);
   asked.on_failure = PartnerRule::OnFailure::defer;
   asked.file = "queue reroute";
-  asked.hash = "reroute:" + plan.next_hop.to_string();
+  asked.hash = "reroute:" + plan.next_hop.to_string() +
+               (asked.names == PartnerRule::Names::domain ? ":domain" : "");
   plan.hop_partner = std::move(asked);
 }
 
