@@ -295,7 +295,7 @@ void Attempt::took_part(Visit& seen, Connection& connection, const Plan& plan, c
   }
   const Channel channel = encrypted || planted(Plant::bounce_on_530) ? Channel::encrypted : Channel::clear;
   const Hop hop = plan.relayed ? Hop::of_operator : Hop::of_domain;
-  if (plan.relayed) tell_of_relay(plan, connection, result);
+  if (plan.relayed && !plan.by_operator) tell_of_relay(plan, connection, result);
   std::vector<std::uint32_t> again;
   for (RecipientFate& fate : fates_of(sent, result, channel, hop)) {
     if (lost_dot && planted(Plant::retry_after_lost_dot)) fate.elsewhere = true;

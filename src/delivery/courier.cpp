@@ -295,7 +295,8 @@ event::Task<void> DeliveryCourier::refuse_lane(queue::Lane& lane, queue::JobPtr 
   if (is_relayed(lane.key()) && !refusal.by_policy && refusal.scope == Refusal::Scope::lane &&
       refusal.permanent()) {
     refusal.status.front() = '4';
-    if (const auto relay = NextHop::parse(lane.key().next_hop); relay && context_.health != nullptr)
+    const auto relay = NextHop::parse(lane.key().next_hop);
+    if (relay && context_.health != nullptr && !lane.key().by_operator)
       context_.health->raise(trouble_of(*relay), refusal.text,
                              "see [[route]] relay, and DNS for its name; mail waits meanwhile");
   }

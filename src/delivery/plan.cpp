@@ -64,8 +64,8 @@ void add_reroute_rule(Plan& plan, SystemTime now) {
   asked.names = names_of_relay(plan);
   asked.on_failure = PartnerRule::OnFailure::defer;
   asked.file = "queue reroute";
-  asked.hash = "reroute:" + plan.next_hop.to_string() +
-               (asked.names == PartnerRule::Names::domain ? ":domain" : "");
+  asked.hash =
+      "reroute:" + plan.next_hop.to_string() + (asked.names == PartnerRule::Names::domain ? ":domain" : "");
   plan.hop_partner = std::move(asked);
 }
 
@@ -110,6 +110,7 @@ event::Task<PlanResult> make_plan(Context& context, RulesPtr rules, queue::LaneK
   plan.null_reverse_path = key.requiretls_bounce;
   plan.flags.tls_required_no = key.tls_required_no || plan.report;
   plan.relayed = is_relayed(key);
+  plan.by_operator = key.by_operator;
   plan.made = context.loop.now();
   if (!settings.hold_all.empty()) {
     Refusal refusal("4.7.0", settings.hold_all);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A database's own thread: items are handed over in memory from any thread and given to the writer together, every second
-// or every thousand; queries run between, one after each writing. Nobody waits for the disk, and the backlog is bounded.
+// or every thousand; queries run between. Nobody waits for the disk, and the backlog is bounded.
 // What the writer cannot write it keeps itself, and is called every second to try again.
 #pragma once
 
@@ -75,31 +75,42 @@ class WriterThread {
  private:
   static constexpr std::size_t batch = 1000;
   static constexpr std::chrono::seconds flush_every{1};
+  using Clock = std::chrono::steady_clock;
+
+  // What was added meanwhile is written before the next question, however many ask. But where somebody's lock makes each writing
+  // take seconds, all that ask are answered before another one is tried.
+  enum class Next : std::uint8_t { any, unless_items_wait };
+  Query next(Next which) {
+    const std::lock_guard lock(mutex_);
+    if (queries_.empty() || (which == Next::unless_items_wait && !waiting_.empty())) return nullptr;
+    Query query = std::move(queries_.front());
+    queries_.pop_front();
+    return query;
+  }
 
   // An exception ends neither this thread nor the relay: the round is lost, the next one is tried.
   void run() noexcept {
     for (bool stop = false; !stop;) {
       std::vector<Item> items;
-      Query query;  // one, so that what was added meanwhile is written before the next
       {
         std::unique_lock lock(mutex_);
         wake_.wait_for(lock, flush_every,
                        [this] { return stop_ || !queries_.empty() || waiting_.size() >= batch; });
         items.swap(waiting_);
-        if (!queries_.empty()) {
-          query = std::move(queries_.front());
-          queries_.pop_front();
-        }
-        stop = stop_ && queries_.empty();
       }
       try {
+        const auto begun = Clock::now();
         handlers_.round(items);
         items.clear();
-        if (query) query(store_);
+        const bool slow = Clock::now() - begun >= flush_every;
+        for (Query query = next(Next::any); query; query = next(slow ? Next::any : Next::unless_items_wait))
+          query(store_);
         if (handlers_.after) handlers_.after();
       } catch (const std::exception& error) {
         handlers_.failed(items.size(), error.what());
       }
+      const std::lock_guard lock(mutex_);
+      stop = stop_ && queries_.empty() && waiting_.empty();
     }
     if (handlers_.ended) handlers_.ended();
   }

@@ -324,6 +324,9 @@ def test_mail_goes_another_way_as_far_as_it_is_meant_and_outlives_a_restart(lab,
     relay, dead = "[mx1.work-relay.test]:25", "[mx1.work-relay.test]:26"
     a = fill(one, 2, "work-a")
     fill(one, 1, "work-b")
+    assert one.command("queue", "reroute", *a, "--to", "nowhere.work-relay.test").returncode == 0
+    assert wait_for(lambda: all(e["attempts"] == 2 for e in one.queue() if e["id"] in a), 20, 0.2), one.queue()
+    assert one.ask("status")["troubles"] == []  # of this mail alone, and its senders hear nothing
     assert "not said where" in refused(one, "reroute", "--domain", "work-a.test", "--yes")
     assert "is not a relay" in refused(one, "reroute", "--domain", "work-a.test", "--to", "a b", "--yes")
     done = one.command("queue", "reroute", "--domain", "work-a.test", "--to", dead, "--yes")
@@ -335,6 +338,7 @@ def test_mail_goes_another_way_as_far_as_it_is_meant_and_outlives_a_restart(lab,
     assert wait_for(lambda: next_hops(one).get("work-a.test") == dead, 10, 0.2), next_hops(one)
     assert one.command("queue", "reroute", "--domain", "work-a.test", "--as-configured", "--yes").returncode == 0
     assert next_hops(one)["work-a.test"] == "work-a.test"
+    assert wait_for(lambda: all(e["state"] == "deferred" for e in one.queue()), 20, 0.2), one.queue()
     assert one.command("queue", "reroute", *a, "--to", relay).returncode == 0
     assert wait_for(lambda: not set(a) & {e["id"] for e in one.queue()}, 20, 0.2), one.queue()
     assert {e["mx"] for e in one.events("delivered") if e["id"] in a} == {"mx1.work-relay.test"}

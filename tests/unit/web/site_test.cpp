@@ -238,13 +238,12 @@ TEST_CASE("T-59 a form needs the token of its session, and a page of ours around
   REQUIRE(token.size() == 64);
   CHECK(world.post("/logout", "").status == 403);
   CHECK(world.post("/logout", "token=" + std::string(64, '0')).status == 403);
-  for (const auto& [name, value] :
-       std::vector<std::pair<std::string, std::string>>{{"origin", "https://evil.example"},
-                                                        {"origin", "null"},
-                                                        {"sec-fetch-site", "cross-site"},
-                                                        {"sec-fetch-site", "same-site"}}) {
-    CAPTURE(value);
-    world.more = {{name, value}};
+  for (const auto& from : std::vector<std::pair<std::string, std::string>>{{"origin", "https://evil.example"},
+                                                                           {"origin", "null"},
+                                                                           {"sec-fetch-site", "cross-site"},
+                                                                           {"sec-fetch-site", "same-site"}}) {
+    CAPTURE(from.second);
+    world.more = {from};
     CHECK(world.post("/logout", "token=" + token).status == 403);
     CHECK(world.post("/login", "name=otto&password=correct+horse").status == 403);
   }
