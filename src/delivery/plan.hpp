@@ -31,8 +31,9 @@ struct Plan {
   MxSet mx;
   Traffic traffic;  // what the operator's [[limit]]s say of it
   MessageFlags flags;
-  bool relayed = false;            // to a host of our operator's choice: a route's or a gateway
-  bool by_operator = false;        // as LaneKey: of `queue why`, and no lasting trouble, since it is about this mail alone
+  bool relayed = false;  // to a host of our operator's choice: a route's or a gateway
+  bool by_operator =
+      false;  // as LaneKey: of `queue why`, and no lasting trouble, since it is about this mail alone
   bool null_reverse_path = false;  // known of mail with REQUIRETLS only (RFC 8689 §5)
   bool report = false;
   SteadyTime made{};
