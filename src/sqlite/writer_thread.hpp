@@ -77,40 +77,43 @@ class WriterThread {
   static constexpr std::chrono::seconds flush_every{1};
   using Clock = std::chrono::steady_clock;
 
-  // What was added meanwhile is written before the next question, however many ask. But where somebody's lock makes each writing
-  // take seconds, all that ask are answered before another one is tried.
-  enum class Next : std::uint8_t { any, unless_items_wait };
-  Query next(Next which) {
+  bool items_wait() {
     const std::lock_guard lock(mutex_);
-    if (queries_.empty() || (which == Next::unless_items_wait && !waiting_.empty())) return nullptr;
-    Query query = std::move(queries_.front());
-    queries_.pop_front();
-    return query;
+    return !waiting_.empty();
   }
 
   // An exception ends neither this thread nor the relay: the round is lost, the next one is tried.
   void run() noexcept {
+    std::deque<Query> asked;  // all that was added before them has been written
     for (bool stop = false; !stop;) {
       std::vector<Item> items;
       {
         std::unique_lock lock(mutex_);
-        wake_.wait_for(lock, flush_every,
-                       [this] { return stop_ || !queries_.empty() || waiting_.size() >= batch; });
+        wake_.wait_for(lock, flush_every, [&] {
+          return stop_ || !asked.empty() || !queries_.empty() || waiting_.size() >= batch;
+        });
         items.swap(waiting_);
+        if (asked.empty()) asked.swap(queries_);
       }
       try {
         const auto begun = Clock::now();
         handlers_.round(items);
         items.clear();
+        // What was added meanwhile is written before the next question, however many ask. But where somebody's lock makes
+        // each writing take seconds, all that ask are answered before another one is tried.
         const bool slow = Clock::now() - begun >= flush_every;
-        for (Query query = next(Next::any); query; query = next(slow ? Next::any : Next::unless_items_wait))
+        while (!asked.empty()) {
+          const Query query = std::move(asked.front());
+          asked.pop_front();
           query(store_);
+          if (!slow && items_wait()) break;
+        }
         if (handlers_.after) handlers_.after();
       } catch (const std::exception& error) {
         handlers_.failed(items.size(), error.what());
       }
       const std::lock_guard lock(mutex_);
-      stop = stop_ && queries_.empty() && waiting_.empty();
+      stop = stop_ && asked.empty() && queries_.empty() && waiting_.empty();
     }
     if (handlers_.ended) handlers_.ended();
   }
