@@ -224,6 +224,7 @@ class Lane final : public JobOwner {
   void hand_out(Job& job);
   void untried(JobPtr job);
   bool hurries_again(JobPtr& job, SystemTime at);
+  void leave_to_others(JobPtr job, SystemTime until);
   // Takes out what waits and matches; what is in flight stays. Ends when `match` says that this was all.
   enum class Pick : std::uint8_t { leave, take, stop };
   std::vector<JobPtr> pull(const std::function<Pick(Job&)>& match);

@@ -26,6 +26,11 @@ void Lane::crowded(JobPtr job, SystemTime until, std::string reason) {
   const bool others = seat_ ? seat_->crowded(shard_.now()) : couriers_ > 1;
   if (!others) return put_back(std::move(job), until, std::move(reason));
   if (!seat_) concurrency_.crowded(shard_.now(), couriers_ - 1);
+  leave_to_others(std::move(job), until);
+}
+
+// Another courier may take it at once.
+void Lane::leave_to_others(JobPtr job, SystemTime until) {
   if (hurries_again(job, until)) return;
   untried(std::move(job));
   if (idle_couriers_ > 0) work_.notify();
@@ -45,12 +50,7 @@ void Lane::stop_waiting_for_turn() {
   blocked_reason_ = trouble_reason_;
 }
 
-void Lane::yield(JobPtr job) {
-  if (hurries_again(job, shard_.now() + std::chrono::seconds(1))) return;
-  untried(std::move(job));
-  if (idle_couriers_ > 0) work_.notify();
-  shard_.changed(*this);
-}
+void Lane::yield(JobPtr job) { leave_to_others(std::move(job), shard_.now() + std::chrono::seconds(1)); }
 
 void Lane::put_back(JobPtr job, SystemTime until, std::string reason) {
   if (hurries_again(job, until)) return;
