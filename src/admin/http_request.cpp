@@ -48,33 +48,55 @@ std::size_t times(const HttpRequest& request, std::string_view name) {
                                                 [&](const auto& field) { return field.first == name; }));
 }
 
+std::optional<HttpRefusal> look_at_type(const HttpRequest& request, bool report) {
+  const std::string_view field = request.field("content-type");
+  const std::string_view type = text::trim(field.substr(0, field.find(';')));
+  if (!report) {
+    if (text::iequals(type, "application/x-www-form-urlencoded")) return std::nullopt;
+    return HttpRefusal(415, "a form is taken as application/x-www-form-urlencoded alone");
+  }
+  if (text::iequals(type, "application/tlsrpt+gzip") || text::iequals(type, "application/tlsrpt+json"))
+    return std::nullopt;
+  return HttpRefusal(415, "a report is application/tlsrpt+gzip or application/tlsrpt+json (RFC 8460 5.4)");
+}
+
+// A client of HTTP/1.0 knows no interim answer, and waits for none.
+std::optional<HttpRefusal> look_at_expectation(HttpRequest& request, std::string_view version) {
+  if (request.form_octets == 0 || times(request, "expect") == 0 || version == "HTTP/1.0") return std::nullopt;
+  if (!text::iequals(request.field("expect"), "100-continue"))
+    return HttpRefusal(417, "nothing is met but 100-continue");
+  request.asks_first = true;
+  return std::nullopt;
+}
+
 // The length is said in one way and once, or there is none: where two who read it could differ, nothing is read (RFC 9112
 // §6.3, request smuggling).
-std::optional<HttpRefusal> look_at_body(HttpRequest& request) {
+std::optional<HttpRefusal> look_at_body(HttpRequest& request, HttpTaken taken) {
+  const bool report = taken == HttpTaken::reports;
   const std::size_t lengths = times(request, "content-length");
   const std::string_view length = request.field("content-length");
   if (times(request, "transfer-encoding") > 0)
-    return HttpRefusal(413, "no body is taken that does not say its length first");
+    return HttpRefusal(report ? 411 : 413, "no body is taken that does not say its length first");
   if (lengths > 1) return HttpRefusal(400, "Content-Length stands there more than once");
   if (request.method != HttpRequest::Method::post) {
     if (lengths > 0 && length != "0") return HttpRefusal(413, "no body is taken");
     return std::nullopt;
   }
-  if (lengths == 0) return HttpRefusal(411, "the length of the form is not said");
+  if (lengths == 0) return HttpRefusal(411, "the length of the body is not said");
   const auto octets = text::parse_u64(length);
   if (!octets) return HttpRefusal(400, "Content-Length is no number");
-  if (*octets > http_form_cap) return HttpRefusal(413, "the form is too long");
-  const std::string_view type = request.field("content-type");
-  if (!text::iequals(text::trim(type.substr(0, type.find(';'))), "application/x-www-form-urlencoded"))
-    return HttpRefusal(415, "a form is taken as application/x-www-form-urlencoded alone");
+  if (*octets > (report ? http_report_cap : http_form_cap))
+    return HttpRefusal(413, report ? "a report has 10 MiB at most" : "the form is too long");
+  if (const auto refusal = look_at_type(request, report)) return *refusal;
   request.form_octets = static_cast<std::size_t>(*octets);
   return std::nullopt;
 }
 
 std::optional<HttpRequest::Method> method_of(std::string_view word, HttpTaken taken) {
+  if (word == "POST" && taken != HttpTaken::reading) return HttpRequest::Method::post;
+  if (taken == HttpTaken::reports) return std::nullopt;
   if (word == "GET") return HttpRequest::Method::get;
   if (word == "HEAD") return HttpRequest::Method::head;
-  if (word == "POST" && taken == HttpTaken::forms) return HttpRequest::Method::post;
   return std::nullopt;
 }
 
@@ -106,6 +128,7 @@ Expected<HttpRequest, HttpRefusal> read_http_request(std::string_view head, Http
   if (parts[2] != "HTTP/1.1" && parts[2] != "HTTP/1.0") return HttpRefusal(505, "HTTP/1.1 is spoken here");
   HttpRequest request;
   const auto method = method_of(parts[0], taken);
+  if (!method && taken == HttpTaken::reports) return HttpRefusal(405, "reports are brought with POST");
   if (!method) return HttpRefusal(405, "only GET and HEAD are answered; commands go over the control socket");
   request.method = *method;
   if (parts[1].front() != '/') return HttpRefusal(400, "the request line names no path");
@@ -115,7 +138,8 @@ Expected<HttpRequest, HttpRefusal> read_http_request(std::string_view head, Http
     if (const auto refusal = take_field(field, request)) return *refusal;
   }
   if (times(request, "host") > 1) return HttpRefusal(400, "Host stands there more than once");
-  if (const auto refusal = look_at_body(request)) return *refusal;
+  if (const auto refusal = look_at_body(request, taken)) return *refusal;
+  if (const auto refusal = look_at_expectation(request, parts[2])) return *refusal;
   const std::size_t mark = parts[1].find('?');
   request.path = parts[1].substr(0, mark);
   if (mark != npos) request.query = parts[1].substr(mark + 1);

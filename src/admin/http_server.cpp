@@ -13,6 +13,7 @@ namespace sealpost::admin {
 namespace {
 
 constexpr std::size_t most_unheard = 64 << 10;  // octets of a refused request that are still taken
+constexpr std::size_t lease_step = 64 << 10;    // of memory for a report
 constexpr auto unheard_time = std::chrono::seconds(1);
 constexpr auto settling = std::chrono::milliseconds(5);  // for those who give way to be gone
 
@@ -32,6 +33,7 @@ std::string_view reason_of(int status) noexcept {
     case 411: return "Length Required";
     case 413: return "Content Too Large";
     case 415: return "Unsupported Media Type";
+    case 417: return "Expectation Failed";
     case 421: return "Misdirected Request";
     case 429: return "Too Many Requests";
     case 431: return "Request Header Fields Too Large";
@@ -49,7 +51,7 @@ std::string head_of(const Page& page) {
                      "\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n";
   if (page.plain) head += "Cache-Control: no-store\r\nContent-Security-Policy: default-src 'none'\r\n";
   head += page.more_headers;
-  if (page.status == 405) head += "Allow: GET, HEAD\r\n";
+  if (page.status == 405) head += "Allow: " + std::string(page.allow) + "\r\n";
   return head + "\r\n";
 }
 
@@ -73,22 +75,34 @@ void Page::header(std::string_view name, std::string_view value) {
 }
 
 struct HttpServer::Connection {
-  Connection(HttpServer& server_, std::unique_ptr<event::Stream> stream_)
+  Connection(HttpServer& server_, std::unique_ptr<event::Stream> stream_,
+             intake::ConnectionLimits::Slot slot_)
       : server(server_),
+        slot(std::move(slot_)),
         stream(std::move(stream_)),
         client(stream->peer().address),
         descriptor(stream->descriptor()),
         since(server.loop_.now()),
-        place(server.open_.insert(server.open_.end(), this)) {}
+        place(server.open_.insert(server.open_.end(), this)) {
+    if (server.box_) memory.emplace(server.box_->memory);
+  }
   ~Connection() {
     server.open_.erase(place);
     wipe(unread);
+  }
+  // However long its client takes with the answer, others may have the memory.
+  void forget_body() {
+    wipe(unread);
+    std::string().swap(unread);
+    if (memory) memory->clear();
   }
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
   HttpServer& server;
-  std::unique_ptr<event::Stream> stream;  // null: a handshake has ended it
+  intake::ConnectionLimits::Slot slot;              // of one who brings a report
+  std::optional<intake::BodyBudget::Lease> memory;  // for it
+  std::unique_ptr<event::Stream> stream;            // null: a handshake has ended it
   const IpAddress client;
   int descriptor;  // of the socket below, while there is one
   SteadyTime since;
@@ -120,6 +134,8 @@ void HttpServer::site(Site site, std::function<bool()> open) {
 
 void HttpServer::tls(Acceptor acceptor) { tls_ = std::move(acceptor); }
 
+void HttpServer::reports(ReportBox box) { box_.emplace(std::move(box)); }
+
 Expected<void> HttpServer::listen(FileDescriptor socket) {
   auto listener =
       event::Listener::start(loop_, std::move(socket),
@@ -131,15 +147,20 @@ Expected<void> HttpServer::listen(FileDescriptor socket) {
 
 void HttpServer::accepted(std::unique_ptr<event::Stream> stream) {
   const IpAddress from = stream->peer().address;
+  intake::ConnectionLimits::Slot slot;
+  if (box_)
+    slot = box_->places.enter(
+        from, from.is_loopback() ? intake::Standing::trusted : intake::Standing::stranger, loop_.now());
   const bool allowed =
-      from.is_loopback() ||
-      std::any_of(allow_.begin(), allow_.end(), [&](const Network& one) { return one.contains(from); });
+      box_ ? static_cast<bool>(slot)
+           : from.is_loopback() || std::any_of(allow_.begin(), allow_.end(),
+                                               [&](const Network& one) { return one.contains(from); });
   if (!allowed) {
     counters_.refused.fetch_add(1, std::memory_order_relaxed);
     return;  // without a word: to whom nothing is said nothing is known
   }
   counters_.connections.fetch_add(1, std::memory_order_relaxed);
-  scope_.spawn(converse(std::make_unique<Connection>(*this, std::move(stream))));
+  scope_.spawn(converse(std::make_unique<Connection>(*this, std::move(stream), std::move(slot))));
   if (open_.size() < limits_.connections) return;
   listener_->pause();
   if (!std::exchange(making_room_, true)) scope_.spawn(make_room());
@@ -177,7 +198,11 @@ event::Task<void> HttpServer::converse(std::unique_ptr<Connection> connection) {
   bool body = true;
   auto page = co_await answer(*connection, body);
   if (!page) co_return;
-  const auto said = co_await say(*connection, *page, body);
+  if (box_ && box_->answered) box_->answered(connection->client, *page);
+  connection->forget_body();
+  std::string text = head_of(*page);
+  if (body) text += page->body;
+  const auto said = co_await say(*connection, std::move(text));
   if (!said && said.error().code == Errc::timed_out)
     counters_.timed_out.fetch_add(1, std::memory_order_relaxed);
   if (said) co_await hear_out(*connection);
@@ -187,6 +212,10 @@ event::Task<Expected<void>> HttpServer::begin(Connection& connection) {
   if (!tls_ || connection.descriptor < 0) co_return Expected<void>();
   const auto wanted = co_await shows_tls(connection);
   if (!wanted) co_return wanted.error();
+  if (!*wanted && box_ && box_->encrypted_only) {
+    counters_.refused.fetch_add(1, std::memory_order_relaxed);
+    co_return Error(Errc::refused, "no TLS");
+  }
   if (!*wanted) co_return Expected<void>();
   const SteadyTime end = event::deadline(connection.since, limits_.request);
   auto secured = co_await tls_(std::move(connection.stream), end - loop_.now());
@@ -223,11 +252,17 @@ event::Task<Expected<Page>> HttpServer::answer(Connection& connection, bool& bod
   }
   if (!head && head.error().code == Errc::too_long) co_return Page(431, "the request is too long\n");
   if (!head) co_return head.error();
-  const bool has_site = site_ && site_open_();
-  auto request = read_http_request(*head, has_site ? HttpTaken::forms : HttpTaken::reading);
-  if (!request) co_return Page(request.error().status, std::string(request.error().why) + "\n");
+  const bool has_site = box_ || (site_ && site_open_());
+  const HttpTaken taken = has_site ? HttpTaken::forms : HttpTaken::reading;
+  auto request = read_http_request(*head, box_ ? HttpTaken::reports : taken);
+  if (!request) {
+    Page refused(request.error().status, std::string(request.error().why) + "\n");
+    if (box_) refused.allow = "POST";
+    co_return refused;
+  }
   body = request->method != HttpRequest::Method::head;
-  const auto found = pages_.find(request->path);
+  if (auto refusal = refusal_of(connection, *request)) co_return std::move(*refusal);
+  const auto found = box_ ? pages_.end() : pages_.find(request->path);
   if (found != pages_.end()) {
     if (request->method == HttpRequest::Method::post)
       co_return Page(405, "only GET and HEAD are answered here\n");
@@ -238,17 +273,24 @@ event::Task<Expected<Page>> HttpServer::answer(Connection& connection, bool& bod
     for (const auto& [path, maker] : pages_) there += path + "\n";
     co_return Page(404, "there is no such page; there are:\n" + there);
   }
+  const auto told = co_await go_on(connection, *request);
+  if (!told) co_return told.error();
   const auto form = co_await read_form(connection, request->form_octets);
   if (!form && form.error().code == Errc::timed_out) {
     counters_.timed_out.fetch_add(1, std::memory_order_relaxed);
-    co_return Page(408, "the form did not come in time\n");
+    co_return Page(408, "the body did not come in time\n");
+  }
+  if (!form && form.error().code == Errc::no_space) {
+    Page busy(503, "too many reports come at this moment; try again in a minute\n");
+    busy.header("Retry-After", "60");
+    co_return busy;
   }
   if (!form) co_return form.error();
   // Until it has a place it may give way to others.
   const auto place = co_await event::within(loop_, limits_.place, place_in(visits_));
   if (!place) {
     counters_.visits_refused.fetch_add(1, std::memory_order_relaxed);
-    Page busy(503, "too many pages are being made at this moment; try again in some seconds\n");
+    Page busy(503, "too many requests are under way at this moment; try again in some seconds\n");
     busy.header("Retry-After", "5");
     co_return busy;
   }
@@ -257,7 +299,9 @@ event::Task<Expected<Page>> HttpServer::answer(Connection& connection, bool& bod
   visit.form.swap(connection.unread);
   visit.client = connection.client;
   visit.encrypted = connection.encrypted;
-  co_return co_await made_in_time(connection, site_(std::move(visit)), limits_.site);
+  const Site& taker = box_ ? box_->take : site_;
+  event::Task<Page> work = taker(std::move(visit));
+  co_return co_await made_in_time(connection, std::move(work), limits_.site);
 }
 
 event::Task<Expected<Page>> HttpServer::made_in_time(Connection& connection, event::Task<Page> work,
@@ -267,6 +311,19 @@ event::Task<Expected<Page>> HttpServer::made_in_time(Connection& connection, eve
   connection.ours = false;
   if (!page) co_return Page(503, "the relay did not answer in time\n");
   co_return page;
+}
+
+std::optional<Page> HttpServer::refusal_of(const Connection& connection, const HttpRequest& request) const {
+  if (!box_) return std::nullopt;
+  if (request.path != box_->path) return Page(404, "nothing is here\n");
+  return box_->refusal ? box_->refusal(connection.client) : std::nullopt;
+}
+
+// A client that asks before it sends its body is told to, unless some of it is here (RFC 9110 §10.1.1).
+event::Task<Expected<void>> HttpServer::go_on(Connection& connection, const HttpRequest& request) {
+  if (!request.asks_first || !connection.unread.empty()) co_return Expected<void>();
+  std::string text = "HTTP/1.1 100 Continue\r\n\r\n";
+  co_return co_await say(connection, std::move(text));
 }
 
 // The time is that of the whole request (T-26).
@@ -282,6 +339,9 @@ event::Task<Expected<void>> HttpServer::read_form(Connection& connection, std::s
   WipedRoom<4096> some;
   while (form.size() < octets) {
     const std::size_t wanted = std::min(some.octets.size(), octets - form.size());
+    const std::size_t room = (form.size() + wanted + lease_step - 1) / lease_step * lease_step;
+    if (connection.memory && !connection.memory->grow_to(room))
+      co_return Error(Errc::no_space, "too many reports at once");
     const event::IoResult got = connection.stream->try_read(std::span(some.octets).first(wanted));
     if (got.state == event::IoState::closed) co_return Error(Errc::closed, "connection closed by peer");
     if (got.state == event::IoState::failed) co_return connection.stream->error();
@@ -327,9 +387,8 @@ event::Task<Expected<std::string>> HttpServer::read_head(Connection& connection)
   }
 }
 
-event::Task<Expected<void>> HttpServer::say(Connection& connection, const Page& page, bool body) {
+event::Task<Expected<void>> HttpServer::say(Connection& connection, std::string text) {
   const SteadyTime end = event::deadline(loop_.now(), limits_.answer);
-  const std::string text = head_of(page) + (body ? page.body : std::string());
   std::string_view rest = text;
   while (!rest.empty()) {
     const event::IoResult put = connection.stream->try_write(rest);

@@ -6,6 +6,9 @@
 // there are `connections` of them at most: when all are taken, one that has waited longest for its client gives way, so
 // that slow ones keep nobody out. What the site makes may take long, and then it waits for us: no more than a quarter of the
 // places are its at once, so that who watches the relay is always answered. With an acceptor a connection that begins with a TLS handshake is taken as one.
+//
+// A server with a ReportBox is for strangers instead, `tls_rpt.receive_http`: TLS reports are brought to one path with POST, and
+// nothing else is there, no page and no site.
 #pragma once
 
 #include <atomic>
@@ -14,6 +17,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +29,8 @@
 #include "event/listener.hpp"
 #include "event/semaphore.hpp"
 #include "event/wait.hpp"
+#include "intake/body_budget.hpp"
+#include "intake/connection_limits.hpp"
 #include "sealpost/ip_address.hpp"
 
 namespace sealpost::admin {
@@ -47,9 +53,10 @@ struct Page {
   void header(std::string_view name, std::string_view value);
   int status;
   std::string body;
-  std::string_view type;     // of static storage
-  std::string more_headers;  // whole lines
-  bool plain = true;         // what every page of text has for a policy; false: more_headers has them
+  std::string_view type;                 // of static storage
+  std::string_view allow = "GET, HEAD";  // what a 405 says may be done
+  std::string more_headers;              // whole lines
+  bool plain = true;  // what every page of text has for a policy; false: more_headers has them
 };
 
 // A request to the site.
@@ -78,11 +85,24 @@ class HttpServer {
   using Acceptor = std::function<event::Task<Expected<std::unique_ptr<event::Stream>>>(
       std::unique_ptr<event::Stream> plain, Duration limit)>;
   void tls(Acceptor acceptor);
+  // All of it is asked and called on the loop; what it refers to outlives the server.
+  struct ReportBox {
+    ReportBox(std::string path_, Site take_, intake::ConnectionLimits& places_, intake::BodyBudget& memory_)
+        : path(std::move(path_)), take(std::move(take_)), places(places_), memory(memory_) {}
+    std::string path;
+    Site take;                         // a report, whole
+    intake::ConnectionLimits& places;  // of one address too; loopback is a proxy's, and all places are its
+    intake::BodyBudget& memory;        // of reports that are being read
+    bool encrypted_only = false;       // who speaks in clear is not answered
+    std::function<std::optional<Page>(const IpAddress& client)> refusal;  // asked before a report is read
+    std::function<void(const IpAddress& client, const Page& page)> answered;
+  };
+  void reports(ReportBox box);  // before listen()
   Expected<void> listen(FileDescriptor socket);
 
   struct Counters {
     std::atomic<std::uint64_t> connections{0};
-    std::atomic<std::uint64_t> refused{0};         // from addresses that may not
+    std::atomic<std::uint64_t> refused{0};         // from addresses that may not, or have too many
     std::atomic<std::uint64_t> gave_way{0};        // ended for another one's sake
     std::atomic<std::uint64_t> timed_out{0};       // too slow in asking or in taking the answer
     std::atomic<std::uint64_t> visits_refused{0};  // the site had no place for them
@@ -98,9 +118,11 @@ class HttpServer {
   event::Task<Expected<void>> begin(Connection& connection);
   event::Task<Expected<bool>> shows_tls(Connection& connection);
   event::Task<Expected<std::string>> read_head(Connection& connection);
+  event::Task<Expected<void>> go_on(Connection& connection, const HttpRequest& request);
   event::Task<Expected<void>> read_form(Connection& connection, std::size_t octets);
+  std::optional<Page> refusal_of(const Connection& connection, const HttpRequest& request) const;
   event::Task<Expected<Page>> made_in_time(Connection& connection, event::Task<Page> work, Duration limit);
-  event::Task<Expected<void>> say(Connection& connection, const Page& page, bool body);
+  event::Task<Expected<void>> say(Connection& connection, std::string text);
   event::Task<void> hear_out(Connection& connection);
   event::Task<void> make_room();
   void give_way(Connection& connection);
@@ -112,6 +134,7 @@ class HttpServer {
   Site site_;
   std::function<bool()> site_open_;
   Acceptor tls_;
+  std::optional<ReportBox> box_;  // then nothing else is served
   Counters counters_;
   std::list<Connection*> open_;  // the oldest first
   bool making_room_ = false;

@@ -27,11 +27,11 @@ rlim_t raise_descriptor_limit() {
 }
 
 DescriptorBudget share_out(std::uint64_t descriptors, std::uint64_t sessions_wanted, std::size_t listeners,
-                           unsigned workers) {
+                           unsigned workers, std::uint64_t besides) {
   constexpr std::uint64_t for_storage_and_names = 128;
   DescriptorBudget budget;
   const std::uint64_t limit = std::min<std::uint64_t>(descriptors, std::numeric_limits<std::uint32_t>::max());
-  const std::uint64_t needed = for_storage_and_names + workers * (4 + listeners);
+  const std::uint64_t needed = for_storage_and_names + workers * (4 + listeners) + besides;
   const std::uint64_t reserved = std::min(needed, limit * 3 / 4);  // with very few everybody gets something
   const std::uint64_t rest = limit - reserved;
   const std::uint64_t inbound = std::max<std::uint64_t>(1, std::min(sessions_wanted, rest / 2));

@@ -115,6 +115,8 @@ std::vector<LiveFinding> check_live(const Config& config) {
     try_address("listener " + listener.address.to_string(), listener.address, findings);
   if (config.control_http)
     try_address("control.http " + config.control_http->to_string(), *config.control_http, findings);
+  if (const auto& at = config.tls_rpt.receive_http)
+    try_address("tls_rpt.receive_http " + at->to_string(), *at, findings);
   try_data_dir(config.data_dir, findings);
   return findings;
 }

@@ -65,7 +65,10 @@ publishing::OwnDomain OwnDomains::known_of(const std::string& domain, std::vecto
   own.senders = senders.empty() ? public_addresses(config.delivery.routing) : std::move(senders);
   own.listens_on = config.delivery.routing.own_addresses;
   if (now->identity) own.listener_key = now->identity->key_sha256();
-  own.reports_to = "tls-reports@" + domain;
+  if (config.tls_rpt.receive_http)
+    own.reports_url = config.tls_rpt.receive_url;
+  else
+    own.reports_to = "tls-reports@" + domain;
   const auto& read = config.tls_rpt.receive;  // better one whose mail is read
   const auto own_address = std::find_if(
       read.begin(), read.end(), [&](const std::string& address) { return domain_of(address) == domain; });

@@ -69,10 +69,15 @@ bool has_submission(const Config& config) {
   return std::any_of(listeners.begin(), listeners.end(), [](const auto& one) { return !one.relays(); });
 }
 
-std::vector<Endpoint> addresses_of(const std::vector<ListenerConfig>& listeners) {
+std::vector<Endpoint> addresses_of(const Config& config) {
   std::vector<Endpoint> addresses;
-  for (const ListenerConfig& listener : listeners) addresses.push_back(listener.address);
+  for (const ListenerConfig& listener : config.listeners) addresses.push_back(listener.address);
+  if (config.tls_rpt.receive_http) addresses.push_back(*config.tls_rpt.receive_http);
   return addresses;
+}
+
+std::uint64_t descriptors_for_reports(const Config& config) {
+  return config.tls_rpt.receive_http ? ReportEndpoint::usual_limits().connections + 4 : 0;
 }
 
 // A socket that a service manager handed over: all workers accept from the one.
@@ -104,7 +109,7 @@ Relay::Relay(Config config, const keys::Source& keys, Rights& rights)
       rule_keeper_(config_.data_dir, health_),
       started_(main_.wall()),
       descriptors_(share_out(raise_descriptor_limit(), config_.limits.sessions, config_.listeners.size(),
-                             worker_count(config_))),
+                             worker_count(config_), descriptors_for_reports(config_))),
       hosts_(config_.connections_per_host, descriptors_.outbound),
       sites_(shard_settings(worker_count(config_)).concurrency),
       notices_(config_.notices),
@@ -113,7 +118,7 @@ Relay::Relay(Config config, const keys::Source& keys, Rights& rights)
       connections_(connection_caps(config_.limits, descriptors_.inbound)),
       bodies_(config_.limits.body_memory),
       calendar_(main_, [this] { return in_force_.get()->rules->partners; }),
-      addresses_(main_, addresses_of(config_.listeners), health_, event::address_is_here),
+      addresses_(main_, addresses_of(config_), health_, event::address_is_here),
       certificate_watch_(
           main_, [this] { return in_force_.get(); }, health_),
       scope_(main_),
@@ -146,6 +151,7 @@ Expected<std::unique_ptr<Relay>> Relay::create(Config config, const keys::Source
   relay->list_metrics();
   relay->serve_control();
   if (auto done = relay->serve_http(); !done) return done.error();
+  if (auto done = relay->serve_report_posts(); !done) return done.error();
   if (auto done = relay->control_->listen(relay->config_.control_socket); !done) return done.error();
   return relay;
 }
@@ -313,6 +319,11 @@ Expected<void> Relay::bind_listeners() {
     if (!sockets) return listener_refused(*config_.control_http, sockets.error(), "control.http");
     http_socket_ = std::move(sockets->front());
   }
+  if (const auto& at = config_.tls_rpt.receive_http) {
+    auto sockets = bound(*at, 1);
+    if (!sockets) return listener_refused(*at, sockets.error(), "tls_rpt.receive_http");
+    report_socket_ = std::move(sockets->front());
+  }
   for (const FileDescriptor& fd : inherited)
     log::warning("inherited_socket_unused", {{"address", event::local_of(fd.get()).to_string()},
                                              {"why", "no listener of the configuration has this address"}});
@@ -330,6 +341,19 @@ void Relay::make_acceptors() {
           intake_settings(config_, listener, worker->tls_servers().of(listener), in_force->dkim.relayed,
                           authenticator_.get())));
   }
+}
+
+// It takes reports once its thread begins.
+Expected<void> Relay::serve_report_posts() {
+  if (!report_socket_) return {};
+  report_loop_ = std::make_unique<event::EventLoop>();
+  report_loop_->ask_clock(&clock_->clock());
+  HttpTls::Identity identity;
+  if (!config_.tls_rpt.receive_http->address.is_loopback())
+    identity = [this] { return in_force_.get()->identity; };
+  report_endpoint_ = std::make_unique<ReportEndpoint>(*report_loop_, *report_desk_,
+                                                      report_path(config_.tls_rpt), std::move(identity));
+  return report_endpoint_->listen(std::move(report_socket_));
 }
 
 void Relay::serve_control() {

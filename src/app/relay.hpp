@@ -31,6 +31,7 @@
 #include "app/postmaster.hpp"
 #include "app/readiness.hpp"
 #include "app/report_desk.hpp"
+#include "app/report_endpoint.hpp"
 #include "app/reporting.hpp"
 #include "app/rights.hpp"
 #include "app/service_manager.hpp"
@@ -87,13 +88,13 @@ class Relay {
   void serve_control();
   void list_metrics();
   void list_parts();
+  void list_report_posts();
   void list_troubles();
   Expected<void> serve_http();
+  Expected<void> serve_report_posts();
   void serve_pages();
   event::Task<admin::Answer> shown_config();
   event::Task<admin::Answer> evidence_days(admin::Json arguments);
-  event::Task<Expected<std::unique_ptr<event::Stream>>> begin_http_tls(std::unique_ptr<event::Stream> plain,
-                                                                       Duration limit);
   void listen_to_signals();
   void watch_loops();
   void tell_manager();  // what it does, in a line
@@ -136,6 +137,7 @@ class Relay {
   // The workers' loops. Threads of spool, databases and resolver post their answers to them until they end, so the
   // loops outlive all of those.
   std::vector<std::unique_ptr<event::EventLoop>> worker_loops_;
+  std::unique_ptr<event::EventLoop> report_loop_;  // of report_endpoint_, likewise; null without
   std::thread resolver_thread_;
   std::unique_ptr<ClockKeeper> clock_;  // what all loops ask for the time
 
@@ -164,6 +166,7 @@ class Relay {
   std::unique_ptr<queue::Dispatcher> dispatcher_;
   std::unique_ptr<QueueSink> sink_;
   std::unique_ptr<ReportDesk> report_desk_;
+  std::unique_ptr<ReportEndpoint> report_endpoint_;  // null: tls_rpt.receive_http is off
   std::unique_ptr<delivery::HeldNotices> held_notices_;
   std::unique_ptr<queue::HeldWatch> held_watch_;
   intake::ConnectionLimits connections_;
@@ -184,10 +187,10 @@ class Relay {
   Observed observed_;
   metrics::Registry registry_;  // reads all of the above
   std::unique_ptr<admin::ControlServer> control_;
-  FileDescriptor http_socket_;  // until serve_http()
+  FileDescriptor http_socket_;    // until serve_http()
+  FileDescriptor report_socket_;  // until serve_report_posts()
   std::unique_ptr<web::Site> site_;
-  std::shared_ptr<const tls::ServerIdentity> http_identity_;  // of http_tls_
-  std::shared_ptr<tls::OpensslServer> http_tls_;
+  std::unique_ptr<HttpTls> http_tls_;
   std::unique_ptr<admin::HttpServer> http_;  // null: control.http is off
   std::unique_ptr<Signals> signals_;
   bool taking_mail_ = false;

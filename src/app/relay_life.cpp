@@ -42,6 +42,12 @@ int Relay::run() {
     worker->shard().start(worker->courier());
     worker->start();
   }
+  if (report_endpoint_) {
+    report_endpoint_->start();
+    log::info("listening", {{"address", config_.tls_rpt.receive_http->to_string()},
+                            {"mode", "reports"},
+                            {"url", config_.tls_rpt.receive_url}});
+  }
   if (!rights_.warning().empty()) log::warning("rights", {{"why", rights_.warning()}});
   log::info("started", {{"version", version()},
                         {"hostname", config_.hostname},
@@ -71,6 +77,7 @@ void Relay::watch_loops() {
   std::vector<LoopWatch::Watched> loops{{"resolver", &resolver_loop_}};
   for (std::size_t w = 0; w < workers_.size(); ++w)
     loops.push_back({"worker " + std::to_string(w + 1), &workers_[w]->loop()});
+  if (report_endpoint_) loops.push_back({"reports", report_loop_.get()});
   const auto limit = manager_.watchdog();
   const auto all_turn = [this] {
     manager_.alive();
@@ -198,8 +205,10 @@ void Relay::finish() {
 // All are told before one is waited for.
 void Relay::end_threads() {
   for (auto& worker : workers_) worker->end();
+  if (report_endpoint_) report_endpoint_->end();
   if (resolver_thread_.joinable()) resolver_loop_.stop();
   for (auto& worker : workers_) worker->stop();
+  if (report_endpoint_) report_endpoint_->stop();
   if (resolver_thread_.joinable()) resolver_thread_.join();
 }
 

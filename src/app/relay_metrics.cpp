@@ -101,6 +101,7 @@ void Relay::list_metrics() {
   list_names(registry_, ares_->counters(), observed_);
   list_policies(registry_, sts_->counters());
   list_parts();
+  list_report_posts();
   list_troubles();
 }
 
@@ -182,6 +183,40 @@ void Relay::list_parts() {
                     alerts.counters().left_out);
   registry_.counter("sealpost_alerts_mails_total", "Mails about alerts.", "alerts.mails",
                     [&alerts, number] { return number(alerts.mails()); });
+}
+
+// Of tls_rpt.receive_http; all are there while it is off.
+void Relay::list_report_posts() {
+  const auto number = [](std::uint64_t value) { return static_cast<double>(value); };
+  const auto of_posts = [this, number](auto member) {
+    return [this, number, member] {
+      return number(report_endpoint_ ? (report_endpoint_->counters().*member).load() : 0);
+    };
+  };
+  const auto of_connections = [this, number](auto member) {
+    return [this, number, member] {
+      return number(report_endpoint_ ? (report_endpoint_->connections().*member).load() : 0);
+    };
+  };
+  using Posts = ReportEndpoint::Counters;
+  using Connections = admin::HttpServer::Counters;
+  registry_.counter("sealpost_report_posts_total",
+                    "Requests with TLS reports of others, to tls_rpt.receive_http, that were answered 2xx.",
+                    "report_posts.taken", of_posts(&Posts::taken));
+  registry_.counter("sealpost_report_posts_refused_total", "Requests there that were answered 4xx.",
+                    "report_posts.refused", of_posts(&Posts::refused));
+  registry_.counter("sealpost_report_posts_put_off_total",
+                    "Requests there that were answered 5xx: what they brought was not kept.",
+                    "report_posts.put_off", of_posts(&Posts::put_off));
+  registry_.counter("sealpost_report_post_connections_total", "Connections to tls_rpt.receive_http.",
+                    "report_posts.connections", of_connections(&Connections::connections));
+  registry_.counter("sealpost_report_post_turned_away_total",
+                    "Connections there that were closed unheard: too many of one address, or without TLS.",
+                    "report_posts.turned_away", of_connections(&Connections::refused));
+  registry_.counter("sealpost_report_post_gave_way_total", "Connections there ended for another one's sake.",
+                    "report_posts.gave_way", of_connections(&Connections::gave_way));
+  registry_.counter("sealpost_report_post_timed_out_total", "Connections there whose client was too slow.",
+                    "report_posts.timed_out", of_connections(&Connections::timed_out));
 }
 
 // One for each kind, so that a rule can name it before it has ever been raised.

@@ -113,30 +113,11 @@ void Relay::serve_pages() {
   control_->handle("config.show", [this](admin::Json) { return shown_config(); });
   http_->site([this](admin::Visit visit) { return site_->serve(std::move(visit)); },
               [this] { return in_force_.get()->config.web.on(); });
-  if (in_force_.get()->identity)
-    http_->tls([this](std::unique_ptr<event::Stream> plain, Duration limit) {
-      return begin_http_tls(std::move(plain), limit);
-    });
-}
-
-// With the certificate that is in force now.
-event::Task<Expected<std::unique_ptr<event::Stream>>> Relay::begin_http_tls(
-    std::unique_ptr<event::Stream> plain, Duration limit) {
-  const auto identity = in_force_.get()->identity;
-  if (!identity) co_return Error(Errc::unavailable, "there is no certificate");
-  if (identity != http_identity_) {
-    tls::ServerOptions options;
-    options.strength = tls::Strength::submission;
-    options.service = tls::Service::pages;
-    auto made = tls::OpensslServer::create(identity, options);
-    if (!made) co_return made.error();
-    http_tls_ = std::move(*made);
-    http_identity_ = identity;
-  }
-  const std::shared_ptr<tls::OpensslServer> server = http_tls_;  // a reload may make another one meanwhile
-  auto secured = co_await server->accept(std::move(plain), limit);
-  if (!secured) co_return secured.error();
-  co_return std::move(secured->stream);
+  if (!in_force_.get()->identity) return;
+  http_tls_ = std::make_unique<HttpTls>([this] { return in_force_.get()->identity; });
+  http_->tls([this](std::unique_ptr<event::Stream> plain, Duration limit) {
+    return http_tls_->begin(std::move(plain), limit);
+  });
 }
 
 }  // namespace sealpost::app

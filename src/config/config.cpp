@@ -34,6 +34,11 @@ void read_rua(TableReader& reader, std::string_view key, std::vector<std::string
   into = *uris;
 }
 
+bool has_listener(const Config& config, const Endpoint& at) {
+  return std::any_of(config.listeners.begin(), config.listeners.end(),
+                     [&](const auto& listener) { return listener.address == at; });
+}
+
 void read_receive(TableReader& reader, std::vector<std::string>& into) {
   constexpr std::size_t most = 20;
   const auto addresses = reader.strings("receive");
@@ -50,7 +55,36 @@ void read_receive(TableReader& reader, std::vector<std::string>& into) {
   }
 }
 
-void read_tls_rpt(TableReader& reader, TlsRptConfig& report) {
+// Strangers reach it, so it is spoken in TLS; on loopback there is a proxy that does.
+void read_receive_http(TableReader& reader, Config& config) {
+  TlsRptConfig& report = config.tls_rpt;
+  if (const auto url = reader.string("receive_url")) {
+    const auto set = parse_tls_rpt_records({"v=TLSRPTv1; rua=" + *url});
+    const bool good = set.targets.size() == 1 && set.targets.front().kind == ReportTarget::Kind::https &&
+                      set.targets.front().path.find('?') == std::string::npos;
+    if (good)
+      report.receive_url = *url;
+    else
+      reader.error("receive_url", "'" + *url +
+                                      "' is no address that reports can be brought to; write it as "
+                                      "\"https://relay.example.net/tlsrpt\"");
+    if (!reader.has("receive_http"))
+      reader.warning("receive_url", "says nothing while receive_http is not set");
+  }
+  const auto at = read_endpoint(reader, "receive_http");
+  if (!at) return;
+  report.receive_http = *at;
+  if (!at->address.is_loopback() && config.certificate.empty())
+    reader.error("receive_http",
+                 "'" + at->to_string() +
+                     "' is not an address of this machine alone, and reports are brought over TLS: set "
+                     "certificate and key in [tls], or use \"127.0.0.1:" +
+                     std::to_string(at->port) + "\" and a proxy that has TLS");
+  if (has_listener(config, *at)) reader.error("receive_http", at->to_string() + " has a listener already");
+}
+
+void read_tls_rpt(TableReader& reader, Config& config) {
+  TlsRptConfig& report = config.tls_rpt;
   if (const auto value = reader.boolean("enabled")) report.enabled = *value;
   if (const auto value = reader.string("organization")) report.organization = *value;
   if (const auto value = read_mailbox(reader, "contact")) report.contact = *value;
@@ -65,6 +99,7 @@ void read_tls_rpt(TableReader& reader, TlsRptConfig& report) {
   if (const auto value = reader.integer("most_per_destination", 1, 1'000'000))
     report.most_per_destination = static_cast<std::uint64_t>(*value);
   read_receive(reader, report.receive);
+  read_receive_http(reader, config);
   reader.each_table("domain", [&](TableReader& domain) {
     tlsrpt::DomainWish wish;
     domain.required("domain");
@@ -114,9 +149,8 @@ void read_control_http(TableReader& reader, Config& config) {
                      "' is not an address of this machine alone; say who may read there, http_allow = "
                      "[\"192.0.2.7/32\"], or use \"127.0.0.1:" +
                      std::to_string(at->port) + "\"");
-  const bool taken = std::any_of(config.listeners.begin(), config.listeners.end(),
-                                 [&](const auto& listener) { return listener.address == *at; });
-  if (taken) reader.error("http", at->to_string() + " has a listener already");
+  if (has_listener(config, *at) || config.tls_rpt.receive_http == *at)
+    reader.error("http", at->to_string() + " has a listener already");
 }
 
 // Commands reach the relay through the socket (T-59), for its owner alone; over HTTP there are none.
@@ -177,7 +211,7 @@ void read_root(TableReader& root, Config& config) {
     if (const auto value = reader.boolean("enabled")) config.delivery.dane = *value;
     if (const auto value = reader.boolean("satisfies_sts")) config.delivery.dane_satisfies_sts = *value;
   });
-  root.table("tls_rpt", [&](TableReader& reader) { read_tls_rpt(reader, config.tls_rpt); });
+  root.table("tls_rpt", [&](TableReader& reader) { read_tls_rpt(reader, config); });
   root.table("evidence", [&](TableReader& reader) { read_evidence(reader, config.evidence); });
   root.table("alerts", [&](TableReader& reader) { read_alerts(reader, config.alerts); });
   root.table("dkim", [&](TableReader& reader) { read_dkim(reader, config); });
@@ -208,6 +242,8 @@ void complete(Config& config) {
   if (config.tls_rpt.organization.empty()) config.tls_rpt.organization = domain;
   if (config.tls_rpt.contact.empty()) config.tls_rpt.contact = "postmaster@" + config.hostname;
   if (config.tls_rpt.from.empty()) config.tls_rpt.from = config.tls_rpt.contact;
+  if (config.tls_rpt.receive_url.empty())
+    config.tls_rpt.receive_url = "https://" + config.hostname + default_report_path;
   if (config.alerts.from.empty())
     config.alerts.from = config.postmaster.empty() ? "postmaster@" + config.hostname : config.postmaster;
   config.delivery.hostname = config.hostname;

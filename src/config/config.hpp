@@ -97,6 +97,8 @@ struct LimitsConfig {
   std::uint64_t body_memory = 256u << 20;  // bodies in transit, all sessions together
 };
 
+inline constexpr const char* default_report_path = "/tlsrpt";
+
 struct TlsRptConfig {
   std::string organization;  // default: the domain of hostname
   std::string contact;       // addr-spec
@@ -106,7 +108,9 @@ struct TlsRptConfig {
   tlsrpt::RetentionSettings retention;
   std::uint64_t most_per_destination = 1000;  // reports of one day to one mail domain or https host (T-45)
   std::vector<tlsrpt::DomainWish> domains;    // [[tls_rpt.domain]]
-  std::vector<std::string> receive;  // own addresses, lower case: mail to them holds reports of others
+  std::vector<std::string> receive;      // own addresses, lower case: mail to them holds reports of others
+  std::optional<Endpoint> receive_http;  // where others bring reports over HTTPS; none: off
+  std::string receive_url;               // under which they find it: https, with a path
 };
 
 struct EvidenceConfig {

@@ -19,4 +19,9 @@ dns::DnssecProbe dnssec_probe(const DnsConfig& config) {
   return probe;
 }
 
+std::string report_path(const TlsRptConfig& config) {
+  const auto set = parse_tls_rpt_records({"v=TLSRPTv1; rua=" + config.receive_url});
+  return set.targets.empty() ? default_report_path : set.targets.front().path;
+}
+
 }  // namespace sealpost::app

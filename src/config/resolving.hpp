@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// From [dns] to the servers that are asked and the test of what their word on DNSSEC is worth. For the daemon and for
-// `check --live`, which must not find another answer than the daemon will.
+// What follows from what was read. From [dns] to the servers that are asked and the test of what their word on DNSSEC is
+// worth: for the daemon and for `check --live`, which must not find another answer than the daemon will.
 #pragma once
 
 #include "config/config.hpp"
@@ -13,5 +13,8 @@ namespace sealpost::app {
 // No servers: none are configured and /etc/resolv.conf names none.
 dns::ResolverSettings resolver_settings(const DnsConfig& config);
 dns::DnssecProbe dnssec_probe(const DnsConfig& config);
+
+// The path of receive_url: where a request brings a report.
+std::string report_path(const TlsRptConfig& config);
 
 }  // namespace sealpost::app

@@ -151,7 +151,9 @@ class Survey {
     const dns::AnswerPtr answer =
         co_await resolver_.query_fresh("_smtp._tls." + own_.domain, dns::RrType::txt);
     Item item("TLS-RPT record", "_smtp._tls." + own_.domain, "TXT");
-    item.publish = {"v=TLSRPTv1; rua=mailto:" + own_.reports_to};
+    const std::string mail = own_.reports_to.empty() ? "" : "mailto:" + own_.reports_to;
+    const std::string between = mail.empty() || own_.reports_url.empty() ? "" : ",";
+    item.publish = {"v=TLSRPTv1; rua=" + mail + between + own_.reports_url};
     for (const std::string& record : answer->texts) item.found.push_back(text::printable(record));
     const TlsRptRecordSet records = parse_tls_rpt_records(answer->texts);
     if (answer->status == dns::Status::failed) {

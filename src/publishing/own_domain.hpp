@@ -33,7 +33,8 @@ struct OwnDomain {
   std::vector<IpAddress> senders;     // addresses that our mail leaves from; empty: those of hostname, by DNS
   std::vector<IpAddress> listens_on;  // our own, on port 25: an MX host that has one is this relay
   std::string listener_key;  // SHA-256 of the listeners' public key, lower-case hex; empty: no certificate
-  std::string reports_to;    // addr-spec for others' TLS reports
+  std::string reports_to;    // addr-spec for others' TLS reports; empty: by HTTPS alone
+  std::string reports_url;   // where they can be brought over HTTPS; empty: nowhere
   SystemTime now{};
 };
 

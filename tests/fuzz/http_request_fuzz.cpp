@@ -37,7 +37,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   require(end == std::string_view::npos || (end >= 4 && end <= size));
   // As it is called, and on octets that are no whole head.
   for (const std::string_view head : {input.substr(0, end), input}) {
-    for (const admin::HttpTaken taken : {admin::HttpTaken::reading, admin::HttpTaken::forms}) {
+    for (const admin::HttpTaken taken :
+         {admin::HttpTaken::reading, admin::HttpTaken::forms, admin::HttpTaken::reports}) {
       const auto request = admin::read_http_request(head, taken);
       if (!request) {
         require(request.error().status >= 400 && request.error().status < 600 &&
@@ -46,9 +47,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       }
       require(head.size() <= admin::http_head_cap);
       require(request->path.starts_with("/") && request->path.find_first_of("? \r\n") == std::string::npos);
-      require(request->form_octets <= admin::http_form_cap);
+      const bool report = taken == admin::HttpTaken::reports;
+      require(request->form_octets <= (report ? admin::http_report_cap : admin::http_form_cap));
       require(request->form_octets == 0 || request->method == admin::HttpRequest::Method::post);
-      require(taken == admin::HttpTaken::forms || request->method != admin::HttpRequest::Method::post);
+      const bool posts = request->method == admin::HttpRequest::Method::post;
+      require(taken == admin::HttpTaken::forms || posts == report);
+      require(!request->asks_first || request->form_octets > 0);
       for (const auto& [name, value] : request->fields)
         require(value.find_first_of(std::string_view("\r\n\0", 3)) == std::string::npos);
       look_at_form(request->query);

@@ -33,19 +33,21 @@ Expected<std::int64_t> Aside::keep(const KeptAside& about, const std::string& oc
     if (sqlite3_step(row) != SQLITE_ROW) return store_.failure("keep a report aside");
     id = sqlite3_column_int64(row, 0);
     if (sqlite3_step(row) != SQLITE_DONE) return store_.failure("keep a report aside");
-    return make_room(about.file.starts_with(mail_file));
+    return make_room(about.file.starts_with(mail_file) || about.file.starts_with(posted_file));
   });
   if (!done) return done.error();
   return id;
 }
 
-Expected<void> Aside::make_room(bool of_mail) {
+Expected<void> Aside::make_room(bool of_strangers) {
   auto query = store_.statement(
-      "SELECT id, length(octets) FROM received_aside WHERE (substr(file,1,length(?1))=?1)=?2 "
+      "SELECT id, length(octets) FROM received_aside "
+      "WHERE (substr(file,1,length(?1))=?1 OR substr(file,1,length(?2))=?2)=?3 "
       "ORDER BY read_at DESC, id DESC");
   if (!query) return query.error();
   bind_text(query->get(), 1, std::string(mail_file));
-  sqlite3_bind_int64(query->get(), 2, of_mail ? 1 : 0);
+  bind_text(query->get(), 2, std::string(posted_file));
+  sqlite3_bind_int64(query->get(), 3, of_strangers ? 1 : 0);
   std::vector<std::int64_t> gone;
   std::size_t pieces = 0, octets = 0;
   int step = SQLITE_ROW;

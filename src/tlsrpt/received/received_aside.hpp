@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Reports of others that could not be taken: kept as they came, with the reason, so that nothing is lost before somebody
-// has looked. Bounded: the oldest go when there are too many; what came by mail and what an operator read in have
-// a bound each, so that no stranger's mail drives out what is not his. Rows of tlsrpt.db.
+// has looked. Bounded: the oldest go when there are too many; what strangers brought, by mail or HTTPS, and what an operator
+// read in have a bound each, so that no stranger drives out what is not his. Rows of tlsrpt.db.
 #pragma once
 
 #include <cstdint>
@@ -23,12 +23,12 @@ struct KeptAside {
   std::size_t octets = 0;
 };
 
-// So the file is called that a report of a mail was in; its id follows.
-inline constexpr std::string_view mail_file = "mail ";
+// So the file is called that a report of a mail was in, and one that came by HTTPS; its id follows.
+inline constexpr std::string_view mail_file = "mail ", posted_file = "https ";
 
 class Aside {
  public:
-  // Of mail, and as much of files.
+  // Of strangers, and as much of files.
   static constexpr std::size_t most_pieces = 500;
   static constexpr std::size_t most_octets = 64u << 20;
 
@@ -43,7 +43,7 @@ class Aside {
   Expected<bool> forget_octets(const std::string& octets);  // once they could be taken after all
 
  private:
-  Expected<void> make_room(bool of_mail);
+  Expected<void> make_room(bool of_strangers);
   Store& store_;
 };
 

@@ -36,8 +36,9 @@ class Taking {
   // Errors are the database's.
   Expected<TakenPiece> one(const FoundReport& found) {
     if (room_ != nullptr && !room_->has(found.octets.size(), now_))
-      return Error(Errc::no_space,
-                   "as much has come by mail within a day as is taken; reports of others wait for tomorrow");
+      return Error(
+          Errc::no_space,
+          "as much has come within a day as is taken of strangers; reports of others wait for tomorrow");
     if (!found.problem.empty()) return refuse(found, found.problem);
     auto report = parse_received_report(found.octets, found.domain);
     if (!report) return refuse(found, report.error().detail);

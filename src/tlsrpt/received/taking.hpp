@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A file with reports of others, however it came, into the database: each report taken, known, or refused and kept aside.
-// What strangers send by mail has a bound of its own: StrangersRoom.
+// What strangers send, by mail and by HTTPS, has a bound of its own: StrangersRoom.
 #pragma once
 
 #include <algorithm>
@@ -41,7 +41,7 @@ class StrangersRoom {
 };
 
 // `file` names it to people; `notes` are put to each report: who brought it. What is wrong with one report keeps no other from it.
-// `room`: of mail of strangers, whose caller has the log line; null: each report has one.
+// `room`: of strangers, whose caller has the log line; null: each report has one.
 // Errc::invalid: nothing in it looks like a report; Errc::too_long: it is over its bound; Errc::no_space: no room, or the disk is full;
 // other errors are the database's. When it returns what was taken and kept aside is on disk.
 Expected<std::vector<TakenPiece>> take_reports(Store& store, const std::string& octets,

@@ -106,3 +106,59 @@ TEST_CASE("a head ends with its empty line, wherever it was cut on its way") {
   CHECK(admin::http_head_end("GET / HTTP/1.1\n\n") == std::string_view::npos);
   CHECK(admin::http_head_end("") == std::string_view::npos);
 }
+
+TEST_CASE(
+    "T-28 a TLS report is POSTed as one of two types and says its length first (RFC 8460 5.4); nothing else "
+    "is taken") {
+  struct Row {
+    std::string line, fields;
+    int status;  // 0: taken
+    std::size_t octets;
+  };
+  const std::string post = "POST /tlsrpt HTTP/1.1", gzip = "Content-Type: application/tlsrpt+gzip\r\n",
+                    json = "Content-Type: Application/TLSRPT+json; charset=utf-8\r\n";
+  for (const Row& row : {
+           Row{post, gzip + "Content-Length: 5\r\n", 0, 5},
+           Row{post, json + "Content-Length: 10485760\r\n", 0, 10u << 20},
+           Row{post, json + "Content-Length: 10485761\r\n", 413, 0},
+           Row{post, gzip, 411, 0},
+           Row{post, gzip + "Transfer-Encoding: chunked\r\n", 411, 0},
+           Row{post, gzip + "Content-Length: 5\r\nContent-Length: 6\r\n", 400, 0},
+           Row{post, "Content-Length: 5\r\n", 415, 0},
+           Row{post, "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 5\r\n", 415, 0},
+           Row{post, "Content-Type: application/gzip\r\nContent-Length: 5\r\n", 415, 0},
+           Row{post, gzip + gzip + "Content-Length: 5\r\n", 415, 0},
+           Row{"GET /tlsrpt HTTP/1.1", "", 405, 0},
+           Row{"HEAD /tlsrpt HTTP/1.1", "", 405, 0},
+           Row{"PUT /tlsrpt HTTP/1.1", gzip + "Content-Length: 5\r\n", 405, 0},
+       }) {
+    CAPTURE(row.line);
+    CAPTURE(row.fields);
+    const auto request =
+        read_http_request(row.line + "\r\n" + row.fields + "\r\n", admin::HttpTaken::reports);
+    CHECK((request ? 0 : request.error().status) == row.status);
+    if (request) CHECK(request->form_octets == row.octets);
+  }
+}
+
+TEST_CASE("who asks before it sends a body is told apart from who does not (RFC 9110 10.1.1)") {
+  struct Row {
+    std::string version, fields;
+    int status;  // 0: taken
+    bool asks;
+  };
+  for (const Row& row : {
+           Row{"1.1", "Content-Length: 5\r\nExpect: 100-Continue\r\n", 0, true},
+           Row{"1.1", "Content-Length: 5\r\n", 0, false},
+           Row{"1.1", "Content-Length: 0\r\nExpect: 100-continue\r\n", 0, false},
+           Row{"1.0", "Content-Length: 5\r\nExpect: 100-continue\r\n", 0, false},
+           Row{"1.1", "Content-Length: 5\r\nExpect: something\r\n", 417, false},
+       }) {
+    CAPTURE(row.fields);
+    const auto request = read_http_request(
+        "POST /r HTTP/" + row.version + "\r\nContent-Type: application/tlsrpt+json\r\n" + row.fields + "\r\n",
+        admin::HttpTaken::reports);
+    CHECK((request ? 0 : request.error().status) == row.status);
+    if (request) CHECK(request->asks_first == row.asks);
+  }
+}

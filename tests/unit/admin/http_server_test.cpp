@@ -35,9 +35,10 @@ ev::Task<admin::Page> never(ev::Loop& loop) {
 
 // A server on a thread of its own. Its site never answers under /never.
 struct Served {
-  explicit Served(admin::HttpLimits limits = {}, bool with_site = false) {
+  using More = std::function<void(ev::EventLoop& loop, admin::HttpServer& server)>;
+  explicit Served(admin::HttpLimits limits = {}, bool with_site = false, const More& more = {}) {
     std::promise<void> listening;
-    thread = std::thread([this, limits, with_site, &listening] {
+    thread = std::thread([this, limits, with_site, &more, &listening] {
       ev::EventLoop own;
       admin::HttpServer server(own, {}, limits);
       server.page("/hello", hello);
@@ -46,6 +47,7 @@ struct Served {
         return visit.request.path == "/never" ? never(own) : echo(std::move(visit));
       };
       if (with_site) server.site(visited, [] { return true; });
+      if (more) more(own, server);
       auto socket = ev::listen_on(*Endpoint::parse("127.0.0.1:0"));
       REQUIRE(socket);
       address = ev::local_of(socket->get());
@@ -223,4 +225,153 @@ TEST_CASE("T-62 nothing of a form stays where a visit was") {
   visit->~Visit();
   CHECK(std::string_view(room.data(), room.size()).find("short") == std::string_view::npos);
   CHECK(moved.form == "p=short");
+}
+
+namespace {
+
+intake::ConnectionCaps few_places(std::uint32_t most) {
+  intake::ConnectionCaps caps;
+  caps.total = caps.client = most;
+  return caps;
+}
+
+// Where reports are brought to /r.
+struct Reports {
+  explicit Reports(std::uint64_t memory_ = 1u << 20, std::uint32_t most = 32)
+      : memory(memory_), places(few_places(most)) {}
+  Served::More more() {
+    return [this](ev::EventLoop& loop, admin::HttpServer& server) {
+      admin::HttpServer::ReportBox box(
+          "/r",
+          [this, &loop](admin::Visit visit) {
+            return visit.form == "never" ? never(loop) : take(std::move(visit));
+          },
+          places, memory);
+      box.encrypted_only = encrypted_only;
+      box.refusal = [this](const IpAddress&) -> std::optional<admin::Page> {
+        if (!full) return std::nullopt;
+        admin::Page page(429, "full\n");
+        page.header("Retry-After", "7");
+        return page;
+      };
+      box.answered = [this](const IpAddress&, const admin::Page& page) { last = page.status; };
+      server.reports(std::move(box));
+      if (encrypted_only)
+        server.tls([](std::unique_ptr<ev::Stream> plain, Duration) { return as_it_is(std::move(plain)); });
+    };
+  }
+  static ev::Task<Expected<std::unique_ptr<ev::Stream>>> as_it_is(std::unique_ptr<ev::Stream> plain) {
+    co_return plain;
+  }
+  ev::Task<admin::Page> take(admin::Visit visit) {
+    octets = visit.form.size();
+    co_return admin::Page(200, "taken\n");
+  }
+
+  intake::BodyBudget memory;
+  intake::ConnectionLimits places;
+  bool encrypted_only = false;
+  std::atomic<bool> full{false};
+  std::atomic<int> last{0};
+  std::atomic<std::size_t> octets{0};
+};
+
+std::string report_of(std::string_view body, const std::string& more = "") {
+  return "POST /r HTTP/1.1\r\nContent-Type: application/tlsrpt+json\r\nContent-Length: " +
+         std::to_string(body.size()) + "\r\n" + more + "\r\n" + std::string(body);
+}
+
+}  // namespace
+
+TEST_CASE("T-59 where strangers bring reports there is nothing else, neither page nor site") {
+  Reports reports;
+  const Served served({}, true, reports.more());
+  CHECK(asked(served, report_of("{}")).ends_with("\r\n\r\ntaken\n"));
+  CHECK(reports.octets == 2);
+  CHECK(reports.last == 200);
+  for (const char* path : {"/hello", "/", "/r"}) {
+    const std::string got = asked(served, std::string("GET ") + path + " HTTP/1.1\r\n\r\n");
+    CHECK(got.starts_with("HTTP/1.1 405 "));
+    CHECK(got.find("\r\nAllow: POST\r\n") != got.npos);
+  }
+  std::string elsewhere = report_of("{}");
+  elsewhere.replace(elsewhere.find("/r"), 2, "/hello");
+  const std::string missing = asked(served, elsewhere);
+  CHECK(missing.starts_with("HTTP/1.1 404 "));
+  CHECK(missing.find("throws") == missing.npos);
+  CHECK(asked(served,
+              "POST /r HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: "
+              "0\r\n\r\n")
+            .starts_with("HTTP/1.1 415 "));
+  CHECK(reports.last == 415);
+}
+
+TEST_CASE("T-28 reports hold no more memory together than there is, and it is given back") {
+  Reports reports(200u << 10);
+  const Served served({}, false, reports.more());
+  CHECK(asked(served, report_of(std::string(190u << 10, 'x'))).starts_with("HTTP/1.1 200 "));
+  const FileDescriptor slow = served.connect();
+  say(slow, report_of(std::string(150u << 10, 'x')).substr(0, 140u << 10));
+  for (int i = 0; i < 200 && reports.memory.used() < (128u << 10); ++i) std::this_thread::sleep_for(10ms);
+  const std::string full = asked(served, report_of(std::string(100u << 10, 'x')));
+  CHECK(full.starts_with("HTTP/1.1 503 "));
+  CHECK(full.find("\r\nRetry-After: 60\r\n") != full.npos);
+  say(slow, std::string(150u << 10, 'x').substr(0, 11u << 10));
+  CHECK(hear(slow).starts_with("HTTP/1.1 200 "));
+  for (int i = 0; i < 200 && reports.memory.used() > 0; ++i) std::this_thread::sleep_for(10ms);
+  CHECK(reports.memory.used() == 0);
+}
+
+TEST_CASE("T-26 a report that drips in has the time of a request, and no more") {
+  admin::HttpLimits limits;
+  limits.request = 200ms;
+  Reports reports;
+  const Served served(limits, false, reports.more());
+  const std::string whole = report_of("{}{}{}");
+  CHECK(asked(served, whole.substr(0, whole.size() - 2)).starts_with("HTTP/1.1 408 "));
+  CHECK(reports.octets == 0);
+}
+
+TEST_CASE("T-27 one client has so many connections, and what is over is closed unheard") {
+  Reports reports(1u << 20, 2);
+  const Served served({}, false, reports.more());
+  const FileDescriptor one = served.connect(), two = served.connect();
+  say(one, report_of("never"));
+  say(two, report_of("never"));
+  for (int i = 0; i < 200 && reports.places.open() < 2; ++i) std::this_thread::sleep_for(10ms);
+  const FileDescriptor three = served.connect();
+  CHECK(hear(three).empty());
+  CHECK(served.counters->refused.load() == 1);
+}
+
+TEST_CASE("T-46 who has brought his share is told when to come again, before his report is read") {
+  Reports reports;
+  reports.full = true;
+  const Served served({}, false, reports.more());
+  const std::string told = asked(served, report_of("{}", "Expect: 100-continue\r\n"));
+  CHECK(told.starts_with("HTTP/1.1 429 "));
+  CHECK(told.find("\r\nRetry-After: 7\r\n") != told.npos);
+  CHECK(reports.octets == 0);
+}
+
+TEST_CASE("who asks first is told to go on, and sends its report (RFC 9110 10.1.1)") {
+  Reports reports;
+  const Served served({}, false, reports.more());
+  const std::string request = report_of("{}", "Expect: 100-continue\r\n");
+  const FileDescriptor fd = served.connect();
+  say(fd, request.substr(0, request.size() - 2));
+  std::array<char, 25> interim{};
+  REQUIRE(::recv(fd.get(), interim.data(), interim.size(), MSG_WAITALL) == 25);
+  CHECK(std::string_view(interim.data(), interim.size()) == "HTTP/1.1 100 Continue\r\n\r\n");
+  say(fd, "{}");
+  CHECK(hear(fd).starts_with("HTTP/1.1 200 OK\r\n"));
+}
+
+TEST_CASE("where reports come over TLS alone a word in clear is not answered") {
+  Reports reports;
+  reports.encrypted_only = true;
+  const Served served({}, false, reports.more());
+  CHECK(asked(served, report_of("{}")).empty());
+  CHECK(reports.last == 0);
+  CHECK(served.counters->refused.load() == 1);
 }

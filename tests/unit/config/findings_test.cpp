@@ -142,6 +142,19 @@ TEST_CASE("config: one thing wrong, one finding, with its line and what would be
        "3 error tls_rpt.contact: 'mailto:a@example.net' is not a mail address; write it as "
        "\"postmaster@example.net\", "
        "without name, brackets or mailto:"},
+      {"[tls_rpt]\nreceive_http = \"192.0.2.1:443\"",
+       "3 error tls_rpt.receive_http: '192.0.2.1:443' is not an address of this machine alone, and reports "
+       "are brought over TLS: set certificate and key in [tls], or use \"127.0.0.1:443\" and a proxy that "
+       "has TLS"},
+      {"[tls_rpt]\nreceive_http = \"127.0.0.1:2525\"",
+       "3 error tls_rpt.receive_http: 127.0.0.1:2525 has a listener already"},
+      {"[tls_rpt]\nreceive_http = \"127.0.0.1:8460\"\n[control]\nhttp = \"127.0.0.1:8460\"",
+       "5 error control.http: 127.0.0.1:8460 has a listener already"},
+      {"[tls_rpt]\nreceive_http = \"127.0.0.1:8460\"\nreceive_url = \"http://a.test/r\"",
+       "4 error tls_rpt.receive_url: 'http://a.test/r' is no address that reports can be brought to; write "
+       "it as \"https://relay.example.net/tlsrpt\""},
+      {"[tls_rpt]\nreceive_url = \"https://a.test/r\"",
+       "3 warning tls_rpt.receive_url: says nothing while receive_http is not set"},
       {"[control]\nhttp = \"192.0.2.1:9925\"",
        "3 error control.http: '192.0.2.1:9925' is not an address of this machine alone; say who may read "
        "there, "

@@ -208,6 +208,18 @@ TEST_CASE("what is to be published is whole, however long, and never what was wr
 }
 
 TEST_CASE(
+    "where reports can be brought over HTTPS stands in the record to publish, beside an address or alone") {
+  World world;
+  world.table.text("_smtp._tls.a.test", {});
+  world.own.reports_url = "https://relay.a.test/tlsrpt";
+  CHECK(world.find("TLS-RPT record").publish ==
+        std::vector<std::string>{"v=TLSRPTv1; rua=mailto:tls-reports@a.test,https://relay.a.test/tlsrpt"});
+  world.own.reports_to.clear();
+  CHECK(world.find("TLS-RPT record").publish ==
+        std::vector<std::string>{"v=TLSRPTv1; rua=https://relay.a.test/tlsrpt"});
+}
+
+TEST_CASE(
     "T-23: what records say is shown without control characters, and a text is quoted for a zone file") {
   World world;
   world.table.text("_smtp._tls.a.test", {"v=TLSRPTv1; rua=gopher:\x1b]0;x\x07"});
