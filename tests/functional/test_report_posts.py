@@ -17,12 +17,18 @@ from lab.world import wait_for
 from relay import Relay
 from reporter import Reporter, environment_ready
 from test_metrics import own_address
-from test_pages import certificate_of
 from test_report_mail import DAY, numbered, report_mail, send
 
 ports = itertools.count(8460)
 JSON, GZIP = "application/tlsrpt+json", "application/tlsrpt+gzip"
 ADDRESS = "tls-reports@home.test"
+
+
+def certificate_of(lab, directory: Path, host: str, domain: str) -> dict:
+    pem = directory / "relay.pem"
+    pem.touch(0o600)
+    pem.write_bytes(lab.certificate("good", host, domain))
+    return {"certificate": pem, "key": pem}
 
 
 class Desk(Relay):
@@ -38,7 +44,7 @@ class Desk(Relay):
             "receive_url": "https://relay.home.test/in/tlsrpt",
             **tls_rpt,
         }
-        super().__init__(lab, directory, tls_rpt=settings, tls=certificate_of(lab, directory))
+        super().__init__(lab, directory, tls_rpt=settings, tls=certificate_of(lab, directory, "relay.home.test", "home.test"))
 
     def post(self, body: bytes, type_: str = JSON, *more: str, path: str = "/in/tlsrpt") -> tuple[int, str, str]:
         """Status (0: no answer), head and body; by curl, which believes the lab's authority and nobody else."""
@@ -193,14 +199,11 @@ def test_another_sealpost_brings_its_report(lab, tmp_path):
     host, address = "in.posted.test", own_address(lab)
     url = f"https://{host}/tlsrpt"
     lab.change("posted", tlsrpt=f"v=TLSRPTv1; rua={url}", records=[f"in A {address}"])
-    pem = tmp_path / "in.pem"
-    pem.touch(0o600)
-    pem.write_bytes(lab.certificate("good", host, "posted.test"))
     taker = Relay(
         lab,
         tmp_path / "taker",
         tls_rpt={"receive_http": f"{address}:443", "receive_url": url},
-        tls={"certificate": pem, "key": pem},
+        tls=certificate_of(lab, tmp_path, host, "posted.test"),
     )
     sender = Reporter(lab, tmp_path / "sender", keys=False, delivery={"allow_destinations": [f"{address}/32"]})
     with contextlib.ExitStack() as stack:
