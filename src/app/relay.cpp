@@ -114,7 +114,6 @@ Relay::Relay(Config config, const keys::Source& keys, Rights& rights)
       sites_(shard_settings(worker_count(config_)).concurrency),
       notices_(config_.notices),
       day_(main_, totals_),
-      schedule_(config_.schedule),
       connections_(connection_caps(config_.limits, descriptors_.inbound)),
       bodies_(config_.limits.body_memory),
       calendar_(main_, [this] { return in_force_.get()->rules->partners; }),
@@ -272,17 +271,18 @@ Expected<void> Relay::open_workers() {
     worker_loops_.push_back(std::make_unique<event::EventLoop>());
     worker_loops_.back()->ask_clock(&clock_->clock());
     workers_.push_back(std::make_unique<Worker>(*worker_loops_.back(), *shared_, shard_settings(count),
-                                                schedule_, std::move(*client)));
+                                                config_.delivery.schedule, std::move(*client)));
     shards.push_back(&workers_.back()->shard());
     if (in_force->identity)
       if (auto begun = begin_tls(in_force->identity, workers_.back()->tls_servers()); !begun) return begun;
   }
-  dispatcher_ = std::make_unique<queue::Dispatcher>(std::move(shards), route_table(config_), schedule_);
+  dispatcher_ =
+      std::make_unique<queue::Dispatcher>(std::move(shards), route_table(config_), config_.delivery.schedule);
   sink_ = std::make_unique<QueueSink>(*dispatcher_);
   report_desk_ = std::make_unique<ReportDesk>(*recorder_);
   held_notices_ = std::make_unique<delivery::HeldNotices>(main_, *spool_, *dispatcher_, notices_);
   held_watch_ = std::make_unique<queue::HeldWatch>(main_, *dispatcher_, health_);
-  for (auto& worker : workers_) worker->connect(*dispatcher_, in_force->rules, schedule_);
+  for (auto& worker : workers_) worker->connect(*dispatcher_, in_force->rules);
   // On the resolver's thread; the workers' loops outlive it. Mail that a policy refused is due again with the next.
   sts_->on_change([this](const std::string& domain) {
     for (auto& worker : workers_) {

@@ -161,7 +161,6 @@ class Relay {
   delivery::NoticeBudget notices_;
   delivery::Totals totals_;
   DaySeries day_;
-  queue::Schedule schedule_;
   std::unique_ptr<Shared> shared_;
   std::unique_ptr<queue::Dispatcher> dispatcher_;
   std::unique_ptr<QueueSink> sink_;

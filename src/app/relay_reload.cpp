@@ -42,6 +42,16 @@ void keep_what_a_start_reads(Config& wanted, const Config& running) {
   if (!same_listeners(wanted, running)) wanted.listeners = running.listeners;
 }
 
+std::string listed(const std::vector<std::string>& keys) {
+  std::string all;
+  for (const std::string& key : keys) all += (all.empty() ? "" : ", ") + key;
+  return all;
+}
+
+std::chrono::seconds lifetime(const InForce& in_force) {
+  return in_force.config.delivery.schedule.settings().lifetime;
+}
+
 void refuse(const std::string& why) {
   log::error("reload_refused", {{"why", why}, {"in_force", "what was before, all of it"}});
   log::flush();
@@ -92,6 +102,8 @@ event::Task<void> Relay::read_and_put_in_force() {
 }
 
 event::Task<void> Relay::put_in_force(InForcePtr next) {
+  const InForcePtr former = in_force_.get();
+  std::size_t past_lifetime = 0;
   in_force_.set(next);
   reporting_->use_keys(next->config, next->dkim);
   certificate_watch_.look();
@@ -101,9 +113,10 @@ event::Task<void> Relay::put_in_force(InForcePtr next) {
       connection_caps(next->config.limits, (descriptors_.limit - descriptors_.reserved) / 2));
   if (evidence_) evidence_->set_keep_days(next->config.evidence.keep_days);
   for (auto& worker : workers_) {
-    auto apply = [this, &worker = *worker, next] {
+    auto apply = [this, &worker = *worker, next, former] {
       worker.courier().set_rules(next->rules);
       worker.shard().ask_limits();
+      worker.shard().set_schedule(next->config.delivery.schedule);
       for (const auto& server : {worker.tls_servers().relay, worker.tls_servers().submission}) {
         if (!next->identity || !server) continue;
         if (const auto replaced = server->replace(next->identity); !replaced)
@@ -115,17 +128,28 @@ event::Task<void> Relay::put_in_force(InForcePtr next) {
                                                             worker.tls_servers().of(listener),
                                                             next->dkim.relayed, authenticator_.get()));
       }
-      return true;
+      return lifetime(*next) < lifetime(*former) ? worker.shard().past_lifetime() : 0;
     };
-    co_await event::ask(main_, worker->loop(), apply);
+    const std::size_t there = co_await event::ask(main_, worker->loop(), apply);
+    past_lifetime += there;
   }
   delivery::limit_sites(sites_, next->rules->limits);
+  if (past_lifetime > 0)
+    log::warning(
+        "lifetime_shorter",
+        {{"recipients", past_lifetime},
+         {"why",
+          "their mail has waited for longer than delivery.lifetime now allows: when its next "
+          "attempt fails, too, it is returned to its sender"},
+         {"do", "to keep it: a longer delivery.lifetime, and reload; `queue list` shows `expires`"}});
   for (const std::string& key : keys_for_restart(config_.written, next->config.written))
     log::warning("reload_partial", {{"key", key}, {"why", "changes only with a restart"}});
   if (next->config.certificate.empty() != config_.certificate.empty())
     log::warning("reload_partial",
                  {{"key", "tls.certificate"}, {"why", "STARTTLS is switched on or off only with a restart"}});
-  log::info("reloaded", {{"config", config_.source}, {"partners", next->rules->partners.size()}});
+  log::info("reloaded", {{"config", config_.source},
+                         {"changed", listed(keys_taken_over(former->config.written, next->config.written))},
+                         {"partners", next->rules->partners.size()}});
   log::flush();
 }
 

@@ -59,7 +59,7 @@ event::Task<admin::Answer> Relay::status() {
   body["dnssec"]["state"] = dns::name_of(dnssec_->state());
   body["dnssec"]["explanation"] = dnssec_->explanation();
   body["dnssec"]["wanted"] = in_force_.get()->config.delivery.dane;
-  body["queue"]["late_after_s"] = late_after(schedule_.settings()).count();
+  body["queue"]["late_after_s"] = late_after(in_force_.get()->config.delivery.schedule.settings()).count();
   body["intake"]["stressed"] = connections_.stressed();
   const auto healthy = spool_->room_for(0);
   body["spool"]["state"] = healthy ? "ok" : healthy.error().detail;

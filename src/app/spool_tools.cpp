@@ -31,7 +31,7 @@ Expected<admin::Answer> ask_journal(const Config& config, const std::string& nam
   const auto messages = spool::unfinished(**disk, spool::SpoolOptions().segment_size);
   if (!messages) return messages.error();
   event::EventLoop loop;
-  const queue::Schedule schedule(config.schedule);
+  const queue::Schedule& schedule = config.delivery.schedule;
   queue::Shard shard(loop, queue::ShardSettings(), schedule);  // never started
   queue::Dispatcher dispatcher({&shard}, route_table(config), schedule);
   dispatcher.recovered(*messages);

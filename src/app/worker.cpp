@@ -26,14 +26,13 @@ Worker::Worker(event::EventLoop& loop, Shared& shared, queue::ShardSettings sett
 
 Worker::~Worker() { stop(); }
 
-void Worker::connect(queue::Dispatcher& dispatcher, delivery::RulesPtr rules,
-                     const queue::Schedule& schedule) {
+void Worker::connect(queue::Dispatcher& dispatcher, delivery::RulesPtr rules) {
   context_ = std::make_unique<delivery::Context>(
       delivery::Context{loop_, resolver_, shared_.sts, *tls_, connector_, shared_.spool, shared_.recorder,
                         dispatcher, shared_.hosts, shared_.nx_guard, shared_.totals,
                         [] { return static_cast<std::uint32_t>(random_below(1ULL << 32)); }, shared_.evidence,
                         shared_.notices, shared_.sites, shared_.clock, shared_.health});
-  courier_ = std::make_unique<delivery::DeliveryCourier>(*context_, std::move(rules), schedule);
+  courier_ = std::make_unique<delivery::DeliveryCourier>(*context_, std::move(rules));
 }
 
 // The loop belongs to the thread that made it until it runs: nobody may take himself for its thread meanwhile.

@@ -64,7 +64,7 @@ class Worker {
   ~Worker();
 
   // Second step, when all shards exist. On the constructing thread, before start().
-  void connect(queue::Dispatcher& dispatcher, delivery::RulesPtr rules, const queue::Schedule& schedule);
+  void connect(queue::Dispatcher& dispatcher, delivery::RulesPtr rules);
   void start();  // the thread
   void end() { loop_.stop(); }
   void stop();  // end(), and waits for the thread

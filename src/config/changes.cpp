@@ -22,6 +22,9 @@ constexpr auto reloaded = std::to_array<std::string_view>({
     "tls.certificate",
     "tls.key",
     "delivery.timeouts.",
+    "delivery.retry",
+    "delivery.lifetime",
+    "delivery.delay_notice",
     "delivery.allow_destinations",
     "delivery.hold_first_for_policy",
     "delivery.messages_per_connection",
@@ -65,20 +68,30 @@ std::string without_numbers(const std::string& key) {
   return plain;
 }
 
-}  // namespace
-
-std::vector<std::string> keys_for_restart(const WrittenValues& before, const WrittenValues& after) {
+std::vector<std::string> changed_keys(const WrittenValues& before, const WrittenValues& after,
+                                      bool reloaded_ones) {
   std::set<std::string> keys;
-  const auto compare = [&keys](const WrittenValues& one, const WrittenValues& other) {
+  const auto compare = [&](const WrittenValues& one, const WrittenValues& other) {
     for (const auto& [key, value] : one) {
       const auto found = other.find(key);
       const std::string plain = without_numbers(key);
-      if ((found == other.end() || found->second != value) && !is_reloaded(plain)) keys.insert(plain);
+      if ((found == other.end() || found->second != value) && is_reloaded(plain) == reloaded_ones)
+        keys.insert(plain);
     }
   };
   compare(before, after);
   compare(after, before);
   return {keys.begin(), keys.end()};
+}
+
+}  // namespace
+
+std::vector<std::string> keys_taken_over(const WrittenValues& before, const WrittenValues& after) {
+  return changed_keys(before, after, true);
+}
+
+std::vector<std::string> keys_for_restart(const WrittenValues& before, const WrittenValues& after) {
+  return changed_keys(before, after, false);
 }
 
 }  // namespace sealpost::app

@@ -26,7 +26,6 @@
 #include "config/web_config.hpp"
 #include "delivery/context.hpp"
 #include "dns/servers.hpp"
-#include "queue/schedule.hpp"
 #include "sealpost/expected.hpp"
 #include "sealpost/ip_address.hpp"
 #include "sealpost/partner.hpp"
@@ -153,9 +152,8 @@ struct Config {
   std::string certificate, key, trust;
   TlsVersion minimum = TlsVersion::tls1_2;
   DnsConfig dns;
-  queue::ScheduleSettings schedule;
   delivery::NoticeSettings notices;
-  delivery::Settings delivery;  // timeouts, destinations, hold_first_for_policy, mta_sts, dane
+  delivery::Settings delivery;  // schedule, timeouts, destinations, hold_first_for_policy, mta_sts, dane
   std::chrono::seconds policy_fetch_limit{60};  // RFC 8461 §3.3; for a whole MTA-STS fetch (T-19)
   std::uint32_t connections_per_host = 250;
   std::vector<RouteConfig> routes;

@@ -33,7 +33,8 @@ void read_timeouts(TableReader& reader, smtp::ClientLimits& limits) {
   read("final", limits.final_dot, 10min);
 }
 
-void read_schedule(TableReader& reader, queue::ScheduleSettings& schedule) {
+void read_schedule(TableReader& reader, queue::Schedule& into) {
+  queue::ScheduleSettings schedule;
   if (const auto retry = reader.durations("retry")) {
     const bool too_short = std::any_of(retry->begin(), retry->end(), [](auto gap) { return gap < 1s; });
     if (retry->empty() || too_short)
@@ -47,6 +48,7 @@ void read_schedule(TableReader& reader, queue::ScheduleSettings& schedule) {
     reader.error("lifetime", "ends before the first retry; it must be longer than retry's first gap");
   else if (schedule.delay_notice >= schedule.lifetime)
     reader.warning("delay_notice", "is not before the end of lifetime: no delay notice will be sent");
+  into = queue::Schedule(std::move(schedule));
 }
 
 }  // namespace
@@ -73,7 +75,7 @@ void read_dns(TableReader& reader, DnsConfig& config) {
 
 void read_delivery(TableReader& reader, Config& config) {
   delivery::Settings& settings = config.delivery;
-  read_schedule(reader, config.schedule);
+  read_schedule(reader, settings.schedule);
   if (const auto value = reader.duration("hold_first_for_policy")) settings.hold_first_for_policy = *value;
   if (const auto value = reader.integer("connections_per_host", 1, 10'000))
     config.connections_per_host = static_cast<std::uint32_t>(*value);

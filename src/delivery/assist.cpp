@@ -50,7 +50,7 @@ event::Task<bool> DeliveryCourier::assist(queue::Loan& loan) {
     if (!begun) break;
     Tour tour(job->attempts, context_.loop.now());
     tour.about(job->message->id);
-    Attempt attempt(context_, dialer_, pool_, settler_, schedule_, rules_);
+    Attempt attempt(context_, dialer_, pool_, settler_, rules_);
     job = co_await attempt.run(loan, std::move(job), plan, std::move(tour), connection);
     keep_or_close(connection, plan);
     if (job) {  // the plan no longer holds

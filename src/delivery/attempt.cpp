@@ -38,13 +38,8 @@ std::string in_short(const RecipientFate& fate) {
 }  // namespace
 
 Attempt::Attempt(Context& context, Dialer& dialer, ConnectionPool& pool, Settler& settler,
-                 const queue::Schedule& schedule, const RulesPtr& in_force)
-    : context_(context),
-      dialer_(dialer),
-      pool_(pool),
-      settler_(settler),
-      schedule_(schedule),
-      in_force_(in_force) {}
+                 const RulesPtr& in_force)
+    : context_(context), dialer_(dialer), pool_(pool), settler_(settler), in_force_(in_force) {}
 
 // T-15, T-52: looked at right before MAIL, in every session and for every message.
 event::Task<bool> Attempt::holds(Plan& plan) {
@@ -145,7 +140,8 @@ event::Task<queue::JobPtr> Attempt::run(queue::JobOwner& lane, queue::JobPtr job
                                      [](const auto& fate) { return fate.met && fate.met->encrypted; });
   (encrypted ? context_.totals.encrypted : context_.totals.clear).fetch_add(1, std::memory_order_relaxed);
   if (failed && !worked && !passed) {
-    const SystemTime until = context_.loop.paced() + schedule_.gap(lane.failures() + 1, context_.random());
+    const queue::Schedule& schedule = plan.rules->settings.schedule;
+    const SystemTime until = context_.loop.paced() + schedule.gap(lane.failures() + 1, context_.random());
     lane.trouble(until, end.fates.empty() ? "connection lost" : end.fates.front().diagnostic,
                  queue::Trouble::connection);
   } else if (worked && !unreadable) {

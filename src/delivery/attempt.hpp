@@ -23,8 +23,7 @@ namespace sealpost::delivery {
 class Attempt {
  public:
   // All outlive the attempt; `in_force` is looked at whenever it matters which rules hold.
-  Attempt(Context& context, Dialer& dialer, ConnectionPool& pool, Settler& settler,
-          const queue::Schedule& schedule, const RulesPtr& in_force);
+  Attempt(Context& context, Dialer& dialer, ConnectionPool& pool, Settler& settler, const RulesPtr& in_force);
 
   // Begins in the session of `connection`, which afterwards is one that more mail may use, or null or broken. Settles
   // the job; or gives it back, with nothing said about it to anybody, because `plan` no longer holds: rules or the
@@ -66,7 +65,6 @@ class Attempt {
   Dialer& dialer_;
   ConnectionPool& pool_;
   Settler& settler_;
-  const queue::Schedule& schedule_;
   const RulesPtr& in_force_;
   // A host that ended a session after so many messages: learned when the next session with it works.
   std::optional<std::pair<std::string, std::uint32_t>> suspected_;

@@ -23,6 +23,7 @@
 #include "event/stream.hpp"
 #include "history/session.hpp"
 #include "queue/dispatcher.hpp"
+#include "queue/schedule.hpp"
 #include "route/mx_lookup.hpp"
 #include "route/nx_guard.hpp"
 #include "spool/spool.hpp"
@@ -56,6 +57,7 @@ struct Settings {
   bool dane_satisfies_sts = false;
   std::uint32_t messages_per_connection = 10'000;
   std::uint32_t recipients_per_transaction = 100;
+  queue::Schedule schedule{queue::ScheduleSettings()};
   std::chrono::seconds idle_connection{5};  // how long a connection waits for more mail
   SignedEightBit signed_eight_bit = SignedEightBit::send;
   std::vector<IgnoredKeywords> ignored_keywords;

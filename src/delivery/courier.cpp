@@ -47,13 +47,12 @@ std::shared_ptr<const queue::PolicyRefusal> policy_refusal(const Refusal& refusa
 
 }  // namespace
 
-DeliveryCourier::DeliveryCourier(Context& context, RulesPtr rules, const queue::Schedule& schedule)
+DeliveryCourier::DeliveryCourier(Context& context, RulesPtr rules)
     : context_(context),
       rules_(std::move(rules)),
-      schedule_(schedule),
       pool_(context.loop, rules_->settings.idle_connection, 1000),
       dialer_(context, pool_),
-      settler_(context, schedule) {}
+      settler_(context) {}
 
 void DeliveryCourier::end(queue::Lane& lane, queue::JobPtr job, const queue::LastWord& word,
                           std::shared_ptr<void> recorded) {
@@ -115,7 +114,7 @@ event::Task<bool> DeliveryCourier::begin(queue::JobOwner& lane, queue::JobPtr& j
   job->begun = begun.has_value();
   if (begun) co_return true;
   --job->attempts;
-  job->next_attempt = context_.loop.paced() + schedule_.gap(1, context_.random());
+  job->next_attempt = context_.loop.paced() + rules_->settings.schedule.gap(1, context_.random());
   job->reason = "the spool cannot record an attempt: " + begun.error().detail;
   lane.defer(std::move(job));
   co_return false;
@@ -224,7 +223,7 @@ event::Task<bool> DeliveryCourier::deliver(queue::Lane& lane, queue::JobPtr job,
       timed.untried();
       co_return false;
     }
-    Attempt attempt(context_, dialer_, pool_, settler_, schedule_, rules_);
+    Attempt attempt(context_, dialer_, pool_, settler_, rules_);
     job = co_await attempt.run(lane, std::move(job), *plan, std::move(tour), connection);
     if (!job) {
       keep_or_close(connection, *plan);
@@ -305,7 +304,7 @@ event::Task<void> DeliveryCourier::refuse_lane(queue::Lane& lane, queue::JobPtr 
   SystemTime until{};
   const bool lane_wide = refusal.scope == Refusal::Scope::lane;
   if (lane_wide && !refusal.permanent()) {
-    until = now + schedule_.gap(lane.failures() + 1, context_.random());
+    until = now + rules->settings.schedule.gap(lane.failures() + 1, context_.random());
     if (rule != nullptr) until = std::min(until, now + std::max(rule->grace, std::chrono::seconds(1)));
     const bool connection = plan != nullptr && !refusal.by_policy;
     lane.trouble(until, refusal.text, connection ? queue::Trouble::connection : queue::Trouble::other);

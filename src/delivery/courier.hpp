@@ -15,7 +15,7 @@ namespace sealpost::delivery {
 
 class DeliveryCourier final : public queue::Courier {
  public:
-  DeliveryCourier(Context& context, RulesPtr rules, const queue::Schedule& schedule);
+  DeliveryCourier(Context& context, RulesPtr rules);
 
   event::Task<void> serve(queue::Lane& lane) override;
   event::Task<bool> assist(queue::Loan& loan) override;
@@ -46,7 +46,6 @@ class DeliveryCourier final : public queue::Courier {
 
   Context& context_;
   RulesPtr rules_;
-  const queue::Schedule& schedule_;
   ConnectionPool pool_;
   Dialer dialer_;
   Settler settler_;

@@ -68,8 +68,7 @@ Meeting meeting_of(const Connection& connection) {
   return meeting;
 }
 
-Settler::Settler(Context& context, const queue::Schedule& schedule)
-    : context_(context), schedule_(schedule), recorded_(context.loop), scope_(context.loop) {}
+Settler::Settler(Context& context) : context_(context), recorded_(context.loop), scope_(context.loop) {}
 
 event::Task<void> Settler::room() {
   while (scope_.size() >= most_pending) co_await recorded_.wait();
@@ -152,7 +151,7 @@ void Settler::settle(queue::JobOwner& lane, queue::JobPtr job, AttemptEnd end, c
       has_grace && !date.in_doubt && now >= job->policy_failing_since + end.partner->grace;
   const bool reroute = grace_over && end.partner->on_failure == PartnerRule::OnFailure::reroute;
   const bool over = !end.expiry_blocked && !date.in_doubt &&
-                    schedule_.expired(age, job->attempts, job->attempted_since_start, report);
+                    settings.schedule.expired(age, job->attempts, job->attempted_since_start, report);
 
   for (RecipientFate& fate : end.fates) {
     if (fate.fate != Fate::deferred) continue;
@@ -172,7 +171,7 @@ void Settler::settle(queue::JobOwner& lane, queue::JobPtr job, AttemptEnd end, c
     }
   }
 
-  SystemTime next = now + schedule_.gap(job->attempts, context_.random());
+  SystemTime next = now + settings.schedule.gap(job->attempts, context_.random());
   if (end.ambiguous) next = std::max(next, now + ambiguous_back_off);
   next = std::max(next, end.not_before);
   if (has_grace && !date.in_doubt)
@@ -223,7 +222,7 @@ void Settler::settle(queue::JobOwner& lane, queue::JobPtr job, AttemptEnd end, c
       case Fate::deferred:
       case Fate::again:
         context_.totals.deferred.fetch_add(1, std::memory_order_relaxed);
-        told.will_retry_until = date.now - age + schedule_.lifetime(report);
+        told.will_retry_until = date.now - age + settings.schedule.lifetime(report);
         kept.reason = fate.besides.empty() ? fate.diagnostic : fate.diagnostic + " (" + fate.besides + ")";
         settlement.delayed.push_back(std::move(told));
         break;
@@ -232,7 +231,7 @@ void Settler::settle(queue::JobOwner& lane, queue::JobPtr job, AttemptEnd end, c
     outcome.recipients.emplace_back(fate.recipient, state, text::printable(fate.diagnostic));
   }
   const bool notice =
-      !pending.empty() && !kept.delay_notice_sent && !report && schedule_.delay_notice_due(age);
+      !pending.empty() && !kept.delay_notice_sent && !report && settings.schedule.delay_notice_due(age);
   if (!notice) settlement.delayed.clear();
   kept.delay_notice_sent = kept.delay_notice_sent || notice;
   outcome.delay_notice_sent = notice;

@@ -40,7 +40,7 @@ Meeting meeting_of(const Connection& connection);
 
 class Settler {
  public:
-  Settler(Context& context, const queue::Schedule& schedule);
+  explicit Settler(Context& context);
 
   // Takes the job; it comes back to the lane (or the loan of one, which must last as long) when its outcome is durable. Returns at once: delivery goes on
   // meanwhile (D-13); at most `most_pending` outcomes are on their way, then the caller waits in room().
@@ -84,7 +84,6 @@ class Settler {
   void add_delivered(Settlement& settlement, const RecipientFate& fate, DsnRecipient told);
 
   Context& context_;
-  const queue::Schedule& schedule_;
   std::size_t of_many_ = 0;  // places that are taken
   event::Signal recorded_;
   event::TaskScope scope_;

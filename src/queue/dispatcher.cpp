@@ -44,8 +44,8 @@ const RouteTable::Target* RouteTable::to(std::string_view next_hop) const {
   return nullptr;
 }
 
-Dispatcher::Dispatcher(std::vector<Shard*> shards, RouteTable routes, const Schedule& schedule)
-    : shards_(std::move(shards)), routes_(std::move(routes)), schedule_(schedule) {
+Dispatcher::Dispatcher(std::vector<Shard*> shards, RouteTable routes, Schedule schedule)
+    : shards_(std::move(shards)), routes_(std::move(routes)), schedule_(std::move(schedule)) {
   for (Shard* shard : shards_) shard->meet(shards_);
 }
 

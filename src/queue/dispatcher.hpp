@@ -41,7 +41,8 @@ class RouteTable {
 
 class Dispatcher {
  public:
-  Dispatcher(std::vector<Shard*> shards, RouteTable routes, const Schedule& schedule);
+  // `schedule`: of recovered().
+  Dispatcher(std::vector<Shard*> shards, RouteTable routes, Schedule schedule);
 
   // A message that has just been stored: due now.
   void accepted(const spool::StoredMessagePtr& message);
@@ -71,7 +72,7 @@ class Dispatcher {
 
   std::vector<Shard*> shards_;
   RouteTable routes_;
-  const Schedule& schedule_;
+  const Schedule schedule_;
   std::atomic<bool> aside_{false};
   std::mutex mutex_;                                 // guards what follows
   std::vector<spool::StoredMessagePtr> kept_aside_;  // in the journal all of them

@@ -20,10 +20,10 @@ struct Shard::Alarm final : event::Timer {
   Shard& shard;
 };
 
-Shard::Shard(event::Loop& loop, ShardSettings settings, const Schedule& schedule)
+Shard::Shard(event::Loop& loop, ShardSettings settings, Schedule schedule)
     : loop_(loop),
       settings_(settings),
-      schedule_(schedule),
+      schedule_(std::move(schedule)),
       alarm_(std::make_unique<Alarm>(*this)),
       address_(std::make_shared<ShardAddress>(loop, this)),
       scope_(loop) {}

@@ -114,7 +114,7 @@ enum class SummaryBy : std::uint8_t { domain, sender, next_hop, reason };
 
 class Shard {
  public:
-  Shard(event::Loop& loop, ShardSettings settings, const Schedule& schedule);
+  Shard(event::Loop& loop, ShardSettings settings, Schedule schedule);
   ~Shard();
 
   // The shards of all workers, before start(): those that may help each other.
@@ -131,6 +131,10 @@ class Shard {
   event::Loop& loop() const noexcept { return loop_; }
   bool on_own_thread() const noexcept { return loop_.is_current(); }
   const Schedule& schedule() const noexcept { return schedule_; }
+  // Another one from now on: what observers are told. What waits keeps the time of its next attempt.
+  void set_schedule(Schedule schedule) { schedule_ = std::move(schedule); }
+  // Recipients whose lifetime is over, as far as time goes: they are returned when their next attempt fails, too.
+  std::size_t past_lifetime() const;
   // What lanes wait by: it never steps (T-50).
   SystemTime now() const noexcept { return loop_.paced(); }
   SystemTime as_date(SystemTime time) const noexcept;  // for people, and for the journal
@@ -231,7 +235,7 @@ class Shard {
   struct Alarm;
   event::Loop& loop_;
   ShardSettings settings_;
-  const Schedule& schedule_;
+  Schedule schedule_;
   Courier* courier_ = nullptr;
   Tally tally_;
   std::map<LaneKey, std::unique_ptr<Lane>> lanes_;

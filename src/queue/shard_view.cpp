@@ -206,6 +206,19 @@ void Shard::waiting_next_hops(std::set<std::string>& into) const {
     if (lane->waiting() + lane->taken() > 0) into.insert(key.next_hop);
 }
 
+std::size_t Shard::past_lifetime() const {
+  std::size_t recipients = 0;
+  const SteadyTime now = loop_.steady();
+  for (const auto& [key, lane] : lanes_) {
+    if (!key.returns_to.empty()) continue;
+    lane->each_job([&](const Job& job, bool) {
+      const bool report = job.message->envelope.message_class == MessageClass::report;
+      if (!job.held && job.age(now) >= schedule_.lifetime(report)) recipients += job.recipients.size();
+    });
+  }
+  return recipients;
+}
+
 std::vector<std::string> Shard::why(const MessageId& id) const {
   std::vector<std::string> lines;
   const Listing listing = list(Filter(id), spool::max_recipients);

@@ -188,6 +188,17 @@ class Relay:
     def reload(self):
         self.process.send_signal(signal.SIGHUP)
 
+    def reload_with(self, **settings) -> dict:
+        """These settings laid over those of the file, which is reloaded; what the log says of it: `reloaded` or `reload_refused`."""
+        self.settings = merged(self.settings, settings)
+        self.config.write_text(to_toml(self.settings))
+        said = lambda: self.events("reloaded") + self.events("reload_refused")
+        before = said()
+        self.reload()
+        if not wait_for(lambda: len(said()) > len(before), 20, 0.05):
+            raise RelayError(f"nothing came of a reload: {self.last_words()}")
+        return [event for event in said() if event not in before][-1]
+
     def last_words(self) -> str:
         for file in (self.directory / "sealpost.out", self.log):
             if file.exists() and (text := file.read_text(errors="replace").strip()):

@@ -35,6 +35,7 @@ queue::ScheduleSettings schedule_settings() {
 delivery::RulesPtr rules_for(const World& world, Plant plant) {
   auto rules = std::make_shared<delivery::Rules>();
   rules->settings.hostname = hostname;
+  rules->settings.schedule = queue::Schedule(schedule_settings());
   rules->settings.routing.own_names = {hostname};
   rules->settings.routing.allow_destinations = {*Network::parse("198.51.100.0/24")};
   if (plant != Plant::no_partners) rules->partners = world.partner_rules();
@@ -132,7 +133,7 @@ Expected<void> SimRelay::open() {
         world_.loop, world_.resolver, *sts_, world_.tls, world_.network, *spool_, *recorder_, *dispatcher_,
         hosts_, nx_guard_, totals_, [] { return static_cast<std::uint32_t>(random_below(1ULL << 32)); },
         nullptr, &notices_, &sites_});
-    worker->courier = std::make_unique<delivery::DeliveryCourier>(*worker->context, rules, schedule_);
+    worker->courier = std::make_unique<delivery::DeliveryCourier>(*worker->context, rules);
     worker->shard.start(*worker->courier);
   }
   sink_ = std::make_unique<Sink>(*dispatcher_);

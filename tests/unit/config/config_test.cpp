@@ -38,8 +38,9 @@ TEST_CASE("config: without a file the defaults of the documentation hold") {
   CHECK(config.listeners[0].allow == std::vector{*Network::parse("127.0.0.0/8"), *Network::parse("::1/128")});
   CHECK(config.data_dir == "sealpost-data");
   CHECK(config.control_socket == "sealpost-data/control.sock");
-  CHECK(config.schedule.lifetime == 120h);
-  CHECK(config.schedule.retry == std::vector<std::chrono::seconds>{5min, 10min, 30min, 1h, 2h, 4h});
+  CHECK(config.delivery.schedule.settings().lifetime == 120h);
+  CHECK(config.delivery.schedule.settings().retry ==
+        std::vector<std::chrono::seconds>{5min, 10min, 30min, 1h, 2h, 4h});
   CHECK(config.limits.message_size == 52428800);
 }
 
@@ -197,9 +198,9 @@ file = "/var/log/sealpost.log"
   REQUIRE(c.dns.servers.size() == 2);
   CHECK(c.dns.servers[1].to_string() == "[::1]:5353");
   CHECK(c.dns.signed_name == "signed.test");
-  CHECK(c.schedule.retry == std::vector<std::chrono::seconds>{1min, 90min});
-  CHECK(c.schedule.lifetime == 48h);
-  CHECK(c.schedule.delay_notice == 0s);
+  CHECK(c.delivery.schedule.settings().retry == std::vector<std::chrono::seconds>{1min, 90min});
+  CHECK(c.delivery.schedule.settings().lifetime == 48h);
+  CHECK(c.delivery.schedule.settings().delay_notice == 0s);
   CHECK(c.delivery.hold_first_for_policy == 3s);
   CHECK(c.connections_per_host == 7);
   CHECK(c.delivery.messages_per_connection == 8);

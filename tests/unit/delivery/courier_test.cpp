@@ -15,15 +15,24 @@ struct World : DeliveryWorld {
   explicit World(std::uint32_t connections_per_host = 100) : DeliveryWorld(connections_per_host) {
     resolver.mx("b.example", {{10, "mx.b.example"}});
     resolver.address("mx.b.example", {"198.51.100.1"});
+    rules = rules_with(schedule);
+    begin();
+  }
+  static RulesPtr rules_with(queue::Schedule schedule) {
     auto made = std::make_shared<Rules>();
     made->settings.hostname = "relay.test";
+    made->settings.schedule = std::move(schedule);
     made->settings.routing.allow_destinations = {*Network::parse("198.51.100.0/24")};
-    rules = std::move(made);
-    begin();
+    return made;
+  }
+  // As Relay::put_in_force() does.
+  void reload(queue::ScheduleSettings settings) {
+    shard->set_schedule(queue::Schedule(settings));
+    courier->set_rules(rules_with(queue::Schedule(std::move(settings))));
   }
   ~World() { shard.reset(); }
   void begin() {
-    courier = std::make_unique<DeliveryCourier>(*context, rules, schedule);
+    courier = std::make_unique<DeliveryCourier>(*context, rules);
     shard->start(*courier);
   }
   RulesPtr rules;
@@ -61,6 +70,46 @@ TEST_CASE("D-07: deliveries pause while no outcome can be recorded, and go on af
   world.dispatcher->recovered(recovered);
   world.loop.advance(10min);
   CHECK(world.connector.tried > 1);
+}
+
+TEST_CASE("T-52 D-20: a schedule that a reload brings counts from the next deferral on") {
+  World world;
+  world.accept(world.message("a@here.example", {"u@b.example"}));
+  world.loop.advance(1s);
+  REQUIRE(world.connector.tried == 1);
+  queue::ScheduleSettings often = short_schedule();
+  often.retry = {1min};
+  world.reload(often);
+  world.loop.advance(4min);
+  CHECK(world.connector.tried == 1);  // it has its time already
+  world.loop.advance(1min + 1s);
+  CHECK(world.connector.tried == 2);
+  world.loop.advance(10min);
+  CHECK(world.connector.tried >= 10);
+}
+
+TEST_CASE(
+    "T-52 D-19: mail that a reload leaves too old is counted, tried once more and returned, never dropped") {
+  World world;
+  queue::ScheduleSettings brief = short_schedule();
+  brief.delay_notice = 0s;  // another notification
+  world.reload(brief);
+  const MessageId id = world.accept(world.message("a@here.example", {"u@b.example"}));
+  const MessageId held = world.accept(world.message("a@here.example", {"v@b.example"}));
+  world.loop.advance(1s);
+  world.shard->hold({held}, "by the operator");
+  world.loop.advance(1h);
+  CHECK(world.shard->past_lifetime() == 0);
+  brief.lifetime = 20min;
+  world.reload(brief);
+  CHECK(world.shard->past_lifetime() == 1);  // what is held is not tried
+  CHECK(world.totals.bounced == 0);
+  const std::size_t tried = world.connector.tried;
+  world.loop.advance(15min);
+  CHECK(world.connector.tried > tried);
+  CHECK(world.totals.bounced == 1);
+  CHECK(world.totals.dsns == 1);
+  for (const auto& entry : world.queued()) CHECK(entry.id != id.to_string());
 }
 
 TEST_CASE("D-12: waiting for a free connection is no interrupted attempt") {

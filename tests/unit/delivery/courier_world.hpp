@@ -26,9 +26,10 @@ struct CourierWorld : DeliveryWorld {
   void deliver() {
     auto made = std::make_shared<Rules>();
     made->settings.hostname = "relay.test";
+    made->settings.schedule = schedule;
     made->settings.routing.allow_destinations = {*Network::parse("198.51.100.0/24")};
     rules = std::move(made);
-    courier = std::make_unique<DeliveryCourier>(*context, rules, schedule);
+    courier = std::make_unique<DeliveryCourier>(*context, rules);
     shard->start(*courier);
   }
 

@@ -70,6 +70,7 @@ struct World : DeliveryWorld {
     resolver.mode = dns::DaneMode::off;
     auto made = std::make_shared<Rules>();
     made->settings.hostname = "relay.test";
+    made->settings.schedule = schedule;
     made->settings.routing.allow_destinations = {*Network::parse("198.51.100.0/24")};
     made->partners = {rule_for("strict.example", PartnerLevel::encrypt),
                       rule_for("none.example", PartnerLevel::none),
@@ -182,7 +183,7 @@ TEST_CASE(
   queue::LaneKey key;
   key.recipient_domain = key.next_hop = "none.example";
   queue::Loan loan(*world.shard, std::make_shared<queue::ShardAddress>(world.loop, world.shard.get()), key);
-  DeliveryCourier courier(*world.context, world.rules, world.schedule);
+  DeliveryCourier courier(*world.context, world.rules);
   CHECK_FALSE(event::run_until_done(world.loop, courier.assist(loan)));
   CHECK(world.network.connections == 1);  // it had got so far
 }

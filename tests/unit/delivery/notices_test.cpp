@@ -19,7 +19,10 @@ namespace {
 // Ends every attempt the same way; mail to here.example, the senders' domain, fails for good when `unreachable`.
 class Ends final : public queue::Courier {
  public:
-  explicit Ends(Settler& settler) : settler_(settler) { settings_.hostname = "relay.test"; }
+  explicit Ends(Settler& settler) : settler_(settler) {
+    settings_.hostname = "relay.test";
+    settings_.schedule = queue::Schedule(short_schedule());
+  }
   event::Task<void> serve(queue::Lane& lane) override {
     if (!lane.key().returns_to.empty()) {
       co_await settler_.serve_notices(lane, "relay.test", "postmaster@relay.test");
@@ -65,7 +68,7 @@ struct World : DeliveryWorld {
   }
   ~World() { shard.reset(); }
   void begin() {
-    settler = std::make_unique<Settler>(*context, schedule);
+    settler = std::make_unique<Settler>(*context);
     ends = std::make_unique<Ends>(*settler);
     shard->start(*ends);
   }

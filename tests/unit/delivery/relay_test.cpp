@@ -61,6 +61,7 @@ struct RelayWorld : CourierWorld {
                                                 nullptr, notices.get(), &sites, nullptr, &health});
     auto made = std::make_shared<Rules>();
     made->settings.hostname = "relay.test";
+    made->settings.schedule = schedule;
     made->settings.routing.allow_destinations = {*Network::parse("198.51.100.0/24")};
     auto shared = std::make_shared<SmartHost>();
     shared->name = smart_host.name;
@@ -70,7 +71,7 @@ struct RelayWorld : CourierWorld {
     shared->account = smart_host.account;
     made->smart_hosts.emplace("all", std::move(shared));
     rules = std::move(made);
-    courier = std::make_unique<DeliveryCourier>(*context, rules, schedule);
+    courier = std::make_unique<DeliveryCourier>(*context, rules);
     shard->start(*courier);
     routed = std::make_unique<queue::Dispatcher>(std::vector<queue::Shard*>{shard.get()}, routes, schedule);
     auto mail = message("a@here.example", {"u@b.example"});

@@ -19,7 +19,10 @@ namespace sealpost::delivery {
 // Gives every job the next planned end.
 class Script final : public queue::Courier {
  public:
-  explicit Script(Settler& settler) : settler_(settler) { settings_.hostname = "relay.test"; }
+  explicit Script(Settler& settler) : settler_(settler) {
+    settings_.hostname = "relay.test";
+    settings_.schedule = queue::Schedule(short_schedule());
+  }
   event::Task<void> serve(queue::Lane& lane) override {
     for (queue::JobPtr job = lane.take(); job; job = lane.take()) {
       REQUIRE_FALSE(ends.empty());
@@ -47,7 +50,7 @@ struct SettleWorld : DeliveryWorld {
   ~SettleWorld() { shard.reset(); }  // its tasks wait for what is ours
 
   void begin() {
-    settler = std::make_unique<Settler>(*context, schedule);
+    settler = std::make_unique<Settler>(*context);
     script = std::make_unique<Script>(*settler);
     shard->start(*script);
   }

@@ -135,12 +135,13 @@ struct World : DeliveryWorld {
   RulesPtr rules_with(std::vector<TrafficLimit> limits) {
     auto made = std::make_shared<Rules>();
     made->settings.hostname = "relay.test";
+    made->settings.schedule = schedule;
     made->settings.routing.allow_destinations = {*Network::parse("198.51.100.0/24")};
     made->limits = std::move(limits);
     return made;
   }
   void begin(std::vector<TrafficLimit> limits) {
-    courier = std::make_unique<DeliveryCourier>(*context, rules_with(std::move(limits)), schedule);
+    courier = std::make_unique<DeliveryCourier>(*context, rules_with(std::move(limits)));
     shard->start(*courier);
   }
   // As Relay::put_in_force() does.
