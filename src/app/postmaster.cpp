@@ -13,10 +13,11 @@ constexpr std::size_t most_listed = 10'000;
 // The book is filled on the database's thread, which ends after everything that uses it.
 std::shared_ptr<tlsrpt::AlertBook> book_for(const Config& config, tlsrpt::DbRecorder& recorder) {
   auto book = std::make_shared<tlsrpt::AlertBook>(config.alerts.settings);
-  if (config.alerts.settings.enabled)
-    recorder.observe([book, settings = config.alerts.settings](const tlsrpt::SessionRecord& record) {
-      for (const auto& observation : tlsrpt::observations_of(record, settings)) book->observe(observation);
-    });
+  recorder.observe([book](const tlsrpt::SessionRecord& record) {
+    if (!book->settings().enabled) return;
+    for (const auto& observation : tlsrpt::observations_of(record, book->settings()))
+      book->observe(observation);
+  });
   return book;
 }
 
@@ -46,7 +47,6 @@ Postmaster::Postmaster(event::Loop& loop, const Config& config, tlsrpt::DbRecord
       dispatcher_(dispatcher),
       settings_(config.alerts.settings),
       mail_to_(config.alerts.mail),
-      alerting_(config.alerts.settings.enabled),
       // A notification like a bounce: its null reverse-path lets nothing come back to nobody (RFC 5321 §4.5.5), and
       // the ordinary policy of its destination holds, since it names partners.
       outbox_(loop, spool, dispatcher, MessageClass::dsn, "alerts"),
@@ -75,7 +75,13 @@ event::Task<std::set<std::string>> Postmaster::waiting_domains() {
 
 void Postmaster::start(event::TaskScope& scope) {
   scope.spawn(retention_.run());
-  if (alerting_) scope.spawn(alerts_.run());
+  scope.spawn(alerts_.run());
+}
+
+void Postmaster::use(const Config& config) {
+  settings_ = config.alerts.settings;
+  mail_to_ = config.alerts.mail;
+  alerts_.use(settings_, mail_for(config));
 }
 
 event::Task<admin::Json> Postmaster::status() {
@@ -101,7 +107,7 @@ event::Task<admin::Json> Postmaster::status() {
 event::Task<admin::Answer> Postmaster::list() {
   const auto lists = co_await alerts_.lists(most_listed);
   if (!lists) co_return admin::Answer(500, lists.error().detail);
-  admin::Json answer{{"enabled", alerting_},
+  admin::Json answer{{"enabled", settings_.enabled},
                      {"mail", mail_to_.empty() ? admin::Json() : admin::Json(mail_to_)},
                      {"after", settings_.after.count()},
                      {"open", admin::Json::array()},

@@ -24,6 +24,7 @@ class Postmaster {
              queue::Dispatcher& dispatcher, const Health& health);
 
   void start(event::TaskScope& scope);
+  void use(const Config& config);            // [alerts], from now on
   void serve(admin::ControlServer& server);  // `report alerts`
   event::Task<admin::Json> status();         // "alerts" of `status`, but for its numbers
   const tlsrpt::AlertWatch& alerts() const noexcept { return alerts_; }
@@ -34,9 +35,8 @@ class Postmaster {
 
   event::Loop& loop_;
   queue::Dispatcher& dispatcher_;
-  const tlsrpt::AlertSettings settings_;
-  const std::string mail_to_;
-  bool alerting_;
+  tlsrpt::AlertSettings settings_;
+  std::string mail_to_;
   OwnMail outbox_;
   tlsrpt::Retention retention_;
   tlsrpt::AlertWatch alerts_;

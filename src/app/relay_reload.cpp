@@ -109,6 +109,7 @@ event::Task<void> Relay::put_in_force(InForcePtr next) {
   certificate_watch_.look();
   log::keep_recent(http_ != nullptr && next->config.web.on());
   notices_.set_settings(next->config.notices);
+  postmaster_->use(next->config);
   connections_.set_caps(
       connection_caps(next->config.limits, (descriptors_.limit - descriptors_.reserved) / 2));
   if (evidence_) evidence_->set_keep_days(next->config.evidence.keep_days);

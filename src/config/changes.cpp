@@ -35,6 +35,7 @@ constexpr auto reloaded = std::to_array<std::string_view>({
     "mta_sts.enabled",
     "dane.",
     "evidence.keep_days",
+    "alerts.",
     "dkim.",
     "policies.",
     "tls_rpt.receive",

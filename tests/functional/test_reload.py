@@ -26,3 +26,20 @@ def test_T52_a_schedule_changes_for_mail_that_waits_and_a_wrong_one_for_none(lab
     assert one.command("queue", "retry", id).returncode == 0
     one.wait_deferred(id, attempts=4, seconds=20)
     assert wait_for(lambda: not one.events("lifetime_shorter"), 1)
+
+
+def test_T52_whom_alerts_are_mailed_to_and_when_changes(lab, relay):
+    lab.change_all({"name": "reload-alert", "certificate": "expired", "sts": {"mode": "enforce"}}, {"name": "reload-desk"})
+    one = relay(alerts={"after": "10m"})
+    one.wait_deferred(one.submit("a@home.test", "b@reload-alert.test", "Subject: x\r\n\r\nx\r\n"))
+    assert wait_for(lambda: one.ask("report", "alerts")["pending"], 20)
+    assert not one.ask("report", "alerts")["open"]
+    said = one.reload_with(alerts={"after": "1s", "mail": "postmaster@reload-desk.test"})
+    assert said["changed"] == "alerts.after, alerts.mail"
+    assert wait_for(lambda: [a["subject"] for a in one.ask("report", "alerts")["open"]] == ["reload-alert.test"], 30)
+    assert wait_for(lambda: [m.message["Subject"] for m in lab.mail_of("reload-desk.test")] == ["relay.home.test: 1 problem with TLS to partners"], 30)
+    one.reload_with(alerts={"enabled": False})
+    assert not one.ask("report", "alerts")["enabled"] and not one.ask("report", "alerts")["open"]
+    assert one.ask("status")["alerts"]["open"] == 0
+    one.reload_with(alerts={"enabled": True})
+    assert wait_for(lambda: len(one.ask("report", "alerts")["open"]) == 1, 10)

@@ -78,12 +78,29 @@ event::Task<void> AlertWatch::look_at_queue() {
   (void)co_await store_.tell(loop_, std::move(tell));
 }
 
+void AlertWatch::use(const AlertSettings& settings, AlertMailSettings mail) {
+  settings_ = settings;
+  mail_ = std::move(mail);
+  scope_.spawn(tell_book(settings));
+}
+
+event::Task<void> AlertWatch::tell_book(AlertSettings settings) {
+  std::function<Expected<void>(Store&)> tell = [book = book_, settings, now = loop_.date()](Store& store) {
+    return book->use(settings, store, now);
+  };
+  const Expected<void> told = co_await store_.tell(loop_, std::move(tell));
+  if (!told) log::error("alerts_unreadable", {{"why", told.error().detail}});
+}
+
 event::Task<void> AlertWatch::look() {
   using News = AlertBook::News;
+  if (!settings_.enabled) co_return;
+  const AlertMailSettings settings = mail_;
   co_await look_at_queue();
-  const bool mailing = !mail_.to.empty();
+  const bool mailing = !settings.to.empty();
   std::function<Expected<News>(Store&)> query = [book = book_, now = loop_.date(), troubles = health_.list(),
-                                                 mailing](Store& store) {
+                                                 mailing](Store& store) -> Expected<News> {
+    if (!book->settings().enabled) return News();  // switched off meanwhile
     book->observe_relay(troubles, now);
     book->observe_received(store, now);
     return book->news(store, now, mailing);
@@ -105,13 +122,13 @@ event::Task<void> AlertWatch::look() {
                              {"since", to_rfc3339(alert.since)},
                              {"what", alert.what}});
   if (news->to_mail.empty()) co_return;
-  std::string mail = build_alert_mail(mail_, news->to_mail, loop_.date());
-  const Expected<std::string> queued = co_await outbox_.queue(std::string(), mail_.to, std::move(mail));
+  std::string mail = build_alert_mail(settings, news->to_mail, loop_.date());
+  const Expected<std::string> queued = co_await outbox_.queue(std::string(), settings.to, std::move(mail));
   if (queued) {
     ++mails_;
     co_return;
   }
-  log::error("alert_not_mailed", {{"to", mail_.to}, {"why", queued.error().detail}});
+  log::error("alert_not_mailed", {{"to", settings.to}, {"why", queued.error().detail}});
   std::function<Expected<void>(Store&)> again = [book = book_,
                                                  alerts = news->to_mail](Store&) -> Expected<void> {
     book->not_mailed(alerts);
@@ -121,11 +138,13 @@ event::Task<void> AlertWatch::look() {
 }
 
 event::Task<void> AlertWatch::run() {
-  std::function<Expected<void>(Store&)> load = [book = book_](Store& store) { return book->load(store); };
+  std::function<Expected<void>(Store&)> load = [book = book_](Store& store) {
+    return book->settings().enabled ? book->load(store) : Expected<void>();
+  };
   const Expected<void> loaded = co_await store_.tell(loop_, std::move(load));
   if (!loaded) log::error("alerts_unreadable", {{"why", loaded.error().detail}});
-  const auto gap = std::clamp<std::chrono::seconds>(settings_.after / 4, 1s, 30s);
   for (;;) {
+    const auto gap = std::clamp<std::chrono::seconds>(settings_.after / 4, 1s, 30s);
     co_await event::sleep_for(loop_, gap);
     co_await look();
   }

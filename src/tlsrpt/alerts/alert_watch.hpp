@@ -38,13 +38,16 @@ class AlertWatch {
         outbox_(outbox),
         settings_(settings),
         mail_(std::move(mail)),
-        health_(health) {}
+        health_(health),
+        scope_(loop) {}
 
   // Who knows which domains mail waits for; without, alerts of deliveries end by success or after a week.
   using Waiting = std::function<event::Task<std::set<std::string>>()>;
   void use_queue(Waiting waiting) { waiting_ = std::move(waiting); }
 
   event::Task<void> run();  // for ever
+  // From the next look on; one that is under way ends with what it began with.
+  void use(const AlertSettings& settings, AlertMailSettings mail);
   struct Lists {
     std::vector<Alert> open, pending;
   };
@@ -53,6 +56,7 @@ class AlertWatch {
   std::uint64_t mails() const noexcept { return mails_; }
 
  private:
+  event::Task<void> tell_book(AlertSettings settings);
   event::Task<void> look();
   event::Task<void> look_at_queue();
 
@@ -65,6 +69,7 @@ class AlertWatch {
   const Health& health_;
   Waiting waiting_;
   std::uint64_t mails_ = 0;
+  event::TaskScope scope_;
 };
 
 }  // namespace sealpost::tlsrpt

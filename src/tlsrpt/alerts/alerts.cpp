@@ -53,6 +53,32 @@ Expected<void> AlertBook::load(Store& store) {
   return {};
 }
 
+Expected<void> AlertBook::use(const AlertSettings& settings, Store& store, SystemTime now) {
+  const bool was_on = settings_.enabled;
+  settings_ = settings;
+  looked_on_.clear();  // what reports say is another thing with another number of reporters
+  if (!settings_.enabled) {
+    alerts_.clear();
+    counters_.open.store(0, std::memory_order_relaxed);
+    return {};
+  }
+  if (!was_on)
+    if (auto loaded = load(store); !loaded) return loaded;
+  if (settings_.certificate.count() == 0) end_unwanted(AlertKind::certificate, now);
+  if (settings_.reporters == 0) end_unwanted(AlertKind::received, now);
+  return {};
+}
+
+// Nothing that is seen would end them.
+void AlertBook::end_unwanted(AlertKind kind, SystemTime now) {
+  for (auto& [key, state] : alerts_) {
+    if (key.first != kind || happened(state.alert.resolved)) continue;
+    state.alert.resolved = now;
+    state.alert.what += "; the configuration asks for no such alerts any more";
+    state.dirty = true;
+  }
+}
+
 void AlertBook::observe(const Observation& observation) {
   const Key key(observation.kind, observation.subject);
   const auto found = alerts_.find(key);

@@ -65,6 +65,10 @@ class AlertBook {
   explicit AlertBook(const AlertSettings& settings) : settings_(settings) {}
 
   Expected<void> load(Store& store);
+  // Other settings from now on. Alerts that they no longer ask for are over, and are told so; switched off, the book is
+  // empty, and switched on it knows again what the table has.
+  Expected<void> use(const AlertSettings& settings, Store& store, SystemTime now);
+  const AlertSettings& settings() const noexcept { return settings_; }
   void observe(const Observation& observation);
   // All that is not well with the relay now; what was and is not among them is over.
   void observe_relay(const std::vector<Health::Trouble>& troubles, SystemTime now);
@@ -101,6 +105,7 @@ class AlertBook {
     bool in_table = false;
     SystemTime idle_since{};  // no mail waits; 1970: some does
   };
+  void end_unwanted(AlertKind kind, SystemTime now);
   void end_all_but(AlertKind kind, const std::set<std::string>& subjects, SystemTime now);
   Expected<void> keep(Store& store, const std::vector<Key>& gone);
 

@@ -66,7 +66,7 @@ TEST_CASE("the keys that a reload takes over are keys that exist") {
        {"listener.allow", "tls.certificate", "delivery.timeouts.mail", "delivery.retry", "delivery.lifetime",
         "delivery.delay_notice", "dane.enabled", "dkim.key", "policies.directory", "limits.message_size",
         "limits.body_memory", "evidence.keep_days", "postmaster", "mta_sts.enabled", "delivery.ipv6",
-        "delivery.idle_connection"}) {
+        "delivery.idle_connection", "alerts.mail", "alerts.after"}) {
     CAPTURE(key);
     CHECK(std::find(known.begin(), known.end(), key) != known.end());
   }

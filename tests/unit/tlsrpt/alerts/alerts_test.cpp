@@ -21,14 +21,21 @@ struct Desk {
   void restart() {
     scope.reset();
     book = std::make_shared<AlertBook>(settings);
+    watch = std::make_unique<AlertWatch>(loop, db, book, outbox, settings, mail(), health);
+    if (looks_at_queue) watch->use_queue([this] { return waiting(); });
+    scope = std::make_unique<event::TaskScope>(loop);
+    scope->spawn(watch->run());
+    loop.advance(0s);
+  }
+  AlertMailSettings mail() const {
     AlertMailSettings mail;
     mail.from = "postmaster@relay.home.example";
     mail.to = mail_to;
     mail.hostname = "relay.home.example";
-    watch = std::make_unique<AlertWatch>(loop, db, book, outbox, settings, mail, health);
-    if (looks_at_queue) watch->use_queue([this] { return waiting(); });
-    scope = std::make_unique<event::TaskScope>(loop);
-    scope->spawn(watch->run());
+    return mail;
+  }
+  void reload() {
+    watch->use(settings, mail());
     loop.advance(0s);
   }
   SessionRecord session(const std::string& domain) {
@@ -159,6 +166,79 @@ TEST_CASE("one mail for a cause and day while it lasts, and one when it is over"
   CHECK(desk.mails() == 3);
   CHECK(desk.book->counters().raised.load() == 2);
   CHECK(desk.book->counters().resolved.load() == 2);
+}
+
+TEST_CASE(
+    "T-52 a reload names whom alerts are mailed to, and what lasts and was mailed to nobody is mailed") {
+  Desk desk;
+  desk.mail_to.clear();
+  desk.reload();
+  desk.fails("b.example");
+  desk.loop.advance(5min);
+  CHECK(desk.open() == 1);
+  CHECK(desk.mails() == 0);
+  desk.mail_to = "desk@home.example";
+  desk.reload();
+  desk.loop.advance(1min);
+  REQUIRE(desk.mails() == 1);
+  CHECK(desk.outbox.mails[0].first == "desk@home.example");
+  desk.mail_to = "other@home.example";
+  desk.reload();
+  desk.loop.advance(1h);
+  CHECK(desk.mails() == 1);  // once a day, whoever gets it
+  desk.succeeds("b.example");
+  desk.loop.advance(1min);
+  REQUIRE(desk.mails() == 2);
+  CHECK(desk.outbox.mails[1].first == "other@home.example");
+}
+
+TEST_CASE("T-52 a reload changes after how long a failure is an alert, for what is pending too") {
+  Desk desk;
+  desk.settings.after = 30min;
+  desk.reload();
+  desk.fails("b.example");
+  desk.loop.advance(5min);
+  CHECK(desk.open() == 0);
+  desk.settings.after = 1min;
+  desk.reload();
+  desk.loop.advance(1min);
+  CHECK(desk.open() == 1);
+}
+
+TEST_CASE(
+    "T-52 a reload switches alerts off, and on again with what the table has; nothing is mailed twice") {
+  Desk desk;
+  desk.fails("b.example");
+  desk.loop.advance(5min);
+  CHECK(desk.open() == 1);
+  CHECK(desk.mails() == 1);
+  desk.settings.enabled = false;
+  desk.reload();
+  CHECK(desk.open() == 0);
+  CHECK(desk.book->open(100).empty());
+  desk.health.raise("disk", "full", "make room");
+  desk.loop.advance(1h);
+  CHECK(desk.mails() == 1);
+  desk.health.clear("disk");
+  desk.settings.enabled = true;
+  desk.reload();
+  CHECK(desk.open() == 1);
+  desk.loop.advance(1h);
+  CHECK(desk.mails() == 1);
+}
+
+TEST_CASE("T-52 alerts that a reload no longer asks for are over, and that is said") {
+  Desk desk;
+  desk.shows_certificate("b.example", 24h);
+  desk.loop.advance(1min);
+  CHECK(desk.open() == 1);
+  desk.settings.certificate = std::chrono::days(0);
+  desk.reload();
+  desk.loop.advance(1min);
+  CHECK(desk.open() == 0);
+  REQUIRE(desk.mails() == 2);
+  CHECK(holds(desk.last(), "OVER: mx.b.example"));
+  CHECK(holds(desk.last(), "asks for no such alerts any more"));
 }
 
 TEST_CASE("a restart neither forgets nor repeats") {
