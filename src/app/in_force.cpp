@@ -2,6 +2,7 @@
 #include "app/in_force.hpp"
 
 #include "app/client_identities.hpp"
+#include "privilege/identity.hpp"
 
 namespace sealpost::app {
 namespace {
@@ -28,6 +29,11 @@ delivery::SmartHosts smart_hosts_of(const Config& config) {
 
 Expected<InForcePtr> make_in_force(Config config, const keys::Source& keys) {
   auto made = std::make_shared<InForce>();
+  auto trust = tls::TrustStore::load(config.trust);
+  if (!trust)
+    return Error(trust.error().code,
+                 "tls.trust " + trust.error().detail + "; it is read as the user " + privilege::user_name());
+  made->trust = std::move(*trust);
   if (!config.certificate.empty()) {
     auto identity = tls::ServerIdentity::load(config.certificate, config.key, keys);
     if (!identity) return identity.error();
@@ -44,6 +50,7 @@ Expected<InForcePtr> make_in_force(Config config, const keys::Source& keys) {
   rules->limits = config.traffic;
   rules->client_identities = std::move(*clients);
   rules->smart_hosts = smart_hosts_of(config);
+  rules->trust = made->trust;
   made->rules = std::move(rules);
   made->config = std::move(config);
   return InForcePtr(std::move(made));

@@ -45,7 +45,7 @@ std::vector<std::string> own_domains(const Config& config) {
 }
 
 OwnDomains::OwnDomains(event::EventLoop& loop, std::function<InForcePtr()> in_force,
-                       dns::CachingResolver& resolver, std::shared_ptr<const tls::TrustStore> trust)
+                       dns::CachingResolver& resolver, http::CurlClient::Trust trust)
     : loop_(loop),
       in_force_(std::move(in_force)),
       resolver_(loop, resolver),

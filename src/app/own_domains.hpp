@@ -27,7 +27,7 @@ class OwnDomains {
  public:
   // Lives on `loop`; the resolver outlives it.
   OwnDomains(event::EventLoop& loop, std::function<InForcePtr()> in_force, dns::CachingResolver& resolver,
-             std::shared_ptr<const tls::TrustStore> trust);
+             http::CurlClient::Trust trust);
   admin::DomainAccess access();
 
  private:

@@ -172,11 +172,12 @@ Expected<RuleKeeper::Admission> Relay::admit_rules() {
   return admission;
 }
 
-Expected<void> Relay::open_parts() {
-  auto trust = tls::TrustStore::load(config_.trust);
-  if (!trust) return trust.error();
-  trust_ = *trust;
+// The roots in force, for who asks again at each request.
+http::CurlClient::Trust Relay::trust() const {
+  return [this] { return in_force_.get()->trust; };
+}
 
+Expected<void> Relay::open_parts() {
   const dns::ResolverSettings dns = resolver_settings(config_.dns);
   if (dns.servers.empty())
     return Error(Errc::invalid,
@@ -206,7 +207,7 @@ Expected<void> Relay::open_parts() {
   if (!spool) return spool.error();
   spool_ = std::move(*spool);
 
-  auto sts = make_sts_service(resolver_loop_, config_, *resolver_, *pool_, trust_, health_);
+  auto sts = make_sts_service(resolver_loop_, config_, *resolver_, *pool_, trust(), health_);
   if (!sts) return sts.error();
   sts_ = std::move(*sts);
   // Whatever is wrong with a database, mail goes on and it is taken up again (D-23); a newer schema alone is a reason not
@@ -266,7 +267,7 @@ Expected<void> Relay::open_workers() {
   const unsigned count = worker_count(config_);
   std::vector<queue::Shard*> shards;
   for (unsigned i = 0; i < count; ++i) {
-    auto client = tls::OpensslClient::create(trust_);
+    auto client = tls::OpensslClient::create(in_force->trust);
     if (!client) return client.error();
     worker_loops_.push_back(std::make_unique<event::EventLoop>());
     worker_loops_.back()->ask_clock(&clock_->clock());
@@ -294,10 +295,10 @@ Expected<void> Relay::open_workers() {
       });
     }
   });
-  reporting_ = std::make_unique<Reporting>(main_, config_, *resolver_, *recorder_, trust_, *spool_,
+  reporting_ = std::make_unique<Reporting>(main_, config_, *resolver_, *recorder_, trust(), *spool_,
                                            *dispatcher_, in_force->dkim, health_);
   own_domains_ = std::make_unique<OwnDomains>(
-      main_, [this] { return in_force_.get(); }, *resolver_, trust_);
+      main_, [this] { return in_force_.get(); }, *resolver_, trust());
   postmaster_ = std::make_unique<Postmaster>(main_, config_, *recorder_, *spool_, *dispatcher_, health_);
   return {};
 }

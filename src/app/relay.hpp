@@ -57,7 +57,6 @@
 #include "sts/service.hpp"
 #include "tls/openssl_server.hpp"
 #include "tls/server_identity.hpp"
-#include "tls/trust_store.hpp"
 #include "tlsrpt/counting/db_recorder.hpp"
 #include "web/site.hpp"
 
@@ -77,6 +76,7 @@ class Relay {
  private:
   Relay(Config config, const keys::Source& keys, Rights& rights);
   Expected<RuleKeeper::Admission> admit_rules();
+  http::CurlClient::Trust trust() const;
   Expected<void> open_parts();
   Expected<void> open_evidence();
   Expected<void> open_workers();
@@ -141,7 +141,6 @@ class Relay {
   std::thread resolver_thread_;
   std::unique_ptr<ClockKeeper> clock_;  // what all loops ask for the time
 
-  std::shared_ptr<const tls::TrustStore> trust_;
   std::unique_ptr<dns::AresResolver> ares_;
   std::unique_ptr<dns::DnssecWatch> dnssec_;
   std::unique_ptr<dns::CachingResolver> resolver_;  // its first questions wait for the watch

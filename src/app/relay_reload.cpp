@@ -29,8 +29,6 @@ bool same_listeners(const Config& a, const Config& b) {
 // What only a start reads keeps its value, so that what is compared, kept and shown is what is in force.
 void keep_what_a_start_reads(Config& wanted, const Config& running) {
   wanted.delivery.routing.own_addresses = running.delivery.routing.own_addresses;
-  wanted.trust = running.trust;
-  wanted.delivery.trust_id = running.delivery.trust_id;
   wanted.dns = running.dns;
   ReloadedRoutes reloaded = reloaded_routes(running.routes, wanted.routes);
   for (const std::string& name : reloaded.account_waits)
@@ -143,6 +141,8 @@ event::Task<void> Relay::put_in_force(InForcePtr next) {
           "their mail has waited for longer than delivery.lifetime now allows: when its next "
           "attempt fails, too, it is returned to its sender"},
          {"do", "to keep it: a longer delivery.lifetime, and reload; `queue list` shows `expires`"}});
+  if (former->trust->digest() != next->trust->digest())
+    log::info("trust_changed", {{"file", next->config.trust}, {"roots", next->trust->size()}});
   for (const std::string& key : keys_for_restart(config_.written, next->config.written))
     log::warning("reload_partial", {{"key", key}, {"why", "changes only with a restart"}});
   if (next->config.certificate.empty() != config_.certificate.empty())

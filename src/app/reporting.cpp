@@ -21,9 +21,8 @@ std::chrono::seconds night_offset(const std::string& node) {
 }  // namespace
 
 Reporting::Reporting(event::EventLoop& loop, const Config& config, dns::CachingResolver& resolver,
-                     tlsrpt::StoreAccess& store, std::shared_ptr<const tls::TrustStore> trust,
-                     spool::Spool& spool, queue::Dispatcher& dispatcher, const DkimSetup& dkim,
-                     Health& health)
+                     tlsrpt::StoreAccess& store, http::CurlClient::Trust trust, spool::Spool& spool,
+                     queue::Dispatcher& dispatcher, const DkimSetup& dkim, Health& health)
     : resolver_(loop, resolver),
       http_(loop, std::move(trust)),
       outbox_(loop, spool, dispatcher, MessageClass::report, "TLS-RPT"),

@@ -24,7 +24,7 @@ class Reporting {
  public:
   // Lives on `loop`; all that is passed outlives it.
   Reporting(event::EventLoop& loop, const Config& config, dns::CachingResolver& resolver,
-            tlsrpt::StoreAccess& store, std::shared_ptr<const tls::TrustStore> trust, spool::Spool& spool,
+            tlsrpt::StoreAccess& store, http::CurlClient::Trust trust, spool::Spool& spool,
             queue::Dispatcher& dispatcher, const DkimSetup& dkim, Health& health);
 
   // Plans and sends for ever.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/sts_runtime.hpp"
 
-#include "http/curl_client.hpp"
 #include "sts/cache.hpp"
 #include "sts/cached_service.hpp"
 #include "sts/fetch.hpp"
@@ -21,8 +20,8 @@ sts::FetchSettings fetch_settings(const Config& config) {
 class StsRuntime final : public sts::StsService {
  public:
   StsRuntime(event::EventLoop& loop, const Config& config, dns::CachingResolver& resolver,
-             event::BlockingPool& pool, std::shared_ptr<const tls::TrustStore> trust,
-             std::unique_ptr<sts::StsCache> cache, Health& health)
+             event::BlockingPool& pool, http::CurlClient::Trust trust, std::unique_ptr<sts::StsCache> cache,
+             Health& health)
       : cache_(std::move(cache)),
         client_(loop, std::move(trust)),
         fetcher_(loop, resolver, client_, fetch_settings(config)),
@@ -60,8 +59,7 @@ class StsRuntime final : public sts::StsService {
 Expected<std::unique_ptr<sts::StsService>> make_sts_service(event::EventLoop& loop, const Config& config,
                                                             dns::CachingResolver& resolver,
                                                             event::BlockingPool& pool,
-                                                            std::shared_ptr<const tls::TrustStore> trust,
-                                                            Health& health) {
+                                                            http::CurlClient::Trust trust, Health& health) {
   if (!config.delivery.mta_sts) return std::unique_ptr<sts::StsService>(std::make_unique<sts::StsOff>());
   auto cache = sts::StsCache::open(config.data_dir, &health);
   if (!cache) return cache.error();

@@ -10,8 +10,8 @@
 #include "dns/caching_resolver.hpp"
 #include "event/blocking_pool.hpp"
 #include "event/event_loop.hpp"
+#include "http/curl_client.hpp"
 #include "sts/service.hpp"
-#include "tls/trust_store.hpp"
 
 namespace sealpost::app {
 
@@ -19,7 +19,6 @@ namespace sealpost::app {
 Expected<std::unique_ptr<sts::StsService>> make_sts_service(event::EventLoop& loop, const Config& config,
                                                             dns::CachingResolver& resolver,
                                                             event::BlockingPool& pool,
-                                                            std::shared_ptr<const tls::TrustStore> trust,
-                                                            Health& health);
+                                                            http::CurlClient::Trust trust, Health& health);
 
 }  // namespace sealpost::app

@@ -21,6 +21,7 @@ constexpr auto reloaded = std::to_array<std::string_view>({
     "listener.xclient",
     "tls.certificate",
     "tls.key",
+    "tls.trust",
     "delivery.timeouts.",
     "delivery.retry",
     "delivery.lifetime",

@@ -96,6 +96,7 @@ struct Rules {
   ClientIdentities client_identities;
   std::vector<TrafficLimit> limits;
   SmartHosts smart_hosts;
+  std::shared_ptr<const tls::TrustStore> trust;  // null: the TLS client's own
 };
 using RulesPtr = std::shared_ptr<const Rules>;
 

@@ -57,6 +57,7 @@ tls::ClientOptions client_options(const Plan& plan, const MxHost& host, const Da
   options.classical_groups_only = classical_only;
   options.session_key = host.name + ":" + std::to_string(plan.next_hop.port) + "|" +
                         plan.rules->settings.trust_id + "|" + requirement_key(decision.requirement);
+  options.trust = plan.rules->trust;
   options.identity = plan.identity;
   options.bindings = plan.smart_host && plan.smart_host->account;
   return options;

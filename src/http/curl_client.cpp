@@ -29,6 +29,9 @@ CurlClient::Alarm::Alarm(event::Loop& loop, CurlClient& client_) noexcept
       client(client_) {}
 
 CurlClient::CurlClient(event::EventLoop& loop, std::shared_ptr<const tls::TrustStore> trust)
+    : CurlClient(loop, Trust([trust = std::move(trust)] { return trust; })) {}
+
+CurlClient::CurlClient(event::EventLoop& loop, Trust trust)
     : loop_(loop),
       trust_(std::move(trust)),
       sockets_(loop, &CurlClient::ready, this),
@@ -47,7 +50,7 @@ CurlClient::~CurlClient() = default;
 event::Task<Expected<Response, Failure>> CurlClient::send(Request request) {
   if (request.addresses.empty())
     co_return Failure(FailureKind::connect, "no-address", "no address to connect to");
-  Transfer transfer(multi_.get(), loop_, request, trust_);
+  Transfer transfer(multi_.get(), loop_, request, trust_());
   if (!transfer.start()) co_return Failure(FailureKind::internal, "internal", "libcurl could not begin");
   const CURLcode code = co_await transfer.end();
   co_return transfer.result(code);

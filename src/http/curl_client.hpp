@@ -7,6 +7,7 @@
 #include <curl/curl.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
 
 #include "base/handles.hpp"
@@ -20,6 +21,9 @@ class CurlClient final : public Client {
  public:
   // Throws std::runtime_error when libcurl cannot set itself up.
   CurlClient(event::EventLoop& loop, std::shared_ptr<const tls::TrustStore> trust);
+  // The same with roots that may change: each request asks for them when it begins.
+  using Trust = std::function<std::shared_ptr<const tls::TrustStore>()>;
+  CurlClient(event::EventLoop& loop, Trust trust);
   ~CurlClient() override;
 
   event::Task<Expected<Response, Failure>> send(Request request) override;
@@ -37,7 +41,7 @@ class CurlClient final : public Client {
   void act(curl_socket_t fd, int what) noexcept;
 
   event::EventLoop& loop_;
-  const std::shared_ptr<const tls::TrustStore> trust_;
+  const Trust trust_;
   event::ForeignSockets sockets_;
   Alarm alarm_;
   std::unique_ptr<CURLM, FreeWith<curl_multi_cleanup>> multi_;  // dies first: it still calls back

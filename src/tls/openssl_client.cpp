@@ -52,10 +52,11 @@ std::size_t encoded_size(const STACK_OF(X509) * chain) noexcept {
 }
 
 // What a ClientHello under these options offers and shows, and what its peer's certificate is checked against.
-std::string resumption_key(const ClientOptions& options) {
+std::string resumption_key(const ClientOptions& options, const TrustStore& roots) {
   if (options.session_key.empty()) return {};
   if (planted(Plant::resume_across_profiles)) return options.session_key;
   std::string key = options.session_key + "|sni=" + options.server_name;
+  key += "|roots=" + roots.digest();
   key += options.strong_only ? "|strong" : "|any";
   key += "|from=" + std::string(name_of(std::max(options.minimum, TlsVersion::tls1_2)));
   if (options.classical_groups_only) key += "|classical";
@@ -85,7 +86,7 @@ OpensslClient::OpensslClient(std::shared_ptr<const TrustStore> trust, SslContext
 
 event::Task<Expected<Secured>> OpensslClient::handshake(std::unique_ptr<event::Stream> plain,
                                                         ClientOptions options, Duration limit) {
-  options.session_key = resumption_key(options);
+  options.session_key = resumption_key(options, roots(options));
   const SessionCache::Entry* entry =
       options.session_key.empty() ? nullptr : sessions_->find(options.session_key);
   const std::shared_ptr<const CertificateFacts> recorded = entry ? entry->facts : nullptr;
@@ -138,7 +139,7 @@ std::shared_ptr<const CertificateFacts> OpensslClient::examine(SSL& ssl, const C
   if (!leaf) return nullptr;
   STACK_OF(X509)* presented = SSL_get_peer_cert_chain(&ssl);
   auto facts = std::make_shared<CertificateFacts>(read_certificate(*leaf));
-  const ChainVerification webpki = verify_webpki(*trust_, *leaf, presented, now);
+  const ChainVerification webpki = verify_webpki(roots(options), *leaf, presented, now);
   facts->webpki = webpki.result;
   if (webpki.result.ok()) facts->chain_expires = webpki.expires;
   if (!options.tlsa.empty()) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The client of tls_client.hpp on OpenSSL. One per thread; its sessions are resumed by itself alone, so a
-// client made anew after a change of trust starts without any.
+// The client of tls_client.hpp on OpenSSL. One per thread; its sessions are resumed by itself alone, and only under the
+// roots they were made under.
 #pragma once
 
 #include <cstddef>
@@ -28,6 +28,9 @@ class OpensslClient final : public Client {
  private:
   OpensslClient(std::shared_ptr<const TrustStore> trust, SslContextPtr opportunistic, SslContextPtr strong,
                 std::size_t sessions);
+  const TrustStore& roots(const ClientOptions& options) const noexcept {
+    return options.trust ? *options.trust : *trust_;
+  }
   Expected<SslPtr> prepare(const ClientOptions& options, const SessionCache::Entry* offered) const;
   std::shared_ptr<const CertificateFacts> examine(SSL& ssl, const ClientOptions& options,
                                                   SystemTime now) const;

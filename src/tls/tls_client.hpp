@@ -13,6 +13,7 @@
 #include "sealpost/tlsa.hpp"
 #include "tls/secured.hpp"
 #include "tls/server_identity.hpp"
+#include "tls/trust_store.hpp"
 
 namespace sealpost::tls {
 
@@ -24,6 +25,7 @@ struct ClientOptions {
   bool classical_groups_only = false;              // second try for peers that stall on a large ClientHello
   bool strong_only = false;                        // enforcing demand: ECDHE, no legacy key exchange
   bool bindings = false;                           // Secured::bindings are wanted
+  std::shared_ptr<const TrustStore> trust;         // what chains are checked against; null: the client's own
   std::shared_ptr<const ServerIdentity> identity;  // shown if the peer asks for a certificate; null: none
   // Sessions are resumed only under the same key (T-07, S43): host, port, requirement level, reference names, trust
   // set. What the options above offer and show is a part of it that the client adds itself, so that a session made

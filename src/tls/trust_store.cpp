@@ -4,6 +4,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
+#include "base/digest.hpp"
 #include "tls/pem_file.hpp"
 
 namespace sealpost::tls {
@@ -33,7 +34,7 @@ Expected<std::shared_ptr<const TrustStore>> TrustStore::from_pem(std::string_vie
   if (auto left = pem_left_over("certificate " + std::to_string(size + 1)); !left)
     return std::move(left).error();
   if (size == 0) return Error(Errc::invalid, "holds no certificate; PEM with at least one root is needed");
-  return std::make_shared<const TrustStore>(std::move(store), size);
+  return std::make_shared<const TrustStore>(std::move(store), size, sha256_hex(pem));
 }
 
 }  // namespace sealpost::tls

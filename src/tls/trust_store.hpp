@@ -20,13 +20,16 @@ class TrustStore {
   static Expected<std::shared_ptr<const TrustStore>> load(const std::string& path);
   static Expected<std::shared_ptr<const TrustStore>> from_pem(std::string_view pem);
 
-  explicit TrustStore(X509StorePtr store, std::size_t size) : store_(std::move(store)), size_(size) {}
+  TrustStore(X509StorePtr store, std::size_t size, std::string digest)
+      : store_(std::move(store)), size_(size), digest_(std::move(digest)) {}
   X509_STORE* get() const noexcept { return store_.get(); }  // OpenSSL locks it itself
   std::size_t size() const noexcept { return size_; }
+  const std::string& digest() const noexcept { return digest_; }  // of the PEM text
 
  private:
   X509StorePtr store_;
   std::size_t size_;
+  std::string digest_;
 };
 
 }  // namespace sealpost::tls

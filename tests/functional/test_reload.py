@@ -2,8 +2,11 @@
 """T-52: what changes without a restart: for mail that waits already, and all of it or nothing."""
 
 import datetime
+import subprocess
 
+import pytest
 from lab.world import wait_for
+from relay import Bare, utc_day
 
 LATER = [{"at": "rcpt", "reply": "451 4.7.1 come back later"}]
 
@@ -43,3 +46,52 @@ def test_T52_whom_alerts_are_mailed_to_and_when_changes(lab, relay):
     assert one.ask("status")["alerts"]["open"] == 0
     one.reload_with(alerts={"enabled": True})
     assert wait_for(lambda: len(one.ask("report", "alerts")["open"]) == 1, 10)
+
+
+@pytest.fixture
+def other_root(tmp_path):
+    """Of nobody we know."""
+    pem = tmp_path / "other-root.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"]
+    subprocess.run([*command, "-subj", "/CN=Other Root", "-keyout", "/dev/null", "-out", pem], check=True, capture_output=True)
+    return pem
+
+
+def test_T07_T52_roots_change_for_the_next_session_and_a_file_that_is_none_changes_nothing(lab, relay, tmp_path, other_root):
+    lab.change("reload-trust")
+    roots = tmp_path / "roots.pem"
+    roots.write_bytes(lab.trust_file.read_bytes())
+    rule = {"name": "Trusted", "tls": "verify", "domains": ["reload-trust.test"], "on_failure": "defer"}
+    one = relay(partners=[rule], tls={"trust": roots}, delivery={"idle_connection": "1m"})
+    send = lambda words: one.submit("a@home.test", "b@reload-trust.test", f"Subject: {words}\r\n\r\nx\r\n")
+    one.wait_gone(send("proven"))
+    one.wait_gone(send("by the connection that is open"))
+
+    roots.write_bytes(other_root.read_bytes())
+    assert one.reload_with()["event"] == "reloaded"
+    assert one.events("trust_changed")[-1]["roots"] == 1
+    entry = one.wait_deferred(send("not proven"))
+    assert "Trusted" in entry["reason"], entry
+
+    for wrong, words in [(b"no certificate\n", "holds no certificate"), (None, "")]:
+        roots.unlink() if wrong is None else roots.write_bytes(wrong)
+        said = one.reload_with()
+        findings = " ".join(event["finding"] for event in one.events("configuration"))
+        assert said["event"] == "reload_refused", said
+        assert all(word in said["why"] + findings for word in ("trust", str(roots), words)), (said, findings)
+    roots.write_bytes(lab.trust_file.read_bytes())
+    assert one.reload_with()["event"] == "reloaded"
+    one.wait_gone(entry["id"], 30)
+
+
+def test_T52_another_file_of_roots_is_let_in_when_somebody_answers_for_it(lab, relay, other_root):
+    lab.change("reload-roots")
+    rule = {"name": "Rooted", "tls": "verify", "domains": ["reload-roots.test"], "on_failure": "defer"}
+    one = relay(partners=[rule])
+    send = lambda words: one.submit("a@home.test", "b@reload-roots.test", f"Subject: {words}\r\n\r\nx\r\n")
+    assert one.reload_with(tls={"trust": other_root})["event"] == "reloaded"
+    assert [e["setting"] for e in one.events("rule_changed") if e.get("held")] == ["tls.trust"]
+    one.wait_gone(send("by the former roots"))
+    entry = {"settings": ["tls.trust"], "date": Bare(utc_day()), "reason": "a test", "approved_by": "ciso@home.test"}
+    assert one.reload_with(weaker=[entry])["event"] == "reloaded"
+    one.wait_deferred(send("by the others"))

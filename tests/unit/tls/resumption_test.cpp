@@ -104,6 +104,29 @@ TEST_CASE("T-07: the client's own profile is part of the key: no session goes fr
   }
 }
 
+TEST_CASE(
+    "T-07 T-52: a session is resumed only under the roots it was made under, and others are looked at for "
+    "each handshake") {
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    CAPTURE(version);
+    Fixture f(version);
+    tls::ClientOptions former;
+    former.server_name = bad_host;
+    former.session_key = "the same for all";
+    CHECK(f.visit(former).certificate->webpki.ok());
+    CHECK(f.visit(former).resumed);
+    const auto others = tls::TrustStore::from_pem(self_signed(authority("Another Root")).pem());
+    REQUIRE(others);
+    tls::ClientOptions present = former;
+    present.trust = *others;
+    const HandshakeFacts facts = f.visit(present);
+    CHECK_FALSE(facts.resumed);
+    CHECK_FALSE(facts.certificate->webpki.ok());
+    present.trust = trust_in_root();  // the same roots, loaded again
+    CHECK(f.visit(present).resumed);
+  }
+}
+
 TEST_CASE("a connection that just goes away does not spoil the session") {
   Fixture f;
   CHECK_FALSE(f.visit("k", false).resumed);
