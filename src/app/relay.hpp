@@ -105,6 +105,7 @@ class Relay {
   event::Task<void> read_and_put_in_force();
   Expected<InForcePtr> read_again();
   event::Task<void> put_in_force(InForcePtr next);
+  event::Task<void> route_anew(InForcePtr former, InForcePtr next);
   event::Task<void> keep_rules();
   void end_without_keys();
   void stop();

@@ -7,6 +7,7 @@
 #include "app/route_table.hpp"
 #include "base/log.hpp"
 #include "base/log_recent.hpp"
+#include "delivery/log_in.hpp"
 #include "event/ask.hpp"
 #include "partner/load_config.hpp"
 
@@ -30,13 +31,6 @@ bool same_listeners(const Config& a, const Config& b) {
 void keep_what_a_start_reads(Config& wanted, const Config& running) {
   wanted.delivery.routing.own_addresses = running.delivery.routing.own_addresses;
   wanted.dns = running.dns;
-  ReloadedRoutes reloaded = reloaded_routes(running.routes, wanted.routes);
-  for (const std::string& name : reloaded.account_waits)
-    log::warning("credentials_wait",
-                 {{"route", name},
-                  {"why", "they are written for other hosts or another tls, which a start reads"},
-                  {"do", "restart; until then the former account is used with the former hosts"}});
-  wanted.routes = std::move(reloaded.routes);
   if (!same_listeners(wanted, running)) wanted.listeners = running.listeners;
 }
 
@@ -67,7 +61,9 @@ Expected<InForcePtr> Relay::read_again() {
   keep_what_a_start_reads(loaded.config, config_);
   const SystemTime now = main_.date();
   const auto admission = rule_keeper_.admit(std::move(loaded.config), now);
-  auto next = make_in_force(admission.guarded.config, keys_);
+  Config config = admission.guarded.config;
+  keep_accounts(in_force_.get()->config.routes, config.routes);
+  auto next = make_in_force(std::move(config), keys_);
   if (!next) return next;
   if (auto kept = rule_keeper_.commit(admission, RuleKeeper::Moment::reload, now); !kept)
     return Error(kept.error().code, "the rules could not be written down first: " + kept.error().detail);
@@ -133,6 +129,7 @@ event::Task<void> Relay::put_in_force(InForcePtr next) {
     past_lifetime += there;
   }
   delivery::limit_sites(sites_, next->rules->limits);
+  co_await route_anew(former, next);
   if (past_lifetime > 0)
     log::warning(
         "lifetime_shorter",
@@ -152,6 +149,31 @@ event::Task<void> Relay::put_in_force(InForcePtr next) {
                          {"changed", listed(keys_taken_over(former->config.written, next->config.written))},
                          {"partners", next->rules->partners.size()}});
   log::flush();
+}
+
+// After the workers know the new ones: for a moment mail may come into a lane whose route they do not know any more, and is
+// moved with the others.
+event::Task<void> Relay::route_anew(InForcePtr former, InForcePtr next) {
+  for (const std::string& name : routes_gone(former->config.routes, next->config.routes))
+    health_.clear(delivery::login_trouble(name));
+  if (!dispatcher_->set_routes(route_table(next->config))) co_return;
+  std::size_t moved = 0;
+  for (auto& worker : workers_) {
+    auto look = [&dispatcher = *dispatcher_, &shard = worker->shard()] {
+      return shard.retry([&dispatcher](const queue::Lane& lane, const queue::Job& job) {
+        return dispatcher.misplaced(lane.key(), job);
+      });
+    };
+    const std::size_t there = co_await event::ask(main_, worker->loop(), look);
+    moved += there;
+  }
+  for (const RouteConfig& route : former->config.routes) {
+    const bool stays = std::any_of(next->config.routes.begin(), next->config.routes.end(),
+                                   [&](const RouteConfig& one) { return one.relay == route.relay; });
+    const auto relay = delivery::NextHop::parse(route.relay);
+    if (!stays && relay) health_.clear(delivery::trouble_of(*relay));
+  }
+  log::info("routes_changed", {{"messages_moved", moved}});
 }
 
 event::Task<void> Relay::keep_rules() {

@@ -12,27 +12,30 @@ bool same_place(const RouteConfig& one, const RouteConfig& other) {
          std::equal(one.hosts.begin(), one.hosts.end(), other.hosts.begin(), other.hosts.end(), same_name);
 }
 
-bool same_account(const RouteConfig& one, const RouteConfig& other) {
-  return one.account->user == other.account->user && one.account->password == other.account->password &&
-         one.account->token_file == other.account->token_file;
+const RouteConfig* find(const std::vector<RouteConfig>& routes, const std::string& name) {
+  const auto found =
+      std::find_if(routes.begin(), routes.end(), [&](const auto& one) { return one.name == name; });
+  return found == routes.end() ? nullptr : &*found;
 }
 
 }  // namespace
 
-ReloadedRoutes reloaded_routes(const std::vector<RouteConfig>& running,
-                               const std::vector<RouteConfig>& wanted) {
-  ReloadedRoutes reloaded;
-  reloaded.routes = running;
-  for (RouteConfig& route : reloaded.routes) {
-    const auto again = std::find_if(wanted.begin(), wanted.end(),
-                                    [&](const RouteConfig& one) { return one.name == route.name; });
-    if (again == wanted.end() || !again->account || !route.account) continue;
-    if (same_place(route, *again))
-      route.account = again->account;
-    else if (!same_account(route, *again))
-      reloaded.account_waits.push_back(route.name);
+void keep_accounts(const std::vector<RouteConfig>& running, std::vector<RouteConfig>& routes) {
+  for (RouteConfig& route : routes) {
+    if (route.account || route.credentials.empty()) continue;
+    const RouteConfig* former = find(running, route.name);
+    if (former != nullptr && former->account && same_place(*former, route)) route.account = former->account;
   }
-  return reloaded;
+}
+
+std::vector<std::string> routes_gone(const std::vector<RouteConfig>& former,
+                                     const std::vector<RouteConfig>& routes) {
+  std::vector<std::string> gone;
+  for (const RouteConfig& route : former) {
+    const RouteConfig* now = find(routes, route.name);
+    if (route.is_smart() && (now == nullptr || !now->is_smart())) gone.push_back(route.name);
+  }
+  return gone;
 }
 
 queue::RouteTable route_table(const Config& config) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// [[route]] as the queue sees it, and as a reload finds it.
+// [[route]] as the queue sees it, and what a reload keeps of the former ones.
 #pragma once
 
 #include <string>
@@ -13,13 +13,12 @@ namespace sealpost::app {
 
 queue::RouteTable route_table(const Config& config);
 
-struct ReloadedRoutes {
-  std::vector<RouteConfig> routes;         // those that run, with the accounts that are written now
-  std::vector<std::string> account_waits;  // names of those whose account stays what it was
-};
-// Where mail goes is read at the start; as whom we log in there, each time. But an account that is written now belongs to the hosts that are
-// written beside it: it is shown to nobody else, and under no lower level of TLS.
-ReloadedRoutes reloaded_routes(const std::vector<RouteConfig>& running,
-                               const std::vector<RouteConfig>& wanted);
+// A route that is held as it was (partner/rule_guard.hpp) has no account: the one that is written now may be for the hosts that
+// are written, and is shown to nobody else. Where the very same hosts are in use, under no lower TLS, the one they know stays.
+void keep_accounts(const std::vector<RouteConfig>& running, std::vector<RouteConfig>& routes);
+
+// Names of smart hosts that are no more.
+std::vector<std::string> routes_gone(const std::vector<RouteConfig>& former,
+                                     const std::vector<RouteConfig>& routes);
 
 }  // namespace sealpost::app

@@ -35,6 +35,7 @@ constexpr auto reloaded = std::to_array<std::string_view>({
     "delivery.ipv6",
     "mta_sts.enabled",
     "dane.",
+    "route.",
     "evidence.keep_days",
     "alerts.",
     "dkim.",
@@ -53,7 +54,9 @@ constexpr auto reloaded = std::to_array<std::string_view>({
 bool is_reloaded(std::string_view key) {
   if (key == "limits.body_memory") return false;
   return std::any_of(reloaded.begin(), reloaded.end(), [key](std::string_view known) {
-    return known.ends_with('.') ? key.starts_with(known) : key == known;
+    const bool table = known.ends_with('.');
+    if (table && key == known.substr(0, known.size() - 1)) return true;  // an empty one: route = []
+    return table ? key.starts_with(known) : key == known;
   });
 }
 

@@ -39,6 +39,11 @@ event::Task<bool> DeliveryCourier::assist(queue::Loan& loan) {
       helped = true;  // nothing is left to do
       break;
     }
+    if (context_.dispatcher.misplaced(loan.key(),
+                                      *job)) {  // where it goes is for the lane's own courier to say
+      loan.put_back(std::move(job));
+      break;
+    }
     const auto limit = connection->session->extensions().size_limit;
     const bool too_big =
         limit > 0 && job->message->size > limit;  // another host may take it: for who dials for it

@@ -15,8 +15,9 @@ constexpr auto hold_open = 500ms;  // a connection stays with its lane this long
 constexpr std::size_t most_refused = 10'000;  // by one refusal of their lane
 constexpr auto no_place_pause = 200ms;
 constexpr auto journal_pause = 1min;
-constexpr auto policy_pause = 1s;  // until a policy that is being fetched is looked at again
-constexpr int most_rounds = 3;     // of planning anew for one job, because policies change under it
+constexpr auto policy_pause = 1s;                   // until a policy that is being fetched is looked at again
+constexpr std::uint32_t most_routed_at_once = 100;  // then others have their turn
+constexpr int most_rounds = 3;  // of planning anew for one job, because policies change under it
 
 std::vector<RecipientFate> same_fate(const queue::Job& job, const Refusal& refusal) {
   std::vector<RecipientFate> fates;
@@ -63,6 +64,7 @@ void DeliveryCourier::end(queue::Lane& lane, queue::JobPtr job, const queue::Las
 event::Task<Expected<void>> DeliveryCourier::reroute(queue::Lane& lane, queue::JobPtr job, queue::LaneKey to,
                                                      std::string next_hop) {
   const MessageId id = job->message->id;
+  const bool as_configured = next_hop.empty();
   std::vector<std::uint32_t> recipients = job->recipients;
   Expected<void> recorded =
       co_await context_.spool.reroute(context_.loop, id, std::move(recipients), std::move(next_hop));
@@ -76,6 +78,7 @@ event::Task<Expected<void>> DeliveryCourier::reroute(queue::Lane& lane, queue::J
                                  {"to", to.next_hop},
                                  {"recipients", job->recipients.size()}});
   auto onward = std::make_unique<queue::Job>(*job);
+  onward->way = as_configured ? queue::Way::as_configured : queue::Way::rerouted;
   if (!onward->held) {
     onward->next_attempt = context_.loop.paced();
     onward->reason = "sent to " + to.next_hop + " by the operator" +
@@ -94,6 +97,21 @@ queue::SitePtr DeliveryCourier::limit_for(const queue::LaneKey& key) {
   if (context_.sites == nullptr || !key.returns_to.empty()) return nullptr;
   const auto limit = traffic_for(rules_->limits, key.recipient_domain, {}).domain_connections;
   return limit ? context_.sites->of_domain(key.recipient_domain, limit->value, limit->by) : nullptr;
+}
+
+// A reload has changed the routes since it came into this lane: untried, it goes on where they lead now.
+bool DeliveryCourier::routed_anew(queue::Lane& lane, queue::JobPtr& job) {
+  if (!context_.dispatcher.misplaced(lane.key(), *job)) return false;
+  auto onward = std::make_unique<queue::Job>(*job);
+  --onward->attempts;
+  if (!onward->held)
+    onward->reason = "routes have changed" + (job->reason.empty() ? "" : "; before: " + job->reason);
+  ++routed_anew_;
+  auto place = [&dispatcher = context_.dispatcher, from = lane.key()](queue::JobPtr copy) {
+    dispatcher.place_anew(from, std::move(copy));
+  };
+  lane.move(std::move(job), std::move(onward), std::move(place));
+  return true;
 }
 
 // D-07: what is sent while its outcome cannot be recorded goes out again after the restart that the journal needs.
@@ -165,6 +183,11 @@ event::Task<bool> DeliveryCourier::deliver(queue::Lane& lane, queue::JobPtr job,
                                            std::unique_ptr<Connection>& connection) {
   Timed timed(context_);
   for (int round = 0;; ++round) {
+    if (routed_anew(lane, job)) {
+      timed.untried();
+      if (routed_anew_ % most_routed_at_once == 0) co_await event::yield(context_.loop);
+      co_return true;
+    }
     if (connection && (connection->session->broken() || connection->session->stale())) connection.reset();
     if (!plan || context_.loop.now() - plan->made > plan_age || plan->rules != rules_) {
       if (connection) pool_.put(std::move(connection));  // the dialer judges it again against the new plan

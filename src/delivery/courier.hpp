@@ -34,7 +34,8 @@ class DeliveryCourier final : public queue::Courier {
 
  private:
   class Timed;
-  bool paused(queue::Lane& lane, queue::JobPtr& job);  // true: the job went back
+  bool routed_anew(queue::Lane& lane, queue::JobPtr& job);  // true: the job is in another lane
+  bool paused(queue::Lane& lane, queue::JobPtr& job);       // true: the job went back
   event::Task<bool> begin(queue::JobOwner& lane, queue::JobPtr& job);
   event::Task<bool> deliver(queue::Lane& lane, queue::JobPtr job, std::optional<Plan>& plan,
                             std::unique_ptr<Connection>& connection);
@@ -49,6 +50,7 @@ class DeliveryCourier final : public queue::Courier {
   ConnectionPool pool_;
   Dialer dialer_;
   Settler settler_;
+  std::uint32_t routed_anew_ = 0;  // jobs
 };
 
 }  // namespace sealpost::delivery

@@ -21,8 +21,6 @@ namespace {
 constexpr std::size_t longest_token = 16 * 1024;
 constexpr std::string_view no_login = "4.7.0", not_accepted = "4.7.8";
 
-std::string cause_of(const SmartHost& smart_host) { return "smart host of route '" + smart_host.name + "'"; }
-
 // The last wall before a password goes out, whatever anybody else has decided: what the route's own level asks for, of this
 // very handshake.
 bool is_proven(const Plan& plan, const std::string& host, const SessionFacts& facts, SystemTime now) {
@@ -70,7 +68,7 @@ std::string where(const std::string& host, const Endpoint& endpoint) {
 
 Refusal trouble(Context& context, const SmartHost& smart_host, std::string_view status,
                 const std::string& text, const char* how) {
-  if (context.health != nullptr) context.health->raise(cause_of(smart_host), text, how);
+  if (context.health != nullptr) context.health->raise(login_trouble(smart_host.name), text, how);
   return Refusal(std::string(status), text);
 }
 
@@ -98,6 +96,8 @@ std::optional<Refusal> login_waits(const SmartHost& smart_host, SteadyTime now) 
   if (why.empty()) return std::nullopt;
   return Refusal(std::string(not_accepted), "not tried again yet: " + why);
 }
+
+std::string login_trouble(const std::string& route) { return "smart host of route '" + route + "'"; }
 
 event::Task<std::optional<Refusal>> log_in(Context& context, const Plan& plan, const std::string& host,
                                            const Endpoint& endpoint, const SessionFacts& facts,
@@ -133,7 +133,7 @@ event::Task<std::optional<Refusal>> log_in(Context& context, const Plan& plan, c
   if (answer && answer->positive()) {
     smart_host.accepted();
     context.totals.logins.fetch_add(1, std::memory_order_relaxed);
-    if (context.health != nullptr) context.health->clear(cause_of(smart_host));
+    if (context.health != nullptr) context.health->clear(login_trouble(smart_host.name));
     co_return std::nullopt;
   }
   context.totals.logins_refused.fetch_add(1, std::memory_order_relaxed);

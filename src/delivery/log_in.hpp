@@ -18,6 +18,9 @@ event::Task<std::optional<Refusal>> log_in(Context& context, const Plan& plan, c
                                            const Endpoint& endpoint, const SessionFacts& facts,
                                            smtp::ClientSession& session);
 
+// What a login that was refused is listed as in `status`, of the route with this name.
+std::string login_trouble(const std::string& route);
+
 // Why nobody logs in there now, if that is so.
 std::optional<Refusal> login_waits(const SmartHost& smart_host, SteadyTime now);
 

@@ -144,7 +144,9 @@ event::Task<PlanResult> make_plan(Context& context, RulesPtr rules, queue::LaneK
   if (!key.route.empty()) {
     const auto found = rules->smart_hosts.find(key.route);
     if (found == rules->smart_hosts.end()) {
+      // A reload is half way through the workers: where this mail goes now is looked at again in a moment.
       Refusal refusal("4.7.0", "there is no route '" + key.route + "' any more");
+      refusal.no_place = true;
       co_return refusal;
     }
     plan.smart_host = found->second;

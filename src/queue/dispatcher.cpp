@@ -45,14 +45,72 @@ const RouteTable::Target* RouteTable::to(std::string_view next_hop) const {
 }
 
 Dispatcher::Dispatcher(std::vector<Shard*> shards, RouteTable routes, Schedule schedule)
-    : shards_(std::move(shards)), routes_(std::move(routes)), schedule_(std::move(schedule)) {
+    : shards_(std::move(shards)),
+      routes_(std::make_shared<const Routes>(Routes{std::move(routes), 0})),
+      schedule_(std::move(schedule)) {
   for (Shard* shard : shards_) shard->meet(shards_);
 }
 
+Dispatcher::RoutesPtr Dispatcher::routes() const {
+  const std::lock_guard lock(routes_mutex_);
+  return routes_;
+}
+
+bool Dispatcher::set_routes(RouteTable routes) {
+  auto next = std::make_shared<Routes>();
+  next->table = std::move(routes);
+  const RoutesPtr former = this->routes();
+  if (former->table == next->table) return false;
+  next->version = former->version + 1;
+  const std::uint32_t version = next->version;
+  {
+    const std::lock_guard lock(routes_mutex_);
+    routes_ = std::move(next);
+  }
+  routes_version_ = version;
+  return true;
+}
+
+LaneKey Dispatcher::key_now(const RouteTable& routes, const LaneKey& from, const Job& job,
+                            std::uint32_t recipient) {
+  const Envelope& envelope = job.message->envelope;
+  LaneKey key = key_by(routes, envelope, envelope.recipients[recipient]);
+  if (job.way == Way::rerouted) return rerouted_by(routes, std::move(key), from.next_hop);
+  const std::string* recorded = job.way == Way::recorded ? job.message->rerouted(recipient) : nullptr;
+  return recorded == nullptr ? key : rerouted_by(routes, std::move(key), *recorded);
+}
+
+bool Dispatcher::misplaced(const LaneKey& from, const Job& job) const {
+  if (job.routed == routes_version_) return false;
+  if (from.by_operator || !from.gateway_rule.empty() || !from.returns_to.empty()) return false;
+  const RoutesPtr now = routes();
+  return std::any_of(job.recipients.begin(), job.recipients.end(), [&](std::uint32_t recipient) {
+    return key_now(now->table, from, job, recipient) != from;
+  });
+}
+
+void Dispatcher::place_anew(const LaneKey& from, JobPtr job) {
+  const RoutesPtr now = routes();
+  std::map<LaneKey, std::vector<std::uint32_t>> lanes;
+  for (const std::uint32_t recipient : job->recipients)
+    lanes[key_now(now->table, from, *job, recipient)].push_back(recipient);
+  for (auto& [key, recipients] : lanes) {
+    auto part = std::make_unique<Job>(*job);
+    part->recipients = std::move(recipients);
+    part->routed = now->version;
+    part->next_attempt = SystemTime{};
+    move(key, std::move(part));
+  }
+}
+
 LaneKey Dispatcher::key_for(const Envelope& envelope, const Recipient& recipient) const {
+  return key_by(routes()->table, envelope, recipient);
+}
+
+LaneKey Dispatcher::key_by(const RouteTable& routes, const Envelope& envelope, const Recipient& recipient) {
   LaneKey key;
   const std::string domain = text::lower(domain_of(recipient.address));
-  const RouteTable::Target* target = routes_.find(envelope.reverse_path, domain);
+  const RouteTable::Target* target = routes.find(envelope.reverse_path, domain);
   // With a smart host the policy domain is the smart host's, taken from the relay by whoever routes (S25);
   // the lane is still the recipient's domain's, so that partner rules see it.
   key.recipient_domain = domain;
@@ -67,7 +125,11 @@ LaneKey Dispatcher::key_for(const Envelope& envelope, const Recipient& recipient
 }
 
 LaneKey Dispatcher::rerouted(LaneKey key, const std::string& next_hop) const {
-  const RouteTable::Target* target = routes_.to(next_hop);
+  return rerouted_by(routes()->table, std::move(key), next_hop);
+}
+
+LaneKey Dispatcher::rerouted_by(const RouteTable& routes, LaneKey key, const std::string& next_hop) {
+  const RouteTable::Target* target = routes.to(next_hop);
   key.next_hop = next_hop;
   key.route = target == nullptr ? "" : target->route;
   key.by_operator = target == nullptr;
@@ -78,18 +140,21 @@ LaneKey Dispatcher::rerouted(LaneKey key, const std::string& next_hop) const {
 void Dispatcher::place(const spool::StoredMessagePtr& message, SystemTime due, bool fresh,
                        const Believed& at) {
   std::map<LaneKey, JobPtr> jobs;
+  const RoutesPtr by = routes();
   const event::Loop& loop = shards_.front()->loop();
   const SystemTime now = shards_.front()->now();
   const Envelope& envelope = message->envelope;
   for (std::uint32_t i = 0; i < envelope.recipients.size(); ++i) {
     const spool::RecipientProgress& progress = message->progress[i];
     if (spool::is_final(progress.state)) continue;
-    LaneKey key = key_for(envelope, envelope.recipients[i]);
-    if (const std::string* next_hop = message->rerouted(i)) key = rerouted(std::move(key), *next_hop);
+    LaneKey key = key_by(by->table, envelope, envelope.recipients[i]);
+    if (const std::string* next_hop = message->rerouted(i))
+      key = rerouted_by(by->table, std::move(key), *next_hop);
     JobPtr& job = jobs[std::move(key)];
     if (!job) {
       job = std::make_unique<Job>();
       job->message = message;
+      job->routed = by->version;
       job->next_attempt = due;
       job->since = loop.steady();
       if (!fresh) job->age_then = std::max(std::chrono::microseconds(0), at.now - envelope.arrival);

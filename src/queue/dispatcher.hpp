@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -22,8 +23,10 @@ class RouteTable {
   struct Target {
     std::string next_hop;
     std::string route;  // LaneKey::route
+    bool operator==(const Target&) const = default;
   };
   RouteTable() = default;
+  bool operator==(const RouteTable&) const = default;
   // `domain`: "*" for all others, "*.example" for what lies below. `senders`: as auth::parse_sender_pattern() gives them; none:
   // of anybody.
   void add(const std::string& domain, const std::vector<std::string>& senders, const Target& target);
@@ -61,6 +64,15 @@ class Dispatcher {
   void move(const LaneKey& to, JobPtr job);
   JobOwner::Onward into(const LaneKey& to);  // the same, for JobOwner::move(); the dispatcher outlives it
 
+  // Other routes from now on, for mail that comes; what waits: misplaced(). False: they are the same. Any thread.
+  bool set_routes(RouteTable routes);
+  // Have the routes changed since this job came into lane `from`, so that some of its recipients belong elsewhere? What an
+  // operator sent to the relay of no route stays there, and what a gateway has or
+  // goes back to its sender, too.
+  bool misplaced(const LaneKey& from, const Job& job) const;
+  // Such a job, out of its lane: goes on where it belongs now, due at once unless it is held. Any worker's thread.
+  void place_anew(const LaneKey& from, JobPtr job);
+
   LaneKey key_for(const Envelope& envelope, const Recipient& recipient) const;
   // The lane beside `key` that goes to `next_hop`, as in `relay` of a [[route]]: what an operator wants.
   LaneKey rerouted(LaneKey key, const std::string& next_hop) const;
@@ -68,10 +80,23 @@ class Dispatcher {
   const std::vector<Shard*>& shards() const noexcept { return shards_; }
 
  private:
+  // The routes, and how often they have changed.
+  struct Routes {
+    RouteTable table;
+    std::uint32_t version = 0;
+  };
+  using RoutesPtr = std::shared_ptr<const Routes>;
+  RoutesPtr routes() const;
+  static LaneKey key_by(const RouteTable& routes, const Envelope& envelope, const Recipient& recipient);
+  static LaneKey rerouted_by(const RouteTable& routes, LaneKey key, const std::string& next_hop);
+  static LaneKey key_now(const RouteTable& routes, const LaneKey& from, const Job& job,
+                         std::uint32_t recipient);
   void place(const spool::StoredMessagePtr& message, SystemTime due, bool fresh, const Believed& at);
 
   std::vector<Shard*> shards_;
-  RouteTable routes_;
+  mutable std::mutex routes_mutex_;  // guards routes_
+  RoutesPtr routes_;
+  std::atomic<std::uint32_t> routes_version_{0};
   const Schedule schedule_;
   std::atomic<bool> aside_{false};
   std::mutex mutex_;                                 // guards what follows

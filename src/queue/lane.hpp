@@ -60,6 +60,10 @@ struct PolicyRefusal {
   bool ends = false;  // it is returned then
 };
 
+// Who says where a job goes: routes and MX records, but for recipients that its record sends another way; or the last word of
+// an operator in this life of the relay, which the message's record, read at the start, does not have.
+enum class Way : std::uint8_t { recorded, rerouted, as_configured };
+
 // One message's recipients in this lane.
 struct Job {
   Job() = default;
@@ -73,6 +77,8 @@ struct Job {
   bool held = false;
   bool urgent = false;   // an operator asked for it: passes the lane's back-off once
   bool hurried = false;  // taken because of that
+  Way way = Way::recorded;
+  std::uint32_t routed = 0;  // by which version of the routes (Dispatcher::misplaced())
   // How old the message was when this life of the relay took it on, and when that was: its age goes on with steady time,
   // whatever the clock does (T-50).
   std::chrono::microseconds age_then{0};

@@ -95,3 +95,49 @@ def test_T52_another_file_of_roots_is_let_in_when_somebody_answers_for_it(lab, r
     entry = {"settings": ["tls.trust"], "date": Bare(utc_day()), "reason": "a test", "approved_by": "ciso@home.test"}
     assert one.reload_with(weaker=[entry])["event"] == "reloaded"
     one.wait_deferred(send("by the others"))
+
+
+def test_T52_mail_that_waits_goes_by_changed_routes(lab, relay, tmp_path):
+    """Added, changed and removed: what waits is on its new way at once, and no less has to be proven there."""
+    lab.change_all({"name": "reload-stuck", "peer": "script", "script": LATER}, {"name": "reload-way"}, {"name": "reload-false", "certificate": "other-name"})
+    one = relay(delivery={"retry": ["1h"], "lifetime": "5d"})
+    first = one.submit("a@home.test", "b@reload-stuck.test", "Subject: first\r\n\r\nx\r\n")
+    one.wait_deferred(first)
+    way = {"domain": "reload-stuck.test", "relay": "[mx1.reload-way.test]:25", "tls": "verify"}
+
+    said = one.reload_with(route=[{**way, "relay": "[mx1.reload-false.test]:25"}])
+    assert said["event"] == "reloaded" and said["changed"] == "route.domain, route.relay, route.tls"
+    entry = one.wait_deferred(first, attempts=2)
+    assert entry["next_hop"] == "[mx1.reload-false.test]:25" and not lab.mail_of("reload-false.test")
+
+    one.reload_with(route=[{**way, "credentials": tmp_path / "nothing.toml"}])
+    assert one.events("reload_refused") and one.queue(first)[0]["next_hop"] == "[mx1.reload-false.test]:25"
+
+    one.settings["route"] = []
+    one.reload_with(route=[way])
+    one.wait_gone(first)
+    (event,) = one.events("delivered", id=first)
+    assert event["mx"] == "mx1.reload-way.test" and event["verified"] == "verified"
+
+    one.reload_with(route=[{**way, "tls": "encrypt"}])
+    assert [e["setting"] for e in one.events("rule_changed") if e.get("held")] == ["route"]
+    second = one.submit("a@home.test", "b@reload-stuck.test", "Subject: second\r\n\r\nx\r\n")
+    one.wait_gone(second)
+    assert "route" in one.events("delivered", id=second)[0]["policy"]
+
+    one.reload_with(route=[])
+    third = one.submit("a@home.test", "b@reload-stuck.test", "Subject: third\r\n\r\nx\r\n")
+    assert one.wait_deferred(third)["next_hop"] == "reload-stuck.test"
+    assert not one.events("reload_partial")
+
+
+def test_T52_mail_that_an_operator_sent_another_way_stays_there(lab, relay):
+    lab.change_all({"name": "reload-kept", "peer": "script", "script": LATER}, {"name": "reload-else", "certificate": "other-name"})
+    one = relay(delivery={"retry": ["1h"], "lifetime": "5d"})
+    id = one.submit("a@home.test", "b@reload-kept.test", "Subject: x\r\n\r\nx\r\n")
+    one.wait_deferred(id)
+    assert one.command("queue", "reroute", id, "--to", "[mx1.reload-else.test]:25").returncode == 0
+    one.wait_deferred(id, attempts=2)
+    one.reload_with(route=[{"domain": "*", "relay": "[mx1.reload-way.test]:25", "tls": "verify"}])
+    assert wait_for(lambda: one.events("routes_changed"), 10)
+    assert one.queue(id)[0]["next_hop"] == "[mx1.reload-else.test]:25"

@@ -23,30 +23,46 @@ RouteConfig route_to(const char* relay, const char* password) {
 
 }  // namespace
 
-TEST_CASE("T-52 a reload takes over the account of a route") {
-  const RouteConfig running = route_to("[a.example]:587", "old"), wanted = route_to("[a.example]:587", "new");
-  const auto reloaded = reloaded_routes({running}, {wanted});
-  REQUIRE(reloaded.routes.size() == 1);
-  CHECK(reloaded.routes[0].account == wanted.account);
-  CHECK(reloaded.account_waits.empty());
+TEST_CASE(
+    "T-31 a route that is held as it was keeps the account that its hosts know; other hosts, or another tls, "
+    "get none") {
+  const RouteConfig running = route_to("[a.example]:587", "old");
+  RouteConfig held = running;  // as the record of rules in force has it
+  held.account.reset();
+  std::vector<RouteConfig> routes{held};
+  keep_accounts({running}, routes);
+  CHECK(routes[0].account == running.account);
+
+  RouteConfig elsewhere = held, one_more = held, lower = held, nobody = held;
+  elsewhere.relay = "[b.example]:587";
+  one_more.hosts = {{"a.example", 10, 1}, {"b.example", 10, 1}};
+  lower.level = PartnerLevel::encrypt;
+  nobody.credentials.clear();
+  for (const RouteConfig* other : {&elsewhere, &one_more, &lower, &nobody}) {
+    routes = {*other};
+    keep_accounts({running}, routes);
+    CHECK(routes[0].account == nullptr);
+  }
 }
 
-TEST_CASE(
-    "T-31 an account that a reload finds beside other hosts, or under another tls, is not shown to the "
-    "present ones") {
-  const RouteConfig running = route_to("[a.example]:587", "old");
-  RouteConfig elsewhere = route_to("[b.example]:587", "new");
-  RouteConfig one_more = route_to("[a.example]:587", "new");
-  one_more.hosts = {{"a.example", 10, 1}, {"b.example", 10, 1}};
-  RouteConfig lower = route_to("[a.example]:587", "new");
-  lower.level = PartnerLevel::encrypt;
-  for (const RouteConfig* wanted : {&elsewhere, &one_more, &lower}) {
-    const auto reloaded = reloaded_routes({running}, {*wanted});
-    REQUIRE(reloaded.routes.size() == 1);
-    CHECK(reloaded.routes[0].relay == "[a.example]:587");
-    CHECK(reloaded.routes[0].account == running.account);
-    CHECK(reloaded.account_waits == std::vector<std::string>{"*"});
-  }
-  const auto same = reloaded_routes({running}, {route_to("[b.example]:587", "old")});
-  CHECK(same.account_waits.empty());
+TEST_CASE("T-52 an account that is written now goes to the hosts that are written beside it") {
+  const RouteConfig running = route_to("[a.example]:587", "old"), wanted = route_to("[b.example]:587", "new");
+  std::vector<RouteConfig> routes{wanted};
+  keep_accounts({running}, routes);
+  CHECK(routes[0].account == wanted.account);
+  CHECK(routes[0].relay == "[b.example]:587");
+}
+
+TEST_CASE("routes that are gone are those that had something of their own and have not any more") {
+  const RouteConfig smart = route_to("[a.example]:587", "x");
+  RouteConfig plain;
+  plain.name = "plain";
+  plain.relay = "[b.example]:25";
+  RouteConfig bare = smart;
+  bare.level = PartnerLevel::opportunistic;
+  bare.credentials.clear();
+  bare.account.reset();
+  CHECK(routes_gone({smart, plain}, {smart}).empty());
+  CHECK(routes_gone({smart, plain}, {plain}) == std::vector<std::string>{"*"});
+  CHECK(routes_gone({smart, plain}, {bare}) == std::vector<std::string>{"*"});
 }

@@ -112,6 +112,65 @@ TEST_CASE(
   for (const auto& entry : world.queued()) CHECK(entry.id != id.to_string());
 }
 
+TEST_CASE(
+    "T-52 mail that waits goes by changed routes at once, untried on its former way; what is held when it is "
+    "released") {
+  World world;
+  world.resolver.address("relay.example", {"198.51.100.9"});
+  const MessageId id = world.accept(world.message("a@here.example", {"u@b.example", "v@b.example"}));
+  const MessageId held = world.accept(world.message("a@here.example", {"w@b.example"}));
+  world.loop.advance(1s);
+  world.shard->hold({held}, "by the operator");
+  const auto change = [&](queue::RouteTable routes) {
+    world.courier->set_rules(World::rules_with(world.schedule));
+    REQUIRE(world.dispatcher->set_routes(std::move(routes)));
+    return world.shard->retry([&](const queue::Lane& lane, const queue::Job& job) {
+      return world.dispatcher->misplaced(lane.key(), job);
+    });
+  };
+  const auto next_hop = [&](const MessageId& of) {
+    std::string all;
+    for (const auto& entry : world.queued())
+      if (entry.id == of.to_string()) all += entry.next_hop + " ";
+    return all;
+  };
+  queue::RouteTable routes;
+  routes.add("*", {}, {"[relay.example]:25", ""});
+  std::size_t tried = world.connector.tried;
+  CHECK(change(routes) == 1);
+  world.loop.advance(1s);
+  CHECK(next_hop(id) == "[relay.example]:25 [relay.example]:25 ");
+  CHECK(next_hop(held) == "b.example ");
+  CHECK(world.connector.tried == tried + 1);
+  CHECK(world.queued().front().attempts == 2);
+  world.shard->release({held});
+  world.loop.advance(6min);  // its former lane backs off
+  CHECK(next_hop(held) == "[relay.example]:25 ");
+  tried = world.connector.tried;
+  CHECK(change({}) == 2);
+  world.loop.advance(1s);
+  CHECK(next_hop(id) == "b.example b.example ");
+  CHECK(world.connector.tried > tried);
+  CHECK(world.totals.bounced == 0);
+}
+
+TEST_CASE(
+    "T-52 mail by a route that a worker does not know any more waits for a moment, and that is no attempt") {
+  World world;
+  queue::RouteTable routes;
+  routes.add("*", {}, {"[relay.example]:25", "out"});
+  world.dispatcher->set_routes(routes);
+  world.accept(world.message("a@here.example", {"u@b.example"}));
+  world.loop.advance(10s);
+  REQUIRE(world.queued().size() == 1);
+  CHECK(world.queued()[0].attempts == 0);
+  CHECK(world.queued()[0].next_hop == "[relay.example]:25");
+  world.dispatcher->set_routes({});
+  world.loop.advance(2s);
+  CHECK(world.queued()[0].next_hop == "b.example");
+  CHECK(world.connector.tried == 1);
+}
+
 TEST_CASE("D-12: waiting for a free connection is no interrupted attempt") {
   World world(1);
   for (const char* domain : {"c.example", "d.example", "e.example"}) {  // one host serves them all

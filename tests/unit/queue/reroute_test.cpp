@@ -102,3 +102,63 @@ TEST_CASE("the account and the level of a route go with mail that is sent to its
   CHECK(dispatcher.rerouted(from, "other.example.net:587").route.empty());
   CHECK(dispatcher.rerouted(from, "other.example.net:587").by_operator);
 }
+
+TEST_CASE(
+    "T-52 when routes change, mail that waits is in the wrong place, but for what an operator sent to no "
+    "route's relay") {
+  Rerouting world;
+  const auto misplaced = [&world] {
+    Who who;
+    world.shard.retry([&](const Lane& lane, const Job& job) {
+      if (world.dispatcher.misplaced(lane.key(), job))
+        for (const std::uint32_t i : job.recipients)
+          who.insert(job.message->envelope.recipients[i].address.substr(0, 1));
+      return false;
+    });
+    return who;
+  };
+  CHECK(misplaced().empty());
+  CHECK_FALSE(world.dispatcher.set_routes({}));  // the same
+  world.reroute("x.example", relay);
+  RouteTable routes;
+  routes.add("*", {}, {"[out.example]:25", "out"});
+  CHECK(world.dispatcher.set_routes(routes));
+  CHECK_FALSE(world.dispatcher.set_routes(routes));
+  CHECK(misplaced() == Who{"c", "e"});
+  CHECK(world.dispatcher.set_routes({}));
+  CHECK(misplaced().empty());
+}
+
+TEST_CASE(
+    "T-52 the recipients of one job go on by routes, or as its record sends them, and ask no less there") {
+  World world;
+  world.courier.defer_for = 3600s;
+  const auto message = message_to({"a@x.example", "b@x.example", "c@x.example"}, world.loop.wall());
+  const_cast<spool::StoredMessage&>(*message).reroutes.push_back(spool::Reroute{relay, {1}});
+  RouteTable routes;
+  routes.add("*", {}, {"[other.example]:25", ""});
+  world.dispatcher.set_routes(std::move(routes));
+  LaneKey from;  // by a route that is no more
+  from.recipient_domain = "x.example";
+  from.next_hop = relay;
+  from.route = "out";
+  auto job = std::make_unique<Job>();
+  job->message = message;
+  job->recipients = {0, 1, 2};
+  CHECK(world.dispatcher.misplaced(from, *job));
+  world.dispatcher.place_anew(from, std::move(job));
+  std::set<std::string> next_hops;
+  for (const QueueEntry& entry : world.shard.list(Filter(), 100).entries)
+    next_hops.insert(entry.recipient.substr(0, 1) + " " + entry.next_hop);
+  CHECK(next_hops ==
+        std::set<std::string>{"a [other.example]:25", std::string("b ") + relay, "c [other.example]:25"});
+
+  Job sent;  // in this life of the relay, to the relay of that route
+  sent.message = message;
+  sent.recipients = {0};
+  sent.way = Way::rerouted;
+  CHECK(world.dispatcher.misplaced(from, sent));  // it has to prove itself now: LaneKey::by_operator
+  from.route.clear();
+  from.by_operator = true;
+  CHECK_FALSE(world.dispatcher.misplaced(from, sent));
+}
