@@ -243,8 +243,9 @@ def run_functional(suite: str, progress: Progress) -> Tally:
     for case in xml.etree.ElementTree.parse(report).iter("testcase"):
         tally = by_file.setdefault(case.get("classname", ""), Tally())
         name = f"{suite}: {case.get('classname')}::{case.get('name')}"
-        if case.find("failure") is not None or case.find("error") is not None:
-            tally.add(Tally(failed=1, trouble=[f"{name}: see {log.relative_to(ROOT)}"]))
+        wrong = [told for told in (case.find("failure"), case.find("error")) if told is not None]
+        if wrong:
+            tally.add(Tally(failed=1, trouble=[f"{name}: see {log.relative_to(ROOT)}: {first_words(wrong[0])}"]))
         elif (skip := case.find("skipped")) is not None:
             tally.add(Tally(skipped=1))
             progress.say(f"  skipped {name}: {skip.get('message')}")
@@ -254,6 +255,13 @@ def run_functional(suite: str, progress: Progress) -> Tally:
         progress.say(f"  {name}: {tally}")
         total.add(tally)
     return total
+
+
+def first_words(told: xml.etree.ElementTree.Element) -> str:
+    """Enough of a failure to begin with where the log is not at hand: what pytest says of it, and in which line."""
+    place = re.findall(r"^(\S+\.py:\d+): ", told.text or "", re.MULTILINE)
+    message = " ".join((told.get("message") or "").split())
+    return f"{place[-1] + ': ' if place else ''}{message[:400]}"
 
 
 def run_campaign(progress: Progress) -> Tally:

@@ -140,10 +140,12 @@ class Visitor:
         return self.browser.find_elements(By.CSS_SELECTOR, css)
 
     def press(self, css: str):
-        """A button that leads to another page, and that page."""
+        """A button that leads to another page, and that page, whole: the old one is gone before the new one is read."""
         before = self.find("html")
         self.find(css).click()
-        WebDriverWait(self.browser, 60).until(staleness_of(before))
+        wait = WebDriverWait(self.browser, 60)
+        wait.until(staleness_of(before))
+        wait.until(lambda browser: browser.execute_script("return document.readyState") == "complete")
 
     def log_in(self, name: str, password: str = PASSWORD, base: str = f"http://127.0.0.1:{PORT}"):
         self.cdp("Network.clearBrowserCookies")
