@@ -4,7 +4,6 @@ Before the tree is looked at, the rules must find exactly what bad.cpp expects a
 
 A file is looked at again only when it, a header it includes or the rules have changed; results are kept in
 build/checks-coroutines.json."""
-import collections
 import concurrent.futures
 import hashlib
 import json
@@ -12,12 +11,10 @@ import os
 import pathlib
 import re
 import subprocess
-import tempfile
 
 from sources import quoted_includes, sources
 
 TOOL = "clang-query-14"
-COMPILER = "clang++-14"
 RULES = "tests/checks/coroutines/rules.query"
 BAD = "tests/checks/coroutines/bad.cpp"
 GOOD = "tests/checks/coroutines/good.cpp"
@@ -31,14 +28,13 @@ WHY = {
     "binding": "structured binding straight from co_await; name the result first",
     "macro": "co_await inside a test macro; await into a named value first",
 }
-STANDARD = re.compile(r"^#include <([a-z_]+)>$", re.M)
 MACRO = re.compile(r"\b(?:CHECK|REQUIRE|WARN|assert)\w*\s*\(.*\bco_await\b")
 
 
-def query(root, path, flags=()):
+def query(root, path):
     """[(line, rule)] of one file."""
     name = str(path.relative_to(root))
-    command = [TOOL, "-f", RULES, name, "--", *FLAGS, *flags, f"-I{path.parent}"]
+    command = [TOOL, "-f", RULES, name, "--", *FLAGS, f"-I{path.parent}"]
     run = subprocess.run(command, cwd=root, capture_output=True, text=True)
     output = run.stdout + run.stderr
     if run.returncode != 0 or "Error parsing" in output or re.search(r": (?:fatal )?error:", output):
@@ -54,18 +50,18 @@ def query(root, path, flags=()):
     return sorted(found)
 
 
-def self_test(root, flags):
+def self_test(root):
     problems = []
     expected = set()
     for number, line in enumerate((root / BAD).read_text().splitlines(), 1):
         for rule in re.findall(r"// expect: (\w+)", line):
             expected.add((number, rule))
-    found = set(query(root, root / BAD, flags))
+    found = set(query(root, root / BAD))
     for line, rule in sorted(expected - found):
         problems.append(f"{BAD}:{line}: the rules do not find '{rule}' here")
     for line, rule in sorted(found - expected):
         problems.append(f"{BAD}:{line}: the rules find '{rule}', which is not expected here")
-    problems += [f"{GOOD}:{line}: the rules reject good code as '{rule}'" for line, rule in query(root, root / GOOD, flags)]
+    problems += [f"{GOOD}:{line}: the rules reject good code as '{rule}'" for line, rule in query(root, root / GOOD)]
     untested = set(WHY) - {rule for _, rule in expected}
     problems += [f"{BAD}: no example of '{rule}'" for rule in sorted(untested)]
     return problems
@@ -112,25 +108,7 @@ def save_cache(path, cache):
     temporary.replace(path)
 
 
-def read_once(directory, files):
-    """Flags with which the standard headers that a fifth of the files include are read once for all of them."""
-    uses = collections.Counter(header for path in files for header in set(STANDARD.findall(path.read_text())))
-    often = sorted(header for header, count in uses.items() if count * 5 >= len(files))
-    if len(files) < 20 or not often:
-        return []
-    source, compiled = directory / "often.hpp", directory / "often.pch"
-    source.write_text("".join(f"#include <{header}>\n" for header in often))
-    flags = [flag for flag in FLAGS if flag != "-xc++"]
-    subprocess.run([COMPILER, "-xc++-header", *flags, source, "-o", compiled], check=True)
-    return ["-include-pch", compiled]
-
-
 def check(root):
-    with tempfile.TemporaryDirectory() as scratch:
-        return check_with(root, pathlib.Path(scratch))
-
-
-def check_with(root, scratch):
     planted = {root / BAD, root / GOOD}
     files = [path for path in sources(root, "include", "src", "tests")
              if path not in planted and "co_await" in path.read_text()]
@@ -143,14 +121,13 @@ def check_with(root, scratch):
         else:
             todo.append((path, key))
 
-    flags = read_once(scratch, [path for path, _ in todo])
-    problems = self_test(root, flags)
+    problems = self_test(root)
     if problems:
         return "self-test", problems
 
     def one(job):
         path, key = job
-        return path, key, query(root, path, flags)
+        return path, key, query(root, path)
 
     workers = int(os.environ.get("JOBS", 0)) or os.cpu_count() or 2
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:

@@ -14,6 +14,8 @@
 #include <thread>
 #include <vector>
 
+#include "../open_descriptors.hpp"
+#include "../temporary_directory.hpp"
 #include "base/handles.hpp"
 #include "cli/control_client.hpp"
 #include "event/wait.hpp"
@@ -21,15 +23,6 @@
 using namespace sealpost;
 
 namespace {
-
-struct TempDir {
-  TempDir() {
-    char name[] = "/tmp/control-test-XXXXXX";
-    path = mkdtemp(name);
-  }
-  ~TempDir() { std::filesystem::remove_all(path); }
-  std::string path;
-};
 
 sealpost::event::Task<admin::Answer> echo(admin::Json arguments) {
   co_return admin::Answer(std::move(arguments));
@@ -50,15 +43,9 @@ FileDescriptor connected(const std::string& path) {
   return fd;
 }
 
-std::size_t open_descriptors() {
-  std::size_t count = 0;
-  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) ++count;
-  return count;
-}
-
 sealpost::event::Task<void> watch_descriptors(sealpost::event::EventLoop& loop, std::size_t& most) {
   for (;;) {
-    most = std::max(most, open_descriptors());
+    most = std::max(most, test::open_descriptors());
     co_await sealpost::event::sleep_for(loop, std::chrono::milliseconds(5));
   }
 }
@@ -66,8 +53,8 @@ sealpost::event::Task<void> watch_descriptors(sealpost::event::EventLoop& loop, 
 }  // namespace
 
 TEST_CASE("T-59 the control socket is its owner's, and answers over HTTP and JSON") {
-  const TempDir dir;
-  const std::string path = dir.path + "/control.sock";
+  const TemporaryDirectory dir;
+  const std::string path = dir.path() + "/control.sock";
   sealpost::event::EventLoop loop;
   {
     admin::ControlServer server(loop);
@@ -109,15 +96,15 @@ TEST_CASE("T-59 the control socket is its owner's, and answers over HTTP and JSO
         CHECK(listening.error().detail.find("pid " + std::to_string(::getpid())) != std::string::npos);
     });
     second.join();
-    CHECK_FALSE(admin::ControlServer(loop).listen(dir.path + "/" + std::string(120, 'x')));
+    CHECK_FALSE(admin::ControlServer(loop).listen(dir.path() + "/" + std::string(120, 'x')));
   }
   CHECK_FALSE(std::filesystem::exists(path));
   CHECK(cli::ask_relay(path, "echo", cli::Json::object()).error().exit_code == 69);
 }
 
 TEST_CASE("T-59 a dead socket of ours is replaced, and nothing else") {
-  const TempDir dir;
-  const std::string path = dir.path + "/control.sock";
+  const TemporaryDirectory dir;
+  const std::string path = dir.path() + "/control.sock";
   sealpost::event::EventLoop loop;
   {
     const FileDescriptor dead(::socket(AF_UNIX, SOCK_STREAM, 0));
@@ -133,9 +120,9 @@ TEST_CASE("T-59 a dead socket of ours is replaced, and nothing else") {
   CHECK_FALSE(std::filesystem::exists(path));
 
   std::ofstream(path) << "do not lose me";
-  std::filesystem::create_directory(dir.path + "/directory");
-  std::filesystem::create_symlink(path, dir.path + "/link");
-  for (const std::string& taken : {path, dir.path + "/directory", dir.path + "/link"}) {
+  std::filesystem::create_directory(dir.path() + "/directory");
+  std::filesystem::create_symlink(path, dir.path() + "/link");
+  for (const std::string& taken : {path, dir.path() + "/directory", dir.path() + "/link"}) {
     CAPTURE(taken);
     admin::ControlServer server(loop);
     const auto refused = server.listen(taken);
@@ -143,13 +130,13 @@ TEST_CASE("T-59 a dead socket of ours is replaced, and nothing else") {
     CHECK(refused.error().detail.find(taken) != std::string::npos);
   }
   CHECK(std::filesystem::file_size(path) == 14);
-  CHECK(std::filesystem::is_symlink(dir.path + "/link"));
-  CHECK_FALSE(admin::ControlServer(loop).listen(dir.path + "/none/control.sock"));
+  CHECK(std::filesystem::is_symlink(dir.path() + "/link"));
+  CHECK_FALSE(admin::ControlServer(loop).listen(dir.path() + "/none/control.sock"));
 }
 
 TEST_CASE("T-59 idle connections are bounded, and a command gets its turn behind them") {
-  const TempDir dir;
-  const std::string path = dir.path + "/control.sock";
+  const TemporaryDirectory dir;
+  const std::string path = dir.path() + "/control.sock";
   sealpost::event::EventLoop loop;
   admin::ControlLimits limits;
   limits.idle = 8;
@@ -163,7 +150,7 @@ TEST_CASE("T-59 idle connections are bounded, and a command gets its turn behind
     idle.push_back(connected(path));
     REQUIRE(idle.back());
   }
-  const std::size_t before = open_descriptors();
+  const std::size_t before = test::open_descriptors();
   std::size_t most = 0;
   bool answered = false;
   std::thread client([&] {
@@ -179,8 +166,8 @@ TEST_CASE("T-59 idle connections are bounded, and a command gets its turn behind
 }
 
 TEST_CASE("T-59 any number of commands one after another are answered") {
-  const TempDir dir;
-  const std::string path = dir.path + "/control.sock";
+  const TemporaryDirectory dir;
+  const std::string path = dir.path() + "/control.sock";
   sealpost::event::EventLoop loop;
   admin::ControlLimits limits;
   limits.idle = 4;

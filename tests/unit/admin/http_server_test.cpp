@@ -11,6 +11,7 @@
 #include <future>
 #include <thread>
 
+#include "../open_descriptors.hpp"
 #include "event/sockaddr.hpp"
 
 using namespace sealpost;
@@ -20,7 +21,7 @@ namespace ev = sealpost::event;  // libevent has a struct of this name
 namespace {
 
 ev::Task<admin::Page> hello() { co_return admin::Page(200, "hello\n"); }
-ev::Task<admin::Page> throws() {
+ev::Task<admin::Page> page_that_throws() {
   throw std::runtime_error("broken");
   co_return admin::Page(200, "");
 }
@@ -42,7 +43,7 @@ struct Served {
       ev::EventLoop own;
       admin::HttpServer server(own, {}, limits);
       server.page("/hello", hello);
-      server.page("/throws", throws);
+      server.page("/throws", page_that_throws);
       const auto visited = [&own](admin::Visit visit) {
         return visit.request.path == "/never" ? never(own) : echo(std::move(visit));
       };
@@ -94,12 +95,6 @@ std::string asked(const Served& served, std::string_view request) {
   const FileDescriptor fd = served.connect();
   say(fd, request);
   return hear(fd);
-}
-
-std::size_t open_descriptors() {
-  std::size_t count = 0;
-  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) ++count;
-  return count;
 }
 
 }  // namespace
@@ -187,15 +182,15 @@ TEST_CASE(
   admin::HttpLimits limits;
   limits.connections = 8;
   const Served served(limits);
-  const std::size_t before = open_descriptors();
+  const std::size_t before = test::open_descriptors();
   std::vector<FileDescriptor> silent;
   std::size_t most = 0;
   for (int i = 0; i < 300; ++i) {
     silent.push_back(served.connect());
-    if (i % 50 == 0) most = std::max(most, open_descriptors() - before - silent.size());
+    if (i % 50 == 0) most = std::max(most, test::open_descriptors() - before - silent.size());
   }
   CHECK(asked(served, "GET /hello HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 200 OK\r\n"));
-  most = std::max(most, open_descriptors() - before - silent.size());
+  most = std::max(most, test::open_descriptors() - before - silent.size());
   CHECK(most <= limits.connections);
   CHECK(served.counters->gave_way.load() > 0);
 }

@@ -28,8 +28,8 @@ void make_database(const std::string& path) {
 }
 
 // A data directory, and a place beside it.
-struct World {
-  World() {
+struct BackupWorld {
+  BackupWorld() {
     fs::create_directories(data + "/spool/journal");
     std::ofstream(data + "/clock") << "now";
     std::ofstream(data + "/spool/journal/1.seg") << "mail";
@@ -43,7 +43,7 @@ struct World {
 
 TEST_CASE("D-27 a backup has databases and files, and mail when it is asked for") {
   for (const WithMail with_mail : {WithMail::no, WithMail::yes}) {
-    const World world;
+    const BackupWorld world;
     const auto done = back_up(world.data, world.copy + "/", with_mail);  // as a shell completes it
     REQUIRE(done);
     CHECK(done->databases == 1);
@@ -56,7 +56,7 @@ TEST_CASE("D-27 a backup has databases and files, and mail when it is asked for"
 }
 
 TEST_CASE("a backup inside the data directory is refused, and nothing is made") {
-  const World world;
+  const BackupWorld world;
   fs::create_directory_symlink(world.data, world.copy);
   for (const std::string& place :
        {world.data + "/copy", world.data, world.copy + "/copy", world.data + "/spool/x"}) {
@@ -68,7 +68,7 @@ TEST_CASE("a backup inside the data directory is refused, and nothing is made") 
 }
 
 TEST_CASE("T-53 links in the data directory are not followed") {
-  const World world;
+  const BackupWorld world;
   make_database(world.directory.path() + "/other.db");
   std::ofstream(world.directory.path() + "/secret") << "secret";
   fs::create_symlink(world.directory.path() + "/other.db", world.data + "/linked.db");
@@ -81,7 +81,7 @@ TEST_CASE("T-53 links in the data directory are not followed") {
 }
 
 TEST_CASE("what cannot be read is an error, not an empty backup") {
-  const World world;
+  const BackupWorld world;
   CHECK_FALSE(back_up(world.data + "/nowhere", world.copy, WithMail::no));
   CHECK_FALSE(back_up(world.data + "/clock", world.copy, WithMail::no));  // no directory
   CHECK_FALSE(fs::exists(world.copy));

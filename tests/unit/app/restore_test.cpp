@@ -49,8 +49,8 @@ std::map<std::string, std::string> contents(const std::string& directory) {
 }
 
 // A backup of a data directory, and that directory as it went on afterwards.
-struct World {
-  World() {
+struct RestoreWorld {
+  RestoreWorld() {
     fs::create_directories(data + "/spool");
     write(data + "/clock", "2026-01-01T00:00:00Z\n");
     in_database(data + "/sts.db", "CREATE TABLE t (x); INSERT INTO t VALUES ('then'); PRAGMA user_version=1");
@@ -76,7 +76,7 @@ struct World {
   const std::string data = directory.path() + "/data", backup = directory.path() + "/backup";
 };
 
-Errc refused(const World& world) {
+Errc refused(const RestoreWorld& world) {
   const auto before = contents(world.data);
   const auto done = restore(world.wish());
   REQUIRE_FALSE(done);
@@ -88,7 +88,7 @@ Errc refused(const World& world) {
 }  // namespace
 
 TEST_CASE("D-27 a restore puts the backup in place and keeps what was there") {
-  const World world;
+  const RestoreWorld world;
   const auto before = contents(world.data);
   const auto done = restore(world.wish());
   REQUIRE(done);
@@ -105,7 +105,7 @@ TEST_CASE("D-27 a restore puts the backup in place and keeps what was there") {
 }
 
 TEST_CASE("a restore into an empty place, or one that is not there, needs no word") {
-  const World world;
+  const RestoreWorld world;
   RestoreWish wish = world.wish();
   wish.replace = false;
   for (const bool there : {false, true}) {
@@ -120,7 +120,7 @@ TEST_CASE("a restore into an empty place, or one that is not there, needs no wor
 }
 
 TEST_CASE("what is there already goes only when that was said, and the refusal says how old it is") {
-  const World world;
+  const RestoreWorld world;
   RestoreWish wish = world.wish();
   wish.replace = false;
   const auto before = contents(world.data);
@@ -137,39 +137,39 @@ TEST_CASE("what is there already goes only when that was said, and the refusal s
 
 TEST_CASE("a backup that is not whole is refused before anything is touched") {
   SUBCASE("a file is missing") {
-    const World world;
+    const RestoreWorld world;
     fs::remove(world.backup + "/clock");
     CHECK(refused(world) == Errc::damaged);
   }
   SUBCASE("a file was changed") {
-    const World world;
+    const RestoreWorld world;
     write(world.backup + "/clock", "2026-01-01T00:00:01Z\n");
     CHECK(refused(world) == Errc::damaged);
   }
   SUBCASE("a file was added") {
-    const World world;
+    const RestoreWorld world;
     write(world.backup + "/users.db", "");
     CHECK(refused(world) == Errc::damaged);
   }
   SUBCASE("its list is cut short") {
-    const World world;
+    const RestoreWorld world;
     fs::resize_file(world.backup + "/" + backup_list_name, 20);
     CHECK(refused(world) == Errc::damaged);
   }
   SUBCASE("made by hand, with a damaged database") {
-    const World world;
+    const RestoreWorld world;
     fs::remove(world.backup + "/" + backup_list_name);
     write(world.backup + "/sts.db", "SQLite format 3" + std::string(5000, 'x'));
     CHECK(refused(world) == Errc::damaged);
   }
   SUBCASE("made by hand, of a database in use") {
-    const World world;
+    const RestoreWorld world;
     fs::remove(world.backup + "/" + backup_list_name);
     write(world.backup + "/sts.db-wal", "x");
     CHECK(refused(world) == Errc::invalid);
   }
   SUBCASE("something else") {
-    const World world;
+    const RestoreWorld world;
     fs::remove_all(world.backup);
     CHECK(refused(world) == Errc::not_found);
     fs::create_directories(world.backup);
@@ -180,7 +180,7 @@ TEST_CASE("a backup that is not whole is refused before anything is touched") {
 TEST_CASE("D-26 a backup of a newer sealpost is named and nothing is written") {
   for (const char* name : {"sts.db", "tlsrpt.db", "evidence.db", "users.db"}) {
     CAPTURE(name);
-    const World world;
+    const RestoreWorld world;
     fs::remove(world.backup + "/" + backup_list_name);
     in_database(world.backup + "/" + name, "CREATE TABLE IF NOT EXISTS t (x); PRAGMA user_version=99");
     CHECK(refused(world) == Errc::newer);
@@ -188,13 +188,13 @@ TEST_CASE("D-26 a backup of a newer sealpost is named and nothing is written") {
     CHECK(error.detail.find(std::string(name) + " was made by a newer sealpost: it has schema 99") !=
           std::string::npos);
   }
-  const World world;
+  const RestoreWorld world;
   write(world.backup + "/" + backup_list_name, "{\"format\": 2}");
   CHECK(refused(world) == Errc::newer);
 }
 
 TEST_CASE("T-53 links in a backup are not followed") {
-  const World world;
+  const RestoreWorld world;
   fs::remove(world.backup + "/" + backup_list_name);
   write(world.directory.path() + "/secret", "secret");
   fs::create_symlink(world.directory.path() + "/secret", world.backup + "/linked");
@@ -208,7 +208,7 @@ TEST_CASE("D-27 a restore that is killed anywhere leaves the old or, after the n
   for (int step = 0; !completed; ++step) {
     REQUIRE(step < 60);
     CAPTURE(step);
-    const World world;
+    const RestoreWorld world;
     const auto before = contents(world.data);
     const pid_t child = ::fork();
     if (child == 0) {
@@ -255,7 +255,7 @@ TEST_CASE("D-27 a restore that is killed anywhere leaves the old or, after the n
 // nothing that a restore would have seen.
 TEST_CASE(
     "D-21 a relay that starts while a restore is at work is kept out, also where there is no spool to lock") {
-  const World world;
+  const RestoreWorld world;
   fs::remove_all(world.data + "/spool");
   fs::remove_all(world.backup + "/spool");
   fs::remove(world.backup + "/" + backup_list_name);
@@ -275,7 +275,7 @@ TEST_CASE(
 }
 
 TEST_CASE("D-21 nothing is restored over a relay that has begun, also where its spool is gone") {
-  const World world;
+  const RestoreWorld world;
   fs::remove_all(world.data + "/spool");
   const auto start = hold_data_dir(world.data);
   REQUIRE(start);
@@ -286,7 +286,7 @@ TEST_CASE("D-21 nothing is restored over a relay that has begun, also where its 
 }
 
 TEST_CASE("a backup and a restore keep each other out, and half of a restore is not backed up") {
-  const World world;
+  const RestoreWorld world;
   RestoreWish wish = world.wish();
   bool seen = false;
   wish.before_step = [&](const char* step) {
@@ -305,7 +305,7 @@ TEST_CASE("a backup and a restore keep each other out, and half of a restore is 
 }
 
 TEST_CASE("--keep-queue never takes the queue of the backup, whether there is one here or not") {
-  World world;
+  RestoreWorld world;
   write(world.data + "/spool/mine", "mine");
   fs::remove(world.backup + "/" + backup_list_name);
   write(world.backup + "/spool/theirs", "theirs");
@@ -335,7 +335,7 @@ TEST_CASE("--keep-queue never takes the queue of the backup, whether there is on
 }
 
 TEST_CASE("D-27 nothing is moved over another name, and a restore that stops half way says what is where") {
-  const World world;
+  const RestoreWorld world;
   const auto before = contents(world.data);
   RestoreWish wish = world.wish();
   wish.before_step = [&](const char* step) {
@@ -370,7 +370,7 @@ TEST_CASE(
     MESSAGE("skipped: changing owners takes root");
     return;
   }
-  const World world;
+  const RestoreWorld world;
   fs::create_directories(world.data + "/rules-in-force");
   constexpr uid_t nobody = 65534;
   for (const std::string& path : {world.directory.path(), world.data, world.data + "/spool"})
@@ -385,7 +385,7 @@ TEST_CASE(
 }
 
 TEST_CASE("D-27 what became something else while it was copied leaves nothing of the old among the new") {
-  const World world;
+  const RestoreWorld world;
   write(world.data + "/extra", "old");
   write(world.backup + "/extra", "new");
   RestoreWish wish = world.wish();
@@ -415,7 +415,7 @@ TEST_CASE("D-27 what became something else while it was copied leaves nothing of
 }
 
 TEST_CASE("what the file system keeps in a directory is nobody's data") {
-  const World world;
+  const RestoreWorld world;
   fs::create_directories(world.data + "/lost+found");
   write(world.data + "/lost+found/x", "x");
   const std::string other = world.directory.path() + "/other";
@@ -433,7 +433,7 @@ TEST_CASE("what cannot be moved aside is found out before anything is touched") 
     MESSAGE("skipped: mounting takes root");
     return;
   }
-  const World world;
+  const RestoreWorld world;
   REQUIRE(::mount("none", (world.data + "/spool").c_str(), "tmpfs", 0, nullptr) == 0);
   CHECK(refused(world) == Errc::invalid);
   RestoreWish keep = world.wish();

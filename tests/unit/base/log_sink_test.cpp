@@ -17,6 +17,7 @@
 #include <string>
 #include <thread>
 
+#include "../temporary_directory.hpp"
 #include "base/log_file.hpp"
 
 using namespace sealpost;
@@ -41,15 +42,6 @@ struct Pipe {
     in.reset(ends[1]);
   }
   FileDescriptor out, in;
-};
-
-struct TempDir {
-  TempDir() {
-    char name[] = "/tmp/log-sink-test-XXXXXX";
-    path = mkdtemp(name);
-  }
-  ~TempDir() { std::filesystem::remove_all(path); }
-  std::string path;
 };
 
 std::string contents(const std::string& path) {
@@ -114,8 +106,8 @@ TEST_CASE("T-48 a log that nobody reads makes nobody wait; what was dropped is c
 }
 
 TEST_CASE("a log file that was moved is opened again, and nothing is lost on the way") {
-  const TempDir dir;
-  const std::string path = dir.path + "/log";
+  const TemporaryDirectory dir;
+  const std::string path = dir.path() + "/log";
   log::Sink& sink = background_sink();
   sink.use(std::move(*log::open_log_file(path)), path);
   sink.add("1 before\n", false);
@@ -142,23 +134,23 @@ TEST_CASE("a log file that was moved is opened again, and nothing is lost on the
 }
 
 TEST_CASE("what is not a log is not written to") {
-  const TempDir dir;
+  const TemporaryDirectory dir;
   const auto refused = [](const std::string& path) {
     const auto opened = log::open_log_file(path);
     return opened ? std::string() : opened.error().detail;
   };
-  CHECK(refused(dir.path).find("directory") != std::string::npos);
-  CHECK(refused(dir.path + "/none/log").find("does not exist") != std::string::npos);
-  std::ofstream(dir.path + "/letter") << "Dear Anna,\n";
-  CHECK(refused(dir.path + "/letter").find("not a log") != std::string::npos);
-  CHECK(contents(dir.path + "/letter") == "Dear Anna,\n");
-  std::filesystem::create_symlink(dir.path + "/letter", dir.path + "/link");
-  CHECK(refused(dir.path + "/link").find("link") != std::string::npos);
-  REQUIRE(::mkfifo((dir.path + "/fifo").c_str(), 0600) == 0);
-  CHECK(refused(dir.path + "/fifo").find("nobody reads") != std::string::npos);
-  std::ofstream(dir.path + "/text") << "2026-01-31T23:59:59.000042Z info started\n";
-  std::ofstream(dir.path + "/json") << "{\"time\":\"2026\"}\n";
-  std::ofstream(dir.path + "/empty") << "";
-  for (const char* fine : {"/text", "/json", "/empty", "/new"}) CHECK(refused(dir.path + fine).empty());
+  CHECK(refused(dir.path()).find("directory") != std::string::npos);
+  CHECK(refused(dir.path() + "/none/log").find("does not exist") != std::string::npos);
+  std::ofstream(dir.path() + "/letter") << "Dear Anna,\n";
+  CHECK(refused(dir.path() + "/letter").find("not a log") != std::string::npos);
+  CHECK(contents(dir.path() + "/letter") == "Dear Anna,\n");
+  std::filesystem::create_symlink(dir.path() + "/letter", dir.path() + "/link");
+  CHECK(refused(dir.path() + "/link").find("link") != std::string::npos);
+  REQUIRE(::mkfifo((dir.path() + "/fifo").c_str(), 0600) == 0);
+  CHECK(refused(dir.path() + "/fifo").find("nobody reads") != std::string::npos);
+  std::ofstream(dir.path() + "/text") << "2026-01-31T23:59:59.000042Z info started\n";
+  std::ofstream(dir.path() + "/json") << "{\"time\":\"2026\"}\n";
+  std::ofstream(dir.path() + "/empty") << "";
+  for (const char* fine : {"/text", "/json", "/empty", "/new"}) CHECK(refused(dir.path() + fine).empty());
   CHECK(refused("/dev/null").empty());
 }

@@ -46,12 +46,12 @@ Host::Script always(const char* verb, Say say) {
   return [verb, say](ScriptedPeer& peer, std::size_t) { peer.always(verb, say); };
 }
 
-struct World : CourierWorld {
-  World() {
+struct AttemptWorld : CourierWorld {
+  AttemptWorld() {
     two_hosts_for("b.example");
     deliver();
   }
-  ~World() { shard.reset(); }
+  ~AttemptWorld() { shard.reset(); }
   Host& add(const char* address, Host::Script script = nullptr) {
     hosts_made.push_back(std::make_unique<Host>(loop, network, address, std::move(script)));
     return *hosts_made.back();
@@ -91,7 +91,7 @@ TEST_CASE("RFC 5321 §5.1: what the first host cannot take now, the second gets 
            {"421 to the final dot", ".", {"421 4.3.2 closing\r\n", Say::hang_up}},
        }) {
     CAPTURE(row.name);
-    World world;
+    AttemptWorld world;
     world.add("198.51.100.1", always(row.verb, row.say));
     Host& second = world.add("198.51.100.2");
     world.send();
@@ -102,7 +102,7 @@ TEST_CASE("RFC 5321 §5.1: what the first host cannot take now, the second gets 
 }
 
 TEST_CASE("D-16: each recipient is delivered once, wherever it was taken") {
-  World world;
+  AttemptWorld world;
   Host& first = world.add("198.51.100.1", [](ScriptedPeer& peer, std::size_t) {
     peer.says["RCPT"] = {"250 ok\r\n", "451 later\r\n", "550 5.1.1 nobody\r\n"};
   });
@@ -118,7 +118,7 @@ TEST_CASE("D-16: each recipient is delivered once, wherever it was taken") {
 }
 
 TEST_CASE("D-13: what the first host took is on record before the second answers") {
-  World world;
+  AttemptWorld world;
   world.add("198.51.100.1", [](ScriptedPeer& peer, std::size_t) {
     peer.says["RCPT"] = {"250 ok\r\n", "451 later\r\n"};
   });
@@ -136,7 +136,7 @@ TEST_CASE("D-13: what the first host took is on record before the second answers
 TEST_CASE("D-15: after a lost reply to the final dot no other host is asked") {
   for (const Say& say :
        std::vector<Say>{{"", Say::hang_up}, {"", Say::fall_silent}, "what\r\n", "354 go\r\n"}) {
-    World world;
+    AttemptWorld world;
     Host& first = world.add("198.51.100.1", always(".", say));
     Host& second = world.add("198.51.100.2");
     world.send();
@@ -148,7 +148,7 @@ TEST_CASE("D-15: after a lost reply to the final dot no other host is asked") {
 }
 
 TEST_CASE("greylisting hosts are asked once each in an attempt, three at most in the first") {
-  World world;
+  AttemptWorld world;
   world.resolver.mx("b.example", {{10, "mx1.b.example"},
                                   {20, "mx2.b.example"},
                                   {30, "mx3.b.example"},
@@ -175,7 +175,7 @@ TEST_CASE("greylisting hosts are asked once each in an attempt, three at most in
 }
 
 TEST_CASE("X6 SMTPUTF8 is asked of a host for what needs it, and of nothing else (RFC 6531 §3.4)") {
-  World world;
+  AttemptWorld world;
   const auto offers = always("EHLO", "250-mx.test\r\n250-DSN\r\n250-SMTPUTF8\r\n250 8BITMIME\r\n");
   Host& first = world.add("198.51.100.1", offers);
   world.send({"u@b.example"});
@@ -196,7 +196,7 @@ TEST_CASE("X6 SMTPUTF8 is asked of a host for what needs it, and of nothing else
 }
 
 TEST_CASE("X6 5.6.7 is for those who need SMTPUTF8, and final when no host of the domain offers it") {
-  World world;
+  AttemptWorld world;
   Host& first = world.add("198.51.100.1");
   Host& second = world.add("198.51.100.2");
   world.send({"u@b.example", "\xc3\xbc@b.example"});
@@ -210,7 +210,7 @@ TEST_CASE("X6 5.6.7 is for those who need SMTPUTF8, and final when no host of th
 }
 
 TEST_CASE("X6 another host that offers SMTPUTF8 gets what the first cannot be told") {
-  World world;
+  AttemptWorld world;
   Host& first = world.add("198.51.100.1");
   Host& second = world.add("198.51.100.2", always("EHLO", "250-mx.test\r\n250 SMTPUTF8\r\n"));
   world.send({"u@b.example", "\xc3\xbc@b.example"});
@@ -229,7 +229,7 @@ TEST_CASE("X6 while a host of the domain is not reached, or puts it off, nothing
     peer.always("RCPT", "451 later\r\n");
   };
   for (const bool reached : {false, true}) {
-    World world;
+    AttemptWorld world;
     if (reached) world.add("198.51.100.1", offers_and_waits);
     Host& second = world.add("198.51.100.2");
     world.send({"\xc3\xbc@b.example"});
@@ -243,7 +243,7 @@ TEST_CASE("X6 while a host of the domain is not reached, or puts it off, nothing
 namespace {
 
 // A message whose body is beyond ASCII.
-spool::NewMessage eight_bit(World& world, const char* header = "") {
+spool::NewMessage eight_bit(AttemptWorld& world, const char* header = "") {
   auto made = world.message("a@here.example", {"u@b.example"});
   made.envelope.body = BodyType::eight_bit_mime;
   made.body = std::string(header) +
@@ -252,7 +252,7 @@ spool::NewMessage eight_bit(World& world, const char* header = "") {
   return made;
 }
 
-void set(World& world, const std::function<void(Settings&)>& change) {
+void set(AttemptWorld& world, const std::function<void(Settings&)>& change) {
   auto made = std::make_shared<Rules>(*world.rules);
   change(made->settings);
   world.rules = std::move(made);
@@ -262,7 +262,7 @@ void set(World& world, const std::function<void(Settings&)>& change) {
 }  // namespace
 
 TEST_CASE("X5 8-bit mail is converted for a host without 8BITMIME, and for no other (RFC 6152 §3)") {
-  World world;
+  AttemptWorld world;
   Host& host = world.add("198.51.100.1", always("EHLO", "250-mx.test\r\n250 SIZE\r\n"));
   world.accept(eight_bit(world));
   world.loop.advance(30s);
@@ -273,7 +273,7 @@ TEST_CASE("X5 8-bit mail is converted for a host without 8BITMIME, and for no ot
   CHECK(host.heard("BODY") == 0);
   CHECK(world.totals.converted == 1);
 
-  World other;
+  AttemptWorld other;
   Host& able = other.add("198.51.100.1", always("EHLO", "250-mx.test\r\n250 8BITMIME\r\n"));
   other.accept(eight_bit(other));
   other.loop.advance(30s);
@@ -291,7 +291,7 @@ TEST_CASE("X5 signed 8-bit mail goes as delivery.signed_eight_bit says, and 5.6.
                         "e",
                     encoded = "gr=FC=DFe";
   for (const auto how : {SignedEightBit::send, SignedEightBit::convert, SignedEightBit::bounce}) {
-    World world;
+    AttemptWorld world;
     set(world, [&](Settings& settings) { settings.signed_eight_bit = how; });
     Host& first = world.add("198.51.100.1");
     Host& second = world.add("198.51.100.2");
@@ -304,7 +304,7 @@ TEST_CASE("X5 signed 8-bit mail goes as delivery.signed_eight_bit says, and 5.6.
     CHECK(second.sessions.size() == (how == SignedEightBit::bounce ? 1 : 0));
     CHECK(world.totals.bounced == (how == SignedEightBit::bounce ? 1 : 0));
   }
-  World world;
+  AttemptWorld world;
   set(world, [&](Settings& settings) { settings.signed_eight_bit = SignedEightBit::bounce; });
   world.add("198.51.100.1");
   Host& second = world.add("198.51.100.2", always("EHLO", "250-mx.test\r\n250 8BITMIME\r\n"));
@@ -315,7 +315,7 @@ TEST_CASE("X5 signed 8-bit mail goes as delivery.signed_eight_bit says, and 5.6.
 }
 
 TEST_CASE("X11 MAILMAX and RCPTMAX of a host are obeyed (RFC 9422 §4)") {
-  World world;
+  AttemptWorld world;
   Host& host = world.add("198.51.100.1", always("EHLO", "250-mx.test\r\n250 LIMITS MAILMAX=2 RCPTMAX=1\r\n"));
   for (int i = 0; i < 5; ++i) world.send();
   world.send({"u@b.example", "v@b.example", "w@b.example"});
@@ -326,7 +326,7 @@ TEST_CASE("X11 MAILMAX and RCPTMAX of a host are obeyed (RFC 9422 §4)") {
 }
 
 TEST_CASE("a keyword that is to be ignored is not used") {
-  World world;
+  AttemptWorld world;
   set(world, [&](Settings& settings) {
     settings.ignored_keywords = {{"*.b.example", {"PIPELINING", "8BITMIME"}}};
   });
@@ -338,7 +338,7 @@ TEST_CASE("a keyword that is to be ignored is not used") {
 }
 
 TEST_CASE("a definite 5yz to RCPT is final at the first host") {
-  World world;
+  AttemptWorld world;
   world.add("198.51.100.1", always("RCPT", "550 5.1.1 nobody\r\n"));
   Host& second = world.add("198.51.100.2");
   world.send();
@@ -354,7 +354,7 @@ TEST_CASE(
         "538 5.7.11 Encryption required for requested authentication mechanism\r\n",
         "554 5.7.1 TLS required, use STARTTLS\r\n", "550 5.7.10 encryption needed\r\n"}) {
     CAPTURE(words);
-    World world;
+    AttemptWorld world;
     world.add("198.51.100.1", always("MAIL", words));
     world.add("198.51.100.2", always("RCPT", words));
     world.send();
@@ -371,7 +371,7 @@ TEST_CASE("N messages per session: a new connection at once, no failure, and the
                                          "452 4.4.5 too many messages\r\n",
                                          "450 4.7.1 enough for one session\r\n"}) {
     CAPTURE(end.text);
-    World world;
+    AttemptWorld world;
     world.resolver.mx("b.example", {{10, "mx1.b.example"}});
     Host& only = world.add("198.51.100.1", [&](ScriptedPeer& peer, std::size_t) {
       peer.always("EHLO", "250 mx.test\r\n");  // without PIPELINING nothing follows a refused MAIL
@@ -388,7 +388,7 @@ TEST_CASE("N messages per session: a new connection at once, no failure, and the
 }
 
 TEST_CASE("a host that ends every session before the first message has failed, and is left alone") {
-  World world;
+  AttemptWorld world;
   world.resolver.mx("b.example", {{10, "mx1.b.example"}});
   Host& only = world.add("198.51.100.1", always("MAIL", {"421 4.7.0 too many messages\r\n", Say::hang_up}));
   for (int i = 0; i < 10; ++i) world.send();
@@ -398,7 +398,7 @@ TEST_CASE("a host that ends every session before the first message has failed, a
 }
 
 TEST_CASE("T-27 our own want of descriptors is not held against the host, and is no failed attempt") {
-  World world;
+  AttemptWorld world;
   world.resolver.mx("b.example", {{10, "mx1.b.example"}});
   Host& only = world.add("198.51.100.1");
   world.connector.starved = 3;
@@ -410,7 +410,7 @@ TEST_CASE("T-27 our own want of descriptors is not held against the host, and is
 }
 
 TEST_CASE("RFC 5321 §3.1: a host that says 554 as greeting gets QUIT") {
-  World world;
+  AttemptWorld world;
   world.resolver.mx("b.example", {{10, "mx1.b.example"}});
   Host& only = world.add("198.51.100.1", always("", "554 5.7.1 no service for you\r\n"));
   world.send();

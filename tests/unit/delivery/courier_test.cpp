@@ -11,8 +11,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-struct World : DeliveryWorld {
-  explicit World(std::uint32_t connections_per_host = 100) : DeliveryWorld(connections_per_host) {
+struct OneCourier : DeliveryWorld {
+  explicit OneCourier(std::uint32_t connections_per_host = 100) : DeliveryWorld(connections_per_host) {
     resolver.mx("b.example", {{10, "mx.b.example"}});
     resolver.address("mx.b.example", {"198.51.100.1"});
     rules = rules_with(schedule);
@@ -30,7 +30,7 @@ struct World : DeliveryWorld {
     shard->set_schedule(queue::Schedule(settings));
     courier->set_rules(rules_with(queue::Schedule(std::move(settings))));
   }
-  ~World() { shard.reset(); }
+  ~OneCourier() { shard.reset(); }
   void begin() {
     courier = std::make_unique<DeliveryCourier>(*context, rules);
     shard->start(*courier);
@@ -42,7 +42,7 @@ struct World : DeliveryWorld {
 }  // namespace
 
 TEST_CASE("D-07: deliveries pause while no outcome can be recorded, and go on after the restart") {
-  World world;
+  OneCourier world;
   const MessageId id = world.accept(world.message("a@here.example", {"u@b.example"}));
   world.loop.advance(1s);
   CHECK(world.connector.tried == 1);
@@ -172,7 +172,7 @@ TEST_CASE(
 }
 
 TEST_CASE("D-12: waiting for a free connection is no interrupted attempt") {
-  World world(1);
+  OneCourier world(1);
   for (const char* domain : {"c.example", "d.example", "e.example"}) {  // one host serves them all
     world.resolver.mx(domain, {{10, "mx.b.example"}});
     world.accept(world.message("a@here.example", {std::string("u@") + domain}));
@@ -196,7 +196,7 @@ TEST_CASE("D-12: waiting for a free connection is no interrupted attempt") {
 TEST_CASE(
     "T-40: a domain of 1,000 hosts, each an alias through many: 60 questions, then it is deferred and says "
     "why") {
-  World world;
+  OneCourier world;
   std::vector<std::pair<unsigned, std::string>> hosts;
   for (unsigned i = 0; i < 1000; ++i) {
     const std::string host = "mx" + std::to_string(i) + ".b.example";

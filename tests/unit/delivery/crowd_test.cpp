@@ -45,13 +45,13 @@ struct NarrowHost {
   event::TaskScope scope;
 };
 
-struct World : CourierWorld {
-  World() {
+struct CrowdWorld : CourierWorld {
+  CrowdWorld() {
     two_hosts_for("b.example");
     two_hosts_for("c.example");
     deliver();
   }
-  ~World() { shard.reset(); }
+  ~CrowdWorld() { shard.reset(); }
   void send(int count, const char* to = "u@b.example") {
     for (int i = 0; i < count; ++i) accept(message("a@here.example", {to}));
   }
@@ -66,7 +66,7 @@ TEST_CASE(
   for (const Say& refusal : {Say("421 4.7.0 too many connections from you\r\n", Say::hang_up),
                              Say("450 4.3.2 later\r\n", Say::hang_up), Say("", Say::hang_up)}) {
     CAPTURE(refusal.text);
-    World world;
+    CrowdWorld world;
     world.first.refusal = refusal;
     world.send(500);
     world.loop.advance(4min);  // before the first retry
@@ -81,7 +81,7 @@ TEST_CASE(
 }
 
 TEST_CASE("another domain of the host gets its turn") {
-  World world;
+  CrowdWorld world;
   world.send(500);
   world.loop.advance(100ms);
   world.send(1, "u@c.example");
@@ -92,7 +92,7 @@ TEST_CASE("another domain of the host gets its turn") {
 }
 
 TEST_CASE("a host that refuses every connection has failed, as ever") {
-  World world;
+  CrowdWorld world;
   world.first.most = 0;
   world.second.most = 100;
   world.send(20);

@@ -62,8 +62,8 @@ PartnerRule rule_for(const std::string& domain, PartnerLevel level) {
   return rule;
 }
 
-struct World : DeliveryWorld {
-  World() {
+struct LendingWorld : DeliveryWorld {
+  LendingWorld() {
     for (const char* domain : {"loose.example", "strict.example", "none.example", "named.example"})
       resolver.mx(domain, {{10, "mx.shared.example"}});
     resolver.address("mx.shared.example", {"198.51.100.1"});
@@ -114,7 +114,7 @@ struct World : DeliveryWorld {
 }  // namespace
 
 TEST_CASE("T-07: weak TLS that another domain put up with is not lent to one whose rule says encrypt") {
-  World world;
+  LendingWorld world;
   CHECK(std::holds_alternative<Refusal>(world.dial("strict.example")));
   world.open_for("loose.example");
   auto dialled = world.dial("strict.example");
@@ -125,18 +125,18 @@ TEST_CASE("T-07: weak TLS that another domain put up with is not lent to one who
 }
 
 TEST_CASE("T-07: strong TLS is lent either way, whoever dialled") {
-  World world;
+  LendingWorld world;
   world.host_tls.suite = "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256";
   world.open_for("loose.example");
   CHECK(world.reused_by("strict.example"));
-  World other;
+  LendingWorld other;
   other.host_tls.suite = "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256";
   other.open_for("strict.example");
   CHECK(other.reused_by("loose.example"));
 }
 
 TEST_CASE("T-07: clear text because of one domain's rule is not lent to one that would have tried TLS") {
-  World world;
+  LendingWorld world;
   world.open_for("none.example");
   CHECK(world.host_tls.asked.empty());
   CHECK_FALSE(world.reused_by("loose.example"));
@@ -144,16 +144,16 @@ TEST_CASE("T-07: clear text because of one domain's rule is not lent to one that
 }
 
 TEST_CASE("T-07: neither lent with a client certificate of somebody else, nor without one's own") {
-  World world;
+  LendingWorld world;
   world.open_for("loose.example");
   CHECK_FALSE(world.reused_by("named.example"));
-  World other;
+  LendingWorld other;
   other.open_for("named.example");
   CHECK_FALSE(other.reused_by("loose.example"));
 }
 
 TEST_CASE("T-07, T-52: a connection made before a reload serves nobody after it") {
-  World world;
+  LendingWorld world;
   world.open_for("loose.example");
   world.rules = std::make_shared<Rules>(*world.rules);
   CHECK_FALSE(world.reused_by("loose.example"));
@@ -173,7 +173,7 @@ TEST_CASE("T-07: another SNI is another face") {
 TEST_CASE(
     "D-07: who helps another worker's lane and cannot begin says so, or the lane lends again without an "
     "end") {
-  World world;
+  LendingWorld world;
   world.accept(world.message("a@here.example", {"u@loose.example"}));
   world.loop.advance(1s);
   world.disk.break_syncs(true);

@@ -60,13 +60,13 @@ class Ends final : public queue::Courier {
   Settings settings_;
 };
 
-struct World : DeliveryWorld {
-  explicit World(NoticeSettings settings = {}) {
+struct NoticesWorld : DeliveryWorld {
+  explicit NoticesWorld(NoticeSettings settings = {}) {
     notices = std::make_unique<NoticeBudget>(settings);
     context->notices = notices.get();
     begin();
   }
-  ~World() { shard.reset(); }
+  ~NoticesWorld() { shard.reset(); }
   void begin() {
     settler = std::make_unique<Settler>(*context);
     ends = std::make_unique<Ends>(*settler);
@@ -93,7 +93,7 @@ struct World : DeliveryWorld {
 }  // namespace
 
 TEST_CASE("T-37 D-17 one message that fails in 300 domains makes one notification, which names them all") {
-  World world;
+  NoticesWorld world;
   world.to_many(300);
   world.loop.advance(5s);
   CHECK(world.totals.dsns == 0);
@@ -109,7 +109,7 @@ TEST_CASE("T-37 D-17 one message that fails in 300 domains makes one notificatio
 }
 
 TEST_CASE("T-37 what fails later of the same message is told an hour after the first time, together") {
-  World world;
+  NoticesWorld world;
   world.ends->others = Fate::deferred;
   world.to_many(3);
   world.loop.advance(1min);
@@ -136,7 +136,7 @@ TEST_CASE("T-37 what fails later of the same message is told an hour after the f
 TEST_CASE("T-37 many messages with one forged sender: so many an hour, the others wait and all are told") {
   NoticeSettings settings;
   settings.per_sender = 5;
-  World world(settings);
+  NoticesWorld world(settings);
   for (int i = 0; i < 12; ++i) world.accept(world.message("Victim@here.example", {"u@d.example"}));
   world.loop.advance(50min);
   CHECK(world.ends->notices.size() == 5);
@@ -152,7 +152,7 @@ TEST_CASE("T-37 many messages with one forged sender: so many an hour, the other
 TEST_CASE("T-37 the sum for the whole relay holds when every sender is another") {
   NoticeSettings settings;
   settings.in_all = 4;
-  World world(settings);
+  NoticesWorld world(settings);
   for (int i = 0; i < 6; ++i)
     world.accept(world.message("v" + std::to_string(i) + "@here.example", {"u@d.example"}));
   world.loop.advance(50min);
@@ -162,7 +162,7 @@ TEST_CASE("T-37 the sum for the whole relay holds when every sender is another")
 }
 
 TEST_CASE("T-37 D-17 a crash while failures are gathered loses none of them") {
-  World world;
+  NoticesWorld world;
   world.to_many(20);
   world.loop.advance(5s);
   auto recovered = world.crash();
@@ -179,7 +179,7 @@ TEST_CASE("T-37 D-17 a crash while failures are gathered loses none of them") {
 }
 
 TEST_CASE("T-37 delay notices are gathered, too, and the mail goes on meanwhile") {
-  World world;
+  NoticesWorld world;
   world.ends->others = Fate::deferred;
   world.to_many(40);
   world.loop.advance(50min);
@@ -193,7 +193,7 @@ TEST_CASE("T-37 delay notices are gathered, too, and the mail goes on meanwhile"
 
 namespace {
 
-void asks_for_success(World& world, int messages, std::uint8_t recipients = 1) {
+void asks_for_success(NoticesWorld& world, int messages, std::uint8_t recipients = 1) {
   for (int i = 0; i < messages; ++i) {
     std::vector<std::string> to;
     for (int r = 0; r < recipients; ++r) to.push_back("u@d" + std::to_string(r) + ".example");
@@ -208,7 +208,7 @@ void asks_for_success(World& world, int messages, std::uint8_t recipients = 1) {
 TEST_CASE("T-37 notices of success over the budget wait for their turn, and each of them comes") {
   NoticeSettings settings;
   settings.per_sender = 10;
-  World world(settings);
+  NoticesWorld world(settings);
   world.ends->others = Fate::delivered;
   asks_for_success(world, 12);
   world.loop.advance(50min);
@@ -230,7 +230,7 @@ TEST_CASE("T-37 notices of success over the budget wait for their turn, and each
 TEST_CASE("T-37 a failure does not wait behind notices of success") {
   NoticeSettings settings;
   settings.per_sender = 4;
-  World world(settings);
+  NoticesWorld world(settings);
   world.ends->others = Fate::delivered;
   asks_for_success(world, 9);
   world.loop.advance(10min);
@@ -246,7 +246,7 @@ TEST_CASE("T-37 a failure does not wait behind notices of success") {
 TEST_CASE("T-37 D-12 D-17 a crash loses no notice of success that waits, and sends no heap of them") {
   NoticeSettings settings;
   settings.per_sender = 2;
-  World world(settings);
+  NoticesWorld world(settings);
   world.ends->others = Fate::delivered;
   asks_for_success(world, 6);
   world.loop.advance(1min);
@@ -270,7 +270,7 @@ TEST_CASE("T-36 undeliverable notifications are held for a time, and not more th
   NoticeSettings settings;
   settings.most_held = 3;
   settings.keep_held = std::chrono::days(2);
-  World world(settings);
+  NoticesWorld world(settings);
   HeldNotices held(world.loop, *world.journal, *world.dispatcher, *world.notices);
   world.ends->unreachable = true;
   for (int i = 0; i < 5; ++i) world.accept(world.message("forged@here.example", {"u@d.example"}));
@@ -297,7 +297,7 @@ TEST_CASE(
     NoticeSettings settings;
     settings.per_sender = 1;
     settings.in_all = 1;
-    World world(settings);
+    NoticesWorld world(settings);
     world.ends->others = Fate::deferred;
     world.to_many(3);
     for (int i = 0; i < 4; ++i) world.accept(world.message("victim@here.example", {"u@d.example"}));

@@ -44,8 +44,8 @@ class ChangingSts final : public sts::StsService {
   std::uint64_t version() const noexcept override { return changes; }
 };
 
-struct World : CourierWorld {
-  World() {
+struct ChangingWorld : CourierWorld {
+  ChangingWorld() {
     context.reset(new Context{loop, resolver, changing, tls, connector, *journal, recorder, *dispatcher,
                               hosts, guard, totals, [] { return 512U; }});
     resolver.mx("b.example", {{10, "mx.b.example"}});
@@ -59,7 +59,7 @@ struct World : CourierWorld {
                      scope.spawn(sessions.back()->run(std::move(stream)));
                    });
   }
-  ~World() { shard.reset(); }
+  ~ChangingWorld() { shard.reset(); }
   std::size_t mails() const {
     std::size_t count = 0;
     for (const auto& session : sessions) count += session->count("MAIL");
@@ -74,7 +74,7 @@ struct World : CourierWorld {
 };
 
 // A host without TLS, whose greeting takes a while, during which its domain begins to enforce.
-void change_while_it_greets(World& world) {
+void change_while_it_greets(ChangingWorld& world) {
   Say slow("220 mx.b.example\r\n");
   slow.each_octet = 100ms;
   world.greeting = slow;
@@ -89,7 +89,7 @@ void change_while_it_greets(World& world) {
 }  // namespace
 
 TEST_CASE("T-15: a policy that changes between plan and MAIL is the one that counts") {
-  World world;
+  ChangingWorld world;
   change_while_it_greets(world);
   CHECK(world.mails() == 0);
   CHECK(world.queued().size() == 1);
@@ -97,7 +97,7 @@ TEST_CASE("T-15: a policy that changes between plan and MAIL is the one that cou
 }
 
 TEST_CASE("T-15: also for the next message of a session that is open already") {
-  World world;
+  ChangingWorld world;
   world.changing.change(StsMode::testing, "1", "mx.b.example");
   world.send();
   world.loop.advance(200ms);
@@ -109,7 +109,7 @@ TEST_CASE("T-15: also for the next message of a session that is open already") {
 }
 
 TEST_CASE("T-52: partner rules that come between plan and MAIL are the ones that count") {
-  World world;
+  ChangingWorld world;
   Say slow("220 mx.b.example\r\n");
   slow.each_octet = 100ms;
   world.greeting = slow;
@@ -128,7 +128,7 @@ TEST_CASE("T-52: partner rules that come between plan and MAIL are the ones that
 }
 
 TEST_CASE("T-15, S38: a moved MX whose new policy the recheck finds costs no deferral") {
-  World world;
+  ChangingWorld world;
   world.changing.change(StsMode::enforce, "1", "old.b.example");
   StsState next = world.changing.state;
   next.id = "2";
@@ -146,7 +146,7 @@ TEST_CASE("T-15, S38: a moved MX whose new policy the recheck finds costs no def
 TEST_CASE(
     "T-15: under a policy that does not enforce, mail waits while another is being fetched, and is not "
     "tried") {
-  World world;
+  ChangingWorld world;
   world.changing.change(StsMode::testing, "1", "mx.b.example");
   world.changing.state.changing = true;
   world.send();

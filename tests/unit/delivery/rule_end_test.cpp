@@ -12,8 +12,6 @@ using namespace sealpost::delivery;
 using namespace std::chrono_literals;
 
 namespace {
-using World = SettleWorld;
-
 AttemptEnd refused_by_rule(PartnerRule::OnFailure on_failure, std::chrono::seconds grace) {
   AttemptEnd end = end_with(fate_of(0, Fate::deferred, "4.7.4", "TLS required, not offered", false));
   end.policy_refused = end.partner_refused = true;
@@ -32,7 +30,7 @@ AttemptEnd refused_by_rule_with_gateway() {
 }  // namespace
 
 TEST_CASE("a partner rule bounces after its grace, not before, and names itself") {
-  World world;
+  SettleWorld world;
   const AttemptEnd end = refused_by_rule(PartnerRule::OnFailure::bounce, 15min);
   world.script->ends.push_back(end);
   world.accept("a@here.example", {"u@b.example"});
@@ -44,7 +42,7 @@ TEST_CASE("a partner rule bounces after its grace, not before, and names itself"
 }
 
 TEST_CASE("a partner rule that says defer waits as long as the lifetime lasts") {
-  World world;
+  SettleWorld world;
   const AttemptEnd end = refused_by_rule(PartnerRule::OnFailure::defer, 1min);
   world.script->ends.push_back(end);
   world.accept("a@here.example", {"u@b.example"});
@@ -55,7 +53,7 @@ TEST_CASE("a partner rule that says defer waits as long as the lifetime lasts") 
 TEST_CASE(
     "a partner rule that says reroute hands mail to its gateway after the grace, in a lane that names the "
     "rule") {
-  World world;
+  SettleWorld world;
   world.script->ends.push_back(refused_by_rule_with_gateway());
   world.accept("a@here.example", {"u@b.example"});
   world.loop.advance(14min);
@@ -82,7 +80,7 @@ TEST_CASE(
 }
 
 TEST_CASE("what is on its way to a gateway is still there after a crash, and a delivery there is final") {
-  World world;
+  SettleWorld world;
   AttemptEnd at_once = refused_by_rule_with_gateway();
   at_once.partner->grace = 0s;
   world.script->ends.push_back(at_once);
@@ -143,7 +141,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a partner's grace counts from the first refusal, across restarts (T-16)") {
-  World world;
+  SettleWorld world;
   const AttemptEnd end = refused_by_rule(PartnerRule::OnFailure::bounce, 15min);
   world.script->ends.push_back(end);
   world.accept("a@here.example", {"u@b.example"});
@@ -162,7 +160,7 @@ TEST_CASE("a partner's grace counts from the first refusal, across restarts (T-1
 }
 
 TEST_CASE("a refusal that was interrupted by something else begins a partner's grace anew, restart or not") {
-  World world;
+  SettleWorld world;
   const AttemptEnd end = refused_by_rule(PartnerRule::OnFailure::bounce, 6min);
   world.script->ends.push_back(end);
   world.script->ends.push_back(end_with(fate_of(0, Fate::deferred, "4.4.1", "connection refused", false)));

@@ -13,12 +13,10 @@ using namespace sealpost;
 using namespace sealpost::delivery;
 using namespace std::chrono_literals;
 
-namespace {
-using World = SettleWorld;
-}  // namespace
+namespace {}  // namespace
 
 TEST_CASE("D-16 delivered mail is gone from queue and journal") {
-  World world;
+  SettleWorld world;
   world.script->ends.push_back(end_with(fate_of(0, Fate::delivered, "2.0.0", "250 ok")));
   world.accept("a@here.example", {"u@b.example"});
   world.loop.advance(10s);
@@ -27,7 +25,7 @@ TEST_CASE("D-16 delivered mail is gone from queue and journal") {
 }
 
 TEST_CASE("D-17 a refusal is recorded with its notification, which is queued to the sender") {
-  World world;
+  SettleWorld world;
   world.script->ends.push_back(end_with(fate_of(0, Fate::failed, "5.1.1", "550 5.1.1 no such user")));
   AttemptEnd wait = end_with(fate_of(0, Fate::deferred, "4.4.1", "connect refused", false));
   world.script->ends.push_back(wait);
@@ -44,7 +42,7 @@ TEST_CASE("D-17 a refusal is recorded with its notification, which is queued to 
 }
 
 TEST_CASE("T-36 a notification that cannot be delivered is held, and makes no other") {
-  World world;
+  SettleWorld world;
   world.script->ends.push_back(end_with(fate_of(0, Fate::failed, "5.1.1", "550 5.1.1 no such user")));
   world.accept("", {"u@b.example"}, MessageClass::dsn);
   world.loop.advance(10s);
@@ -62,7 +60,7 @@ TEST_CASE("T-36 a notification that cannot be delivered is held, and makes no ot
 }
 
 TEST_CASE("T-36 other mail from the null sender that fails makes no notification") {
-  World world;
+  SettleWorld world;
   world.script->ends.push_back(end_with(fate_of(0, Fate::failed, "5.1.1", "550 5.1.1 no such user")));
   world.accept("", {"u@b.example"});
   world.loop.advance(10s);
@@ -70,7 +68,7 @@ TEST_CASE("T-36 other mail from the null sender that fails makes no notification
 }
 
 TEST_CASE("T-16 what is deferred is tried until its lifetime ends, told once on the way, then returned") {
-  World world;
+  SettleWorld world;
   world.script->ends.push_back(
       end_with(fate_of(0, Fate::deferred, "4.7.5", "certificate of mx.b.example not valid: expired", false)));
   world.accept("a@here.example", {"u@b.example"});
@@ -88,7 +86,7 @@ TEST_CASE("T-16 what is deferred is tried until its lifetime ends, told once on 
 }
 
 TEST_CASE("S38 a policy that changed just now gets one more attempt before the mail is returned") {
-  World world;
+  SettleWorld world;
   AttemptEnd end = end_with(fate_of(0, Fate::deferred, "4.7.5", "not valid", false));
   end.expiry_blocked = true;
   world.script->ends.push_back(end);
@@ -99,7 +97,7 @@ TEST_CASE("S38 a policy that changed just now gets one more attempt before the m
 
 TEST_CASE("D-15 after a lost final reply at least 15 minutes pass, also when the policy is another by then") {
   for (const bool soon : {false, true}) {
-    World world;
+    SettleWorld world;
     AttemptEnd lost = end_with(fate_of(0, Fate::deferred, "4.4.2", "connection lost at final_dot", false));
     lost.ambiguous = true;
     lost.soon = soon;
@@ -113,7 +111,7 @@ TEST_CASE("D-15 after a lost final reply at least 15 minutes pass, also when the
 }
 
 TEST_CASE("DSN-02 N4 success is told only where the next hop cannot, and only to those who asked") {
-  World world;
+  SettleWorld world;
   AttemptEnd delivered = end_with(fate_of(0, Fate::delivered, "2.0.0", "250 ok"));
   delivered.fates.push_back(fate_of(1, Fate::delivered, "2.0.0", "250 ok"));
   world.script->ends.push_back(delivered);
@@ -143,7 +141,7 @@ TEST_CASE("DSN-02 N4 success is told only where the next hop cannot, and only to
 }
 
 TEST_CASE("one recipient's outcome is its own") {
-  World world;
+  SettleWorld world;
   AttemptEnd mixed = end_with(fate_of(0, Fate::delivered, "2.0.0", "250 ok"));
   mixed.fates.push_back(fate_of(1, Fate::deferred, "4.2.2", "452 full"));
   mixed.fates.push_back(fate_of(2, Fate::failed, "5.1.1", "550 no"));
@@ -163,7 +161,7 @@ TEST_CASE("one recipient's outcome is its own") {
 }
 
 TEST_CASE("D-13 an outcome the journal cannot take is kept until it can, and nothing is sent again") {
-  World world;
+  SettleWorld world;
   world.script->ends.push_back(end_with(fate_of(0, Fate::delivered, "2.0.0", "250 ok")));
   spool::NewMessage message;
   world.loop.settle();
@@ -184,7 +182,7 @@ TEST_CASE("T-50, D-19 while the clock is in doubt nothing comes back for lack of
   };
   constexpr Duration ahead = 10 * 365 * 24h, back = -60 * 365 * 24h;
   for (const Row row : {Row{ahead, false}, Row{back, false}, Row{ahead, true}, Row{back, true}}) {
-    World world;
+    SettleWorld world;
     SharedClock clock(world.loop.wall() - 24h, std::nullopt, world.loop.wall(), world.loop.now());
     world.loop.ask_clock(&clock);
     AttemptEnd end = end_with(fate_of(0, Fate::deferred, "4.7.4", "TLS required, not offered", false));
@@ -210,7 +208,7 @@ TEST_CASE("T-50, D-19 while the clock is in doubt nothing comes back for lack of
 }
 
 TEST_CASE("T-50, D-19 the age of mail is time that has passed, whatever the clock did at a start") {
-  World world;
+  SettleWorld world;
   const SystemTime begun = world.loop.wall();
   world.script->ends.push_back(end_with(fate_of(0, Fate::deferred, "4.4.1", "connect refused", false)));
   spool::NewMessage made = world.message("", {"u@b.example"});
@@ -231,7 +229,7 @@ TEST_CASE("N7 RET=FULL returns the whole of a short message, and its headers oth
     for (const bool is_long : {true, false}) {
       CAPTURE(asked);
       CAPTURE(is_long);
-      World world;
+      SettleWorld world;
       world.script->ends.push_back(end_with(fate_of(0, Fate::failed, "5.1.1", "550 5.1.1 no such user")));
       world.script->ends.push_back(end_with(fate_of(0, Fate::deferred, "4.4.1", "later", false)));
       spool::NewMessage made = world.message("a@here.example", {"u@b.example"});
@@ -253,7 +251,7 @@ TEST_CASE(
     "a notification quotes its message although the disk fails for a moment, and goes out when it stays so") {
   for (const int failures : {1, 1000}) {
     CAPTURE(failures);
-    World world;
+    SettleWorld world;
     world.script->ends.push_back(end_with(fate_of(0, Fate::deferred, "4.4.1", "later", false)));
     world.script->ends.push_back(end_with(fate_of(0, Fate::failed, "5.1.1", "550 5.1.1 no such user")));
     world.script->ends.push_back(end_with(fate_of(0, Fate::deferred, "4.4.1", "later", false)));
@@ -272,7 +270,7 @@ TEST_CASE(
 }
 
 TEST_CASE("T-37 a thousand bad recipients of one domain make one notification, without the body") {
-  World world;
+  SettleWorld world;
   AttemptEnd end;
   end.remote_mta = "mx.b.example";
   std::vector<std::string> recipients;
@@ -298,7 +296,7 @@ TEST_CASE("T-37 a thousand bad recipients of one domain make one notification, w
 }
 
 TEST_CASE("T-16 mail that is put on hold while it fails for good is held before its gateway") {
-  World world;
+  SettleWorld world;
   AttemptEnd end = end_with(fate_of(0, Fate::deferred, "4.7.4", "TLS required, not offered", false));
   end.policy_refused = end.partner_refused = true;
   end.partner.emplace();

@@ -111,8 +111,8 @@ TEST_CASE(
 
 namespace {
 
-struct World : DeliveryWorld {
-  World() {
+struct TrafficWorld : DeliveryWorld {
+  TrafficWorld() {
     connector.real = &network;
     for (const char* domain : {"b.example", "c.example"}) joins(domain);
     resolver.address("mx.b.example", {"198.51.100.1"});
@@ -125,7 +125,7 @@ struct World : DeliveryWorld {
                      scope.spawn(converse(*peers.back(), std::move(stream)));
                    });
   }
-  ~World() { shard.reset(); }
+  ~TrafficWorld() { shard.reset(); }
   event::Task<void> converse(ScriptedPeer& peer, std::unique_ptr<event::Stream> stream) {
     most_open = std::max(most_open, ++open_now);
     co_await peer.run(std::move(stream));
@@ -178,7 +178,7 @@ struct World : DeliveryWorld {
 }  // namespace
 
 TEST_CASE("a site has the connections that a limit for its hosts allows, all domains together") {
-  World world;
+  TrafficWorld world;
   world.begin({limit(TrafficLimit::By::mx, "*.b.example", 2)});
   world.send(100);
   world.send(100, {"u@c.example"});
@@ -190,7 +190,7 @@ TEST_CASE("a site has the connections that a limit for its hosts allows, all dom
 }
 
 TEST_CASE("a domain has the connections of its own limit") {
-  World world;
+  TrafficWorld world;
   TrafficLimit one;
   one.of = "b.example";
   one.connections = 1;
@@ -202,7 +202,7 @@ TEST_CASE("a domain has the connections of its own limit") {
 }
 
 TEST_CASE("a site's limit that is raised lets its lanes go while its only connection hangs") {
-  World world;
+  TrafficWorld world;
   const auto connections = [](std::uint32_t most) {
     TrafficLimit made = limit(TrafficLimit::By::mx, "mx.b.example", most);
     made.messages_per_connection.reset();
@@ -225,7 +225,7 @@ TEST_CASE("a site's limit that is raised lets its lanes go while its only connec
 }
 
 TEST_CASE("a rate holds for all connections, and a reload lets the rest go") {
-  World world;
+  TrafficWorld world;
   TrafficLimit slow;
   slow.of = "*";
   slow.rate = Rate::parse("60/min");
@@ -255,7 +255,7 @@ TrafficLimit rate(TrafficLimit::By by, const char* of, const char* text) {
 }  // namespace
 
 TEST_CASE("who may not leave yet for its own domain's rate takes no turn of the site from others") {
-  World world;
+  TrafficWorld world;
   world.begin(
       {rate(TrafficLimit::By::domain, "b.example", "1/min"), rate(TrafficLimit::By::mx, "*", "60/min")});
   world.send(20);
@@ -267,7 +267,7 @@ TEST_CASE("who may not leave yet for its own domain's rate takes no turn of the 
 }
 
 TEST_CASE("T-42 a rate is for the domains of a site by turns, and those that wait cost nothing meanwhile") {
-  World world;
+  TrafficWorld world;
   world.begin({rate(TrafficLimit::By::mx, "*", "60/min")});
   for (int i = 0; i < 100; ++i) world.joins("d" + std::to_string(i) + ".example");
   for (int k = 0; k < 3; ++k)
@@ -283,7 +283,7 @@ TEST_CASE("T-42 a rate is for the domains of a site by turns, and those that wai
 
 TEST_CASE("T-50 a step of the clock neither opens nor closes a rate") {
   for (const Duration step : {Duration(24h), Duration(-24h)}) {
-    World world;
+    TrafficWorld world;
     SharedClock clock(world.loop.wall() - 24h, std::nullopt, world.loop.wall(), world.loop.now());
     world.loop.ask_clock(&clock);
     world.begin({rate(TrafficLimit::By::domain, "*", "60/min")});
@@ -298,7 +298,7 @@ TEST_CASE("T-50 a step of the clock neither opens nor closes a rate") {
 }
 
 TEST_CASE("D-12 an attempt that waits for its turn has not begun: no restart counts against it") {
-  World world;
+  TrafficWorld world;
   world.begin({rate(TrafficLimit::By::domain, "b.example", "1/h")});
   world.later = true;
   world.send(1);
@@ -314,7 +314,7 @@ TEST_CASE("D-12 an attempt that waits for its turn has not begun: no restart cou
 
 TEST_CASE(
     "T-07 lanes of one site are judged each for its own: what one must not use is no trouble of the others") {
-  World world;
+  TrafficWorld world;
   world.begin({});
   auto strict = world.message("a@here.example", {"u@b.example"});
   strict.envelope.flags.requiretls = true;  // the host has no TLS
@@ -331,7 +331,7 @@ TEST_CASE(
 }
 
 TEST_CASE("recipients go in transactions of the limit's size") {
-  World world;
+  TrafficWorld world;
   TrafficLimit few;
   few.by = TrafficLimit::By::site;
   few.of = "mx.b.example";

@@ -18,7 +18,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-struct World {
+struct CachingWorld {
   sealpost::event::SimLoop loop;
   TableResolver table{loop};
   CachingResolver resolver{loop, table};
@@ -38,7 +38,7 @@ sealpost::event::Task<void> keep(Resolver& resolver, std::string name, std::vect
 }  // namespace
 
 TEST_CASE("an answer is asked for once while it lasts, whatever the case of the name") {
-  World world;
+  CachingWorld world;
   world.table.address("h.test", {"192.0.2.1"});
   CHECK(world.ask("h.test", RrType::a)->addresses.size() == 1);
   CHECK(world.ask("H.Test.", RrType::a)->addresses.size() == 1);
@@ -52,7 +52,7 @@ TEST_CASE("an answer is asked for once while it lasts, whatever the case of the 
 }
 
 TEST_CASE("absence is kept for its TTL, failure only for seconds") {
-  World world;
+  CachingWorld world;
   world.ask("gone.test", RrType::a);
   world.loop.advance(100s);
   CHECK(world.ask("gone.test", RrType::a)->status == Status::nxdomain);
@@ -69,7 +69,7 @@ TEST_CASE("absence is kept for its TTL, failure only for seconds") {
 }
 
 TEST_CASE("T-40: one query in flight per question, however many ask; those who leave do not end it") {
-  World world;
+  CachingWorld world;
   world.table.address("h.test", {"192.0.2.1"});
   world.table.delay(1s);
   std::vector<AnswerPtr> answers;
@@ -100,7 +100,7 @@ TEST_CASE("T-40: questions in flight are bounded") {
 }
 
 TEST_CASE("T-15: a fresh look passes by what is older than seconds") {
-  World world;
+  CachingWorld world;
   world.table.address("h.test", {"192.0.2.1"});
   world.ask("h.test", RrType::a);
   world.ask_fresh("h.test", RrType::a);  // just now is fresh enough
@@ -113,7 +113,7 @@ TEST_CASE("T-15: a fresh look passes by what is older than seconds") {
 }
 
 TEST_CASE("prefetch starts what will be asked for") {
-  World world;
+  CachingWorld world;
   world.table.address("h.test", {"192.0.2.1"});
   world.resolver.prefetch("H.test", RrType::a);
   world.resolver.prefetch("h.test", RrType::a);
@@ -125,7 +125,7 @@ TEST_CASE("prefetch starts what will be asked for") {
 }
 
 TEST_CASE("a worker's proxy answers from its own memory without leaving its loop") {
-  World world;
+  CachingWorld world;
   world.table.address("h.test", {"192.0.2.1"});
   ResolverProxy proxy(world.loop, world.resolver);
   const auto first = sealpost::event::run_until_done(world.loop, proxy.query("h.test", RrType::a));

@@ -42,8 +42,8 @@ Message mx_for(const std::string& name, std::string_view exchange = "mx.mail.tes
   return message.answer(name, RrType::mx, 300, mx_data(10, exchange));
 }
 
-struct World {
-  explicit World(const ScriptedServer& server) : resolver(loop, settings(server)) {}
+struct QuestionWorld {
+  explicit QuestionWorld(const ScriptedServer& server) : resolver(loop, settings(server)) {}
   static ResolverSettings settings(const ScriptedServer& server) {
     ResolverSettings made;
     made.servers.push_back(server.endpoint());
@@ -90,7 +90,7 @@ TEST_CASE("T-41 only the same octets are the question; short and compressed ones
 
 TEST_CASE("T-41 a server that keeps the letters is asked once, and each time in others") {
   ScriptedServer server([](const Query& query) -> Reply { return mx_for(name_in(query.octets)); });
-  World world(server);
+  QuestionWorld world(server);
   std::set<std::string> names;
   for (int i = 0; i < 10; ++i) CHECK(world.ask()->status == Status::found);
   for (const auto& query : server.queries()) names.insert(name_in(query.octets));
@@ -104,7 +104,7 @@ TEST_CASE("T-41 a guessed answer is not taken: the question is put once more ove
     const std::string asked = name_in(query.octets);
     return query.tcp ? mx_for(asked) : mx_for(std::string(long_name), "evil.test");
   });
-  World world(server);
+  QuestionWorld world(server);
   for (int i = 0; i < 3; ++i) {
     const auto answer = world.ask();
     REQUIRE(answer->status == Status::found);
@@ -120,7 +120,7 @@ TEST_CASE("T-41 once a server was seen to keep the letters, a doubtful answer wi
     if (query.tcp) return std::nullopt;
     return forged ? mx_for(std::string(long_name), "evil.test") : mx_for(name_in(query.octets));
   });
-  World world(server);
+  QuestionWorld world(server);
   CHECK(world.ask()->status == Status::found);
   forged = true;
   CHECK(world.ask()->status == Status::failed);
@@ -134,7 +134,7 @@ TEST_CASE(
       if (query.tcp && !has_tcp) return std::nullopt;
       return mx_for(std::string(long_name));
     });
-    World world(server);
+    QuestionWorld world(server);
     for (int i = 0; i < 3; ++i) CHECK(world.ask()->status == Status::found);
     CHECK(world.resolver.counters().case_differed == 1);
     CHECK(world.resolver.counters().suspect == 0);
@@ -145,7 +145,7 @@ TEST_CASE(
 
 TEST_CASE("T-41 on loopback questions go out as they are") {
   ScriptedServer server([](const Query& query) -> Reply { return mx_for(name_in(query.octets)); });
-  ResolverSettings settings = World::settings(server);
+  ResolverSettings settings = QuestionWorld::settings(server);
   settings.spread_always = false;
   event::EventLoop loop;
   AresResolver resolver(loop, settings);

@@ -13,8 +13,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-struct World {
-  explicit World(std::size_t in_all = 8, std::size_t per_owner = 4, std::size_t waiting = 100)
+struct TurnsWorld {
+  explicit TurnsWorld(std::size_t in_all = 8, std::size_t per_owner = 4, std::size_t waiting = 100)
       : turns(loop, limits(in_all, per_owner, waiting)), scope(loop) {}
   static Turns::Limits limits(std::size_t in_all, std::size_t per_owner, std::size_t waiting) {
     Turns::Limits made;
@@ -65,7 +65,7 @@ TEST_CASE("T-42 whose name it is") {
 }
 
 TEST_CASE("T-42 one domain with many slow names leaves places to others") {
-  World world;
+  TurnsWorld world;
   world.ask_many(".slow.example.org", 50, 12s);
   world.ask_many(".good.example.net", 10, 10ms);
   world.loop.advance(1s);
@@ -78,7 +78,7 @@ TEST_CASE("T-42 one domain with many slow names leaves places to others") {
 }
 
 TEST_CASE("T-42 when all places are taken owners get theirs in turn") {
-  World world(2, 2);
+  TurnsWorld world(2, 2);
   for (const char* slow : {".a.org", ".b.org"}) world.ask_many(slow, 30, 1s);
   world.loop.advance(100ms);
   world.ask_many(".good.net", 2, 1s);
@@ -89,7 +89,7 @@ TEST_CASE("T-42 when all places are taken owners get theirs in turn") {
 }
 
 TEST_CASE("T-42 what waits of one owner is bounded, and the others are not refused for it") {
-  World world(4, 2, 10);
+  TurnsWorld world(4, 2, 10);
   world.ask_many(".slow.org", 50, 12s);
   world.ask_many(".good.net", 5, 1s);
   world.loop.advance(10s);
@@ -99,7 +99,7 @@ TEST_CASE("T-42 what waits of one owner is bounded, and the others are not refus
 }
 
 TEST_CASE("T-42 T-56 questions given up while they wait, or with a place on its way, leave nothing behind") {
-  World world(2, 1);
+  TurnsWorld world(2, 1);
   for (int round = 0; round < 6; ++round) {
     event::TaskScope some(world.loop);
     for (const char* name : {"x.a.org", "y.a.org", "x.b.org", "y.b.org", "x.c.org"})

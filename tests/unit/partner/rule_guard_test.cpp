@@ -14,13 +14,13 @@ using namespace sealpost::app;
 
 namespace {
 
-const SystemTime now{std::chrono::sys_days{std::chrono::year{2026} / 11 / 29}};
+const SystemTime today{std::chrono::sys_days{std::chrono::year{2026} / 11 / 29}};
 
 Config with_rules(const std::string& text) {
   Config config;
   config.source = "/etc/sealpost.toml";
   if (text.empty()) return config;
-  PartnerFiles files = read_partner_text(text, "p.toml", now);
+  PartnerFiles files = read_partner_text(text, "p.toml", today);
   for (const Finding& finding : files.findings)
     CHECK_MESSAGE(finding.kind == Finding::Kind::warning, finding.to_string());
   config.partners = std::move(files.rules);
@@ -28,7 +28,7 @@ Config with_rules(const std::string& text) {
   return config;
 }
 
-std::string rule(const std::string& name, const std::string& domains, const std::string& more) {
+std::string rule_of(const std::string& name, const std::string& domains, const std::string& more) {
   return "[[partner]]\nname = \"" + name + "\"\ndomains = [" + domains + "]\n" + more + "\n";
 }
 
@@ -44,10 +44,10 @@ std::string filled_in(std::string offered) {
   return offered;
 }
 
-// What governs now, for each of these: "N verify", "-".
+// What governs today, for each of these: "N verify", "-".
 std::string governs(const Config& config, const std::string& domain) {
-  const PartnerRule* found = find_partner(config.partners, domain, now);
-  return found == nullptr ? "-" : found->name + " " + std::string(name_of(level_at(*found, now)));
+  const PartnerRule* found = find_partner(config.partners, domain, today);
+  return found == nullptr ? "-" : found->name + " " + std::string(name_of(level_at(*found, today)));
 }
 
 }  // namespace
@@ -59,8 +59,8 @@ TEST_CASE("T-52 what asks for less goes in only when a file says so") {
     const char* governs;  // n.test afterwards
     bool held;
   };
-  const std::string verify = rule("N", "\"n.test\"", "tls = \"verify\"");
-  const std::string encrypt = rule("N", "\"n.test\"", "tls = \"encrypt\"");
+  const std::string verify = rule_of("N", "\"n.test\"", "tls = \"verify\"");
+  const std::string encrypt = rule_of("N", "\"n.test\"", "tls = \"encrypt\"");
   const auto weaker = [](const std::string& date, const std::string& more = "") {
     return "[[weaker]]\npartners = [\"N\"]\ndate = " + date + "\n" + more + entry_head;
   };
@@ -72,21 +72,23 @@ TEST_CASE("T-52 what asks for less goes in only when a file says so") {
       {"less", verify, encrypt, "N verify", true},
       {"gone", verify, "", "N verify", true},
       {"another rule is left",
-       verify + rule("O", "\"o.test\"", "tls = \"pin\"\npins = [\"" + std::string(64, 'a') + "\"]"),
-       rule("O", "\"o.test\"", "tls = \"pin\"\npins = [\"" + std::string(64, 'a') + "\"]"), "N verify", true},
-      {"on trial", verify, rule("N", "\"n.test\"", "tls = \"verify\"\nmode = \"audit\""), "N verify", true},
-      {"an end in the future", verify, rule("N", "\"n.test\"", "tls = \"verify\"\nends = 2027-01-01"),
-       "N verify", true},
-      {"a start in the future", verify, rule("N", "\"n.test\"", "tls = \"verify\"\nstarts = 2027-01-01"),
-       "N verify", true},
-      {"a lower minimum", rule("N", "\"n.test\"", "tls = \"verify\"\nminimum = \"1.3\""), verify, "N verify",
+       verify + rule_of("O", "\"o.test\"", "tls = \"pin\"\npins = [\"" + std::string(64, 'a') + "\"]"),
+       rule_of("O", "\"o.test\"", "tls = \"pin\"\npins = [\"" + std::string(64, 'a') + "\"]"), "N verify",
        true},
-      {"taken out of a stronger pattern", rule("N", "\"*.test\"", "tls = \"verify\""),
-       rule("N", "\"*.test\"", "tls = \"verify\"") + rule("M", "\"n.test\"", "tls = \"encrypt\""), "N verify",
+      {"on trial", verify, rule_of("N", "\"n.test\"", "tls = \"verify\"\nmode = \"audit\""), "N verify",
        true},
-      {"renamed", verify, rule("New", "\"n.test\"", "tls = \"verify\""), "New verify", false},
-      {"renamed and less", verify, rule("New", "\"n.test\"", "tls = \"encrypt\""), "N verify", true},
-      {"TLS left out where nothing was asked", "", rule("N", "\"n.test\"", "tls = \"none\""),
+      {"an end in the future", verify, rule_of("N", "\"n.test\"", "tls = \"verify\"\nends = 2027-01-01"),
+       "N verify", true},
+      {"a start in the future", verify, rule_of("N", "\"n.test\"", "tls = \"verify\"\nstarts = 2027-01-01"),
+       "N verify", true},
+      {"a lower minimum", rule_of("N", "\"n.test\"", "tls = \"verify\"\nminimum = \"1.3\""), verify,
+       "N verify", true},
+      {"taken out of a stronger pattern", rule_of("N", "\"*.test\"", "tls = \"verify\""),
+       rule_of("N", "\"*.test\"", "tls = \"verify\"") + rule_of("M", "\"n.test\"", "tls = \"encrypt\""),
+       "N verify", true},
+      {"renamed", verify, rule_of("New", "\"n.test\"", "tls = \"verify\""), "New verify", false},
+      {"renamed and less", verify, rule_of("New", "\"n.test\"", "tls = \"encrypt\""), "N verify", true},
+      {"TLS left out where nothing was asked", "", rule_of("N", "\"n.test\"", "tls = \"none\""),
        "(as before: no rule) opportunistic", true},
       {"less, said today", verify, encrypt + weaker("2026-11-29"), "N encrypt", false},
       {"less, said a week ago", verify, encrypt + weaker("2026-11-22"), "N encrypt", false},
@@ -110,44 +112,44 @@ TEST_CASE("T-52 what asks for less goes in only when a file says so") {
     CAPTURE(row.what);
     const Config before_config = with_rules(row.before);
     const RulesInForce before = rules_in_force(before_config);
-    const Guarded guarded = guard_rules(&before, with_rules(row.after), now);
+    const Guarded guarded = guard_rules(&before, with_rules(row.after), today);
     CHECK(governs(guarded.config, "n.test") == row.governs);
     CHECK(guarded.holds() == row.held);
-    CHECK(entries_to_write(guarded.news, now).empty() == !row.held);
+    CHECK(entries_to_write(guarded.news, today).empty() == !row.held);
     // What is kept of it is no weaker: the same files once more hold the same.
     const RulesInForce kept = rules_in_force(guarded.config);
-    const Guarded again = guard_rules(&kept, with_rules(row.after), now);
+    const Guarded again = guard_rules(&kept, with_rules(row.after), today);
     CHECK(governs(again.config, "n.test") == row.governs);
     CHECK(again.config.partners.size() == guarded.config.partners.size());
     // The entry that was offered first still counts, and none but rules of the files are spoken of.
-    const std::string entry = filled_in(entries_to_write(guarded.news, now));
-    CHECK_FALSE(guard_rules(&kept, with_rules(row.after + entry), now).holds());
-    CHECK(filled_in(entries_to_write(again.news, now)) == entry);
+    const std::string entry = filled_in(entries_to_write(guarded.news, today));
+    CHECK_FALSE(guard_rules(&kept, with_rules(row.after + entry), today).holds());
+    CHECK(filled_in(entries_to_write(again.news, today)) == entry);
     for (const RuleNews& news : again.news) CHECK_FALSE(news.subject.starts_with("(as "));
   }
 }
 
 TEST_CASE("T-52 what is held keeps nothing else out") {
-  const std::string before_text = rule("N", "\"n.test\", \"*.n.test\"", "tls = \"verify\"") +
-                                  rule("O", "\"o.test\"", "tls = \"encrypt\"");
+  const std::string before_text = rule_of("N", "\"n.test\", \"*.n.test\"", "tls = \"verify\"") +
+                                  rule_of("O", "\"o.test\"", "tls = \"encrypt\"");
   const RulesInForce before = rules_in_force(with_rules(before_text));
-  const Guarded guarded = guard_rules(
-      &before,
-      with_rules(rule("N", "\"n.test\"", "tls = \"encrypt\"") + rule("O", "\"o.test\"", "tls = \"verify\"") +
-                 rule("P", "\"p.test\"", "tls = \"dane\"")),
-      now);
+  const Guarded guarded = guard_rules(&before,
+                                      with_rules(rule_of("N", "\"n.test\"", "tls = \"encrypt\"") +
+                                                 rule_of("O", "\"o.test\"", "tls = \"verify\"") +
+                                                 rule_of("P", "\"p.test\"", "tls = \"dane\"")),
+                                      today);
   CHECK(governs(guarded.config, "n.test") == "N verify");
   CHECK(governs(guarded.config, "a.b.n.test") == "N verify");
   CHECK(governs(guarded.config, "o.test") == "O verify");
   CHECK(governs(guarded.config, "p.test") == "P dane");
-  CHECK(entries_to_write(guarded.news, now).find("removed = true") != std::string::npos);  // *.n.test
+  CHECK(entries_to_write(guarded.news, today).find("removed = true") != std::string::npos);  // *.n.test
 }
 
 TEST_CASE("T-52 a pattern that is held asks no more of the names that are spelled out inside it") {
-  const std::string pattern = rule("R", "\"*.n.test\"", "tls = \"verify\"");
-  const std::string lower = rule("R", "\"*.n.test\"", "tls = \"encrypt\"");
+  const std::string pattern = rule_of("R", "\"*.n.test\"", "tls = \"verify\"");
+  const std::string lower = rule_of("R", "\"*.n.test\"", "tls = \"encrypt\"");
   const auto inside = [](const std::string& level, const std::string& more = "") {
-    return rule("A", "\"a.n.test\"", "tls = \"" + level + "\"\n" + more);
+    return rule_of("A", "\"a.n.test\"", "tls = \"" + level + "\"\n" + more);
   };
   const struct {
     const char* what;
@@ -168,12 +170,12 @@ TEST_CASE("T-52 a pattern that is held asks no more of the names that are spelle
     CAPTURE(row.what);
     const RulesInForce before = rules_in_force(with_rules(row.before));
     const Config after = with_rules(row.after);
-    const Guarded guarded = guard_rules(&before, after, now);
+    const Guarded guarded = guard_rules(&before, after, today);
     CHECK(guarded.holds());
     CHECK(governs(guarded.config, "a.n.test") == row.governs);
     CHECK(governs(guarded.config, "b.n.test") == "R verify");
     const RulesInForce kept = rules_in_force(guarded.config);
-    const Guarded again = guard_rules(&kept, after, now);
+    const Guarded again = guard_rules(&kept, after, today);
     CHECK(governs(again.config, "a.n.test") == row.governs);
     CHECK(again.config.partners.size() == guarded.config.partners.size());
     for (const RuleNews& news : again.news) CHECK_FALSE(news.subject.starts_with("(as "));
@@ -182,12 +184,13 @@ TEST_CASE("T-52 a pattern that is held asks no more of the names that are spelle
 
 TEST_CASE("T-52 what follows a rule that ends is not taken from a pattern that is held") {
   // The pattern gives up its list of hosts for a certificate, so it is held; a.n.test relies on the certificate.
-  const std::string verify = rule("R", "\"*.n.test\"", "tls = \"verify\"");
-  const std::string hosts = rule("R", "\"*.n.test\"", "tls = \"encrypt\"\nmx = [\"mx.n.test\"]");
+  const std::string verify = rule_of("R", "\"*.n.test\"", "tls = \"verify\"");
+  const std::string hosts = rule_of("R", "\"*.n.test\"", "tls = \"encrypt\"\nmx = [\"mx.n.test\"]");
   const RulesInForce before =
-      rules_in_force(with_rules(hosts + rule("A", "\"a.n.test\"", "tls = \"verify\"")));
+      rules_in_force(with_rules(hosts + rule_of("A", "\"a.n.test\"", "tls = \"verify\"")));
   const Guarded guarded = guard_rules(
-      &before, with_rules(verify + rule("A", "\"a.n.test\"", "tls = \"verify\"\nends = 2027-01-01")), now);
+      &before, with_rules(verify + rule_of("A", "\"a.n.test\"", "tls = \"verify\"\nends = 2027-01-01")),
+      today);
   CHECK(governs(guarded.config, "b.n.test") == "R encrypt");
   const SystemTime later{std::chrono::sys_days{std::chrono::year{2027} / 6 / 1}};
   const PartnerRule* found = find_partner(guarded.config.partners, "a.n.test", later);
@@ -196,13 +199,14 @@ TEST_CASE("T-52 what follows a rule that ends is not taken from a pattern that i
 }
 
 TEST_CASE("T-52 an entry as it is offered lets in what was held") {
-  const RulesInForce before = rules_in_force(with_rules(
-      rule("N \\\"x\\\"", "\"n.test\"", "tls = \"verify\"") + rule("O", "\"o.test\"", "tls = \"verify\"")));
-  const std::string after = rule("O", "\"o.test\"", "tls = \"encrypt\"");
-  const Guarded held = guard_rules(&before, with_rules(after), now);
+  const RulesInForce before =
+      rules_in_force(with_rules(rule_of("N \\\"x\\\"", "\"n.test\"", "tls = \"verify\"") +
+                                rule_of("O", "\"o.test\"", "tls = \"verify\"")));
+  const std::string after = rule_of("O", "\"o.test\"", "tls = \"encrypt\"");
+  const Guarded held = guard_rules(&before, with_rules(after), today);
   REQUIRE(held.holds());
-  const std::string offered = filled_in(entries_to_write(held.news, now));
-  const Guarded let_in = guard_rules(&before, with_rules(after + offered), now);
+  const std::string offered = filled_in(entries_to_write(held.news, today));
+  const Guarded let_in = guard_rules(&before, with_rules(after + offered), today);
   CHECK_FALSE(let_in.holds());
   CHECK(governs(let_in.config, "n.test") == "-");
   CHECK(governs(let_in.config, "o.test") == "O encrypt");
@@ -282,17 +286,17 @@ TEST_CASE("T-52 settings that ask for less are held one by one") {
     row.before(old);
     row.after(wanted);
     const RulesInForce before = rules_in_force(old);
-    const Guarded held = guard_rules(&before, wanted, now);
+    const Guarded held = guard_rules(&before, wanted, today);
     CHECK(held.holds());
     CHECK(row.as_before(held.config));
     const RulesInForce back = rules_in_force(wanted);
-    CHECK(guard_rules(&back, old, now).holds() != row.back_is_more);
+    CHECK(guard_rules(&back, old, today).holds() != row.back_is_more);
     WeakerEntry entry;
     entry.settings = {row.key};
-    entry.date = now;
+    entry.date = today;
     entry.approved_by = "ciso";
     wanted.weaker.push_back(entry);
-    const Guarded approved = guard_rules(&before, wanted, now);
+    const Guarded approved = guard_rules(&before, wanted, today);
     CHECK_FALSE(approved.holds());
     CHECK_FALSE(row.as_before(approved.config));
   }
@@ -305,7 +309,7 @@ TEST_CASE(
   wanted.dns.servers = {*Endpoint::parse("192.0.2.53:53")};
   wanted.dns.trust_ad = dns::TrustAd::never;
   const RulesInForce before = rules_in_force(old);
-  const Guarded held = guard_rules(&before, wanted, now);
+  const Guarded held = guard_rules(&before, wanted, today);
   CHECK(held.holds());
   CHECK(held.config.dns.trust_ad == dns::TrustAd::loopback);
   CHECK(held.config.dns.servers.at(0).to_string() == "127.0.0.1:53");
@@ -319,7 +323,8 @@ TEST_CASE("T-10 T-52 the system's servers are on record by what they are") {
 }
 
 TEST_CASE("a first start has nothing to compare with") {
-  const Guarded guarded = guard_rules(nullptr, with_rules(rule("N", "\"n.test\"", "tls = \"none\"")), now);
+  const Guarded guarded =
+      guard_rules(nullptr, with_rules(rule_of("N", "\"n.test\"", "tls = \"none\"")), today);
   CHECK(guarded.news.empty());
   CHECK(governs(guarded.config, "n.test") == "N none");
 }
@@ -336,7 +341,8 @@ TEST_CASE("T-52 random edits of rules never lower a domain without a word") {
         std::string text;
         const std::vector<std::string> chosen = {one, two, three};
         for (std::size_t i = 0; i < chosen.size(); ++i)
-          if (!chosen[i].empty()) text += rule("R" + std::to_string(i), "\"" + domains[i] + "\"", chosen[i]);
+          if (!chosen[i].empty())
+            text += rule_of("R" + std::to_string(i), "\"" + domains[i] + "\"", chosen[i]);
         worlds.push_back(text);
       }
   std::vector<Config> configs;
@@ -344,11 +350,11 @@ TEST_CASE("T-52 random edits of rules never lower a domain without a word") {
   for (const Config& before_config : configs) {
     const RulesInForce before = rules_in_force(before_config);
     for (const Config& after : configs) {
-      const Guarded guarded = guard_rules(&before, after, now);
+      const Guarded guarded = guard_rules(&before, after, today);
       for (const char* domain : {"n.test", "a.n.test", "b.n.test", "x.a.n.test"}) {
-        const PartnerRule* was = find_partner(before.partners, domain, now);
-        const PartnerRule* wanted = find_partner(after.partners, domain, now);
-        const PartnerRule* is = find_partner(guarded.config.partners, domain, now);
+        const PartnerRule* was = find_partner(before.partners, domain, today);
+        const PartnerRule* wanted = find_partner(after.partners, domain, today);
+        const PartnerRule* is = find_partner(guarded.config.partners, domain, today);
         const auto level = [](const PartnerRule* one) {
           return one == nullptr ? PartnerLevel::opportunistic : one->level;
         };

@@ -26,14 +26,14 @@ struct Fetcher final : sts::PolicyFetcher {
 };
 
 // a.test as it should be, with mx1.a.test, which is this relay, and mx2.a.test, which is not.
-struct World {
+struct OwnDomainWorld {
   event::SimLoop loop;
   dns::test::TableResolver table{loop};
   Fetcher fetcher;
   OwnDomain own;
   std::vector<Item> items;
 
-  World() {
+  OwnDomainWorld() {
     own.domain = "a.test";
     own.hostname = "relay.a.test";
     own.senders = {IpAddress::parse("192.0.2.1").value(), IpAddress::parse("2001:db8::1").value()};
@@ -69,7 +69,7 @@ struct World {
 }  // namespace
 
 TEST_CASE("a domain that publishes everything: nothing to do, exit code 0") {
-  World world;
+  OwnDomainWorld world;
   world.find("MX hosts");
   for (const Item& item : world.items) {
     CAPTURE(item.what);
@@ -81,7 +81,7 @@ TEST_CASE("a domain that publishes everything: nothing to do, exit code 0") {
 }
 
 TEST_CASE("MTA-STS: a policy that lacks an MX host is named before senders obey it (RFC 8461 §4.1)") {
-  World world;
+  OwnDomainWorld world;
   world.fetcher.answer = std::string("version: STSv1\nmode: enforce\nmx: mx1.a.test\nmax_age: 86400\n");
   const Item item = world.find("MTA-STS policy");
   CHECK(item.state == State::differs);
@@ -92,7 +92,7 @@ TEST_CASE("MTA-STS: a policy that lacks an MX host is named before senders obey 
 }
 
 TEST_CASE("MTA-STS: absent, wrong and not to be asked are three things") {
-  World world;
+  OwnDomainWorld world;
   const auto failing = [&](const char* type, const char* reason) {
     world.fetcher.answer = Unexpected(sts::FetchFailure(type, reason, "x\x1b[31m"));
     const Item item = world.find("MTA-STS policy");
@@ -120,7 +120,7 @@ TEST_CASE("MTA-STS: absent, wrong and not to be asked are three things") {
 }
 
 TEST_CASE("a first policy observes, and names every MX host") {
-  World world;
+  OwnDomainWorld world;
   world.fetcher.answer = Unexpected(sts::FetchFailure("sts-policy-fetch-error", "no-address", "none"));
   CHECK(world.find("MTA-STS policy").publish == std::vector<std::string>{"version: STSv1", "mode: testing",
                                                                          "mx: mx1.a.test", "mx: mx2.a.test",
@@ -128,7 +128,7 @@ TEST_CASE("a first policy observes, and names every MX host") {
 }
 
 TEST_CASE("TLSA: our own host is held against the key of our certificate (RFC 7672 §3.1)") {
-  World world;
+  OwnDomainWorld world;
   CHECK(world.find("TLSA records", "mx1").state == State::ok);
   CHECK(world.find("TLSA records", "mx2").remedy.find("policy probe a.test") != std::string::npos);
   world.tlsa("mx1.a.test", std::string(64, 'c'));
@@ -147,7 +147,7 @@ TEST_CASE("TLSA: our own host is held against the key of our certificate (RFC 76
 
 TEST_CASE(
     "TLSA without DNSSEC counts for nothing, and a resolver that cannot tell is not a zone without it") {
-  World world;
+  OwnDomainWorld world;
   world.table.address("mx1.a.test", {"192.0.2.10"}).dnssec = dns::Dnssec::insecure;
   const Item ignored = world.find("TLSA records", "mx1");
   CHECK(ignored.state == State::differs);
@@ -161,7 +161,7 @@ TEST_CASE(
 }
 
 TEST_CASE("SPF: every address that mail leaves from, and the record with those it lacks") {
-  World world;
+  OwnDomainWorld world;
   world.table.text("a.test", {"v=spf1 ip4:192.0.2.1 -all"});
   Item item = world.find("SPF record");
   CHECK(item.state == State::differs);
@@ -185,7 +185,7 @@ TEST_CASE("SPF: every address that mail leaves from, and the record with those i
 }
 
 TEST_CASE("what is to be published is whole, however long, and never what was written anew to be shown") {
-  World world;
+  OwnDomainWorld world;
   std::string networks;
   for (int i = 0; i < 200; ++i) networks += " ip4:198.51.100." + std::to_string(i);
   world.table.text("a.test", {"v=spf1" + networks + " -all"});
@@ -221,7 +221,7 @@ TEST_CASE(
 
 TEST_CASE(
     "T-23: what records say is shown without control characters, and a text is quoted for a zone file") {
-  World world;
+  OwnDomainWorld world;
   world.table.text("_smtp._tls.a.test", {"v=TLSRPTv1; rua=gopher:\x1b]0;x\x07"});
   Item item = world.find("TLS-RPT record");
   CHECK(item.state == State::differs);
@@ -234,7 +234,7 @@ TEST_CASE(
 
 TEST_CASE(
     "a domain that takes no mail publishes nothing for those who send to it; one that is not there says so") {
-  World world;
+  OwnDomainWorld world;
   world.table.mx("a.test", {{0, ""}});
   CHECK(world.find("MX hosts").state == State::ok);
   CHECK(std::none_of(world.items.begin(), world.items.end(), [](const Item& item) {

@@ -14,11 +14,11 @@ using dns::Status;
 
 namespace {
 
-struct World {
+struct SpfWorld {
   event::SimLoop loop;
   dns::test::TableResolver table{loop};
 
-  World() {
+  SpfWorld() {
     table.address("mail.test", {"192.0.2.1", "2001:db8::1"});
     table.mx("a.test", {{10, "mail.test"}});
     table.address("a.test", {"192.0.2.99"});
@@ -38,7 +38,7 @@ std::string result(const SpfVerdict& verdict) { return std::string(name_of(verdi
 }  // namespace
 
 TEST_CASE("SPF: terms in order, the first that fits decides (RFC 7208 §4.6.2, §5)") {
-  World world;
+  SpfWorld world;
   struct Row {
     const char* record;
     const char* address;
@@ -72,7 +72,7 @@ TEST_CASE("SPF: terms in order, the first that fits decides (RFC 7208 §4.6.2, �
 }
 
 TEST_CASE("SPF: other records by include and redirect (RFC 7208 §5.2, §6.1)") {
-  World world;
+  SpfWorld world;
   world.table.text("ok.test", {"v=spf1 ip4:192.0.2.1 -all"});
   world.table.text("open.test", {"v=spf1 ?all"});
   CHECK(result(world.with("v=spf1 include:ok.test -all")) == "pass");
@@ -87,7 +87,7 @@ TEST_CASE("SPF: other records by include and redirect (RFC 7208 §5.2, §6.1)") 
 }
 
 TEST_CASE("SPF: what receivers cannot use, with the term that is at fault (RFC 7208 §4.6)") {
-  World world;
+  SpfWorld world;
   for (const char* record :
        {"v=spf1 ipv4:192.0.2.1", "v=spf1 ip4:192.0.2", "v=spf1 ip4:192.0.2.1/33", "v=spf1 ip6:192.0.2.1",
         "v=spf1 include", "v=spf1 include:", "v=spf1 all:x.test", "v=spf1 a:mail.test/99",
@@ -103,7 +103,7 @@ TEST_CASE("SPF: what receivers cannot use, with the term that is at fault (RFC 7
 }
 
 TEST_CASE("SPF: bounded, whatever a record leads to (RFC 7208 §4.6.4)") {
-  World world;
+  SpfWorld world;
   world.table.text("loop.test", {"v=spf1 include:loop.test -all"});
   CHECK(result(world.check("192.0.2.1", "loop.test")) == "permerror");
   world.table.text("around.test", {"v=spf1 redirect=around.test"});
@@ -121,7 +121,7 @@ TEST_CASE("SPF: bounded, whatever a record leads to (RFC 7208 §4.6.4)") {
 }
 
 TEST_CASE("SPF: absent is not failed, and what depends on a message is not guessed") {
-  World world;
+  SpfWorld world;
   CHECK(result(world.check("192.0.2.1", "none.test")) == "none");
   world.table.put("a.test", RrType::txt, Status::failed);
   CHECK(result(world.check("192.0.2.1")) == "temperror");

@@ -15,8 +15,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-struct World {
-  World() : shard(loop, ShardSettings(), schedule), dispatcher({&shard}, RouteTable(), schedule) {}
+struct HeldWorld {
+  HeldWorld() : shard(loop, ShardSettings(), schedule), dispatcher({&shard}, RouteTable(), schedule) {}
   MessageId recovered(std::string_view hold_reason, MessageClass kind = MessageClass::normal) {
     auto message = std::make_shared<spool::StoredMessage>();
     message->id = MessageId::make(loop.wall());
@@ -44,7 +44,7 @@ struct World {
 }  // namespace
 
 TEST_CASE("D-12 T-43 mail that the relay holds is a trouble, by name, until an operator lets it go") {
-  World world;
+  HeldWorld world;
   world.recovered("");
   CHECK(world.trouble().empty());
   const MessageId id = world.recovered(held_by_probation);
@@ -56,7 +56,7 @@ TEST_CASE("D-12 T-43 mail that the relay holds is a trouble, by name, until an o
 
 TEST_CASE(
     "D-03 D-11 so is mail held for damage or for what this release does not know, and all are counted") {
-  World world;
+  HeldWorld world;
   for (const std::string_view reason : {spool::hold_body_damaged, spool::hold_record_damaged,
                                         spool::hold_record_newer, spool::hold_record_unknown})
     world.recovered(reason);
@@ -64,7 +64,7 @@ TEST_CASE(
 }
 
 TEST_CASE("D-12 what an operator holds, and notifications nobody takes, are none of its business") {
-  World world;
+  HeldWorld world;
   world.recovered("by the operator");
   world.recovered(spool::hold_body_damaged, MessageClass::dsn);
   CHECK(world.trouble().empty());

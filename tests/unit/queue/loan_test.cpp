@@ -10,6 +10,7 @@
 #include <map>
 
 #include "event/sim_loop.hpp"
+#include "messages.hpp"
 #include "queue/dispatcher.hpp"
 #include "queue/filter.hpp"
 
@@ -18,15 +19,6 @@ using namespace sealpost::queue;
 using namespace std::chrono_literals;
 
 namespace {
-
-spool::StoredMessagePtr message_to(std::string recipient, SystemTime now) {
-  auto message = std::make_shared<spool::StoredMessage>();
-  message->id = MessageId::make(now);
-  message->envelope.arrival = now;
-  message->envelope.recipients.emplace_back(std::move(recipient));
-  message->progress.emplace_back();
-  return message;
-}
 
 // What the couriers of all workers do, and what they have done.
 struct Script {
@@ -111,8 +103,8 @@ ShardSettings usual_places() {
   return settings;
 }
 
-struct World {
-  explicit World(ShardSettings settings = usual_places()) {
+struct LoanWorld {
+  explicit LoanWorld(ShardSettings settings = usual_places()) {
     std::vector<Shard*> all;
     for (std::size_t i = 0; i < 4; ++i) {
       shards.push_back(std::make_unique<Shard>(loop, settings, schedule));
@@ -123,7 +115,7 @@ struct World {
     for (std::size_t i = 0; i < 4; ++i) shards[i]->start(*couriers[i]);
   }
   void accept(unsigned count, const std::string& recipient = "u@flood.example") {
-    for (unsigned i = 0; i < count; ++i) dispatcher->accepted(message_to(recipient, loop.wall()));
+    for (unsigned i = 0; i < count; ++i) dispatcher->accepted(test::message_to({recipient}, loop.wall()));
   }
   Shard& home(const std::string& domain = "flood.example") {
     LaneKey key;
@@ -156,7 +148,7 @@ struct World {
 }  // namespace
 
 TEST_CASE("a lane with much due mail is helped by the other workers, within its own concurrency") {
-  World world;
+  LoanWorld world;
   world.accept(2000);
   world.loop.advance(50s);
   CHECK(world.script.most_running == 20);
@@ -170,7 +162,7 @@ TEST_CASE("a lane with much due mail is helped by the other workers, within its 
 TEST_CASE("beyond the usual places each worker has as many as the others") {
   ShardSettings settings;
   settings.concurrency.most = 100;
-  World world(settings);
+  LoanWorld world(settings);
   world.accept(40'000);
   world.loop.advance(100s);
   CHECK(world.home().couriers() == 100);
@@ -183,7 +175,7 @@ TEST_CASE("beyond the usual places each worker has as many as the others") {
 }
 
 TEST_CASE("a lane with little due mail lends nothing") {
-  World world;
+  LoanWorld world;
   for (int i = 0; i < 100; ++i) {
     world.accept(8);
     world.loop.advance(1s);
@@ -194,7 +186,7 @@ TEST_CASE("a lane with little due mail lends nothing") {
 }
 
 TEST_CASE("when no other worker gets a connection, the lane uses all its places itself") {
-  World world;
+  LoanWorld world;
   world.script.connects = false;
   world.accept(1000);
   world.loop.advance(20s);
@@ -208,7 +200,7 @@ TEST_CASE("when no other worker gets a connection, the lane uses all its places 
 TEST_CASE("a helper's lost connection is the lane's trouble: everybody waits, and nothing is lost") {
   ShardSettings settings = usual_places();
   settings.concurrency.first = 20;
-  World world(settings);
+  LoanWorld world(settings);
   world.script.tells_success = false;
   world.script.trouble_at = 30;
   world.accept(1000);
@@ -223,7 +215,7 @@ TEST_CASE("a helper's lost connection is the lane's trouble: everybody waits, an
 }
 
 TEST_CASE("what a helper defers waits in the lane as the helper left it") {
-  World world;
+  LoanWorld world;
   world.script.helper_defers = true;
   world.accept(400);
   world.loop.advance(100s);
@@ -241,7 +233,7 @@ TEST_CASE("what a helper defers waits in the lane as the helper left it") {
 }
 
 TEST_CASE("T-26 jobs behind connections that hang go home, untried") {
-  World world;
+  LoanWorld world;
   world.script.helper_hangs = true;
   world.accept(1000);
   world.loop.advance(300s);
@@ -256,7 +248,7 @@ TEST_CASE("T-42 lent places are places: another domain gets its turn") {
   ShardSettings settings = usual_places();
   settings.couriers = 20;
   settings.quantum = 10;
-  World world(settings);
+  LoanWorld world(settings);
   world.accept(20000);
   world.loop.advance(30s);
   CHECK(world.home().couriers() == 20);
@@ -270,7 +262,7 @@ TEST_CASE("T-42 lent places are places: another domain gets its turn") {
 }
 
 TEST_CASE("D-28: lent jobs come home when the workers drain") {
-  World world;
+  LoanWorld world;
   world.accept(1000);
   world.loop.advance(30s);
   REQUIRE(world.script.helping > 0);
@@ -287,7 +279,7 @@ TEST_CASE("D-28: lent jobs come home when the workers drain") {
 TEST_CASE("D-28: a worker may go away at any moment of a loan") {
   for (int steps = 0; steps < 60; ++steps)
     for (const bool home_goes : {false, true}) {
-      World world;
+      LoanWorld world;
       world.script.takes = 10ms;
       world.accept(500);
       for (int i = 0; i < steps; ++i) world.loop.advance(3ms);
@@ -299,7 +291,7 @@ TEST_CASE("D-28: a worker may go away at any moment of a loan") {
 }
 
 TEST_CASE("what is put on hold while a helper has it is held in the lane that the helper moves it to") {
-  World world;
+  LoanWorld world;
   world.accept(2000);
   world.loop.advance(50s);
   REQUIRE(world.script.most_helping == 10);

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "event/event_loop.hpp"
+#include "messages.hpp"
 #include "queue/dispatcher.hpp"
 #include "queue/loan.hpp"
 
@@ -17,15 +18,6 @@ using namespace sealpost::queue;
 using namespace std::chrono_literals;
 
 namespace {
-
-spool::StoredMessagePtr message_to(std::string recipient, SystemTime now) {
-  auto message = std::make_shared<spool::StoredMessage>();
-  message->id = MessageId::make(now);
-  message->envelope.arrival = now;
-  message->envelope.recipients.emplace_back(std::move(recipient));
-  message->progress.emplace_back();
-  return message;
-}
 
 class CountingCourier final : public Courier {
  public:
@@ -99,7 +91,7 @@ TEST_CASE("loans between four threads, with an observer") {
     running.get_future().wait();
   }
   const SystemTime now = workers[0]->loop.wall();
-  for (int i = 0; i < count; ++i) dispatcher.accepted(message_to("u@flood.example", now));
+  for (int i = 0; i < count; ++i) dispatcher.accepted(test::message_to({"u@flood.example"}, now));
   for (int waited = 0; waited < 60'000 && left > 0; ++waited) {
     std::this_thread::sleep_for(1ms);
     if (looking > 0) continue;

@@ -66,9 +66,9 @@ class Fragile final : public Courier {
   MessageId poison_;
 };
 
-struct World {
-  World() { open(); }
-  ~World() { close(); }
+struct ProbationWorld {
+  ProbationWorld() { open(); }
+  ~ProbationWorld() { close(); }
   void open() {
     driver = spool::make_loop_driver(loop, 1ms);
     spool::SpoolOptions options;
@@ -140,7 +140,7 @@ struct World {
 
 TEST_CASE(
     "D-12 T-43: what stops the relay is tried beside others, then alone, then held, and nothing else is") {
-  World world;
+  ProbationWorld world;
   world.poison = world.accept("poison@b.example");
   std::vector<MessageId> innocent;
   for (int i = 0; i < 5; ++i) innocent.push_back(world.accept("u" + std::to_string(i) + "@c.example"));
@@ -195,7 +195,7 @@ TEST_CASE(
 
 TEST_CASE(
     "D-12: mail in tarpits when the host loses power is never held, and never in the way of other mail") {
-  World world;
+  ProbationWorld world;
   for (int i = 0; i < 40; ++i)
     world.tarpits.insert(world.accept("u" + std::to_string(i) + "@tarpit.example"));
   for (int start = 1; start <= 12; ++start) {
@@ -216,7 +216,7 @@ TEST_CASE(
 
 TEST_CASE(
     "D-12 D-28: what a drain cut short is not counted, even when the process is killed before its end") {
-  World world;
+  ProbationWorld world;
   const MessageId id = world.accept("u@c.example");
   for (int start = 0; start < 5; ++start) {
     CAPTURE(start);
@@ -232,7 +232,7 @@ TEST_CASE(
 }
 
 TEST_CASE("an operator's hold of what is tried alone outlives the trial and the next start") {
-  World world;
+  ProbationWorld world;
   const MessageId id = world.accept("u@tarpit.example");
   world.tarpits.insert(id);
   for (int start = 1; start <= 3; ++start) {
@@ -252,7 +252,7 @@ TEST_CASE("an operator's hold of what is tried alone outlives the trial and the 
 }
 
 TEST_CASE("D-12: an attempt that ends, and an orderly stop, clear the suspicion") {
-  World world;
+  ProbationWorld world;
   const MessageId id = world.accept("u@c.example");
   for (int start = 0; start < 2; ++start) static_cast<void>(world.start_again());
   world.journal->close();

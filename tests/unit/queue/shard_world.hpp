@@ -16,6 +16,7 @@
 
 #include "event/run.hpp"
 #include "event/sim_loop.hpp"
+#include "messages.hpp"
 #include "queue/dispatcher.hpp"
 #include "queue/filter.hpp"
 #include "queue/shard.hpp"
@@ -23,18 +24,6 @@
 namespace sealpost::queue::test {
 
 using namespace std::chrono_literals;
-
-inline spool::StoredMessagePtr message_to(std::vector<std::string> recipients, SystemTime now) {
-  auto message = std::make_shared<spool::StoredMessage>();
-  message->id = MessageId::make(now);
-  message->envelope.reverse_path = "sender@here.example";
-  message->envelope.arrival = now;
-  for (auto& address : recipients) {
-    message->envelope.recipients.emplace_back(std::move(address));
-    message->progress.emplace_back();
-  }
-  return message;
-}
 
 // Delivers by script: how long a job takes, and what becomes of it.
 class ScriptedCourier final : public Courier {

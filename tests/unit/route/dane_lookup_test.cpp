@@ -19,13 +19,13 @@ namespace {
 const TlsaRecord usable_record(3, 1, 1, std::vector<std::uint8_t>(32, 0xAA));
 const TlsaRecord pkix_record(1, 1, 1, std::vector<std::uint8_t>(32, 0xAA));
 
-struct World {
+struct DaneWorld {
   event::SimLoop loop;
   dns::test::TableResolver table{loop};
   NextHop next_hop = NextHop::parse("b.test").value();
   MxSet mx;
 
-  World() {
+  DaneWorld() {
     mx.dnssec = Dnssec::secure;
     mx.expanded = "b.test";
   }
@@ -57,7 +57,7 @@ using Names = std::vector<std::string>;
 }  // namespace
 
 TEST_CASE("a secure host with usable records (RFC 7672 §2.2)") {
-  World world;
+  DaneWorld world;
   world.tlsa("mx.test").tlsa.push_back(pkix_record);
   const DaneState state = world.find("mx.test", true);
   CHECK(state.kind == Kind::usable);
@@ -68,7 +68,7 @@ TEST_CASE("a secure host with usable records (RFC 7672 §2.2)") {
 }
 
 TEST_CASE("DANE-02: a secure record set without a usable record is not the same as none") {
-  World world;
+  DaneWorld world;
   for (const TlsaRecord& record :
        {pkix_record, TlsaRecord(0, 1, 1, std::vector<std::uint8_t>(32, 1)),
         TlsaRecord(3, 1, 1, std::vector<std::uint8_t>(31, 1)), TlsaRecord(3, 1, 9, {1}),
@@ -85,7 +85,7 @@ TEST_CASE("DANE-02: a secure record set without a usable record is not the same 
 TEST_CASE(
     "DANE-03: a failed TLSA query fails the host, and the report says why without naming our resolver "
     "(T-47)") {
-  World world;
+  DaneWorld world;
   world.table.put("_25._tcp.mx.test", RrType::tlsa, Status::failed).why = "SERVFAIL from 127.0.0.1:53";
   DaneState state = world.find("mx.test", true);
   CHECK(state.kind == Kind::failed);
@@ -97,7 +97,7 @@ TEST_CASE(
 }
 
 TEST_CASE("DANE-04: absence, secure and insecure, and insecure records ask nothing") {
-  World world;
+  DaneWorld world;
   for (const Status status : {Status::nxdomain, Status::no_data}) {
     for (const Dnssec dnssec : {Dnssec::secure, Dnssec::insecure}) {
       world.table.put("_25._tcp.mx.test", RrType::tlsa, status).dnssec = dnssec;
@@ -109,7 +109,7 @@ TEST_CASE("DANE-04: absence, secure and insecure, and insecure records ask nothi
 }
 
 TEST_CASE("DANE-05: an insecure host gets no TLSA query (D9)") {
-  World world;
+  DaneWorld world;
   world.tlsa("mx.test");
   CHECK(world.find("mx.test", false).kind == Kind::none);
   CHECK(world.table.asked.empty());
@@ -147,7 +147,7 @@ TEST_CASE("DANE-06: an MX host that is an alias (D10)") {
   };
   for (const Row& row : rows) {
     CAPTURE(std::string(row.what));
-    World world;
+    DaneWorld world;
     world.alias("mx.test", row.first_link);
     for (const auto& name : row.with_records) world.tlsa(name);
     const DaneState state = world.find("mx.test", row.chain_secure, "end.test");
@@ -158,7 +158,7 @@ TEST_CASE("DANE-06: an MX host that is an alias (D10)") {
 }
 
 TEST_CASE("DANE-03, D4: an error at any link fails the host") {
-  World world;
+  DaneWorld world;
   world.table.put("mx.test", RrType::cname, Status::failed);
   CHECK(world.find("mx.test", false, "end.test").kind == Kind::failed);
   world.alias("mx.test", Dnssec::secure);
@@ -169,7 +169,7 @@ TEST_CASE("DANE-03, D4: an error at any link fails the host") {
 }
 
 TEST_CASE("DANE-07: an alias at the TLSA owner leaves the base domain as it is, and must be secure") {
-  World world;
+  DaneWorld world;
   dns::Answer& secure = world.table.alias("_25._tcp.mx.test", RrType::tlsa, "tlsa.provider.test");
   secure.tlsa = {usable_record};
   const DaneState state = world.find("mx.test", true);
@@ -180,7 +180,7 @@ TEST_CASE("DANE-07: an alias at the TLSA owner leaves the base domain as it is, 
 }
 
 TEST_CASE("DANE-11: names a usage 2 certificate may carry (D16)") {
-  World world;
+  DaneWorld world;
   world.tlsa("mx.test");
   world.mx.expanded = "c.test";
   CHECK(world.find("mx.test", true).names == Names{"mx.test", "b.test", "c.test"});
@@ -196,7 +196,7 @@ TEST_CASE("DANE-11: names a usage 2 certificate may carry (D16)") {
 }
 
 TEST_CASE("D6, D11: an address has no TLSA, another port has its own") {
-  World world;
+  DaneWorld world;
   CHECK(world.find("192.0.2.1", false).kind == Kind::none);
   CHECK(world.find("192.0.2.1", true).kind == Kind::none);
   CHECK(world.table.asked.empty());
@@ -207,7 +207,7 @@ TEST_CASE("D6, D11: an address has no TLSA, another port has its own") {
 }
 
 TEST_CASE("T-10: an untrusted resolver switches DANE off, a lost one makes every host fail") {
-  World world;
+  DaneWorld world;
   world.tlsa("mx.test");
   world.table.mode = dns::DaneMode::off;
   CHECK(world.find("mx.test", true).kind == Kind::disabled);

@@ -17,13 +17,13 @@ using dns::Status;
 
 namespace {
 
-struct World {
+struct MxWorld {
   event::SimLoop loop;
   dns::test::TableResolver table{loop};
   RoutingSettings settings;
   std::uint32_t seed = 1;
 
-  World() {
+  MxWorld() {
     settings.own_names = {"relay.test"};
     settings.own_addresses = {IpAddress::parse("198.51.100.1").value()};
     allow("192.0.2.0/24");
@@ -100,7 +100,7 @@ TEST_CASE("next hops as text") {
 }
 
 TEST_CASE("SMTP-04: hosts by preference, each name once") {
-  World world;
+  MxWorld world;
   world.table.mx("b.test", {{20, "mx2.b.test"}, {10, "mx1.b.test"}, {30, "mx3.b.test"}, {40, "mx1.b.test"}});
   const MxSet set = world.hosts("b.test");
   CHECK(names(set) == Names{"mx1.b.test", "mx2.b.test", "mx3.b.test"});
@@ -110,7 +110,7 @@ TEST_CASE("SMTP-04: hosts by preference, each name once") {
 }
 
 TEST_CASE("SMTP-04: equal preferences in random order, all orders, better ones first") {
-  World world;
+  MxWorld world;
   world.table.mx("b.test", {{10, "a.test"}, {10, "b.test"}, {10, "c.test"}, {5, "first.test"}});
   std::set<Names> orders;
   for (int i = 0; i < 200; ++i) {
@@ -122,7 +122,7 @@ TEST_CASE("SMTP-04: equal preferences in random order, all orders, better ones f
 }
 
 TEST_CASE("SMTP-04: why there is no host (RFC 5321 §5.1, RFC 7505 §3)") {
-  World world;
+  MxWorld world;
   world.table.mx("null.test", {{0, ""}});
   world.table.mx("mixed.test", {{0, ""}, {10, "mx.test"}});
   world.table.mx("odd.test", {{10, "a\\046b.test"}});
@@ -150,7 +150,7 @@ TEST_CASE("SMTP-04: why there is no host (RFC 5321 §5.1, RFC 7505 §3)") {
 
 TEST_CASE(
     "SMTP-04: without MX records the domain itself is the host, with them its addresses are never used") {
-  World world;
+  MxWorld world;
   world.table.put("plain.test", RrType::mx, Status::no_data);
   world.table.address("plain.test", {"192.0.2.1"});
   const MxSet set = world.hosts("plain.test");
@@ -167,7 +167,7 @@ TEST_CASE(
 }
 
 TEST_CASE("SMTP-04: an alias leads to the MX records of its target (RFC 5321 §5.1)") {
-  World world;
+  MxWorld world;
   dns::Answer& answer = world.table.alias("a.test", RrType::mx, "b.test");
   dns::Mx mx;
   mx.preference = 10, mx.exchange = "mx.b.test";
@@ -183,7 +183,7 @@ TEST_CASE("SMTP-04: an alias leads to the MX records of its target (RFC 5321 §5
 }
 
 TEST_CASE("STS-17, T-39, M21: ourselves by name, and all that is not better, are dropped") {
-  World world;
+  MxWorld world;
   world.table.mx("b.test", {{10, "mx1.test"}, {20, "relay.test"}, {20, "mx2.test"}, {30, "mx3.test"}});
   CHECK(names(world.hosts("b.test")) == Names{"mx1.test"});
   world.table.mx("us.test", {{10, "relay.test"}, {10, "mx1.test"}, {20, "mx2.test"}});
@@ -194,7 +194,7 @@ TEST_CASE("STS-17, T-39, M21: ourselves by name, and all that is not better, are
 }
 
 TEST_CASE("STS-17, T-39, M21: ourselves by address, under any name") {
-  World world;
+  MxWorld world;
   world.table.mx("b.test", {{10, "mx1.test"}, {20, "hidden.test"}, {20, "mx2.test"}, {30, "mx3.test"}});
   world.table.address("mx1.test", {"192.0.2.1"});
   world.table.address("mx2.test", {"192.0.2.2"});
@@ -213,7 +213,7 @@ TEST_CASE("STS-17, T-39, M21: ourselves by address, under any name") {
 }
 
 TEST_CASE("T-40: at most ten of a thousand MX hosts, the best ones") {
-  World world;
+  MxWorld world;
   std::vector<std::pair<unsigned, std::string>> many;
   for (unsigned i = 0; i < 1000; ++i) many.emplace_back(1000 - i, "mx" + std::to_string(i) + ".test");
   world.table.mx("b.test", many);
@@ -227,7 +227,7 @@ TEST_CASE("T-40: at most ten of a thousand MX hosts, the best ones") {
 }
 
 TEST_CASE("T-40: an attempt on the worst domain stays below sixty queries") {
-  World world;
+  MxWorld world;
   std::vector<std::pair<unsigned, std::string>> many;
   for (unsigned i = 0; i < 1000; ++i) many.emplace_back(10, "mx" + std::to_string(i) + ".test");
   world.table.mx("b.test", many);
@@ -237,7 +237,7 @@ TEST_CASE("T-40: an attempt on the worst domain stays below sixty queries") {
 }
 
 TEST_CASE("a relay the operator named: with MX records, without, or an address") {
-  World world;
+  MxWorld world;
   world.table.mx("provider.test", {{10, "in.provider.test"}});
   CHECK(names(world.hosts("provider.test:587")) == Names{"in.provider.test"});
   const auto asked = world.table.asked.size();
@@ -248,7 +248,7 @@ TEST_CASE("a relay the operator named: with MX records, without, or an address")
 }
 
 TEST_CASE("addresses: families by turns, each once, sixteen at most (M22)") {
-  World world;
+  MxWorld world;
   world.table.address("h.test", {"192.0.2.1", "192.0.2.2", "192.0.2.1", "2001:db8::1", "192.0.2.3"});
   const HostAddresses addresses = world.resolve("h.test");
   CHECK(texts(addresses) == Names{"[2001:db8::1]:25", "192.0.2.1:25", "192.0.2.2:25", "192.0.2.3:25"});
@@ -267,7 +267,7 @@ TEST_CASE("addresses: families by turns, each once, sixteen at most (M22)") {
 }
 
 TEST_CASE("SMTP-04: a host without addresses, and why") {
-  World world;
+  MxWorld world;
   world.table.put("empty.test", RrType::a, Status::no_data);
   world.table.put("empty.test", RrType::aaaa, Status::no_data);
   world.table.put("down.test", RrType::a, Status::failed);
@@ -289,7 +289,7 @@ TEST_CASE("SMTP-04: a host without addresses, and why") {
 }
 
 TEST_CASE("T-20, T-39: addresses no stranger may make us connect to, unless the operator lists them") {
-  World world;
+  MxWorld world;
   world.settings.allow_destinations.clear();
   for (const char* address : {"127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1", "0.0.0.0", "10.1.2.3",
                               "169.254.169.254", "100.64.0.1", "fc00::1", "fe80::1", "64:ff9b::7f00:1",
@@ -309,7 +309,7 @@ TEST_CASE("T-20, T-39: addresses no stranger may make us connect to, unless the 
 }
 
 TEST_CASE("a host is secure only when all its address records are (D4, D9)") {
-  World world;
+  MxWorld world;
   world.table.address("h.test", {"192.0.2.1", "2001:db8::1"});
   world.table.put("h.test", RrType::aaaa).dnssec = Dnssec::insecure;
   CHECK_FALSE(world.resolve("h.test").secure);

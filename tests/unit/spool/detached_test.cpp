@@ -6,15 +6,13 @@
 
 #include <algorithm>
 
-#include "spool_world.hpp"
+#include "accidents.hpp"
 
 using namespace sealpost;
 using namespace sealpost::spool;
 using Loss = SimDisk::Loss;
 
 namespace {
-
-std::string segment(std::uint64_t sequence) { return "journal/" + segment_name(sequence); }
 
 void remove_all(World& world, std::string_view prefix) {
   for (const std::string& name : world.disk.names())

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "spool_world.hpp"
+#include "accidents.hpp"
 
 using namespace sealpost;
 using namespace sealpost::spool;
@@ -15,16 +15,9 @@ using Loss = SimDisk::Loss;
 
 namespace {
 
-std::string segment(std::uint64_t sequence) { return "journal/" + segment_name(sequence); }
-
 bool exists(const World& world, const std::string& name) {
   const auto names = world.disk.names();
   return std::find(names.begin(), names.end(), name) != names.end();
-}
-
-bool any_name(const World& world, std::string_view prefix) {
-  const auto names = world.disk.names();
-  return std::any_of(names.begin(), names.end(), [&](const auto& name) { return name.starts_with(prefix); });
 }
 
 // Message 1 alone keeps segment 1; what came after it is finished.

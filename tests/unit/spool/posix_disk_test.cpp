@@ -11,7 +11,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "temporary_directory.hpp"
+#include "../temporary_directory.hpp"
 
 using namespace sealpost;
 using namespace sealpost::spool;

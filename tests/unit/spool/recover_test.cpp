@@ -5,20 +5,17 @@
 
 #include <algorithm>
 
+#include "accidents.hpp"
 #include "spool/damage.hpp"
 #include "spool/inspect.hpp"
 #include "spool/reimport.hpp"
 #include "spool/salvage.hpp"
-#include "spool_world.hpp"
 
 using namespace sealpost;
 using namespace sealpost::spool;
 using Loss = SimDisk::Loss;
 
 namespace {
-
-std::string segment(std::uint64_t sequence) { return "journal/" + segment_name(sequence); }
-std::string body_of(unsigned number) { return "body number " + std::to_string(number) + "\r\n"; }
 
 Expected<Reimported> recover_file(World& world, std::string octets, std::vector<StoredMessagePtr>& taken) {
   std::function<void(StoredMessagePtr)> take = [&taken](StoredMessagePtr message) {
@@ -35,7 +32,7 @@ std::string in_corrupt(const World& world) {
 }
 
 // 1 waits, 2 is delivered, 3 to one of two recipients, 4 is long and in parts, 5 was held.
-void fill(World& world) {
+void five_messages(World& world) {
   REQUIRE(world.start());
   for (unsigned i = 1; i <= 2; ++i) REQUIRE(world.store(message_of(i, body_of(i))));
   REQUIRE(world.store(message_of(3, body_of(3), 2)));
@@ -54,7 +51,7 @@ void fill(World& world) {
 
 TEST_CASE("D-03 D-27: a lost segment is read in again: held, with its body, and not what is finished") {
   World world;
-  fill(world);
+  five_messages(world);
   world.spool->close();
   world.stop();
   const std::string lost = world.disk.contents(segment(1));
@@ -84,7 +81,7 @@ TEST_CASE("D-03 D-27: a lost segment is read in again: held, with its body, and 
 
 TEST_CASE("D-16 D-27: what the journal knows to be finished is not taken from an older copy") {
   World world;
-  fill(world);
+  five_messages(world);
   const std::string copy = world.disk.contents(segment(1));
   REQUIRE(world.restart(Loss::all));
   REQUIRE(world.finish(outcome_of(1, RecipientState::delivered)));
@@ -126,7 +123,7 @@ TEST_CASE("D-03: what is behind the damage in a last batch is read in from corru
 
 TEST_CASE("D-21: a segment whose header is lost in both places is read in all the same") {
   World world;
-  fill(world);
+  five_messages(world);
   world.stop();
   std::string octets = world.disk.contents(segment(1));
   octets.replace(0, page_size, page_size, 'X');
@@ -153,7 +150,7 @@ TEST_CASE("D-26: what is no segment, or of a newer format, is refused with words
 
 TEST_CASE("D-21: spool check says what a start finds, and changes nothing") {
   World world;
-  fill(world);
+  five_messages(world);
   world.spool->close();
   world.stop();
   world.disk.crash(Loss::all);

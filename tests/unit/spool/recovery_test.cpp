@@ -3,16 +3,14 @@
 
 #include <doctest.h>
 
+#include "accidents.hpp"
 #include "spool/batch.hpp"
-#include "spool_world.hpp"
 
 using namespace sealpost;
 using namespace sealpost::spool;
 using Loss = SimDisk::Loss;
 
 namespace {
-
-std::string segment(std::uint64_t sequence) { return "journal/" + segment_name(sequence); }
 
 // Where the body of a message lies, by what it holds.
 std::size_t offset_of(const World& world, const std::string& file, std::string_view text) {
@@ -25,12 +23,6 @@ std::map<std::string, std::string> everything(const World& world) {
   std::map<std::string, std::string> all;
   for (const std::string& name : world.disk.names()) all[name] = world.disk.contents(name);
   return all;
-}
-
-bool any_name(const World& world, std::string_view prefix) {
-  for (const std::string& name : world.disk.names())
-    if (name.starts_with(prefix)) return true;
-  return false;
 }
 
 std::string kept(const World& world, std::string_view prefix) {

@@ -7,10 +7,10 @@
 #include <atomic>
 #include <thread>
 
+#include "../temporary_directory.hpp"
 #include "event/event_loop.hpp"
 #include "spool/posix_disk.hpp"
 #include "spool_world.hpp"
-#include "temporary_directory.hpp"
 
 using namespace sealpost;
 using namespace sealpost::spool;
@@ -43,7 +43,7 @@ struct Counts {
   std::atomic<unsigned> stored{0}, wrong{0};
 };
 
-std::string body_of(unsigned number) {
+std::string own_body(unsigned number) {
   return std::string(3000 + number % 2000, static_cast<char>('a' + number % 26));
 }
 
@@ -51,7 +51,7 @@ std::string body_of(unsigned number) {
 event::Task<void> session(event::Loop& loop, JournalSpool& spool, unsigned first, unsigned count,
                           Counts& counts) {
   for (unsigned number = first; number < first + count; ++number) {
-    NewMessage message = message_of(number, body_of(number));
+    NewMessage message = message_of(number, own_body(number));
     const auto stored = co_await spool.store(loop, std::move(message));
     if (!stored) {
       ++counts.wrong;
@@ -67,7 +67,7 @@ event::Task<void> session(event::Loop& loop, JournalSpool& spool, unsigned first
       const auto begun = co_await spool.begin_attempt(loop, id_of(number), std::move(first_recipient));
       const auto reader = spool.open(loop, *stored);
       const auto body = co_await read_all(*reader);
-      if (!finished || !begun || !body || *body != body_of(number)) ++counts.wrong;
+      if (!finished || !begun || !body || *body != own_body(number)) ++counts.wrong;
     }
     Outcome delivered = outcome_of(number, RecipientState::delivered);
     const auto finished = co_await spool.finish_attempt(loop, std::move(delivered), none);
@@ -121,7 +121,7 @@ TEST_CASE("D-01 D-05 D-06: loops on threads share the spool; all that was confir
     const auto& bytes = message->id.bytes();
     const unsigned number = unsigned{bytes[14]} * 256 + bytes[15];
     CHECK(number % 3 == 0);
-    CHECK(body.value() == body_of(number));
+    CHECK(body.value() == own_body(number));
   }
 }
 

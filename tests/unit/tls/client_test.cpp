@@ -18,8 +18,6 @@ namespace sealpost::test {
 
 namespace {
 
-constexpr Duration patience = std::chrono::seconds(5);
-
 struct Fixture {
   Fixture() {
     auto made = tls::OpensslClient::create(trust_in_root());

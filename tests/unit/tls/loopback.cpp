@@ -19,8 +19,6 @@ using event::IoState;
 
 namespace {
 
-constexpr Duration patience = std::chrono::seconds(5);
-
 void must(bool ok, const char* what) {
   if (!ok) throw std::runtime_error(what);
 }

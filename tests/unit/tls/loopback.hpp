@@ -18,6 +18,8 @@
 
 namespace sealpost::test {
 
+inline constexpr Duration patience = std::chrono::seconds(5);  // with a peer on loopback
+
 struct Ends {
   std::unique_ptr<event::Stream> client;
   std::unique_ptr<event::Stream> server;

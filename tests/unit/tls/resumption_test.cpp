@@ -13,8 +13,6 @@ namespace sealpost::test {
 
 namespace {
 
-constexpr Duration patience = std::chrono::seconds(5);
-
 // A host with tickets, and a client that goes to it.
 struct Fixture {
   explicit Fixture(int version = TLS1_3_VERSION, std::size_t sessions = 16) {

@@ -23,8 +23,6 @@ namespace sealpost::test {
 
 namespace {
 
-constexpr Duration patience = std::chrono::seconds(5);
-
 std::shared_ptr<const tls::ServerIdentity> identity_of(const Issued& issued) {
   auto identity = tls::ServerIdentity::from_pem(issued.pem(), issued.key_pem());
   REQUIRE(identity);

@@ -17,7 +17,7 @@ namespace sealpost::test {
 
 namespace {
 
-constexpr Duration patience = std::chrono::seconds(60);
+constexpr Duration long_patience = std::chrono::seconds(60);
 
 std::unique_ptr<tls::OpensslServer> relay_server() {
   const Issued leaf = issue(server("relay.example.test"), trusted_root());
@@ -71,8 +71,8 @@ TEST_CASE("every octet arrives: loopback") {
   const auto client = any_client();
   const auto server = relay_server();
   Ends ends = loopback(loop);
-  auto [ours, theirs] = run_both(loop, client->handshake(std::move(ends.client), {}, patience),
-                                 server->accept(std::move(ends.server), patience));
+  auto [ours, theirs] = run_both(loop, client->handshake(std::move(ends.client), {}, long_patience),
+                                 server->accept(std::move(ends.server), long_patience));
   REQUIRE(ours);
   REQUIRE(theirs);
   for (const std::size_t octets : {1UL, 2UL, 16383UL, 16384UL, 16385UL, 70000UL, 3000000UL}) {
@@ -91,8 +91,8 @@ TEST_CASE("every octet arrives: simulated wires of any slice and window") {
       link.window = window;
       link.latency = std::chrono::milliseconds(5);
       event::SimConnection wire(loop, link);
-      auto [ours, theirs] = run_both(loop, client->handshake(std::move(wire.client), {}, patience),
-                                     server->accept(std::move(wire.server), patience));
+      auto [ours, theirs] = run_both(loop, client->handshake(std::move(wire.client), {}, long_patience),
+                                     server->accept(std::move(wire.server), long_patience));
       REQUIRE(ours);
       REQUIRE(theirs);
       CHECK(ours->facts.certificate->webpki.ok());
@@ -106,8 +106,8 @@ TEST_CASE("several records in one read: nothing waits inside while the socket is
   const auto client = any_client();
   const auto server = relay_server();
   Ends ends = loopback(loop);
-  auto [ours, theirs] = run_both(loop, client->handshake(std::move(ends.client), {}, patience),
-                                 server->accept(std::move(ends.server), patience));
+  auto [ours, theirs] = run_both(loop, client->handshake(std::move(ends.client), {}, long_patience),
+                                 server->accept(std::move(ends.server), long_patience));
   REQUIRE(ours);
   REQUIRE(theirs);
   for (int i = 0; i < 50; ++i)
@@ -127,8 +127,8 @@ TEST_CASE("ends: with and without close_notify, and torn") {
     const auto server = relay_server();
     Ends ends = loopback(loop);
     event::Stream& below = *ends.server;
-    auto [ours, theirs] = run_both(loop, client->handshake(std::move(ends.client), {}, patience),
-                                   server->accept(std::move(ends.server), patience));
+    auto [ours, theirs] = run_both(loop, client->handshake(std::move(ends.client), {}, long_patience),
+                                   server->accept(std::move(ends.server), long_patience));
     REQUIRE(ours);
     REQUIRE(theirs);
     REQUIRE(event::run_until_done(loop, send_text(*theirs->stream, "221 bye\r\n")));
@@ -146,8 +146,8 @@ TEST_CASE("ends: with and without close_notify, and torn") {
   const auto server = relay_server();
   event::SimConnection wire(loop, event::SimLink());
   const auto cable = wire.wire;
-  auto [ours, theirs] = run_both(loop, client->handshake(std::move(wire.client), {}, patience),
-                                 server->accept(std::move(wire.server), patience));
+  auto [ours, theirs] = run_both(loop, client->handshake(std::move(wire.client), {}, long_patience),
+                                 server->accept(std::move(wire.server), long_patience));
   REQUIRE(ours);
   cable->cut();
   const auto nothing = event::run_until_done(loop, read_text(*ours->stream, 100));
@@ -161,8 +161,8 @@ TEST_CASE("a record that was tampered with is an error, not data") {
   const auto server = relay_server();
   Ends ends = loopback(loop);
   event::Stream& below = *ends.server;
-  auto [ours, theirs] = run_both(loop, client->handshake(std::move(ends.client), {}, patience),
-                                 server->accept(std::move(ends.server), patience));
+  auto [ours, theirs] = run_both(loop, client->handshake(std::move(ends.client), {}, long_patience),
+                                 server->accept(std::move(ends.server), long_patience));
   REQUIRE(ours);
   REQUIRE(theirs);
   below.try_write(std::string("\x17\x03\x03\x00\x20", 5) + std::string(32, 'x'));
@@ -181,8 +181,8 @@ TEST_CASE("a handshake may be dropped at any point") {
     link.window = 64;
     link.latency = std::chrono::milliseconds(1);
     event::SimConnection wire(loop, link);
-    auto ours = client->handshake(std::move(wire.client), {}, patience);
-    auto theirs = server->accept(std::move(wire.server), patience);
+    auto ours = client->handshake(std::move(wire.client), {}, long_patience);
+    auto theirs = server->accept(std::move(wire.server), long_patience);
     event::TaskScope scope(loop);
     auto run = [](event::Task<Expected<tls::Secured>> task) -> event::Task<void> {
       auto ignored = co_await task;

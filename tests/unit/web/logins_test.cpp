@@ -15,8 +15,8 @@ using web::Login;
 
 namespace {
 
-struct World {
-  World() {
+struct LoginsWorld {
+  LoginsWorld() {
     web::LoginSettings settings;
     settings.pool = std::make_unique<event::InlinePool>();
     logins = std::make_unique<web::Logins>(loop, std::move(settings));
@@ -33,7 +33,7 @@ struct World {
 }  // namespace
 
 TEST_CASE("T-32 a password is right, wrong, or of nobody; who has none never gets in") {
-  World world;
+  LoginsWorld world;
   const std::string hash = *auth::hash_password(auth::Secret("correct horse"));
   CHECK(world.check("anna", "correct horse", hash) == Login::right);
   CHECK(world.check("anna", "correct hors", hash) == Login::wrong);
@@ -44,7 +44,7 @@ TEST_CASE("T-32 a password is right, wrong, or of nobody; who has none never get
 }
 
 TEST_CASE("T-31 guessing meets the brakes, and the right password does not pass them") {
-  World world;
+  LoginsWorld world;
   const std::string hash = *auth::hash_password(auth::Secret("correct horse"));
   Login last = Login::wrong;
   int tries = 0;
@@ -60,7 +60,7 @@ TEST_CASE("T-31 guessing meets the brakes, and the right password does not pass 
 }
 
 TEST_CASE("T-31 whoever guesses on this machine is slowed down, and keeps nobody else of it out") {
-  World world;
+  LoginsWorld world;
   const std::string hash = *auth::hash_password(auth::Secret("correct horse"));
   for (const char* loopback : {"127.0.0.1", "::1"}) {
     world.client = loopback;
@@ -75,7 +75,7 @@ TEST_CASE("T-31 whoever guesses on this machine is slowed down, and keeps nobody
 
 namespace {
 
-event::Task<void> try_once(World& world, std::map<Login, int>& answers) {
+event::Task<void> try_once(LoginsWorld& world, std::map<Login, int>& answers) {
   const auto secret = std::make_shared<const auth::Secret>("guess");
   const IpAddress client = *IpAddress::parse(world.client);
   const Login login = co_await world.logins->check(client, "anna", secret, "");
@@ -85,7 +85,7 @@ event::Task<void> try_once(World& world, std::map<Login, int>& answers) {
 }  // namespace
 
 TEST_CASE("T-26 logins never take all the places that pages have") {
-  World world;
+  LoginsWorld world;
   for (int i = 0; i < 12; ++i) world.check("anna", "guess", "");  // from now on each waits
   std::map<Login, int> answers;
   event::TaskScope scope(world.loop);

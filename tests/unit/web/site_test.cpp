@@ -58,8 +58,8 @@ std::string not_ended(std::string_view page) {
   return open.empty() ? std::string() : open.back();
 }
 
-struct World {
-  World() {
+struct SiteWorld {
+  SiteWorld() {
     app::WebUser viewer;
     viewer.name = "vera";
     viewer.hash = known_hash();
@@ -124,7 +124,7 @@ struct World {
 }  // namespace
 
 TEST_CASE("T-59 without a session there is a form to log in, and the style for it") {
-  World world;
+  SiteWorld world;
   CHECK(world.get("/").status == 303);
   CHECK(header_of(world.get("/"), "Location") == "/login");
   CHECK(header_of(world.get("/nowhere?x=1"), "Location") == "/login");
@@ -136,7 +136,7 @@ TEST_CASE("T-59 without a session there is a form to log in, and the style for i
 }
 
 TEST_CASE("T-59 every page forbids the browser all that it needs not") {
-  World world;
+  SiteWorld world;
   const std::string policy =
       "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; "
       "base-uri 'none'";
@@ -152,7 +152,7 @@ TEST_CASE("T-59 every page forbids the browser all that it needs not") {
 }
 
 TEST_CASE("every page is well-formed HTML, whatever there is to show") {
-  World world;
+  SiteWorld world;
   CHECK(not_ended(world.get("/login").body) == "");
   world.log_in("otto");
   for (const web::Route& route : web::routes()) {
@@ -163,7 +163,7 @@ TEST_CASE("every page is well-formed HTML, whatever there is to show") {
 }
 
 TEST_CASE("T-31 T-32 a wrong password and a name that there is not look alike") {
-  World world;
+  SiteWorld world;
   world.client = *IpAddress::parse("192.0.2.9");
   world.host = "relay.example";
   world.encrypted = true;
@@ -178,7 +178,7 @@ TEST_CASE("T-31 T-32 a wrong password and a name that there is not look alike") 
 }
 
 TEST_CASE("T-59 the cookie is for this host, for no script, and over TLS for TLS alone") {
-  World world;
+  SiteWorld world;
   const Page plain = world.post("/login", "name=otto&password=correct+horse");
   CHECK(header_of(plain, "Set-Cookie").starts_with("sealpost="));
   CHECK(header_of(plain, "Set-Cookie").ends_with("; Path=/; HttpOnly; SameSite=Strict"));
@@ -189,7 +189,7 @@ TEST_CASE("T-59 the cookie is for this host, for no script, and over TLS for TLS
 }
 
 TEST_CASE("T-59 a login makes a new session, and ends the one that was there") {
-  World world;
+  SiteWorld world;
   world.log_in("vera");
   const std::string before = world.cookie;
   world.log_in("otto");
@@ -199,7 +199,7 @@ TEST_CASE("T-59 a login makes a new session, and ends the one that was there") {
 }
 
 TEST_CASE("T-59 another name than ours is answered nothing: a page of others may lead here") {
-  World world;
+  SiteWorld world;
   world.log_in("otto");
   for (const char* good :
        {"localhost", "127.0.0.1:9925", "[::1]:9925", "relay.example", "RELAY.example:9925"}) {
@@ -220,7 +220,7 @@ TEST_CASE("T-59 another name than ours is answered nothing: a page of others may
 }
 
 TEST_CASE("T-59 nothing in clear to another machine") {
-  World world;
+  SiteWorld world;
   world.client = *IpAddress::parse("192.0.2.9");
   world.host = "192.0.2.1:9925";
   const Page page = world.get("/queue?domain=a");
@@ -232,7 +232,7 @@ TEST_CASE("T-59 nothing in clear to another machine") {
 }
 
 TEST_CASE("T-59 a form needs the token of its session, and a page of ours around it") {
-  World world;
+  SiteWorld world;
   world.log_in("otto");
   const std::string token = world.token();
   REQUIRE(token.size() == 64);
@@ -257,7 +257,7 @@ TEST_CASE("T-59 a form needs the token of its session, and a page of ours around
 }
 
 TEST_CASE("T-59 the token of another session is worth nothing") {
-  World world;
+  SiteWorld world;
   world.log_in("vera");
   const std::string of_another = world.token();
   world.cookie.clear();
@@ -266,7 +266,7 @@ TEST_CASE("T-59 the token of another session is worth nothing") {
 }
 
 TEST_CASE("T-59 a user who is changed is logged out") {
-  World world;
+  SiteWorld world;
   world.log_in("otto");
   CHECK(world.get("/").status == 200);
   SUBCASE("another role") { world.config.users[1].role = auth::Role::viewer; }
@@ -276,14 +276,14 @@ TEST_CASE("T-59 a user who is changed is logged out") {
 }
 
 TEST_CASE("T-59 a session ends when it is not used") {
-  World world;
+  SiteWorld world;
   world.log_in("otto");
   world.loop.advance(31min);
   CHECK(world.get("/").status == 303);
 }
 
 TEST_CASE("T-59 a login leads to a page of ours and nowhere else") {
-  World world;
+  SiteWorld world;
   for (const char* bad :
        {"//evil.example", "https%3A%2F%2Fevil.example", "%2F%2Fevil.example", "/%5Cevil.example", "/login",
         "/logout", "/nowhere", "javascript:1", "/%0D%0ASet-Cookie:x", "/%3Fx%0D%0ASet-Cookie:x"}) {
@@ -294,7 +294,7 @@ TEST_CASE("T-59 a login leads to a page of ours and nowhere else") {
 }
 
 TEST_CASE("T-59 the word of a proxy counts from where it is named, and for whom a role is known") {
-  World world;
+  SiteWorld world;
   world.config.proxies = {*Network::parse("192.0.2.7/32")};
   world.config.proxy_header = "x-remote-user";
   world.host = "relay.example";
@@ -336,7 +336,7 @@ event::Task<admin::Answer> slow(event::Loop& loop, Views& views) {
   --views.now;
   co_return admin::Answer(web::Json::object());
 }
-event::Task<void> visit_queue(World& world, Views& views) {
+event::Task<void> visit_queue(SiteWorld& world, Views& views) {
   admin::Visit visit;
   visit.request.path = "/queue";
   const Page page = co_await world.site->serve(world.whole(std::move(visit)));
@@ -346,7 +346,7 @@ event::Task<void> visit_queue(World& world, Views& views) {
 }  // namespace
 
 TEST_CASE("T-26 the queue is looked through for one visitor at a time") {
-  World world;
+  SiteWorld world;
   world.log_in("otto");
   Views views;
   world.command = [&](const std::string&, const web::Json&) { return slow(world.loop, views); };
@@ -361,7 +361,7 @@ namespace {
 
 // What pages of the queue are made from, and what was asked.
 struct Queue {
-  explicit Queue(World& world) {
+  explicit Queue(SiteWorld& world) {
     world.log_in("otto");
     token = world.token();
     world.command = [this](const std::string& name, const web::Json& arguments) {
@@ -381,7 +381,7 @@ struct Queue {
 
 TEST_CASE(
     "ADR-33 who confirms sees all that the preview says: what else is meant, and whom nobody will tell") {
-  World world;
+  SiteWorld world;
   Queue queue(world);
   queue.preview = {{"messages", 2}, {"recipients", 1234}, {"matching", 1200}, {"untold", 7}, {"as_of", 1}};
   const std::string page = world.post("/queue", "token=" + queue.token + "&do=remove&domain=a.example").body;
@@ -393,7 +393,7 @@ TEST_CASE(
 }
 
 TEST_CASE("T-59 who acted stands first in the note, which is cut where it is too long") {
-  World world;
+  SiteWorld world;
   Queue queue(world);
   world.post("/queue", "token=" + queue.token + "&do=hold&domain=a.example&note=" + std::string(600, 'x'));
   CHECK(queue.asked.at("note").get<std::string>().starts_with("by otto (web): xxx"));
@@ -402,7 +402,7 @@ TEST_CASE("T-59 who acted stands first in the note, which is cut where it is too
 }
 
 TEST_CASE("a row that stands for no value, or for many, is no link") {
-  World world;
+  SiteWorld world;
   Queue queue(world);
   web::Json rows = web::Json::array();
   for (const char* name : {"a.example", "(none yet)", "(others)"})
@@ -416,7 +416,7 @@ TEST_CASE("a row that stands for no value, or for many, is no link") {
 }
 
 TEST_CASE("T-59 the log says who came, by whose word, and what was done to which mail") {
-  World world;
+  SiteWorld world;
   log::keep_recent(true);
   const auto lines = [](const std::string& event) {
     return log::recent(100, [&](std::string_view line) { return line.find(event) != line.npos; });

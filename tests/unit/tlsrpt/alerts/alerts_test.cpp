@@ -16,7 +16,7 @@ namespace {
 
 // It is 2026-01-05 05:00 UTC. `restart` begins anew with what is on disk.
 struct Desk {
-  Desk() : loop(event::SimLoop::default_start + 5h), db(dir.path + "/tlsrpt.db") { restart(); }
+  Desk() : loop(event::SimLoop::default_start + 5h), db(dir.path() + "/tlsrpt.db") { restart(); }
 
   void restart() {
     scope.reset();
@@ -101,7 +101,7 @@ struct Desk {
   std::string last() const { return outbox.mails.empty() ? "" : outbox.mails.back().second; }
   std::uint64_t open() const { return book->counters().open.load(); }
 
-  TempDir dir;
+  TemporaryDirectory dir;
   event::SimLoop loop;
   DirectStore db;
   FakeOutbox outbox;

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <thread>
 
+#include "../../temporary_directory.hpp"
 #include "event/event_loop.hpp"
 #include "event/run.hpp"
 
@@ -15,15 +16,6 @@ using namespace sealpost;
 using namespace sealpost::tlsrpt;
 
 namespace {
-
-struct TempDir {
-  TempDir() {
-    char name[] = "/tmp/recorder-test-XXXXXX";
-    path = mkdtemp(name);
-  }
-  ~TempDir() { std::filesystem::remove_all(path); }
-  std::string path;
-};
 
 SessionRecord session() {
   SessionRecord record;
@@ -47,10 +39,10 @@ std::uint64_t successes(event::EventLoop& loop, DbRecorder& recorder) {
 }  // namespace
 
 TEST_CASE("D-25 each session is counted once, by the time somebody asks and across a restart") {
-  const TempDir dir;
+  const TemporaryDirectory dir;
   event::EventLoop loop;
   for (int start = 1; start <= 2; ++start) {
-    auto store = Store::open(dir.path + "/tlsrpt.db");
+    auto store = Store::open(dir.path() + "/tlsrpt.db");
     REQUIRE(store);
     DbRecorder recorder(std::move(*store));
     for (int i = 0; i < 2500; ++i) recorder.count(session());
@@ -60,9 +52,9 @@ TEST_CASE("D-25 each session is counted once, by the time somebody asks and acro
 }
 
 TEST_CASE("D-25 a database that cannot be written loses counts and blocks nobody") {
-  const TempDir dir;
+  const TemporaryDirectory dir;
   event::EventLoop loop;
-  auto store = Store::open(dir.path + "/tlsrpt.db");
+  auto store = Store::open(dir.path() + "/tlsrpt.db");
   REQUIRE(store);
   REQUIRE(store->run("CREATE TRIGGER broken BEFORE INSERT ON policy BEGIN SELECT RAISE(ABORT, 'full'); END"));
   DbRecorder recorder(std::move(*store));
@@ -72,9 +64,9 @@ TEST_CASE("D-25 a database that cannot be written loses counts and blocks nobody
 }
 
 TEST_CASE("[tls_rpt] enabled = false counts nothing, and alerts still see every session") {
-  const TempDir dir;
+  const TemporaryDirectory dir;
   event::EventLoop loop;
-  auto store = Store::open(dir.path + "/tlsrpt.db");
+  auto store = Store::open(dir.path() + "/tlsrpt.db");
   REQUIRE(store);
   int seen = 0;
   DbRecorder recorder(std::move(*store));
@@ -89,9 +81,9 @@ TEST_CASE("[tls_rpt] enabled = false counts nothing, and alerts still see every 
 }
 
 TEST_CASE("D-25 T-55 what is counted while the database cannot be used is written when it can") {
-  const TempDir dir;
+  const TemporaryDirectory dir;
   event::EventLoop loop;
-  const std::string path = dir.path + "/tlsrpt.db";
+  const std::string path = dir.path() + "/tlsrpt.db";
   std::filesystem::create_directory(path);  // nobody can open that
   Health health;
   DbRecorder recorder(Store(path, &health));
@@ -132,8 +124,8 @@ TEST_CASE("D-25 what waits in memory is bounded in kinds, and known kinds are co
 }
 
 TEST_CASE("D-23 R29 of a damaged database the jobs and counts that can still be read are taken over") {
-  const TempDir dir;
-  const std::string path = dir.path + "/tlsrpt.db";
+  const TemporaryDirectory dir;
+  const std::string path = dir.path() + "/tlsrpt.db";
   {
     auto store = Store::open(path);
     REQUIRE(store);

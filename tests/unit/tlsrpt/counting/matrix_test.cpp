@@ -7,7 +7,6 @@
 
 using namespace sealpost;
 using namespace sealpost::tlsrpt;
-using sealpost::tlsrpt::test::TempDir;
 
 namespace {
 
@@ -31,8 +30,8 @@ void count(Store& store, const std::string& day, const std::string& domain, std:
 }  // namespace
 
 TEST_CASE("T-26 of however many domains those with most failures are shown, each with all its days") {
-  const TempDir dir;
-  auto store = Store::open(dir.path + "/tlsrpt.db");
+  const TemporaryDirectory dir;
+  auto store = Store::open(dir.path() + "/tlsrpt.db");
   REQUIRE(store);
   for (int i = 0; i < 50; ++i) count(*store, "2026-03-14", "d" + std::to_string(i) + ".example", 10, 0);
   count(*store, "2026-03-01", "bad.example", 0, 5);

@@ -9,7 +9,6 @@
 
 using namespace sealpost;
 using namespace sealpost::tlsrpt;
-using sealpost::tlsrpt::test::TempDir;
 
 namespace {
 
@@ -34,8 +33,8 @@ void count(Store& store, const std::string& day, const std::string& domain, cons
 }  // namespace
 
 TEST_CASE("the newest day first, in it the domain with most failures, each policy by itself") {
-  const TempDir dir;
-  auto store = Store::open(dir.path + "/tlsrpt.db");
+  const TemporaryDirectory dir;
+  auto store = Store::open(dir.path() + "/tlsrpt.db");
   REQUIRE(store);
   count(*store, "2026-03-01", "old.example", "sts", 5, 0);
   count(*store, "2026-03-02", "fine.example", "sts", 100, 0);
@@ -63,8 +62,8 @@ TEST_CASE("the newest day first, in it the domain with most failures, each polic
 }
 
 TEST_CASE("the trend compares with the seven days before, no more and no fewer") {
-  const TempDir dir;
-  auto store = Store::open(dir.path + "/tlsrpt.db");
+  const TemporaryDirectory dir;
+  auto store = Store::open(dir.path() + "/tlsrpt.db");
   count(*store, "2026-02-28", "b.example", "sts", 0, 1000);  // the eighth day back
   count(*store, "2026-03-01", "b.example", "sts", 90, 0);
   count(*store, "2026-03-07", "b.example", "sts", 8, 2);
@@ -93,8 +92,8 @@ TEST_CASE("trends are of shares, and a percentage point is noise") {
 }
 
 TEST_CASE("a host's certificate is kept with the end of its chain, and found for the words") {
-  const TempDir dir;
-  auto store = Store::open(dir.path + "/tlsrpt.db");
+  const TemporaryDirectory dir;
+  auto store = Store::open(dir.path() + "/tlsrpt.db");
   const SystemTime noon{std::chrono::sys_days{std::chrono::year{2026} / 3 / 1} + std::chrono::hours(12)};
   auto facts = std::make_shared<CertificateFacts>();
   facts->leaf_expires = noon + std::chrono::days(90);
@@ -118,8 +117,8 @@ TEST_CASE("a host's certificate is kept with the end of its chain, and found for
 }
 
 TEST_CASE("T-55 each read fails in its turn: an error or the whole answer, never a part of it") {
-  const TempDir dir;
-  const std::string path = dir.path + "/tlsrpt.db";
+  const TemporaryDirectory dir;
+  const std::string path = dir.path() + "/tlsrpt.db";
   {
     auto store = Store::open(path);
     REQUIRE(store);

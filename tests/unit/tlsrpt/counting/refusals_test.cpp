@@ -45,8 +45,8 @@ TEST_CASE("R8 our own demands are counted beside what is reported, never in it")
   CHECK(note_refusal(seen, skipped));
   REQUIRE(seen.size() == 2);
 
-  const test::TempDir dir;
-  auto store = Store::open(dir.path + "/tlsrpt.db");
+  const TemporaryDirectory dir;
+  auto store = Store::open(dir.path() + "/tlsrpt.db");
   REQUIRE(Refusals(*store).keep(seen));
   REQUIRE(Refusals(*store).keep(seen));
   CHECK(Refusals(*store).of_day("2026-03-01", "b.example").value().begin()->second == 4);

@@ -43,9 +43,9 @@ void fill(Store& store, const std::string& day, int domains) {
 }  // namespace
 
 TEST_CASE("old days go with everything that hangs on them, and the file shrinks") {
-  const TempDir dir;
+  const TemporaryDirectory dir;
   event::SimLoop loop(event::SimLoop::default_start + 5h);  // 2026-01-05
-  DirectStore db(dir.path + "/tlsrpt.db");
+  DirectStore db(dir.path() + "/tlsrpt.db");
   fill(db.store(), "2025-12-01", 6000);
   fill(db.store(), "2026-01-04", 10);
   ReceivedReport report;
@@ -77,9 +77,9 @@ TEST_CASE("old days go with everything that hangs on them, and the file shrinks"
 }
 
 TEST_CASE("what is within its days stays") {
-  const TempDir dir;
+  const TemporaryDirectory dir;
   event::SimLoop loop(event::SimLoop::default_start + 5h);
-  DirectStore db(dir.path + "/tlsrpt.db");
+  DirectStore db(dir.path() + "/tlsrpt.db");
   fill(db.store(), "2025-12-07", 3);  // 29 days ago
   Retention retention(loop, db, RetentionSettings());
   event::TaskScope scope(loop);
@@ -91,11 +91,11 @@ TEST_CASE("what is within its days stays") {
 }
 
 TEST_CASE("T-50 a clock that steps ahead makes nothing old") {
-  const TempDir dir;
+  const TemporaryDirectory dir;
   event::SimLoop loop(event::SimLoop::default_start + 5h);
   SharedClock clock(loop.wall() - 24h, std::nullopt, loop.wall(), loop.now());
   loop.ask_clock(&clock);
-  DirectStore db(dir.path + "/tlsrpt.db");
+  DirectStore db(dir.path() + "/tlsrpt.db");
   fill(db.store(), "2025-12-07", 3);
   Retention retention(loop, db, RetentionSettings());
   event::TaskScope scope(loop);

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "../../temporary_directory.hpp"
 #include "tlsrpt/counting/overview.hpp"
 #include "tlsrpt/received/received.hpp"
 #include "tlsrpt/sending/report.hpp"
@@ -15,15 +16,6 @@ using namespace sealpost;
 using namespace sealpost::tlsrpt;
 
 namespace {
-
-struct TempDir {
-  TempDir() {
-    char name[] = "/tmp/tlsrpt-test-XXXXXX";
-    path = mkdtemp(name);
-  }
-  ~TempDir() { std::filesystem::remove_all(path); }
-  std::string path;
-};
 
 CountedEntry entry(const std::string& domain, bool success, const std::string& failure = {}) {
   CountedEntry counted;
@@ -57,13 +49,13 @@ std::size_t asides(const std::string& directory) {
 }  // namespace
 
 TEST_CASE("counts add up across batches and openings") {
-  const TempDir dir;
+  const TemporaryDirectory dir;
   for (int i = 0; i < 3; ++i) {
-    auto store = Store::open(dir.path + "/tlsrpt.db");
+    auto store = Store::open(dir.path() + "/tlsrpt.db");
     REQUIRE(store);
     REQUIRE(store->add({entry("b.example", true), entry("b.example", false, "certificate-expired")}));
   }
-  auto store = Store::open(dir.path + "/tlsrpt.db");
+  auto store = Store::open(dir.path() + "/tlsrpt.db");
   const auto policies = store->policies("2026-03-01", "b.example");
   REQUIRE(policies);
   REQUIRE(policies->size() == 1);
@@ -74,8 +66,8 @@ TEST_CASE("counts add up across batches and openings") {
 }
 
 TEST_CASE("R7 a detail without a session of its own leaves the summary alone") {
-  const TempDir dir;
-  auto store = Store::open(dir.path + "/tlsrpt.db");
+  const TemporaryDirectory dir;
+  auto store = Store::open(dir.path() + "/tlsrpt.db");
   auto counted = entry("b.example", false, "dnssec-invalid");
   counted.session = false;
   REQUIRE(store->add({counted}));
@@ -85,8 +77,8 @@ TEST_CASE("R7 a detail without a session of its own leaves the summary alone") {
 }
 
 TEST_CASE("T-54 quotes and hostile text are data") {
-  const TempDir dir;
-  auto store = Store::open(dir.path + "/tlsrpt.db");
+  const TemporaryDirectory dir;
+  auto store = Store::open(dir.path() + "/tlsrpt.db");
   auto counted = entry("b'; DROP TABLE policy; --", false, "x'\"\\");
   counted.failures[0].mx_helo = std::string("a\0b", 3);
   REQUIRE(store->add({counted}));
@@ -94,18 +86,18 @@ TEST_CASE("T-54 quotes and hostile text are data") {
 }
 
 TEST_CASE("D-23 a damaged database is put aside and begun anew") {
-  const TempDir dir;
-  const std::string path = dir.path + "/tlsrpt.db";
+  const TemporaryDirectory dir;
+  const std::string path = dir.path() + "/tlsrpt.db";
   std::ofstream(path) << std::string(8192, 'x');
   auto store = Store::open(path);
   REQUIRE(store);
   CHECK(store->add({entry("b.example", true)}));
-  CHECK(asides(dir.path) == 1);
+  CHECK(asides(dir.path()) == 1);
 }
 
 TEST_CASE("D-26 a newer schema is refused and left untouched") {
-  const TempDir dir;
-  const std::string path = dir.path + "/tlsrpt.db";
+  const TemporaryDirectory dir;
+  const std::string path = dir.path() + "/tlsrpt.db";
   { auto store = Store::open(path); }
   sqlite3* raw = nullptr;
   sqlite3_open(path.c_str(), &raw);
@@ -114,12 +106,12 @@ TEST_CASE("D-26 a newer schema is refused and left untouched") {
   const auto store = Store::open(path);
   REQUIRE_FALSE(store);
   CHECK(store.error().code == Errc::newer);
-  CHECK(asides(dir.path) == 0);
+  CHECK(asides(dir.path()) == 0);
 }
 
 TEST_CASE("RPT-02 the report has the members of RFC 8460 and none that is unknown") {
-  const TempDir dir;
-  auto store = Store::open(dir.path + "/tlsrpt.db");
+  const TemporaryDirectory dir;
+  auto store = Store::open(dir.path() + "/tlsrpt.db");
   REQUIRE(store->add({entry("b.example", true), entry("b.example", false, "certificate-expired")}));
   const auto policies = store->policies("2026-03-01", "b.example");
   ReportIdentity identity;
@@ -144,8 +136,8 @@ TEST_CASE("RPT-02 the report has the members of RFC 8460 and none that is unknow
 }
 
 TEST_CASE("D-26 a database of version 1 gets its new column and keeps its rows") {
-  const TempDir dir;
-  const std::string path = dir.path + "/tlsrpt.db";
+  const TemporaryDirectory dir;
+  const std::string path = dir.path() + "/tlsrpt.db";
   {
     auto store = Store::open(path);
     REQUIRE(store->add({entry("b.example", true)}));
@@ -158,12 +150,12 @@ TEST_CASE("D-26 a database of version 1 gets its new column and keeps its rows")
   REQUIRE(store);
   CHECK(overview(*store, OverviewFilter())->size() == 1);
   CHECK(store->statement("SELECT destination FROM report_job WHERE domain='b.example'"));
-  CHECK(asides(dir.path) == 0);
+  CHECK(asides(dir.path()) == 0);
 }
 
 TEST_CASE("D-26 before a migration a sound copy of the old database is kept") {
-  const TempDir dir;
-  const std::string path = dir.path + "/tlsrpt.db";
+  const TemporaryDirectory dir;
+  const std::string path = dir.path() + "/tlsrpt.db";
   {
     auto store = Store::open(path);
     REQUIRE(store->add({entry("b.example", true)}));
@@ -190,8 +182,8 @@ TEST_CASE("D-26 before a migration a sound copy of the old database is kept") {
 }
 
 TEST_CASE("D-26 reports received under version 3 keep their rows, and their key is widened") {
-  const TempDir dir;
-  const std::string path = dir.path + "/tlsrpt.db";
+  const TemporaryDirectory dir;
+  const std::string path = dir.path() + "/tlsrpt.db";
   {
     auto store = Store::open(path);
     REQUIRE(store->run(
@@ -233,12 +225,12 @@ TEST_CASE("D-26 reports received under version 3 keep their rows, and their key 
   REQUIRE(store->run(
       "DELETE FROM received_report WHERE id=7"));  // its policies and failures go with it, as before
   CHECK(received.of_day("2026-03-01", "b.example", "", 10)->empty());
-  CHECK(asides(dir.path) == 0);
+  CHECK(asides(dir.path()) == 0);
 }
 
 TEST_CASE("D-26 where no copy can be written the old database is left as it is") {
-  const TempDir dir;
-  const std::string path = dir.path + "/tlsrpt.db";
+  const TemporaryDirectory dir;
+  const std::string path = dir.path() + "/tlsrpt.db";
   {
     auto store = Store::open(path);
     REQUIRE(store->add({entry("b.example", true)}));
@@ -248,14 +240,14 @@ TEST_CASE("D-26 where no copy can be written the old database is left as it is")
   const auto store = Store::open(path);
   REQUIRE_FALSE(store);
   CHECK(store.error().code == Errc::unavailable);
-  CHECK(asides(dir.path) == 0);
+  CHECK(asides(dir.path()) == 0);
   std::filesystem::remove_all(path + ".v2");
   CHECK(Store::open(path));
 }
 
 TEST_CASE("a batch is folded: many sessions, few rows, the same sums") {
-  const TempDir dir;
-  auto store = Store::open(dir.path + "/tlsrpt.db");
+  const TemporaryDirectory dir;
+  auto store = Store::open(dir.path() + "/tlsrpt.db");
   std::vector<CountedEntry> batch;
   for (int i = 0; i < 1000; ++i) {
     batch.push_back(entry("b.example", true));

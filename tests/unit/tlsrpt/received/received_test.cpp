@@ -13,7 +13,6 @@
 
 using namespace sealpost;
 using namespace sealpost::tlsrpt;
-using sealpost::tlsrpt::test::TempDir;
 
 namespace {
 
@@ -57,8 +56,8 @@ std::string mail_with(const std::string& type, const std::string& name, const st
 }  // namespace
 
 TEST_CASE("a report is taken once; another organization may use the same id") {
-  const TempDir dir;
-  auto store = Store::open(dir.path + "/tlsrpt.db");
+  const TemporaryDirectory dir;
+  auto store = Store::open(dir.path() + "/tlsrpt.db");
   REQUIRE(store);
   Received received(*store);
   CHECK(received.add(report("r1", "2026-03-01", 10, 2), "r1.json", now).value() == Added::taken);
@@ -75,8 +74,8 @@ TEST_CASE("a report is taken once; another organization may use the same id") {
 }
 
 TEST_CASE("how others reach us has the same view as how we reach them, and does not mix with it") {
-  const TempDir dir;
-  auto store = Store::open(dir.path + "/tlsrpt.db");
+  const TemporaryDirectory dir;
+  auto store = Store::open(dir.path() + "/tlsrpt.db");
   Received received(*store);
   REQUIRE(received.add(report("r1", "2026-03-01", 100, 0), "", now));
   REQUIRE(received.add(report("r2", "2026-03-02", 5, 5), "", now));
@@ -96,8 +95,8 @@ TEST_CASE("how others reach us has the same view as how we reach them, and does 
 }
 
 TEST_CASE("D-23 a report that cannot be kept whole is not kept at all") {
-  const TempDir dir;
-  auto store = Store::open(dir.path + "/tlsrpt.db");
+  const TemporaryDirectory dir;
+  auto store = Store::open(dir.path() + "/tlsrpt.db");
   REQUIRE(store->run(
       "CREATE TRIGGER full BEFORE INSERT ON received_failure BEGIN SELECT RAISE(ABORT, 'full'); END"));
   CHECK_FALSE(Received(*store).add(report("r1", "2026-03-01", 1, 1), "", now));
@@ -106,8 +105,8 @@ TEST_CASE("D-23 a report that cannot be kept whole is not kept at all") {
 }
 
 TEST_CASE("D-23 the same id on two days or for two domains is two reports, and none is lost for another") {
-  const TempDir dir;
-  auto store = Store::open(dir.path + "/tlsrpt.db");
+  const TemporaryDirectory dir;
+  auto store = Store::open(dir.path() + "/tlsrpt.db");
   Received received(*store);
   CHECK(received.add(report("daily", "2026-03-01", 10, 0), "", now).value() == Added::taken);
   CHECK(received.add(report("daily", "2026-03-02", 10, 0), "", now).value() == Added::taken);
@@ -123,8 +122,8 @@ TEST_CASE("D-23 the same id on two days or for two domains is two reports, and n
 }
 
 TEST_CASE("what could not be taken is kept aside once, within bounds") {
-  const TempDir dir;
-  auto store = Store::open(dir.path + "/tlsrpt.db");
+  const TemporaryDirectory dir;
+  auto store = Store::open(dir.path() + "/tlsrpt.db");
   Aside aside(*store);
   KeptAside about;
   about.file = "a.json";
@@ -157,8 +156,8 @@ TEST_CASE("what could not be taken is kept aside once, within bounds") {
 }
 
 TEST_CASE("T-46 what strangers bring, by mail or HTTPS, drives nothing out that an operator has kept aside") {
-  const TempDir dir;
-  auto store = Store::open(dir.path + "/tlsrpt.db");
+  const TemporaryDirectory dir;
+  auto store = Store::open(dir.path() + "/tlsrpt.db");
   Aside aside(*store);
   KeptAside mine, mailed;
   mine.file = "a.json";
@@ -193,8 +192,8 @@ TakenPiece::State state_of(Store& store, const std::string& octets) {
 TEST_CASE(
     "a report of a day more than two days ahead, which would never be forgotten, is refused and kept aside") {
   using namespace std::chrono_literals;
-  const TempDir dir;
-  auto store = Store::open(dir.path + "/tlsrpt.db");
+  const TemporaryDirectory dir;
+  auto store = Store::open(dir.path() + "/tlsrpt.db");
   CHECK(state_of(*store, json_of("1", now + 48h)) == TakenPiece::State::taken);
   CHECK(state_of(*store, json_of("2", now + 72h)) == TakenPiece::State::refused);
   CHECK(state_of(*store, json_of("3", now + 24h * 365 * 1000)) == TakenPiece::State::refused);
@@ -206,8 +205,8 @@ TEST_CASE(
 
 TEST_CASE("T-46 strangers' mail takes so much of the disk in a day, and no more; a copy takes nothing") {
   using namespace std::chrono_literals;
-  const TempDir dir;
-  auto store = Store::open(dir.path + "/tlsrpt.db");
+  const TemporaryDirectory dir;
+  auto store = Store::open(dir.path() + "/tlsrpt.db");
   const std::string one = json_of("1", now), two = json_of("2", now), three = json_of("3", now);
   StrangersRoom room(2 * one.size() + 1);
   const auto take = [&](const std::string& octets, SystemTime when) {
@@ -229,8 +228,8 @@ TEST_CASE("T-46 strangers' mail takes so much of the disk in a day, and no more;
 }
 
 TEST_CASE("D-01 nothing is taken when it cannot be made to be on disk before it is said") {
-  const TempDir dir;
-  auto store = Store::open(dir.path + "/tlsrpt.db");
+  const TemporaryDirectory dir;
+  auto store = Store::open(dir.path() + "/tlsrpt.db");
   // SQLite changes that in no transaction that is under way, and says so.
   REQUIRE(store->run("BEGIN"));
   CHECK_FALSE(take_reports(*store, json_of("1", now), "a.json", {}, now));

@@ -13,20 +13,12 @@
 
 #include "../../dns/table_resolver.hpp"
 #include "../../mail/example_signer.hpp"
+#include "../../temporary_directory.hpp"
 #include "event/run.hpp"
 #include "event/sim_loop.hpp"
 #include "tlsrpt/sending/sender.hpp"
 
 namespace sealpost::tlsrpt::test {
-
-struct TempDir {
-  TempDir() {
-    char name[] = "/tmp/tlsrpt-test-XXXXXX";
-    path = mkdtemp(name);
-  }
-  ~TempDir() { std::filesystem::remove_all(path); }
-  std::string path;
-};
 
 // The database answers at once, on the loop's own thread.
 class DirectStore final : public StoreAccess {
@@ -78,7 +70,7 @@ class FakeOutbox final : public Outbox {
 struct World {
   explicit World(SenderSettings settings_ = make_settings())
       : loop(event::SimLoop::default_start + std::chrono::hours(5)),
-        db(dir.path + "/tlsrpt.db"),
+        db(dir.path() + "/tlsrpt.db"),
         resolver(loop),
         http(loop),
         settings(std::move(settings_)) {
@@ -126,7 +118,7 @@ struct World {
     return all.front();
   }
 
-  TempDir dir;
+  TemporaryDirectory dir;
   event::SimLoop loop;
   DirectStore db;
   dns::test::TableResolver resolver;
