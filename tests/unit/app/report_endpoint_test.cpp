@@ -8,6 +8,7 @@
 
 #include <filesystem>
 
+#include "../temporary_directory.hpp"
 #include "event/listener.hpp"
 #include "event/sockaddr.hpp"
 #include "tlsrpt/counting/db_recorder.hpp"
@@ -19,21 +20,10 @@ namespace ev = sealpost::event;  // libevent has a struct of this name
 
 namespace {
 
-struct Directory {
-  Directory() { REQUIRE(::mkdtemp(path.data()) != nullptr); }
-  ~Directory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path, ignored);
-  }
-  Directory(const Directory&) = delete;
-  Directory& operator=(const Directory&) = delete;
-  std::string path = (std::filesystem::temp_directory_path() / "sealpost-reports-XXXXXX").string();
-};
-
 // In clear, on loopback, as behind a proxy.
 struct Endpoint443 {
   explicit Endpoint443(std::uint64_t a_day = tlsrpt::StrangersRoom::usual)
-      : recorder(tlsrpt::Store(directory.path + "/tlsrpt.db", nullptr)),
+      : recorder(tlsrpt::Store(directory.path() + "/tlsrpt.db", nullptr)),
         desk(recorder, a_day),
         endpoint(loop, desk, "/tlsrpt", {}) {
     auto socket = ev::listen_on(*Endpoint::parse("127.0.0.1:0"));
@@ -58,7 +48,7 @@ struct Endpoint443 {
   }
   // From another connection, which sees what is in the file alone.
   std::int64_t count(const std::string& table) const {
-    auto store = tlsrpt::Store::open(directory.path + "/tlsrpt.db");
+    auto store = tlsrpt::Store::open(directory.path() + "/tlsrpt.db");
     REQUIRE(store);
     auto query = store->statement(("SELECT count(*) FROM " + table).c_str());
     REQUIRE(query);
@@ -66,7 +56,7 @@ struct Endpoint443 {
     return sqlite3_column_int64(query->get(), 0);
   }
 
-  const Directory directory;
+  const TemporaryDirectory directory;
   ev::EventLoop loop;
   tlsrpt::DbRecorder recorder;
   app::ReportDesk desk;
@@ -123,7 +113,7 @@ TEST_CASE(
 
 TEST_CASE("D-01 what the database does not take is not thanked for") {
   const Endpoint443 world;
-  auto store = tlsrpt::Store::open(world.directory.path + "/tlsrpt.db");
+  auto store = tlsrpt::Store::open(world.directory.path() + "/tlsrpt.db");
   REQUIRE(store);
   REQUIRE(store->run(
       "CREATE TRIGGER broken BEFORE INSERT ON received_report BEGIN SELECT RAISE(FAIL,'no'); END"));
