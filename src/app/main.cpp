@@ -110,6 +110,7 @@ int main(int argc, char** argv) {
     cli::add_spool_commands(app, line);
     cli::add_status_command(app, line);
     cli::add_clock_commands(app, line);
+    cli::add_reload_command(app, line);
     cli::add_backup_command(app, line);
     cli::add_restore_command(app, line);
     cli::add_user_commands(app, line);

@@ -121,7 +121,8 @@ Relay::Relay(Config config, const keys::Source& keys, Rights& rights)
       certificate_watch_(
           main_, [this] { return in_force_.get(); }, health_),
       scope_(main_),
-      reloads_(scope_, [this] { return reload(); }) {}
+      reloads_(scope_, [this] { return reload(); }),
+      reload_ended_(main_) {}
 
 Expected<std::unique_ptr<Relay>> Relay::create(Config config, const keys::Source& keys, Rights& rights) {
   // Before anything reads what is in data_dir, and while names in it may still be moved between directories.
@@ -381,6 +382,7 @@ void Relay::serve_control() {
   control_->handle("policy.history",
                    [this](admin::Json arguments) { return rule_history(std::move(arguments)); });
   control_->handle("status", [this](admin::Json) { return status(); });
+  control_->handle("reload", [this](admin::Json) { return reload_for_who_asks(); });
 }
 
 }  // namespace sealpost::app

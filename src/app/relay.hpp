@@ -30,6 +30,7 @@
 #include "app/own_domains.hpp"
 #include "app/postmaster.hpp"
 #include "app/readiness.hpp"
+#include "app/reload_outcome.hpp"
 #include "app/report_desk.hpp"
 #include "app/report_endpoint.hpp"
 #include "app/reporting.hpp"
@@ -102,9 +103,11 @@ class Relay {
   event::Task<void> begin_mail();  // recovered mail, then the listeners
   event::Task<void> watch_dnssec();
   event::Task<void> reload();  // one at a time: reloads_
+  event::Task<admin::Answer> reload_for_who_asks();
   event::Task<void> read_and_put_in_force();
   Expected<InForcePtr> read_again();
   event::Task<void> put_in_force(InForcePtr next);
+  void tell_reloaded(const InForce& former, const InForce& next);
   event::Task<void> route_anew(InForcePtr former, InForcePtr next);
   event::Task<void> keep_rules();
   void end_without_keys();
@@ -198,6 +201,9 @@ class Relay {
   int exit_code_ = 0;
   event::TaskScope scope_;
   event::OneAtATime reloads_;
+  std::uint64_t reloads_begun_ = 0, reloads_ended_ = 0;
+  ReloadOutcome last_reload_;
+  event::Signal reload_ended_;
 };
 
 }  // namespace sealpost::app

@@ -44,19 +44,16 @@ std::chrono::seconds lifetime(const InForce& in_force) {
   return in_force.config.delivery.schedule.settings().lifetime;
 }
 
-void refuse(const std::string& why) {
-  log::error("reload_refused", {{"why", why}, {"in_force", "what was before, all of it"}});
-  log::flush();
-}
-
 }  // namespace
 
 // The whole configuration, read and checked, and what of it may go in; nothing has changed yet (T-52).
 Expected<InForcePtr> Relay::read_again() {
   LoadResult loaded = load_config(config_.source.front() == '(' ? std::string() : config_.source);
-  for (const Finding& finding : loaded.findings)
+  for (const Finding& finding : loaded.findings) {
+    last_reload_.findings.push_back(finding.to_string());
     (finding.kind == Finding::Kind::error ? log::error : log::warning)("configuration",
                                                                        {{"finding", finding.to_string()}});
+  }
   if (!loaded.ok()) return Error(Errc::invalid, "the configuration has errors");
   keep_what_a_start_reads(loaded.config, config_);
   const SystemTime now = main_.date();
@@ -67,13 +64,32 @@ Expected<InForcePtr> Relay::read_again() {
   if (!next) return next;
   if (auto kept = rule_keeper_.commit(admission, RuleKeeper::Moment::reload, now); !kept)
     return Error(kept.error().code, "the rules could not be written down first: " + kept.error().detail);
+  for (const RuleNews& news : admission.guarded.news)
+    if (news.held)
+      last_reload_.held.push_back((news.setting ? "" : "rule ") + news.subject + ": " + news.text);
+    else if (!news.setting)
+      last_reload_.rules.push_back(news.subject + ": " + news.text);
   return next;
 }
 
 event::Task<void> Relay::reload() {
+  ++reloads_begun_;
+  last_reload_ = ReloadOutcome();
   if (taking_mail_) manager_.reloading();
   co_await read_and_put_in_force();
   if (taking_mail_ && !stopping_) manager_.ready();
+  ++reloads_ended_;
+  reload_ended_.notify();
+}
+
+// `sealpost reload`: one that begins after it was asked for, whole; where others wait too, it is theirs as well.
+event::Task<admin::Answer> Relay::reload_for_who_asks() {
+  if (stopping_)
+    co_return admin::Answer(503, "the relay is ending", "start it again: a start reads all files");
+  const std::uint64_t wanted = reloads_begun_ + 1;
+  reloads_.request();
+  while (reloads_ended_ < wanted) co_await reload_ended_.wait();
+  co_return admin::Answer(to_json(last_reload_, config_.source));
 }
 
 // SIGHUP. What only a start reads keeps its value, and the log names it.
@@ -86,10 +102,15 @@ event::Task<void> Relay::read_and_put_in_force() {
     seen = now.config.sources;
     co_await event::sleep_for(main_, settle);
   }
-  if (stopping_) co_return;
+  if (stopping_) {
+    last_reload_.refused = "the relay is ending";
+    co_return;
+  }
   auto next = read_again();
   if (!next) {
-    refuse(next.error().detail);
+    last_reload_.refused = next.error().detail;
+    log::error("reload_refused", {{"why", last_reload_.refused}, {"in_force", "what was before, all of it"}});
+    log::flush();
     co_return;
   }
   co_await put_in_force(std::move(*next));
@@ -140,14 +161,23 @@ event::Task<void> Relay::put_in_force(InForcePtr next) {
          {"do", "to keep it: a longer delivery.lifetime, and reload; `queue list` shows `expires`"}});
   if (former->trust->digest() != next->trust->digest())
     log::info("trust_changed", {{"file", next->config.trust}, {"roots", next->trust->size()}});
-  for (const std::string& key : keys_for_restart(config_.written, next->config.written))
+  tell_reloaded(*former, *next);
+}
+
+void Relay::tell_reloaded(const InForce& former, const InForce& next) {
+  last_reload_.changed = keys_taken_over(former.config.written, next.config.written);
+  last_reload_.restart = keys_for_restart(config_.written, next.config.written);
+  last_reload_.partners = next.rules->partners.size();
+  for (const std::string& key : last_reload_.restart)
     log::warning("reload_partial", {{"key", key}, {"why", "changes only with a restart"}});
-  if (next->config.certificate.empty() != config_.certificate.empty())
+  if (next.config.certificate.empty() != config_.certificate.empty()) {
     log::warning("reload_partial",
                  {{"key", "tls.certificate"}, {"why", "STARTTLS is switched on or off only with a restart"}});
+    last_reload_.restart.push_back("tls.certificate");
+  }
   log::info("reloaded", {{"config", config_.source},
-                         {"changed", listed(keys_taken_over(former->config.written, next->config.written))},
-                         {"partners", next->rules->partners.size()}});
+                         {"changed", listed(last_reload_.changed)},
+                         {"partners", last_reload_.partners}});
   log::flush();
 }
 

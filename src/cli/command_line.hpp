@@ -53,6 +53,7 @@ void add_report_commands(CLI::App& app, CommandLine& line);
 void add_spool_commands(CLI::App& app, CommandLine& line);
 void add_status_command(CLI::App& app, CommandLine& line);
 void add_clock_commands(CLI::App& app, CommandLine& line);
+void add_reload_command(CLI::App& app, CommandLine& line);
 void add_backup_command(CLI::App& app, CommandLine& line);
 void add_restore_command(CLI::App& app, CommandLine& line);
 void add_user_commands(CLI::App& app, CommandLine& line);

@@ -16,7 +16,7 @@
 namespace sealpost::cli {
 namespace {
 
-struct Options {
+struct ReportOptions {
   std::string day, domain;
   std::vector<std::string> files;
   std::string organization;
@@ -34,7 +34,7 @@ void add_report_commands(CLI::App& app, CommandLine& line) {
   CLI::App* report =
       app.add_subcommand("report", "TLS-RPT: what was counted, and the reports made of it (RFC 8460)");
   report->require_subcommand(1);
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<ReportOptions>();
   const auto arguments = [options] {
     Json all = Json::object();
     if (!options->day.empty()) all["day"] = options->day;

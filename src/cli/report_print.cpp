@@ -43,7 +43,7 @@ std::string sessions(std::uint64_t count) {
 }
 
 // In lines that fit the terminal, and are read easily where there is none.
-std::string folded(const std::string& text, const std::string& indent) {
+std::string indented(const std::string& text, const std::string& indent) {
   constexpr std::size_t easily_read = 79;
   const std::size_t width = terminal_width();
   return cli::folded(text, indent, width == 0 ? easily_read : std::min(width, easily_read + 1));
@@ -82,18 +82,18 @@ void print_failures(const Json& failures, bool own) {
     std::string host = text_if_any(failure, "mx_host");
     if (const std::string ip = text_if_any(failure, "receiving_ip"); !ip.empty()) host += " [" + ip + "]";
     std::cout << '\n'
-              << folded(sessions(failure.value("sessions", std::uint64_t(0))) + ": " +
-                            text_if_any(failure, "what"),
-                        "  ");
+              << indented(sessions(failure.value("sessions", std::uint64_t(0))) + ": " +
+                              text_if_any(failure, "what"),
+                          "  ");
     if (const std::string cause = text_if_any(failure, "cause"); !cause.empty())
-      std::cout << folded("likely cause: " + cause, "    ");
+      std::cout << indented("likely cause: " + cause, "    ");
     if (const std::string remedy = text_if_any(failure, "remedy"); !remedy.empty())
-      std::cout << folded("what to do: " + remedy, "    ");
+      std::cout << indented("what to do: " + remedy, "    ");
     std::string words = (own ? "recorded as: " : "in the report: ") + text_if_any(failure, "result_type");
     if (const std::string reason = text_if_any(failure, "reason_code"); !reason.empty())
       words += ", " + reason;
     if (!host.empty()) words += ", at " + host;
-    std::cout << folded(words, "    ");
+    std::cout << indented(words, "    ");
   }
 }
 
@@ -170,7 +170,7 @@ void print_show(const Json& answer) {
     if (policy.contains("organization")) line += ", reported by " + text_if_any(policy, "organization");
     line += ": " + sessions(policy.value("successful_sessions", std::uint64_t(0))) + " ok, " +
             number_of(policy, "failed_sessions") + " failed";
-    std::cout << '\n' << folded(line, "");
+    std::cout << '\n' << indented(line, "");
     if (from == to) std::cout << "  " << trend_in_words(policy) << '\n';
     for (const Json& term : policy.at("policy")) std::cout << "    " << term.get<std::string>() << '\n';
     print_failures(policy.at("failures"), false);
@@ -199,15 +199,15 @@ void print_alerts(const Json& answer) {
   for (const Json& alert : answer.at("open")) {
     std::cout << text_if_any(alert, "kind") << " " << text_if_any(alert, "subject") << ", since "
               << text_if_any(alert, "since") << '\n'
-              << folded(text_if_any(alert, "what"), "  ");
+              << indented(text_if_any(alert, "what"), "  ");
     if (const std::string remedy = text_if_any(alert, "remedy"); !remedy.empty())
-      std::cout << folded("what to do: " + remedy, "  ");
+      std::cout << indented("what to do: " + remedy, "  ");
   }
   if (!answer.at("pending").empty()) std::cout << "Not an alert yet; at the time said, if it lasts:\n";
   for (const Json& alert : answer.at("pending"))
     std::cout << text_if_any(alert, "due") << " " << text_if_any(alert, "kind") << " "
               << text_if_any(alert, "subject") << ", since " << text_if_any(alert, "since") << '\n'
-              << folded(text_if_any(alert, "what"), "  ");
+              << indented(text_if_any(alert, "what"), "  ");
   if (!answer.value("enabled", true))
     std::cout << "Nothing is watched: alerts.enabled is false.\n";
   else if (answer.at("open").empty() && answer.at("pending").empty())
@@ -231,7 +231,7 @@ void print_jobs(const Json& answer) {
     std::cout << '\n';
     if (job.at("target").is_string()) std::cout << "    to " << text_if_any(job, "target") << '\n';
     if (const std::string result = text_if_any(job, "result"); !result.empty())
-      std::cout << folded(result, "    ");
+      std::cout << indented(result, "    ");
   }
 }
 

@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::size_t most_rule_file = 512 << 10;  // octets; the control socket takes a little more
 
-struct Options {
+struct RuleOptions {
   std::string partner, rule_file, domain, since = "7d";
   unsigned days = 30, least_days = 7, least_sessions = 20, limit = 50;
 };
@@ -117,7 +117,7 @@ void show_suggestions(const Json& answer) {
 
 void add_rule_commands(CLI::App& policy, CommandLine& line) {
   add_probe_command(policy, line);
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<RuleOptions>();
 
   CLI::App* readiness = policy.add_subcommand(
       "readiness",

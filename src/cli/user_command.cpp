@@ -36,14 +36,14 @@ namespace {
 using auth::User;
 using auth::UserStore;
 
-struct Options {
+struct UserOptions {
   std::string name;
   std::vector<std::string> senders;
   std::optional<std::uint32_t> messages, recipients;
   std::string role = "viewer";
   bool password_stdin = false, generate = false, any_sender = false;
 };
-using OptionsPtr = std::shared_ptr<Options>;
+using OptionsPtr = std::shared_ptr<UserOptions>;
 
 SystemTime now() {
   return std::chrono::time_point_cast<SystemTime::duration>(std::chrono::system_clock::now());
@@ -132,7 +132,7 @@ int done(const CommandLine& line, const std::string& name, const char* what, con
   return EX_OK;
 }
 
-Expected<auth::Secret> password_for(const Options& options, const std::string& name) {
+Expected<auth::Secret> password_for(const UserOptions& options, const std::string& name) {
   auto password = options.generate         ? Expected<auth::Secret>(auth::generate_password())
                   : options.password_stdin ? read_password()
                                            : ask_password(name);
@@ -149,7 +149,7 @@ int fail_without_password(const CommandLine& line, const Error& error) {
 }
 
 // The password, where one was made, alone on standard output: it is shown only now.
-int done_with_password(const CommandLine& line, const Options& options, const std::string& name,
+int done_with_password(const CommandLine& line, const UserOptions& options, const std::string& name,
                        const auth::Secret& password, const char* what, const std::string& words) {
   if (!options.generate) return done(line, name, what, words);
   if (line.json) return line.print({{"user", name}, {"done", what}, {"password", password.view()}});
@@ -169,7 +169,7 @@ Expected<std::vector<std::string>> patterns_of(const std::vector<std::string>& t
   return patterns;
 }
 
-int add(const CommandLine& line, const Options& options) {
+int add(const CommandLine& line, const UserOptions& options) {
   const auto name = auth::prepared_name(options.name);
   if (!name) return fail(line, name.error());
   const auto senders = patterns_of(options.senders);
@@ -196,7 +196,7 @@ int add(const CommandLine& line, const Options& options) {
   });
 }
 
-int change_password(const CommandLine& line, const Options& options) {
+int change_password(const CommandLine& line, const UserOptions& options) {
   const std::string name = auth::prepared_name(options.name).value_or(options.name);
   return with_accounts(line, [&](UserStore& store) {
     const auto there = store.find(name);
@@ -213,7 +213,7 @@ int change_password(const CommandLine& line, const Options& options) {
   });
 }
 
-int change(const CommandLine& line, const Options& options, const char* what, const std::string& words,
+int change(const CommandLine& line, const UserOptions& options, const char* what, const std::string& words,
            const std::function<Expected<void>(UserStore&, const std::string&)>& work) {
   const std::string name = auth::prepared_name(options.name).value_or(options.name);
   return with_accounts(line, [&](UserStore& store) {
@@ -222,7 +222,7 @@ int change(const CommandLine& line, const Options& options, const char* what, co
   });
 }
 
-int set_limits(const CommandLine& line, const Options& options) {
+int set_limits(const CommandLine& line, const UserOptions& options) {
   if (!options.messages && !options.recipients)
     return line.fail(
         {EX_USAGE, "no limit was named", "say --messages N, --recipients N or both; 0 is no limit"});
@@ -238,7 +238,7 @@ int set_limits(const CommandLine& line, const Options& options) {
                 });
 }
 
-int set_senders(const CommandLine& line, const Options& options) {
+int set_senders(const CommandLine& line, const UserOptions& options) {
   // A variable of a script that is empty must not mean "as anybody".
   if (options.senders.empty() != options.any_sender)
     return line.fail({EX_USAGE, "which senders the account may send as is not clear",
@@ -251,7 +251,7 @@ int set_senders(const CommandLine& line, const Options& options) {
 }
 
 // For the pages of control.http: who may see them stands in the configuration, which is the operator's to write.
-int web_user(const CommandLine& line, const Options& options) {
+int web_user(const CommandLine& line, const UserOptions& options) {
   const auto name = auth::prepared_name(options.name);
   if (!name) return fail(line, name.error());
   if (!auth::role_of(options.role))
@@ -279,7 +279,7 @@ int web_user(const CommandLine& line, const Options& options) {
 
 std::string per_hour(std::uint32_t limit) { return limit == 0 ? "-" : text::grouped(limit); }
 
-std::string joined(const std::vector<std::string>& senders) {
+std::string senders_in_words(const std::vector<std::string>& senders) {
   std::string all;
   for (const std::string& one : senders) all += (all.empty() ? "" : " ") + one;
   return all.empty() ? "any" : all;
@@ -301,7 +301,7 @@ int list(const CommandLine& line) {
                       {"recipients_per_hour", user.limits.recipients_per_hour},
                       {"created", to_rfc3339(std::chrono::floor<std::chrono::seconds>(user.created))},
                       {"changed", changed}});
-      table.add({user.name, state, joined(user.senders), per_hour(user.limits.messages_per_hour),
+      table.add({user.name, state, senders_in_words(user.senders), per_hour(user.limits.messages_per_hour),
                  per_hour(user.limits.recipients_per_hour), changed});
     }
     if (line.json) return line.print({{"users", body}});
@@ -346,8 +346,8 @@ void add_simple(CLI::App& user, CommandLine& line, const OptionsPtr& options, co
 void add_user_commands(CLI::App& app, CommandLine& line) {
   CLI::App* user = app.add_subcommand("user", "Accounts that may hand in mail on submission ports");
   user->require_subcommand(1);
-  const auto options = std::make_shared<Options>();
-  const auto runs = [&](CLI::App* command, int (*work)(const CommandLine&, const Options&)) {
+  const auto options = std::make_shared<UserOptions>();
+  const auto runs = [&](CLI::App* command, int (*work)(const CommandLine&, const UserOptions&)) {
     command->callback(
         [&line, options, work] { line.work = [&line, options, work] { return work(line, *options); }; });
   };

@@ -188,10 +188,14 @@ class Relay:
     def reload(self):
         self.process.send_signal(signal.SIGHUP)
 
-    def reload_with(self, **settings) -> dict:
-        """These settings laid over those of the file, which is reloaded; what the log says of it: `reloaded` or `reload_refused`."""
+    def change(self, **settings):
+        """These settings laid over those of the file."""
         self.settings = merged(self.settings, settings)
         self.config.write_text(to_toml(self.settings))
+
+    def reload_with(self, **settings) -> dict:
+        """The same, and a reload; what the log says of it: `reloaded` or `reload_refused`."""
+        self.change(**settings)
         said = lambda: self.events("reloaded") + self.events("reload_refused")
         before = said()
         self.reload()

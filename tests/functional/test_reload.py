@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """T-52: what changes without a restart: for mail that waits already, and all of it or nothing."""
 
+import concurrent.futures
 import datetime
+import json
 import subprocess
 
 import pytest
@@ -141,3 +143,35 @@ def test_T52_mail_that_an_operator_sent_another_way_stays_there(lab, relay):
     one.reload_with(route=[{"domain": "*", "relay": "[mx1.reload-way.test]:25", "tls": "verify"}])
     assert wait_for(lambda: one.events("routes_changed"), 10)
     assert one.queue(id)[0]["next_hop"] == "[mx1.reload-else.test]:25"
+
+
+def test_T52_reload_says_what_changed_what_stays_and_what_waits(lab, relay):
+    rule = {"name": "Told", "tls": "verify", "domains": ["reload-told.test"]}
+    one = relay(partners=[rule])
+    quiet = json.loads(one.command("--json", "reload").stdout)
+    assert quiet == {"reloaded": True, "config": str(one.config), "partners": 1} | {key: [] for key in ("findings", "changed", "rules", "held", "restart")}
+
+    one.change(delivery={"retry": ["7m"]}, tls_rpt={"organization": "Another"})
+    done = one.command("reload")
+    assert done.returncode == 0 and "waits for a restart:\n  - tls_rpt.organization" in done.stdout, done.stdout
+    assert "changed keys:\n  - delivery.retry" in done.stdout and "1 partner rule in force" in done.stdout
+
+    one.write_partners([{**rule, "tls": "encrypt"}])
+    answer = one.ask("reload")
+    assert len(answer["held"]) == 1 and answer["held"][0].startswith("rule Told: ") and not answer["rules"], answer
+    one.write_partners([{**rule, "domains": ["reload-told.test", "reload-too.test"]}])
+    assert [entry.partition(":")[0] for entry in one.ask("reload")["rules"]] == ["Told"]
+
+    one.change(delivery={"retry": ["soon"]})
+    done = one.command("reload")
+    assert done.returncode == 78 and done.stdout.startswith("not reloaded: "), done
+    assert "delivery.retry" in done.stdout.partition("found in the files:")[2]
+    assert [len(one.events(name)) for name in ("reloaded", "reload_refused")] == [4, 1]
+
+
+def test_T52_many_who_ask_at_once_are_each_told_of_a_reload_that_began_after(lab, relay):
+    one = relay()
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        told = list(pool.map(lambda _: one.ask("reload"), range(8)))
+    assert all(answer["reloaded"] for answer in told)
+    assert 1 <= len(one.events("reloaded")) <= 8
