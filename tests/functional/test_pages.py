@@ -21,10 +21,10 @@ from test_metrics import ask, own_address
 
 selenium = pytest.importorskip("selenium", reason="no selenium: packaging/install-dependencies browser")
 from selenium import webdriver  # noqa: E402
+from selenium.common.exceptions import WebDriverException  # noqa: E402
 from selenium.webdriver.chrome.service import Service  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
-from selenium.webdriver.support.expected_conditions import staleness_of  # noqa: E402
 from selenium.webdriver.support.ui import Select, WebDriverWait  # noqa: E402
 
 PORT = 9971
@@ -144,7 +144,7 @@ class Visitor:
         before = self.find("html")
         self.find(css).click()
         wait = WebDriverWait(self.browser, 60)
-        wait.until(staleness_of(before))
+        wait.until(lambda browser: is_gone(before))
         wait.until(lambda browser: browser.execute_script("return document.readyState") == "complete")
 
     def log_in(self, name: str, password: str = PASSWORD, base: str = f"http://127.0.0.1:{PORT}"):
@@ -176,6 +176,15 @@ def visitor(lab, site):
         one = Visitor(lab)
         yield one
         one.browser.quit()
+
+
+def is_gone(element) -> bool:
+    """Also while the driver is between two documents, when it knows of neither what it is asked."""
+    try:
+        element.is_enabled()
+        return False
+    except WebDriverException:
+        return True
 
 
 def test_pages_show_what_the_commands_say(site, visitor):

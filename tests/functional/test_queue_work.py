@@ -325,13 +325,16 @@ def test_mail_goes_another_way_as_far_as_it_is_meant_and_outlives_a_restart(lab,
     a = fill(one, 2, "work-a")
     fill(one, 1, "work-b")
     assert one.command("queue", "reroute", *a, "--to", "nowhere.work-relay.test").returncode == 0
-    assert wait_for(lambda: all(e["attempts"] == 2 for e in one.queue() if e["id"] in a), 20, 0.2), one.queue()
+    for id in a:
+        one.wait_deferred(id, attempts=2)
     assert one.ask("status")["troubles"] == []  # of this mail alone, and its senders hear nothing
     assert "not said where" in refused(one, "reroute", "--domain", "work-a.test", "--yes")
     assert "is not a relay" in refused(one, "reroute", "--domain", "work-a.test", "--to", "a b", "--yes")
     done = one.command("queue", "reroute", "--domain", "work-a.test", "--to", dead, "--yes")
     assert done.returncode == 0 and "Sent another way: 2 recipients of 2 messages" in done.stdout, done
     assert next_hops(one) == {"work-a.test": dead, "work-b.test": "work-b.test"}
+    for id in a:
+        one.wait_deferred(id, attempts=3)
     assert "goes there already" in refused(one, "reroute", *a, "--to", dead)
     one.kill()
     one.start()
@@ -355,8 +358,7 @@ def test_T16_no_other_way_passes_a_partner_rule_or_asks_less_than_a_policy_could
     try:
         ids = [*fill(one, 1, "work-a"), *fill(one, 1, "work-b")]
         assert one.command("queue", "reroute", *ids, "--to", clear).returncode == 0
-        assert wait_for(lambda: {e["attempts"] for e in one.queue()} == {2}, 20, 0.2), one.queue()
-        entries = {e["id"]: e for e in one.queue()}
+        entries = {id: one.wait_deferred(id, attempts=2) for id in ids}
         assert [entries[id]["policy"] for id in ids] == ["partner:Bank", f"partner:reroute to {clear}"]
         assert {e["next_hop"] for e in entries.values()} == {clear}
         assert [len(lab.mail_of(domain)) for domain in ("work-a.test", "work-b.test")] == before
