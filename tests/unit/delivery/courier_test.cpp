@@ -73,7 +73,7 @@ TEST_CASE("D-07: deliveries pause while no outcome can be recorded, and go on af
 }
 
 TEST_CASE("T-52 D-20: a schedule that a reload brings counts from the next deferral on") {
-  World world;
+  OneCourier world;
   world.accept(world.message("a@here.example", {"u@b.example"}));
   world.loop.advance(1s);
   REQUIRE(world.connector.tried == 1);
@@ -90,7 +90,7 @@ TEST_CASE("T-52 D-20: a schedule that a reload brings counts from the next defer
 
 TEST_CASE(
     "T-52 D-19: mail that a reload leaves too old is counted, tried once more and returned, never dropped") {
-  World world;
+  OneCourier world;
   queue::ScheduleSettings brief = short_schedule();
   brief.delay_notice = 0s;  // another notification
   world.reload(brief);
@@ -115,14 +115,14 @@ TEST_CASE(
 TEST_CASE(
     "T-52 mail that waits goes by changed routes at once, untried on its former way; what is held when it is "
     "released") {
-  World world;
+  OneCourier world;
   world.resolver.address("relay.example", {"198.51.100.9"});
   const MessageId id = world.accept(world.message("a@here.example", {"u@b.example", "v@b.example"}));
   const MessageId held = world.accept(world.message("a@here.example", {"w@b.example"}));
   world.loop.advance(1s);
   world.shard->hold({held}, "by the operator");
   const auto change = [&](queue::RouteTable routes) {
-    world.courier->set_rules(World::rules_with(world.schedule));
+    world.courier->set_rules(OneCourier::rules_with(world.schedule));
     REQUIRE(world.dispatcher->set_routes(std::move(routes)));
     return world.shard->retry([&](const queue::Lane& lane, const queue::Job& job) {
       return world.dispatcher->misplaced(lane.key(), job);
@@ -156,7 +156,7 @@ TEST_CASE(
 
 TEST_CASE(
     "T-52 mail by a route that a worker does not know any more waits for a moment, and that is no attempt") {
-  World world;
+  OneCourier world;
   queue::RouteTable routes;
   routes.add("*", {}, {"[relay.example]:25", "out"});
   world.dispatcher->set_routes(routes);
