@@ -209,7 +209,7 @@ TEST_CASE("what is to be published is whole, however long, and never what was wr
 
 TEST_CASE(
     "where reports can be brought over HTTPS stands in the record to publish, beside an address or alone") {
-  World world;
+  OwnDomainWorld world;
   world.table.text("_smtp._tls.a.test", {});
   world.own.reports_url = "https://relay.a.test/tlsrpt";
   CHECK(world.find("TLS-RPT record").publish ==
