@@ -48,7 +48,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   require(facts.certificate_sha256.size() == 64);
 
   const SystemTime now{std::chrono::sys_days{std::chrono::year{2026} / 1 / 5}};
-  static const tls::TrustStore nobody(X509StorePtr(X509_STORE_new()), 0);
+  static const tls::TrustStore nobody(X509StorePtr(X509_STORE_new()), 0, "");
   const auto webpki = tls::verify_webpki(nobody, *certificate, nullptr, now);
   require(!webpki.result.ok() && !webpki.result.token.empty());
   // Its own digest always matches it, and lies about nothing else.
