@@ -13,6 +13,7 @@ delivery::SmartHosts smart_hosts_of(const Config& config) {
     if (!route.is_smart()) continue;
     auto made = std::make_shared<delivery::SmartHost>();
     made->name = route.name;
+    made->relay = route.relay;
     made->hosts = route.hosts;
     made->implicit_tls = route.implicit_tls;
     made->level = route.level;

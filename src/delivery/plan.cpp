@@ -2,6 +2,7 @@
 #include "delivery/plan.hpp"
 
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "delivery/gateway.hpp"
 #include "delivery/log_in.hpp"
 #include "delivery/traffic.hpp"
@@ -143,9 +144,10 @@ event::Task<PlanResult> make_plan(Context& context, RulesPtr rules, queue::LaneK
 
   if (!key.route.empty()) {
     const auto found = rules->smart_hosts.find(key.route);
-    if (found == rules->smart_hosts.end()) {
-      // A reload is half way through the workers: where this mail goes now is looked at again in a moment.
-      Refusal refusal("4.7.0", "there is no route '" + key.route + "' any more");
+    // A reload is half way through the workers: where this mail goes now is looked at again in a moment. A route of the same
+    // name to another relay is another one: its account and its level are not for the relay of this lane (T-31).
+    if (found == rules->smart_hosts.end() || !text::iequals(found->second->relay, key.next_hop)) {
+      Refusal refusal("4.7.0", "route '" + key.route + "' leads to " + key.next_hop + " no more");
       refusal.no_place = true;
       co_return refusal;
     }

@@ -30,6 +30,7 @@ struct SmartHostChoice {
 class SmartHost {
  public:
   std::string name;                    // of the route, for people and for lanes
+  std::string relay;                   // as lanes have it for their next hop
   std::vector<SmartHostChoice> hosts;  // empty: as the lane's next hop says
   bool implicit_tls = false;
   PartnerLevel level = PartnerLevel::opportunistic;    // encrypt or verify where there is an account

@@ -38,6 +38,7 @@ struct RelayWorld : CourierWorld {
     target.route = "all";
     routes.add("*", {}, target);
     smart_host.name = "all";
+    smart_host.relay = relay;
     peer.always("EHLO", "250-relay.test\r\n250-STARTTLS\r\n250 AUTH PLAIN\r\n");
     peer.always("AUTH", "235 2.7.0 welcome\r\n");
   }
@@ -65,6 +66,7 @@ struct RelayWorld : CourierWorld {
     made->settings.routing.allow_destinations = {*Network::parse("198.51.100.0/24")};
     auto shared = std::make_shared<SmartHost>();
     shared->name = smart_host.name;
+    shared->relay = smart_host.relay;
     shared->hosts = smart_host.hosts;
     shared->implicit_tls = smart_host.implicit_tls;
     shared->level = smart_host.level;
@@ -174,6 +176,23 @@ TEST_CASE("T-31 a password goes to no host that only unsigned DNS has named") {
     CHECK(world.totals.delivered == (row.in ? 1 : 0));
     CHECK(world.totals.bounced == 0);
   }
+}
+
+TEST_CASE(
+    "T-31 T-52 while a reload is half way, the account of a route's new relay is not shown to the former "
+    "one") {
+  RelayWorld world("[smtp.relay.example]:587");
+  world.resolver.address("smtp.relay.example", {"198.51.100.7"});
+  world.named.names = {"smtp.relay.example"};
+  world.listen("198.51.100.7", 587);
+  world.log_in();
+  world.smart_host.relay = "[smtp.other.example]:587";  // the worker's rules are new; the lane is of before
+  world.send();
+  CHECK(world.totals.logins == 0);
+  CHECK(world.totals.delivered == 0);
+  CHECK(world.totals.bounced == 0);
+  REQUIRE(world.queued().size() == 1);
+  CHECK(world.queued()[0].attempts == 0);
 }
 
 TEST_CASE("RFC 8689: REQUIRETLS goes to a smart host on port 465 that offers it") {
