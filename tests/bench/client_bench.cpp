@@ -141,7 +141,7 @@ int measure(int argc, char** argv) {
 
   Run run(plan);
   if (plan.tls) {
-    auto trust = std::make_shared<const tls::TrustStore>(X509StorePtr(X509_STORE_new()), 0);
+    auto trust = std::make_shared<const tls::TrustStore>(X509StorePtr(X509_STORE_new()), 0, std::string());
     run.tls = std::move(*tls::OpensslClient::create(std::move(trust)));
   }
   rusage before{};

@@ -10,6 +10,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(HERE))
+import benches  # noqa: E402
 import coroutines  # noqa: E402
 import formatting  # noqa: E402
 import includes  # noqa: E402
@@ -43,6 +44,15 @@ class Tree(unittest.TestCase):
     def finds(self, check, *parts):
         problems = self.problems(check)
         self.assertTrue(any(all(part in problem for part in parts) for problem in problems), problems)
+
+
+class Benches(Tree):
+    def test_one_that_no_longer_compiles(self):
+        self.write("include/sealpost/a.hpp", "int f(int, int);\n")
+        self.write("tests/bench/good.cpp", '#include "sealpost/a.hpp"\nint main() { return f(1, 2); }\n')
+        self.assertEqual(self.problems(benches), [])
+        self.write("tests/bench/bad.cpp", '#include "sealpost/a.hpp"\nint main() { return f(1); }\n')
+        self.finds(benches, "tests/bench/bad.cpp:2", "too few arguments")
 
 
 class Includes(Tree):
