@@ -1,31 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/certificate_watch.hpp"
 
+#include <tuple>
+
 #include "event/wait.hpp"
-#include "tls/server_identity.hpp"
+#include "tls/server_certificates.hpp"
 
 namespace sealpost::app {
 namespace {
 
 using namespace std::chrono_literals;
 constexpr auto certificates_every = 1h;
-using Kind = tls::ServerIdentity::Objection::Kind;
+using Kind = tls::Objection::Kind;
 constexpr std::string_view cause = "listener certificate";
 
-std::optional<tls::ServerIdentity::Objection> objection_of(const InForce& now, SystemTime date) {
-  if (!now.identity) return std::nullopt;
-  return now.identity->objection(now.config.hostname, date, now.config.alerts.settings.certificate);
+std::vector<std::optional<tls::Objection>> objections_of(const InForce& now, SystemTime date) {
+  return now.certificates->objections(now.config.hostname, date, now.config.alerts.settings.certificate);
+}
+
+bool is_of_date(const std::optional<tls::Objection>& objection) {
+  return objection && (objection->kind == Kind::refused || objection->kind == Kind::ends_soon);
 }
 
 // For `status`: "soon" is good today.
-const char* fault_of(const std::optional<tls::ServerIdentity::Objection>& objection) {
+const char* fault_of(const std::optional<tls::Objection>& objection) {
   if (!objection) return "";
   switch (objection->kind) {
     case Kind::name: return "name";
+    case Kind::unused: return "unused";
     case Kind::ends_soon: return "soon";
     case Kind::refused: break;
   }
   return "date";
+}
+
+nlohmann::json described(const InForce& now, std::size_t place,
+                         const std::optional<tls::Objection>& objection) {
+  const tls::ServerIdentity& identity = *now.certificates->all()[place];
+  return {{"file", now.config.certificates[place].certificate},
+          {"names", identity.names()},
+          {"expires", to_rfc3339(identity.expires())},
+          {"state", objection ? objection->what : "ok"},
+          {"fault", fault_of(objection)},
+          {"remedy", objection ? objection->remedy : ""}};
 }
 
 }  // namespace
@@ -39,23 +56,36 @@ event::Task<void> CertificateWatch::run() {
 
 void CertificateWatch::look() {
   const InForcePtr now = in_force_();
-  const auto objection = objection_of(*now, loop_.date());
-  if (!objection || objection->kind == Kind::name) return health_.clear(cause);
-  health_.raise(cause,
-                now->config.certificate + " " + objection->what +
-                    (objection->kind == Kind::refused ? ": clients that verify us send us nothing" : ""),
-                objection->remedy);
+  if (!now->certificates) return health_.clear(cause);
+  const auto against = objections_of(*now, loop_.date());
+  std::string what, remedy;
+  for (std::size_t i = 0; i < against.size(); ++i) {
+    if (!is_of_date(against[i])) continue;
+    what += (what.empty() ? "" : "; ") + now->config.certificates[i].certificate + " " + against[i]->what +
+            (against[i]->kind == Kind::refused ? ": clients that verify us send us nothing" : "");
+    if (remedy.empty()) remedy = against[i]->remedy;
+  }
+  if (what.empty()) return health_.clear(cause);
+  health_.raise(cause, std::move(what), std::move(remedy));
 }
 
 nlohmann::json CertificateWatch::status() const {
   const InForcePtr now = in_force_();
-  if (!now->identity) return {};
-  const auto objection = objection_of(*now, loop_.date());
-  return {{"file", now->config.certificate},
-          {"expires", to_rfc3339(now->identity->expires())},
-          {"state", objection ? objection->what : "ok"},
-          {"fault", fault_of(objection)},
-          {"remedy", objection ? objection->remedy : ""}};
+  if (!now->certificates) return {};
+  const auto against = objections_of(*now, loop_.date());
+  const auto& all = now->certificates->all();
+  nlohmann::json list = nlohmann::json::array();
+  std::size_t worst = 0;
+  const auto rank = [&](std::size_t i) {  // no objection is the best
+    return std::tuple(against[i] ? static_cast<int>(against[i]->kind) : 99, all[i]->expires());
+  };
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    list.push_back(described(*now, i, against[i]));
+    if (rank(i) < rank(worst)) worst = i;
+  }
+  nlohmann::json body = list[worst];
+  body["all"] = std::move(list);
+  return body;
 }
 
 }  // namespace sealpost::app

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // CertificateWatch: what our listeners show must be good on every day of a long run, not only on that of its start. An end
-// that has come, or comes soon, is the trouble "listener certificate" while it lasts; a name that it lacks stands in
-// `status`.
+// that has come, or comes soon, of any of the certificates is the trouble "listener certificate" while it lasts; a name that
+// they lack stands in `status`.
 #pragma once
 
 #include <functional>
@@ -24,7 +24,7 @@ class CertificateWatch {
 
   event::Task<void> run();        // for ever: at once, and then every hour
   void look();                    // once
-  nlohmann::json status() const;  // for `status`; null without STARTTLS
+  nlohmann::json status() const;  // for `status`: that with the worst fault, and `all`; null without STARTTLS
 
  private:
   event::Loop& loop_;

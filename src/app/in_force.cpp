@@ -2,6 +2,7 @@
 #include "app/in_force.hpp"
 
 #include "app/client_identities.hpp"
+#include "app/listener_certificates.hpp"
 #include "privilege/identity.hpp"
 
 namespace sealpost::app {
@@ -35,11 +36,9 @@ Expected<InForcePtr> make_in_force(Config config, const keys::Source& keys) {
     return Error(trust.error().code,
                  "tls.trust " + trust.error().detail + "; it is read as the user " + privilege::user_name());
   made->trust = std::move(*trust);
-  if (!config.certificate.empty()) {
-    auto identity = tls::ServerIdentity::load(config.certificate, config.key, keys);
-    if (!identity) return identity.error();
-    made->identity = std::move(*identity);
-  }
+  auto certificates = load_listener_certificates(config, keys);
+  if (!certificates) return certificates.error();
+  made->certificates = std::move(*certificates);
   auto dkim = load_dkim(config, keys);
   if (!dkim) return dkim.error();
   made->dkim = std::move(*dkim);

@@ -10,7 +10,7 @@
 #include "app/dkim_setup.hpp"
 #include "config/config.hpp"
 #include "delivery/context.hpp"
-#include "tls/server_identity.hpp"
+#include "tls/server_certificates.hpp"
 #include "tls/trust_store.hpp"
 
 namespace sealpost::app {
@@ -20,11 +20,11 @@ struct InForce {
   delivery::RulesPtr rules;
   DkimSetup dkim;
   std::shared_ptr<const tls::TrustStore> trust;
-  std::shared_ptr<const tls::ServerIdentity> identity;  // null: no certificate is configured
+  std::shared_ptr<const tls::ServerCertificates> certificates;  // null: none is configured
 };
 using InForcePtr = std::shared_ptr<const InForce>;
 
-// Reads what the configuration names: roots, certificate and key, signing keys, client certificates. Errors name the file and
+// Reads what the configuration names: roots, certificates and keys, signing keys, client certificates. Errors name the file and
 // what would be right; then there is nothing.
 Expected<InForcePtr> make_in_force(Config config, const keys::Source& keys);
 

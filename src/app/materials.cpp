@@ -10,9 +10,9 @@
 
 #include "app/client_identities.hpp"
 #include "app/dkim_setup.hpp"
+#include "app/listener_certificates.hpp"
 #include "dns/servers.hpp"
 #include "keys/key_keeper.hpp"
-#include "tls/server_identity.hpp"
 #include "tls/trust_store.hpp"
 
 namespace sealpost::app {
@@ -62,20 +62,8 @@ Findings check_materials(const Config& config, const keys::Source& keys) {
     finding.message = error.detail;
     findings.push_back(std::move(finding));
   };
-  if (!config.certificate.empty() && !config.key.empty()) {
-    const auto identity = tls::ServerIdentity::load(config.certificate, config.key, keys);
-    if (!identity) note("tls.certificate", identity.error());
-    const auto today = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
-    const auto objection =
-        identity ? (*identity)->objection(config.hostname, today, config.alerts.settings.certificate)
-                 : std::nullopt;
-    if (objection) {
-      note("tls.certificate",
-           Error(Errc::invalid, config.certificate + " " + objection->what + "; " + objection->remedy));
-      if (objection->kind != tls::ServerIdentity::Objection::Kind::refused)
-        findings.back().kind = Finding::Kind::warning;
-    }
-  }
+  const auto now = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
+  findings = check_listener_certificates(config, now, keys);
   const auto trust = tls::TrustStore::load(config.trust);
   if (!trust) note("tls.trust", trust.error());
   if (const auto dkim = load_dkim(config, keys); !dkim) note("dkim.key", dkim.error());
@@ -88,7 +76,6 @@ Findings check_materials(const Config& config, const keys::Source& keys) {
     note("dns.servers", Error(Errc::invalid, problem));
     findings.back().kind = Finding::Kind::warning;
   }
-  const auto now = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
   Findings identities = check_client_identities(config.partners, now, keys);
   findings.insert(findings.end(), identities.begin(), identities.end());
   return findings;
@@ -100,7 +87,7 @@ std::vector<std::string> key_directories(const Config& config) {
     if (!key.empty()) directories.insert(keys::directory_of(key));
   };
   add(config.source.front() == '(' ? std::string() : config.source);
-  add(config.key);
+  for (const CertificateConfig& files : config.certificates) add(files.key);
   if (config.dkim) {
     add(config.dkim->key);
     for (const DkimKeyConfig& also : config.dkim->also) add(also.key);

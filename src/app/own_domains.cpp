@@ -64,7 +64,8 @@ publishing::OwnDomain OwnDomains::known_of(const std::string& domain, std::vecto
   own.hostname = config.hostname;
   own.senders = senders.empty() ? public_addresses(config.delivery.routing) : std::move(senders);
   own.listens_on = config.delivery.routing.own_addresses;
-  if (now->identity) own.listener_key = now->identity->key_sha256();
+  if (now->certificates)
+    own.listener_keys = [now](const std::string& host) { return now->certificates->keys_for(host); };
   if (config.tls_rpt.receive_http)
     own.reports_url = config.tls_rpt.receive_url;
   else

@@ -232,16 +232,16 @@ Expected<void> Relay::open_evidence() {
   return {};
 }
 
-Expected<void> Relay::begin_tls(const std::shared_ptr<const tls::ServerIdentity>& identity,
+Expected<void> Relay::begin_tls(const std::shared_ptr<const tls::ServerCertificates>& certificates,
                                 TlsServers& servers) const {
   tls::ServerOptions options;
   options.minimum = config_.minimum;
-  auto relay = tls::OpensslServer::create(identity, options);
+  auto relay = tls::OpensslServer::create(certificates, options);
   if (!relay) return relay.error();
   servers.relay = std::move(*relay);
   if (!has_submission(config_)) return {};
   options.strength = tls::Strength::submission;
-  auto strong = tls::OpensslServer::create(identity, options);
+  auto strong = tls::OpensslServer::create(certificates, options);
   if (!strong) return strong.error();
   servers.submission = std::move(*strong);
   return {};
@@ -275,8 +275,9 @@ Expected<void> Relay::open_workers() {
     workers_.push_back(std::make_unique<Worker>(*worker_loops_.back(), *shared_, shard_settings(count),
                                                 config_.delivery.schedule, std::move(*client)));
     shards.push_back(&workers_.back()->shard());
-    if (in_force->identity)
-      if (auto begun = begin_tls(in_force->identity, workers_.back()->tls_servers()); !begun) return begun;
+    if (in_force->certificates)
+      if (auto begun = begin_tls(in_force->certificates, workers_.back()->tls_servers()); !begun)
+        return begun;
   }
   dispatcher_ =
       std::make_unique<queue::Dispatcher>(std::move(shards), route_table(config_), config_.delivery.schedule);
@@ -350,11 +351,11 @@ Expected<void> Relay::serve_report_posts() {
   if (!report_socket_) return {};
   report_loop_ = std::make_unique<event::EventLoop>();
   report_loop_->ask_clock(&clock_->clock());
-  HttpTls::Identity identity;
+  HttpTls::Certificates certificates;
   if (!config_.tls_rpt.receive_http->address.is_loopback())
-    identity = [this] { return in_force_.get()->identity; };
+    certificates = [this] { return in_force_.get()->certificates; };
   report_endpoint_ = std::make_unique<ReportEndpoint>(*report_loop_, *report_desk_,
-                                                      report_path(config_.tls_rpt), std::move(identity));
+                                                      report_path(config_.tls_rpt), std::move(certificates));
   return report_endpoint_->listen(std::move(report_socket_));
 }
 

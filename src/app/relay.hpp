@@ -57,7 +57,7 @@
 #include "spool/journal_spool.hpp"
 #include "sts/service.hpp"
 #include "tls/openssl_server.hpp"
-#include "tls/server_identity.hpp"
+#include "tls/server_certificates.hpp"
 #include "tlsrpt/counting/db_recorder.hpp"
 #include "web/site.hpp"
 
@@ -81,7 +81,7 @@ class Relay {
   Expected<void> open_parts();
   Expected<void> open_evidence();
   Expected<void> open_workers();
-  Expected<void> begin_tls(const std::shared_ptr<const tls::ServerIdentity>& identity,
+  Expected<void> begin_tls(const std::shared_ptr<const tls::ServerCertificates>& certificates,
                            TlsServers& servers) const;
   queue::ShardSettings shard_settings(unsigned workers) const;
   Expected<void> bind_listeners();  // sockets only

@@ -151,7 +151,7 @@ event::Task<void> Relay::begin_mail() {
     }
     log::info("listening", {{"address", config_.listeners[l].address.to_string()},
                             {"mode", name_of(config_.listeners[l].mode)},
-                            {"tls", config_.certificate.empty() ? "off" : "offered"}});
+                            {"tls", config_.certificates.empty() ? "off" : "offered"}});
   }
   sockets_.clear();
   taking_mail_ = !stopping_;

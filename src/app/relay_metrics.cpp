@@ -139,11 +139,14 @@ void Relay::list_parts() {
                   });
   registry_.gauges(
       "sealpost_listener_certificate_remaining_seconds",
-      "Until the certificate of the listeners ends; below 0: it has ended. Absent without one.", [this] {
+      "Until a certificate of the listeners ends; below 0: it has ended. Absent without one.", [this] {
         std::vector<Sample> samples;
-        if (const auto identity = in_force_.get()->identity)
-          samples.emplace_back(metrics::Labels(),
-                               std::chrono::duration<double>(identity->expires() - main_.date()).count());
+        const InForcePtr now = in_force_.get();
+        if (!now->certificates) return samples;
+        const auto& all = now->certificates->all();
+        for (std::size_t i = 0; i < all.size(); ++i)
+          samples.emplace_back(metrics::Labels{{"file", now->config.certificates[i].certificate}},
+                               std::chrono::duration<double>(all[i]->expires() - main_.date()).count());
         return samples;
       });
   registry_.gauge("sealpost_descriptors_limit", "Descriptors that the process may have.", "descriptors.limit",

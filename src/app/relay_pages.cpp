@@ -113,8 +113,8 @@ void Relay::serve_pages() {
   control_->handle("config.show", [this](admin::Json) { return shown_config(); });
   http_->site([this](admin::Visit visit) { return site_->serve(std::move(visit)); },
               [this] { return in_force_.get()->config.web.on(); });
-  if (!in_force_.get()->identity) return;
-  http_tls_ = std::make_unique<HttpTls>([this] { return in_force_.get()->identity; });
+  if (!in_force_.get()->certificates) return;
+  http_tls_ = std::make_unique<HttpTls>([this] { return in_force_.get()->certificates; });
   http_->tls([this](std::unique_ptr<event::Stream> plain, Duration limit) {
     return http_tls_->begin(std::move(plain), limit);
   });

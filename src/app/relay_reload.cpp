@@ -134,8 +134,8 @@ event::Task<void> Relay::put_in_force(InForcePtr next) {
       worker.shard().ask_limits();
       worker.shard().set_schedule(next->config.delivery.schedule);
       for (const auto& server : {worker.tls_servers().relay, worker.tls_servers().submission}) {
-        if (!next->identity || !server) continue;
-        if (const auto replaced = server->replace(next->identity); !replaced)
+        if (!next->certificates || !server) continue;
+        if (const auto replaced = server->replace(next->certificates); !replaced)
           log::error("certificate_not_replaced", {{"why", replaced.error().detail}});
       }
       for (std::size_t l = 0; l < worker.acceptors().size(); ++l) {
@@ -170,7 +170,7 @@ void Relay::tell_reloaded(const InForce& former, const InForce& next) {
   last_reload_.partners = next.rules->partners.size();
   for (const std::string& key : last_reload_.restart)
     log::warning("reload_partial", {{"key", key}, {"why", "changes only with a restart"}});
-  if (next.config.certificate.empty() != config_.certificate.empty()) {
+  if (next.config.certificates.empty() != config_.certificates.empty()) {
     log::warning("reload_partial",
                  {{"key", "tls.certificate"}, {"why", "STARTTLS is switched on or off only with a restart"}});
     last_reload_.restart.push_back("tls.certificate");

@@ -68,15 +68,15 @@ admin::HttpLimits ReportEndpoint::usual_limits() {
 }
 
 ReportEndpoint::ReportEndpoint(event::EventLoop& loop, ReportDesk& desk, std::string path,
-                               HttpTls::Identity identity, admin::HttpLimits limits)
-    : loop_(loop), desk_(desk), tls_(identity), places_(caps_of(limits)), server_(loop, {}, limits) {
+                               HttpTls::Certificates certificates, admin::HttpLimits limits)
+    : loop_(loop), desk_(desk), tls_(certificates), places_(caps_of(limits)), server_(loop, {}, limits) {
   admin::HttpServer::ReportBox box(
       std::move(path), [this](admin::Visit visit) { return take(std::move(visit)); }, places_, desk.room());
-  box.encrypted_only = static_cast<bool>(identity);
+  box.encrypted_only = static_cast<bool>(certificates);
   box.refusal = [this](const IpAddress& client) { return over_its_share(client); };
   box.answered = [this](const IpAddress& client, const admin::Page& page) { answered(client, page); };
   server_.reports(std::move(box));
-  if (identity)
+  if (certificates)
     server_.tls([this](std::unique_ptr<event::Stream> plain, Duration limit) {
       return tls_.begin(std::move(plain), limit);
     });

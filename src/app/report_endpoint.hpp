@@ -43,9 +43,9 @@ class ReportEndpoint {
     std::atomic<std::uint64_t> put_off{0};  // answered 5xx
   };
   // `loop` is the endpoint's alone, and outlives all that may still post to it. `path`: where reports are brought.
-  // `identity`: of the relay's certificate, asked at each connection; empty: it is spoken in clear, to a proxy.
-  ReportEndpoint(event::EventLoop& loop, ReportDesk& desk, std::string path, HttpTls::Identity identity,
-                 admin::HttpLimits limits = usual_limits());
+  // `certificates`: those of the relay, asked at each connection; empty: it is spoken in clear, to a proxy.
+  ReportEndpoint(event::EventLoop& loop, ReportDesk& desk, std::string path,
+                 HttpTls::Certificates certificates, admin::HttpLimits limits = usual_limits());
   ~ReportEndpoint();
   static admin::HttpLimits usual_limits();
 

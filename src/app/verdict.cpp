@@ -86,13 +86,15 @@ void add_troubles(const Json& status, Verdict& verdict) {
   if (named > most_causes) verdict.words.push_back(std::to_string(named - most_causes) + " more troubles");
 }
 
-// What its date says is a trouble; a name that it lacks may be meant so.
+// What its date says is a trouble; a name that it lacks, or has in vain, may be meant so.
 void add_certificate(const Json& status, Verdict& verdict) {
-  if (fault_of_certificate(status) != "name") return;
+  const std::string fault = fault_of_certificate(status);
+  if (fault != "name" && fault != "unused") return;
   const Json certificate = status.at("listener_certificate");
-  verdict.add(false, "listener certificate has another name",
-              certificate.value("file", "") + " " + certificate.value("state", ""),
-              certificate.value("remedy", ""));
+  verdict.add(
+      false,
+      fault == "name" ? "listener certificate has another name" : "a listener certificate is never shown",
+      certificate.value("file", "") + " " + certificate.value("state", ""), certificate.value("remedy", ""));
 }
 
 // Nothing else may have been seen: behind a closed port 25 no demand is refused, and no part of the relay fails.

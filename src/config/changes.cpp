@@ -19,6 +19,7 @@ constexpr auto reloaded = std::to_array<std::string_view>({
     "listener.proxy_protocol",
     "listener.smtputf8",
     "listener.xclient",
+    "tls.also.",
     "tls.certificate",
     "tls.key",
     "tls.trust",

@@ -74,7 +74,7 @@ void read_receive_http(TableReader& reader, Config& config) {
   const auto at = read_endpoint(reader, "receive_http");
   if (!at) return;
   report.receive_http = *at;
-  if (!at->address.is_loopback() && config.certificate.empty())
+  if (!at->address.is_loopback() && config.certificates.empty())
     reader.error("receive_http",
                  "'" + at->to_string() +
                      "' is not an address of this machine alone, and reports are brought over TLS: set "

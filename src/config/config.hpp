@@ -53,6 +53,11 @@ struct ListenerConfig {
   smtp::BareNewline bare_newline = smtp::BareNewline::normalize;  // of clients that may relay
 };
 
+struct CertificateConfig {
+  std::string certificate, key;  // files
+  unsigned line = 0;             // of its [[tls.also]]; 0: that of [tls]
+};
+
 struct RouteConfig {
   std::string domain;                            // "*", "*.example", "example.net"
   std::string relay;                             // as queue lanes name it: "host:port" or "[host]:port"
@@ -149,7 +154,8 @@ struct Config {
       postmaster;  // where mail to <postmaster> goes; empty: to postmaster@hostname, not from strangers
   std::string data_dir;
   std::vector<ListenerConfig> listeners;
-  std::string certificate, key, trust;
+  std::vector<CertificateConfig> certificates;  // of our listeners; the first is that of [tls]. None: no TLS
+  std::string trust;
   TlsVersion minimum = TlsVersion::tls1_2;
   DnsConfig dns;
   delivery::NoticeSettings notices;

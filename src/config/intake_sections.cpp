@@ -10,6 +10,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
+constexpr std::size_t most_certificates = 200;
+
 smtp::Service service_of(std::string_view mode) {
   if (mode == "submission") return smtp::Service::submission;
   return mode == "submissions" ? smtp::Service::submissions : smtp::Service::relay;
@@ -33,7 +35,7 @@ void read_listener(TableReader& reader, Config& config) {
   if (const auto mode = reader.choice("mode", {"relay", "submission", "submissions"})) {
     listener.mode = service_of(*mode);
     if (!listener.relays()) listener.allow = everyone();
-    if (!listener.relays() && config.certificate.empty())
+    if (!listener.relays() && config.certificates.empty())
       reader.error("mode", "'" + *mode +
                                "' needs TLS, since passwords never go in clear: set certificate and key in "
                                "[tls]");
@@ -65,11 +67,30 @@ void read_listener(TableReader& reader, Config& config) {
 }
 
 void read_tls(TableReader& reader, Config& config) {
-  config.certificate = read_file_path(reader, "certificate", Secret::no);
-  config.key = read_file_path(reader, "key", Secret::yes);
-  if (config.certificate.empty() != config.key.empty())
-    reader.error(config.key.empty() ? "certificate" : "key",
+  CertificateConfig first;
+  first.certificate = read_file_path(reader, "certificate", Secret::no);
+  first.key = read_file_path(reader, "key", Secret::yes);
+  if (first.certificate.empty() != first.key.empty())
+    reader.error(first.key.empty() ? "certificate" : "key",
                  "certificate and key belong together; one of them is missing");
+  const bool tls = !first.certificate.empty();
+  if (tls) config.certificates.push_back(std::move(first));
+  reader.each_table("also", [&](TableReader& also) {
+    CertificateConfig more;
+    more.line = also.line();
+    for (const std::string_view key : {"certificate", "key"}) also.required(key);
+    more.certificate = read_file_path(also, "certificate", Secret::no);
+    more.key = read_file_path(also, "key", Secret::yes);
+    if (!tls)
+      also.error(
+          "certificate",
+          "is beside no other: set certificate and key in [tls], which are for clients that ask for no "
+          "name");
+    if (config.certificates.size() == most_certificates)
+      also.error("certificate", "is one more than the " + std::to_string(most_certificates) +
+                                    " that there can be; one certificate can have many names");
+    if (!more.certificate.empty()) config.certificates.push_back(std::move(more));
+  });
   if (auto path = read_file_path(reader, "trust", Secret::no); !path.empty()) config.trust = std::move(path);
   if (const auto minimum = reader.choice("minimum", {"1.2", "1.3"}))
     config.minimum = *minimum == "1.3" ? TlsVersion::tls1_3 : TlsVersion::tls1_2;

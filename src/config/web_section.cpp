@@ -89,7 +89,7 @@ void read_web(TableReader& control, Config& config) {
       control.warning(web.users.empty() ? "http_proxy_header" : "user", "says nothing while http is not set");
     return;
   }
-  if (!config.control_http->address.is_loopback() && config.certificate.empty())
+  if (!config.control_http->address.is_loopback() && config.certificates.empty())
     control.error(
         "http",
         "'" + config.control_http->to_string() +

@@ -280,7 +280,7 @@ class Survey {
                   const auto& ours = own_.listens_on;
                   return std::find(ours.begin(), ours.end(), address) != ours.end();
                 });
-    host.key = own_.listener_key;
+    if (own_.listener_keys) host.keys = own_.listener_keys(name);
     delivery::NextHop hop;
     hop.domain = own_.domain;
     delivery::MxSet mx;

@@ -9,6 +9,7 @@
 //   3. item.hpp           what each came to
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -32,9 +33,10 @@ struct OwnDomain {
   std::string hostname;               // ours
   std::vector<IpAddress> senders;     // addresses that our mail leaves from; empty: those of hostname, by DNS
   std::vector<IpAddress> listens_on;  // our own, on port 25: an MX host that has one is this relay
-  std::string listener_key;  // SHA-256 of the listeners' public key, lower-case hex; empty: no certificate
-  std::string reports_to;    // addr-spec for others' TLS reports; empty: by HTTPS alone
-  std::string reports_url;   // where they can be brought over HTTPS; empty: nowhere
+  // SHA-256 of the public keys that our listeners show who asks for `host`, lower-case hex. Empty: there is no certificate.
+  std::function<std::vector<std::string>(const std::string& host)> listener_keys;
+  std::string reports_to;   // addr-spec for others' TLS reports; empty: by HTTPS alone
+  std::string reports_url;  // where they can be brought over HTTPS; empty: nowhere
   SystemTime now{};
 };
 

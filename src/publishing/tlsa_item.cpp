@@ -2,23 +2,30 @@
 #include "publishing/tlsa_item.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "base/text.hpp"
 
 namespace sealpost::publishing {
 namespace {
 
-enum class Held : std::uint8_t { matches, other, not_known };
+enum class Held : std::uint8_t { matches, some, other, not_known };
 
 // Records of the key itself (3 1 1) are compared; what others say rests on the whole certificate, which a handshake shows.
-Held held_against(const std::vector<TlsaRecord>& records, const std::string& key) {
+// Each key needs a record of its own: a sender may be shown the one that has none.
+Held held_against(const std::vector<TlsaRecord>& records, const std::vector<std::string>& keys) {
+  std::set<std::string> named;
   bool all_of_keys = true;
   for (const TlsaRecord& record : records) {
     const bool of_key = record.usage == 3 && record.selector == 1 && record.matching == 1;
-    if (of_key && text::hex(record.data) == key) return Held::matches;
+    if (of_key) named.insert(text::hex(record.data));
     all_of_keys = all_of_keys && of_key;
   }
-  return all_of_keys ? Held::other : Held::not_known;
+  const auto there = static_cast<std::size_t>(
+      std::count_if(keys.begin(), keys.end(), [&](const std::string& key) { return named.contains(key); }));
+  if (there == keys.size()) return Held::matches;
+  if (!all_of_keys) return Held::not_known;
+  return there == 0 ? Held::other : Held::some;
 }
 
 void judge_absence(const TlsaHost& host, Item& item) {
@@ -39,12 +46,19 @@ void judge_absence(const TlsaHost& host, Item& item) {
 
 void judge_usable(const DaneState& dane, const TlsaHost& host, Item& item) {
   item.state = State::ok;
-  const Held held = host.ours && !host.key.empty() ? held_against(dane.usable, host.key) : Held::not_known;
+  const Held held = host.ours && !host.keys.empty() ? held_against(dane.usable, host.keys) : Held::not_known;
   switch (held) {
     case Held::matches: break;
     case Held::not_known:
       item.why = "whether they match is seen in a handshake";
       item.remedy = "'sealpost policy probe " + host.domain + "' compares them with what the host shows";
+      break;
+    case Held::some:
+      item.state = State::differs;
+      item.why =
+          "one of the keys that our listeners show has none: senders that look and are shown it do not "
+          "deliver here";
+      item.remedy = "publish all of these records";
       break;
     case Held::other:
       item.state = State::differs;
@@ -58,7 +72,8 @@ void judge_usable(const DaneState& dane, const TlsaHost& host, Item& item) {
 
 Item judge_tlsa(const DaneState& dane, const TlsaHost& host) {
   Item item("TLSA records", "_25._tcp." + (dane.base_domain.empty() ? host.name : dane.base_domain), "TLSA");
-  if (host.ours && !host.key.empty()) item.publish = {"3 1 1 " + host.key};
+  if (host.ours)
+    for (const std::string& key : host.keys) item.publish.push_back("3 1 1 " + key);
   for (const TlsaRecord& record : dane.all) item.found.push_back(text::printable(to_text(record), 300));
   switch (dane.kind) {
     case DaneState::Kind::disabled:

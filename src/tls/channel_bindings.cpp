@@ -45,12 +45,32 @@ std::string end_point_of(X509* certificate) {
   return {reinterpret_cast<const char*>(out.data()), size};
 }
 
+std::string end_point_in_ticket(SSL& ssl) {
+  void* data = nullptr;
+  std::size_t size = 0;
+  SSL_SESSION* session = SSL_get_session(&ssl);
+  if (session == nullptr || SSL_SESSION_get0_ticket_appdata(session, &data, &size) != 1) return {};
+  return {static_cast<const char*>(data), size};
+}
+
+// Before a ticket is sealed. Of a session that was resumed it holds the value already.
+int put_end_point(SSL* ssl, void*) noexcept {
+  if (SSL_session_reused(ssl) == 1) return 1;
+  const std::string end_point = end_point_of(SSL_get_certificate(ssl));
+  return SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl), end_point.data(), end_point.size());
+}
+
 }  // namespace
+
+void keep_end_point_in_tickets(ssl_ctx_st& context) {
+  SSL_CTX_set_session_ticket_cb(&context, put_end_point, nullptr, nullptr);
+}
 
 ChannelBindings channel_bindings(ssl_st& ssl) {
   ChannelBindings bindings;
   bindings.exporter = exporter_of(ssl);
-  bindings.server_end_point = end_point_of(SSL_get_certificate(&ssl));
+  bindings.server_end_point =
+      SSL_session_reused(&ssl) == 1 ? end_point_in_ticket(ssl) : end_point_of(SSL_get_certificate(&ssl));
   return bindings;
 }
 

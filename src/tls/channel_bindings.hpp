@@ -5,7 +5,8 @@
 
 #include <string>
 
-struct ssl_st;  // OpenSSL's SSL
+struct ssl_st;      // OpenSSL's SSL
+struct ssl_ctx_st;  // and SSL_CTX
 
 namespace sealpost::tls {
 
@@ -18,8 +19,11 @@ struct ChannelBindings {
   std::string server_end_point;
 };
 
-// Of an established connection, on which we are the server, or the client: then the certificate is the peer's.
+// Of an established connection, on which we are the server, or the client: then the certificate is the peer's. A server that has
+// several certificates shows none when a session is resumed, and the client remembers which it was: so does the ticket, if
+// keep_end_point_in_tickets() was called for the context that handshakes begin with.
 ChannelBindings channel_bindings(ssl_st& ssl);
+void keep_end_point_in_tickets(ssl_ctx_st& context);
 ChannelBindings client_channel_bindings(ssl_st& ssl);
 
 }  // namespace sealpost::tls

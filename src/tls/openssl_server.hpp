@@ -8,7 +8,7 @@
 #include <memory>
 
 #include "tls/profile.hpp"
-#include "tls/server_identity.hpp"
+#include "tls/server_certificates.hpp"
 #include "tls/tls_server.hpp"
 
 namespace sealpost::tls {
@@ -24,20 +24,25 @@ struct ServerOptions {
 
 class OpensslServer final : public Server {
  public:
-  static Expected<std::unique_ptr<OpensslServer>> create(std::shared_ptr<const ServerIdentity> identity,
-                                                         ServerOptions options);
+  static Expected<std::unique_ptr<OpensslServer>> create(
+      std::shared_ptr<const ServerCertificates> certificates, ServerOptions options);
+  ~OpensslServer() override;
 
-  // New handshakes present this; those under way and sessions keep what they began with. On an error nothing
+  // New handshakes present these; those under way and sessions keep what they began with. On an error nothing
   // has changed (T-52). On the server's own thread.
-  Expected<void> replace(std::shared_ptr<const ServerIdentity> identity);
+  Expected<void> replace(std::shared_ptr<const ServerCertificates> certificates);
 
+  // A client that asks for a name gets a certificate that has it; by the kinds of signature it can verify, ECDSA before RSA.
   event::Task<Expected<Secured>> accept(std::unique_ptr<event::Stream> plain, Duration limit) override;
 
  private:
-  OpensslServer(SslContextPtr context, ServerOptions options)
-      : context_(std::move(context)), options_(options) {}
+  struct Contexts;
+  static Expected<std::shared_ptr<const Contexts>> make_contexts(
+      std::shared_ptr<const ServerCertificates> certificates, const ServerOptions& options);
+  static int choose_certificate(SSL* ssl, int* alert, void* contexts) noexcept;
+  OpensslServer(std::shared_ptr<const Contexts> contexts, ServerOptions options);
 
-  SslContextPtr context_;
+  std::shared_ptr<const Contexts> contexts_;  // of handshakes that begin; each keeps its own
   ServerOptions options_;
 };
 

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tls/server_identity.hpp"
 
-#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <openssl/rand.h>
 
 #include <new>
 
@@ -85,23 +83,25 @@ Expected<std::shared_ptr<const ServerIdentity>> ServerIdentity::from_pem(std::st
 
 ServerIdentity::ServerIdentity(X509Ptr leaf, X509StackPtr chain, EvpKeyPtr key)
     : leaf_(std::move(leaf)), chain_(std::move(chain)), key_(std::move(key)) {
-  if (RAND_priv_bytes(ticket_keys_.data(), static_cast<int>(ticket_keys_.size())) != 1)
-    throw std::bad_alloc();
   CertificateFacts facts = read_certificate(*leaf_);
   leaf_sha256_ = std::move(facts.certificate_sha256);
   key_sha256_ = std::move(facts.spki_sha256);
+  names_ = std::move(facts.dns_names);
 }
 
 bool ServerIdentity::install(SSL& ssl) const noexcept {
   return SSL_use_cert_and_key(&ssl, leaf_.get(), key_.get(), chain_.get(), 1) == 1;
 }
 
-ServerIdentity::~ServerIdentity() { OPENSSL_cleanse(ticket_keys_.data(), ticket_keys_.size()); }
+bool ServerIdentity::install(SSL_CTX& context) const noexcept {
+  return SSL_CTX_use_cert_and_key(&context, leaf_.get(), key_.get(), chain_.get(), 1) == 1;
+}
+
+int ServerIdentity::key_type() const noexcept { return EVP_PKEY_get_base_id(X509_get0_pubkey(leaf_.get())); }
 
 SystemTime ServerIdentity::expires() const noexcept { return not_after_of(*leaf_); }
 
-std::optional<ServerIdentity::Objection> ServerIdentity::objection(const std::string& host, SystemTime now,
-                                                                   std::chrono::seconds soon) const {
+std::optional<Objection> ServerIdentity::objection(SystemTime now, std::chrono::seconds soon) const {
   using Kind = Objection::Kind;
   const std::string renew = "renew it, then reload (SIGHUP)";
   const SystemTime end = expires(), begin = not_before_of(*leaf_);
@@ -109,21 +109,13 @@ std::optional<ServerIdentity::Objection> ServerIdentity::objection(const std::st
   if (now < begin)
     return Objection{Kind::refused, "is not valid before " + to_rfc3339(begin), "look at the clock, or wait"};
   if (now + soon >= end) return Objection{Kind::ends_soon, "expires on " + to_utc_day(end), renew};
-  if (X509_check_host(leaf_.get(), host.data(), host.size(),
-                      X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT,
-                      nullptr) != 1)
-    return Objection{Kind::name, "does not name " + host + ", as we call ourselves (hostname)",
-                     "get one with that name, unless clients know us by another"};
   return std::nullopt;
 }
 
-bool ServerIdentity::install(SSL_CTX& context) const noexcept {
-  auto ticket_keys = ticket_keys_;  // the control takes a pointer to non-const, and copies
-  const bool ok = SSL_CTX_use_cert_and_key(&context, leaf_.get(), key_.get(), chain_.get(), 1) == 1 &&
-                  SSL_CTX_set_tlsext_ticket_keys(&context, ticket_keys.data(),
-                                                 static_cast<long>(ticket_keys.size())) == 1;
-  OPENSSL_cleanse(ticket_keys.data(), ticket_keys.size());
-  return ok;
+bool ServerIdentity::is_for(const std::string& host) const {
+  return X509_check_host(leaf_.get(), host.data(), host.size(),
+                         X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT,
+                         nullptr) == 1;
 }
 
 }  // namespace sealpost::tls

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What our listeners present, and what we show to a partner that asks for a certificate: chain, key, and the secret that seals session tickets. Read and
-// checked as a whole before anything uses it (T-52), then shared by all threads. Loading the same files again
-// makes a new ticket secret, so a daily reload is its rotation too.
+// One certificate of ours with its chain and its key: of those that our listeners present (server_certificates.hpp), or what
+// we show to a partner that asks for one. Read and checked as a whole before anything uses it (T-52), then shared by all threads.
 #pragma once
 
-#include <array>
 #include <chrono>
-#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/openssl_handles.hpp"
 #include "keys/source.hpp"
@@ -19,6 +18,14 @@
 #include "sealpost/expected.hpp"
 
 namespace sealpost::tls {
+
+// What clients that verify have against a certificate of ours.
+struct Objection {
+  // refused: by date, today; ends_soon: it will be; name: it lacks ours; unused: nobody is shown it
+  enum class Kind : std::uint8_t { refused, ends_soon, name, unused };
+  Kind kind = Kind::refused;
+  std::string what, remedy;  // "expired on 2026-01-31"
+};
 
 class ServerIdentity {
  public:
@@ -31,22 +38,20 @@ class ServerIdentity {
                                                                   std::string_view key);
 
   ServerIdentity(X509Ptr leaf, X509StackPtr chain, EvpKeyPtr key);
-  ~ServerIdentity();
+  ~ServerIdentity() = default;
   ServerIdentity(const ServerIdentity&) = delete;
   ServerIdentity& operator=(const ServerIdentity&) = delete;
 
   SystemTime expires() const noexcept;  // notAfter of the leaf, for `status`
-  // What clients that verify have against it as the certificate of `host`; nothing: nothing.
-  struct Objection {
-    enum class Kind : std::uint8_t { refused, ends_soon, name };  // refused: by date, today
-    Kind kind = Kind::refused;
-    std::string what, remedy;  // "expired on 2026-01-31"
-  };
-  std::optional<Objection> objection(const std::string& host, SystemTime now,
-                                     std::chrono::seconds soon) const;
+  // What its dates say; nothing: nothing.
+  std::optional<Objection> objection(SystemTime now, std::chrono::seconds soon) const;
+  bool is_for(const std::string& host) const;  // clients that verify take it for that of `host`
+  // The DNS names in it that could be hosts', in lower case, wildcards among them.
+  const std::vector<std::string>& names() const noexcept { return names_; }
+  int key_type() const noexcept;  // EVP_PKEY_RSA, EVP_PKEY_EC, ...
   // False with OpenSSL's error queue filled.
   bool install(SSL_CTX& context) const noexcept;
-  // The same for one connection as a client: no tickets are sealed there.
+  // The same for one connection as a client.
   bool install(SSL& ssl) const noexcept;
   const std::string& leaf_sha256() const noexcept { return leaf_sha256_; }
   const std::string& key_sha256() const noexcept { return key_sha256_; }  // of the public key (SPKI)
@@ -56,7 +61,7 @@ class ServerIdentity {
   X509StackPtr chain_;  // without the leaf
   EvpKeyPtr key_;
   std::string leaf_sha256_, key_sha256_;  // lower-case hex
-  std::array<unsigned char, 80> ticket_keys_{};
+  std::vector<std::string> names_;
 };
 
 }  // namespace sealpost::tls

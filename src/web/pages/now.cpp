@@ -128,7 +128,12 @@ void put_relay(Html& html, const Json& status) {
   put_fact(html, "Journal", words_of(part_of(status, "spool"), "state"));
   put_fact(html, "DNSSEC", words_of(dnssec, "state") + ": " + words_of(dnssec, "explanation"));
   put_fact(html, "Evidence", words_of(part_of(status, "evidence"), "state"));
-  if (certificate.is_object()) put_fact(html, "Listener certificate", words_of(certificate, "state"));
+  if (certificate.is_object()) {
+    const std::size_t number = part_of(certificate, "all").size();
+    const std::string words = words_of(certificate, "state");
+    put_fact(html, "Listener certificate",
+             number > 1 && words == "ok" ? "all " + std::to_string(number) + " ok" : words);
+  }
 }
 
 }  // namespace

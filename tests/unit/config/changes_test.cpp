@@ -64,6 +64,7 @@ TEST_CASE("the keys that a reload takes over are keys that exist") {
   const Keys known = known_keys();
   for (const char* key : {"listener.allow",
                           "tls.certificate",
+                          "tls.also.certificate",
                           "delivery.timeouts.mail",
                           "delivery.retry",
                           "delivery.lifetime",

@@ -191,8 +191,9 @@ file = "/var/log/sealpost.log"
   CHECK(c.listeners[0].proxies[0].contains(*IpAddress::parse("192.0.2.10")));
   CHECK(c.listeners[1].proxies.empty());
   CHECK(c.listeners[1].bare_newline == smtp::BareNewline::normalize);
-  CHECK(c.certificate == certificate);
-  CHECK(c.key == key);
+  REQUIRE(c.certificates.size() == 1);
+  CHECK(c.certificates[0].certificate == certificate);
+  CHECK(c.certificates[0].key == key);
   CHECK(c.trust == certificate);
   CHECK(c.minimum == TlsVersion::tls1_3);
   REQUIRE(c.dns.servers.size() == 2);
@@ -293,6 +294,29 @@ file = "/var/log/sealpost.log"
   CHECK(caps.strangers == 2);
   CHECK(caps.stranger_rate == 17);
   CHECK(c.limits.body_memory == 2000000);
+}
+
+TEST_CASE("certificates of other names and keys stand beside the first, and never without it") {
+  const Directory directory;
+  const std::string files = "certificate = \"" + directory.file("cert.pem", "x", 0644) + "\"\nkey = \"" +
+                            directory.file("key.pem", "x", 0640) + "\"\n";
+  const auto load = [&](const std::string& text) {
+    return load_config(directory.file("sealpost.toml", "hostname = \"a.test\"\n" + text));
+  };
+  const LoadResult all = load("[tls]\n" + files + "[[tls.also]]\n" + files + "[[tls.also]]\n" + files);
+  CHECK(findings(all).empty());
+  REQUIRE(all.config.certificates.size() == 3);
+  CHECK(all.config.certificates[0].line == 0);
+  CHECK(all.config.certificates[2].line == 8);
+  const auto alone = findings(load("[[tls.also]]\n" + files));
+  REQUIRE(alone.size() == 1);
+  CHECK(alone[0].starts_with("3 error tls.also.certificate: is beside no other"));
+  const auto half = findings(load("[tls]\n" + files + "[[tls.also]]\n" + files.substr(0, files.find('\n'))));
+  REQUIRE(half.size() == 1);
+  CHECK(half[0].find("error tls.also.key") != std::string::npos);
+  std::string many = "[tls]\n" + files;
+  for (int i = 0; i < 200; ++i) many += "[[tls.also]]\n" + files;
+  CHECK(findings(load(many)).size() == 1);
 }
 
 TEST_CASE(

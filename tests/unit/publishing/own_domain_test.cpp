@@ -38,7 +38,7 @@ struct OwnDomainWorld {
     own.hostname = "relay.a.test";
     own.senders = {IpAddress::parse("192.0.2.1").value(), IpAddress::parse("2001:db8::1").value()};
     own.listens_on = {IpAddress::parse("192.0.2.10").value()};
-    own.listener_key = key_of_ours;
+    own.listener_keys = [](const std::string&) { return std::vector<std::string>{key_of_ours}; };
     own.reports_to = "tls-reports@a.test";
     own.now = SystemTime(std::chrono::seconds(1'700'000'000));
     table.mx("a.test", {{10, "mx1.a.test"}, {20, "mx2.a.test"}});
@@ -143,6 +143,21 @@ TEST_CASE("TLSA: our own host is held against the key of our certificate (RFC 76
   world.table.put("_25._tcp.mx1.a.test", RrType::tlsa, Status::no_data);
   CHECK(world.find("TLSA records", "mx1").state == State::absent);
   CHECK(world.find("TLSA records", "mx1").optional);
+}
+
+TEST_CASE("TLSA: of several keys that our host shows each needs a record (RFC 7672 §3.1)") {
+  OwnDomainWorld world;
+  const std::string other_key(64, 'c');
+  world.own.listener_keys = [&](const std::string& host) {
+    CHECK(host.starts_with("mx"));
+    return std::vector<std::string>{key_of_ours, other_key};
+  };
+  const Item half = world.find("TLSA records", "mx1");
+  CHECK(half.state == State::differs);
+  CHECK(half.why.starts_with("one of the keys"));
+  CHECK(half.publish == std::vector<std::string>{"3 1 1 " + key_of_ours, "3 1 1 " + other_key});
+  world.tlsa("mx1.a.test", key_of_ours).tlsa.emplace_back(3, 1, 1, text::from_hex(other_key).value());
+  CHECK(world.find("TLSA records", "mx1").state == State::ok);
 }
 
 TEST_CASE(

@@ -23,15 +23,15 @@ namespace sealpost::test {
 
 namespace {
 
-std::shared_ptr<const tls::ServerIdentity> identity_of(const Issued& issued) {
+std::shared_ptr<const tls::ServerCertificates> certificates_of(const Issued& issued) {
   auto identity = tls::ServerIdentity::from_pem(issued.pem(), issued.key_pem());
   REQUIRE(identity);
-  return *identity;
+  return std::make_shared<const tls::ServerCertificates>(std::vector{*identity});
 }
 
 struct Fixture {
   explicit Fixture(tls::ServerOptions options = {}) {
-    auto made = tls::OpensslServer::create(identity_of(leaf), options);
+    auto made = tls::OpensslServer::create(certificates_of(leaf), options);
     REQUIRE(made);
     server = std::move(*made);
   }
@@ -202,7 +202,7 @@ TEST_CASE("a client that says no TLS, or nothing, is given up in time") {
 
 TEST_CASE("tickets: sessions resume, on every thread's server with the same identity") {
   Fixture f;
-  auto second = tls::OpensslServer::create(identity_of(f.leaf), {});
+  auto second = tls::OpensslServer::create(certificates_of(f.leaf), {});
   REQUIRE(second);
   auto client = tls::OpensslClient::create(trust_in_root());
   REQUIRE(client);
@@ -221,7 +221,7 @@ TEST_CASE("tickets: sessions resume, on every thread's server with the same iden
   CHECK_FALSE(visit(*f.server));
   CHECK(visit(*f.server));
   CHECK_FALSE(visit(**second));  // loaded apart: another ticket secret
-  const auto shared = identity_of(f.leaf);
+  const auto shared = certificates_of(f.leaf);
   REQUIRE(f.server->replace(shared));
   REQUIRE((*second)->replace(shared));
   CHECK_FALSE(visit(*f.server));
@@ -247,7 +247,7 @@ TEST_CASE("T-52: a new certificate serves new handshakes, old connections go on,
   for (int round = 0; round < 50; ++round) {
     const std::string name = "relay" + std::to_string(round) + ".example.test";
     const Issued next = issue(test::server(name), trusted_root());
-    REQUIRE(f.server->replace(identity_of(next)));
+    REQUIRE(f.server->replace(certificates_of(next)));
     // Half of the reloads are broken: they never become an identity.
     CertificateSpec other = test::server("other.example.test");
     other.key = KeyKind::rsa_2048;
@@ -262,7 +262,7 @@ TEST_CASE("T-52: a new certificate serves new handshakes, old connections go on,
   tls::ServerOptions strong;
   strong.strength = tls::Strength::strong;
   Fixture strict(strong);
-  CHECK_FALSE(strict.server->replace(identity_of(issue(weak, trusted_root()))));
+  CHECK_FALSE(strict.server->replace(certificates_of(issue(weak, trusted_root()))));
   const SslContextPtr lax = lax_client();
   CHECK(strict.shake(*lax).ours);
 
@@ -324,7 +324,7 @@ TEST_CASE(
     tls::ServerOptions options;
     options.strength = tls::Strength::submission;
     event::EventLoop loop;
-    auto made = tls::OpensslServer::create(identity_of(leaf), options);
+    auto made = tls::OpensslServer::create(certificates_of(leaf), options);
     REQUIRE(made);
     const SslContextPtr client = lax_client();
     Ends ends = loopback(loop);
@@ -380,11 +380,11 @@ TEST_CASE("T-51, T-52: identity files are checked whole; errors name the file an
 }
 
 TEST_CASE("what clients that verify have against our certificate is known before they say it") {
-  using Kind = tls::ServerIdentity::Objection::Kind;
+  using Kind = tls::Objection::Kind;
   using namespace std::chrono_literals;
   const SystemTime now = test_now();
   const auto objection = [&](CertificateSpec spec, const std::string& host) {
-    return identity_of(issue(spec, trusted_root()))->objection(host, now, std::chrono::days(14));
+    return certificates_of(issue(spec, trusted_root()))->objections(host, now, std::chrono::days(14)).front();
   };
   CHECK_FALSE(objection(server("relay.example.net"), "relay.example.net"));
   CHECK_FALSE(objection(server("*.example.net"), "relay.example.net"));

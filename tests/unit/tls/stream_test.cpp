@@ -23,7 +23,8 @@ std::unique_ptr<tls::OpensslServer> relay_server() {
   const Issued leaf = issue(server("relay.example.test"), trusted_root());
   auto identity = tls::ServerIdentity::from_pem(leaf.pem(), leaf.key_pem());
   REQUIRE(identity);
-  auto made = tls::OpensslServer::create(*identity, {});
+  auto made =
+      tls::OpensslServer::create(std::make_shared<const tls::ServerCertificates>(std::vector{*identity}), {});
   REQUIRE(made);
   return std::move(*made);
 }
