@@ -11,6 +11,8 @@
 
 namespace sealpost::log {
 
+// Why this is no place for a log, said without opening or making it, and what to do; empty: nothing speaks against it.
+std::string log_file_objection(const std::string& path);
 // For appending; made with mode 0640 when absent. A FIFO needs a reader. The error says what and what to do.
 Expected<FileDescriptor> open_log_file(const std::string& path);
 

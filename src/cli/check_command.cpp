@@ -198,10 +198,22 @@ int check_partners(const CommandLine& line, const std::string& path) {
   return result.ok() ? EX_OK : EX_CONFIG;
 }
 
+// Of a file that could not be read there is nothing more to say: the rest would be about defaults. And nothing is told twice.
+void look_at_materials(app::LoadResult& result) {
+  const bool unread = !result.ok() && result.config.written.empty();
+  if (unread) return;
+  const app::Findings told = result.findings;
+  for (app::Finding& found : app::check_materials(result.config, keys::FileSource())) {
+    const bool known = std::any_of(told.begin(), told.end(), [&found](const app::Finding& one) {
+      return one.kind == app::Finding::Kind::error && one.key == found.key;
+    });
+    if (!known) result.findings.push_back(std::move(found));
+  }
+}
+
 int check(const CommandLine& line, const std::string& against, bool with_live) {
   app::LoadResult result = app::load_config(line.config_file());
-  const app::Findings materials = app::check_materials(result.config, keys::FileSource());
-  result.findings.insert(result.findings.end(), materials.begin(), materials.end());
+  look_at_materials(result);
   bool good = result.ok();
   Json answer;
   std::optional<app::ConfigChange> change;

@@ -172,8 +172,10 @@ void read_log(TableReader& reader, LogConfig& log) {
 }
 
 void read_root(TableReader& root, Config& config) {
-  if (const auto name = read_domain(root, "hostname")) config.hostname = *name;
-  if (config.hostname.find('.') == std::string::npos)
+  const auto hostname = read_domain(root, "hostname");
+  if (hostname) config.hostname = *hostname;
+  const bool told = root.has("hostname") && !hostname;  // what is wrong with it
+  if (!told && config.hostname.find('.') == std::string::npos)
     root.warning(
         "hostname",
         (root.has("hostname")

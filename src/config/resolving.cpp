@@ -24,4 +24,9 @@ std::string report_path(const TlsRptConfig& config) {
   return set.targets.empty() ? default_report_path : set.targets.front().path;
 }
 
+std::string report_host(const TlsRptConfig& config) {
+  const auto set = parse_tls_rpt_records({"v=TLSRPTv1; rua=" + config.receive_url});
+  return set.targets.empty() ? std::string() : set.targets.front().host;
+}
+
 }  // namespace sealpost::app

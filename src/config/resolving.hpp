@@ -14,7 +14,8 @@ namespace sealpost::app {
 dns::ResolverSettings resolver_settings(const DnsConfig& config);
 dns::DnssecProbe dnssec_probe(const DnsConfig& config);
 
-// The path of receive_url: where a request brings a report.
+// Of receive_url: the path where a request brings a report, and the name by which those who bring it know us.
 std::string report_path(const TlsRptConfig& config);
+std::string report_host(const TlsRptConfig& config);
 
 }  // namespace sealpost::app

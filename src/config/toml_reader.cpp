@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "base/words.hpp"
+#include "config/toml_mistakes.hpp"
 
 namespace sealpost::app {
 namespace {
@@ -31,46 +32,6 @@ SystemTime midnight(const toml::date& date) {
   const std::chrono::year_month_day day{std::chrono::year(date.year), std::chrono::month(date.month),
                                         std::chrono::day(date.day)};
   return SystemTime(std::chrono::sys_days(day));
-}
-
-// The parser says what it met; what was probably meant is for whoever writes TOML for the first time.
-std::string with_remedy(std::string_view words) {
-  constexpr std::pair<std::string_view, std::string_view> remedies[] = {
-      {"could not determine value type", "text and durations stand in quotes: key = \"value\""},
-      {"expected digit", "text and durations stand in quotes: key = \"value\""},
-      {"expected value-terminator", "text and durations stand in quotes: key = \"value\""},
-      {"expected value,", "after = comes a value; text and durations stand in quotes: key = \"value\""},
-      {"expected a comment or whitespace",
-       "text with blanks in it stands in quotes, and each key on a line of its own"},
-      {"expected comma or closing ']'",
-       "entries of a list stand in quotes, with commas between them: [\"a\", \"b\"]"},
-      {"expected '='", "a line is key = value, or a heading in brackets: [delivery]"},
-      {"expected keys, tables", "a line is key = value, or a heading in brackets: [delivery]"},
-      {"cannot redefine existing",
-       "it is there already; write it once. Of several of a kind each begins with a heading in "
-       "two brackets: [[partner]]"},
-      {"unknown escape sequence", "in \"...\" a backslash is written twice; in '...' it stands for itself"},
-      {"encountered end-of-file", "a value is missing, or a quote or a bracket was opened and not closed"},
-      {"leading zeroes", "write the number without them, or as text in quotes"},
-  };
-  std::string message(words);
-  for (const auto& [met, remedy] : remedies)
-    if (words.find(met) != words.npos) return message + "; " + std::string(remedy);
-  return message;
-}
-
-template <class Parse>
-std::optional<toml::table> parse(const std::string& name, Findings& findings, Parse work) {
-  try {
-    return work();
-  } catch (const toml::parse_error& error) {
-    Finding finding;
-    finding.file = name;
-    finding.line = static_cast<unsigned>(error.source().begin.line);
-    finding.message = with_remedy(error.description());
-    findings.push_back(std::move(finding));
-    return std::nullopt;
-  }
 }
 
 }  // namespace
@@ -112,7 +73,16 @@ std::optional<toml::table> parse_toml_file(const std::string& path, Findings& fi
 
 std::optional<toml::table> parse_toml_text(std::string_view text, const std::string& name,
                                            Findings& findings) {
-  return parse(name, findings, [&] { return toml::parse(text, std::string_view(name)); });
+  try {
+    return toml::parse(text, std::string_view(name));
+  } catch (const toml::parse_error& error) {
+    Finding finding;
+    finding.file = name;
+    finding.line = static_cast<unsigned>(error.source().begin.line);
+    finding.message = explain_mistake(error.description(), line_of_text(text, finding.line));
+    findings.push_back(std::move(finding));
+    return std::nullopt;
+  }
 }
 
 namespace {

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from lab.world import wait_for
-from relay import Relay
+from relay import BINARY, Relay
 from reporter import Reporter, environment_ready
 from test_metrics import own_address
 from test_report_mail import DAY, numbered, report_mail, send
@@ -218,6 +218,15 @@ def test_another_sealpost_brings_its_report(lab, tmp_path):
         shown = taker.command("report", "show", "--received", "--domain", "posted.test", "--day", sender.clock.day(0)).stdout
         assert "Home" in shown, shown
         assert taker.ask("status")["report_posts"]["taken"] == 1
+
+
+def test_check_compares_the_certificate_with_the_name_that_reports_are_brought_to(desk, tmp_path):
+    for host, words in (("relay.home.test", None), ("reports.home.test", "tls_rpt.receive_url: ")):
+        file = tmp_path / "sealpost.toml"
+        file.write_text(desk.config.read_text().replace("https://relay.home.test/", f"https://{host}/"))
+        said = subprocess.run(desk.lab.command([BINARY, "check", file]), capture_output=True, text=True).stderr
+        assert ("no certificate of [tls] names" in said) == (words is not None), said
+        assert words is None or (words in said and "no certificate of [tls] names reports.home.test" in said), said
 
 
 def test_dns_show_proposes_it(desk, lab):

@@ -136,10 +136,14 @@ TEST_CASE("a log file that was moved is opened again, and nothing is lost on the
 TEST_CASE("what is not a log is not written to") {
   const TemporaryDirectory dir;
   const auto refused = [](const std::string& path) {
+    const std::string objection = log::log_file_objection(path);  // says the same, and opens nothing
     const auto opened = log::open_log_file(path);
+    if (!objection.empty()) CHECK(!opened);
+    if (!objection.empty() && !opened) CHECK(opened.error().detail.ends_with(objection));
     return opened ? std::string() : opened.error().detail;
   };
   CHECK(refused(dir.path()).find("directory") != std::string::npos);
+  CHECK(!log::log_file_objection(dir.path()).empty());
   CHECK(refused(dir.path() + "/none/log").find("does not exist") != std::string::npos);
   std::ofstream(dir.path() + "/letter") << "Dear Anna,\n";
   CHECK(refused(dir.path() + "/letter").find("not a log") != std::string::npos);

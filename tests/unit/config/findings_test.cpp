@@ -245,6 +245,20 @@ TEST_CASE("config: a syntax error says what was probably meant") {
       {"data_dir = \"C:\\data\"", "a backslash is written twice"},
       {"workers = 04", "without them"},
       {"hostname = ", "a value is missing"},
+      {"[[listener]]\naddress = 127.0.0.1:25", "stand in quotes: key ="},
+      {"[[listener]]\nallow = [127.0.0.0/8]", "stand in quotes: key ="},
+      {"[weaker]\ndate = 2026-13-45", "a date is 2026-12-31 without quotes"},
+      {"[mta_sts]\nenabled = True", "true or false, in small letters"},
+      {"[mta_sts]\nenabled = yes  # please", "true or false, in small letters"},
+      {"[delivery\nlifetime = \"5d\"", "ends with the bracket it began with"},
+      {"postmaster = \"a@b.test'\nworkers = 2", "ends on its own line"},
+      {"postmaster = \xE2\x80\x9C"
+       "a@b.test\xE2\x80\x9D",
+       "not typographic ones"},
+      {"[[listener]]\nallow = [\xE2\x80\x9E"
+       "10.0.0.0/8\xE2\x80\x9C]",
+       "not typographic ones"},
+      {"hostname = \"a.test\",\nworkers = 2", "without a comma behind it"},
   };
   for (const auto& [text, words] : rows) {
     const auto result = load(text);
@@ -252,6 +266,23 @@ TEST_CASE("config: a syntax error says what was probably meant") {
     CAPTURE(result.findings[0].to_string());
     CHECK(result.findings[0].message.find(words) != std::string::npos);
     CHECK(result.findings[0].line > 0);
+    CHECK(!result.findings[0].message.starts_with("Error"));  // what to do comes first
+  }
+}
+
+TEST_CASE("config: a syntax error repeats no value, which may be a secret") {
+  const auto result = load("[[control.user]]\npassword = $y$j9T$hunter2\n");
+  REQUIRE(result.findings.size() == 1);
+  CHECK(result.findings[0].message.find("hunter2") == std::string::npos);
+}
+
+TEST_CASE("config: of a name that is wrong, one thing is said") {
+  for (const char* text : {"hostname = 5\n", "hostname = \"a..test\"\n"}) {
+    const auto result = load(text);
+    CAPTURE(text);
+    REQUIRE(result.findings.size() == 1);
+    CHECK(result.findings[0].kind == Finding::Kind::error);
+    CHECK(result.findings[0].key == "hostname");
   }
 }
 
