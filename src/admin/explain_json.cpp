@@ -120,6 +120,15 @@ Json to_json(const delivery::HostExplanation& host) {
 }  // namespace
 
 Json to_json(const PartnerRule& rule, SystemTime now) {
+  const auto date = [](const std::optional<SystemTime>& time) {
+    return time ? Json(to_rfc3339(*time)) : Json();
+  };
+  Json exceptions = Json::array();
+  for (const PartnerException& exception : rule.exceptions)
+    exceptions.push_back({{"until", to_rfc3339(exception.until)},
+                          {"tls", sealpost::name_of(exception.level)},
+                          {"reason", exception.reason},
+                          {"approved_by", exception.approved_by}});
   return {{"name", rule.name},
           {"domains", rule.domains},
           {"tls", sealpost::name_of(level_at(rule, now))},
@@ -127,6 +136,10 @@ Json to_json(const PartnerRule& rule, SystemTime now) {
           {"mx", rule.mx},
           {"on_failure", on_failure_of(rule)},
           {"grace", to_duration_text(rule.grace)},
+          {"starts", date(rule.starts)},
+          {"ends", date(rule.ends)},
+          {"review_by", date(rule.review_by)},
+          {"exceptions", std::move(exceptions)},
           {"owner", rule.owner},
           {"reference", rule.reference},
           {"file", rule.file + ":" + std::to_string(rule.line)},

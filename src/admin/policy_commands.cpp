@@ -41,17 +41,20 @@ class PolicyCommands {
   PolicyCommands(event::Loop& home, PolicyAccess access)
       : home_(home), access_(std::move(access)), trials_(home, access_.evidence) {}
 
-  event::Task<Answer> list(Json) {
+  // {"recent": true}: how the rules have done may be a minute old.
+  event::Task<Answer> list(Json arguments) {
     const delivery::RulesPtr rules = access_.rules();
     Json partners = Json::array();
     for (const PartnerRule& rule : rules->partners) partners.push_back(admin::to_json(rule, home_.date()));
-    const auto known = co_await trials_.readiness(rules, readiness_days);
+    const Duration age = std::chrono::seconds(arguments.value("recent", false) ? 60 : 0);
+    const auto known = co_await trials_.recent_readiness(rules, age);
     for (std::size_t i = 0; known && i < partners.size(); ++i)
       partners[i]["readiness"] = admin::to_json(known->rules[i], readiness_days, rules->partners[i].audit);
     const auto entries = co_await access_.context->sts.entries(home_, std::string());
     Json answer;
     answer["partners"] = std::move(partners);
     answer["sts_cached"] = entries.size();
+    answer["incomplete"] = known && known->cut;
     co_return Answer(std::move(answer));
   }
 

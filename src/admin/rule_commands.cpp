@@ -29,6 +29,7 @@ class RuleCommands {
     answer["days"] = days;
     answer["left_out"] = known->left_out;
     answer["damaged"] = known->damaged;
+    answer["incomplete"] = known->cut;
     answer["partners"] = Json::array();
     for (std::size_t i = 0; i < rules->partners.size(); ++i) {
       if (!partner.empty() && !text::iequals(rules->partners[i].name, partner)) continue;

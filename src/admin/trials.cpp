@@ -68,15 +68,28 @@ event::Task<Expected<RuleReadiness>> Trials::readiness(delivery::RulesPtr rules,
     history::Query wanted;
     wanted.since = now - std::chrono::days(days);
     wanted.wanted = covered_by(patterns_of(rules->partners));
-    const auto found = store.find(wanted);
+    history::ReadinessOf counted(rules->partners, terms_of(rules, now));
+    const auto found = store.each(wanted, [&](const history::Recorded& recorded) { counted.add(recorded); });
     if (!found) return found.error();
     RuleReadiness all;
-    all.rules = history::readiness(found->sessions, rules->partners, terms_of(rules, now));
+    all.rules = counted.take();
     all.left_out = found->left_out;
     all.damaged = found->damaged;
+    all.cut = found->cut;
     return all;
   };
   co_return co_await recorder_->ask<RuleReadiness>(home_, std::move(query));
+}
+
+event::Task<Expected<RuleReadiness>> Trials::recent_readiness(delivery::RulesPtr rules, Duration age) {
+  const bool recent = known_rules_ == rules && home_.steady() - known_at_ < age;
+  if (recent) co_return known_;
+  auto found = co_await readiness(rules, readiness_days);
+  if (!found) co_return found.error();
+  known_ = *found;
+  known_rules_ = std::move(rules);
+  known_at_ = home_.steady();
+  co_return std::move(*found);
 }
 
 event::Task<Expected<DraftReplay>> Trials::replay(delivery::RulesPtr rules, std::vector<PartnerRule> draft,

@@ -20,6 +20,7 @@ constexpr unsigned readiness_days = 30;
 struct RuleReadiness {
   std::vector<history::Readiness> rules;  // in the order of the rules in force
   std::uint64_t left_out = 0, damaged = 0;
+  bool cut = false;  // there were more sessions than one question reads
 };
 struct DraftReplay {
   history::Replay replay;
@@ -33,6 +34,8 @@ class Trials {
 
   // Errc::unavailable: nothing is recorded.
   event::Task<Expected<RuleReadiness>> readiness(delivery::RulesPtr rules, unsigned days) const;
+  // The same for readiness_days, and so old at most: for a page, which may be asked for again and again.
+  event::Task<Expected<RuleReadiness>> recent_readiness(delivery::RulesPtr rules, Duration age);
   event::Task<Expected<DraftReplay>> replay(delivery::RulesPtr rules, std::vector<PartnerRule> draft,
                                             SystemTime since) const;
   // `domain` empty: all.
@@ -44,6 +47,10 @@ class Trials {
  private:
   event::Loop& home_;
   history::DbRecorder* recorder_;
+  // What recent_readiness() has found last.
+  delivery::RulesPtr known_rules_;
+  SteadyTime known_at_{};
+  RuleReadiness known_;
 };
 
 Json to_json(const history::Readiness& readiness, unsigned days, bool audit);

@@ -56,6 +56,7 @@ void show_gaps(const Json& answer) {
               << number(answer, "left_out") << " session(s)\n";
   if (answer.at("damaged") != 0)
     std::cout << "Left out, because the records are damaged: " << number(answer, "damaged") << '\n';
+  if (answer.at("incomplete") == true) std::cout << "There are more sessions than one question reads.\n";
 }
 
 void show_readiness(const Json& answer) {
@@ -96,7 +97,6 @@ void show_replay(const Json& answer) {
               << host.at("mx").get<std::string>() << ":\n";
     show_reasons(host.at("reasons"));
   }
-  if (answer.at("incomplete") == true) std::cout << "There are more sessions than one question reads.\n";
   show_gaps(answer);
 }
 

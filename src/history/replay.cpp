@@ -48,18 +48,24 @@ PartnerRule enforced(PartnerRule rule) {
   return rule;
 }
 
+Reason reason_about(const DemandFailure& failure, const Recorded& recorded) {
+  Reason reason;
+  reason.result_type = failure.result_type;
+  reason.text = failure.text;
+  reason.first = recorded.first;
+  return reason;
+}
+
+void count_in(Reason& reason, const Recorded& recorded) {
+  reason.sessions += recorded.sessions();
+  reason.first = std::min(reason.first, recorded.first);
+  reason.last = std::max(reason.last, recorded.last);
+}
+
 void add_reason(std::vector<Reason>& reasons, const DemandFailure& failure, const Recorded& recorded) {
   auto found = std::ranges::find_if(reasons, [&](const Reason& each) { return each.text == failure.text; });
-  if (found == reasons.end()) {
-    Reason reason;
-    reason.result_type = failure.result_type;
-    reason.text = failure.text;
-    reason.first = recorded.first;
-    found = reasons.insert(reasons.end(), std::move(reason));
-  }
-  found->sessions += recorded.sessions();
-  found->first = std::min(found->first, recorded.first);
-  found->last = std::max(found->last, recorded.last);
+  if (found == reasons.end()) found = reasons.insert(reasons.end(), reason_about(failure, recorded));
+  count_in(*found, recorded);
 }
 
 void sort_reasons(std::vector<Reason>& reasons) {
@@ -181,37 +187,54 @@ std::string Readiness::to_string(unsigned days, bool audit) const {
   return text;
 }
 
+ReadinessOf::ReadinessOf(std::vector<PartnerRule> rules, const Terms& terms)
+    : rules_(std::move(rules)), terms_(terms), all_(rules_.size()), reasons_(rules_.size()) {
+  for (std::size_t i = 0; i < rules_.size(); ++i) all_[i].partner = rules_[i].name;
+}
+
+bool ReadinessOf::governs(std::size_t rule, const std::string& domain) const {
+  const PartnerRule& asked = rules_[rule];
+  const auto named = [&](const std::string& pattern) { return covers(pattern, domain); };
+  if (std::ranges::none_of(asked.domains, named)) return false;
+  if (!asked.starts || *asked.starts <= terms_.now) return find_partner(rules_, domain, terms_.now) == &asked;
+  std::vector<PartnerRule> begun = rules_;  // a rule that starts later governs already, for this question
+  begun[rule].starts.reset();
+  return find_partner(begun, domain, terms_.now) == &begun[rule];
+}
+
+void ReadinessOf::add(const Recorded& recorded) {
+  if (recorded.recipient_domain != recipient_domain_ || recorded.policy_domain != policy_domain_) {
+    recipient_domain_ = recorded.recipient_domain;
+    policy_domain_ = recorded.policy_domain;
+    governing_.clear();
+    for (std::size_t i = 0; i < rules_.size(); ++i)
+      if (governs(i, recipient_domain_) || governs(i, policy_domain_)) governing_.push_back(i);
+  }
+  for (const std::size_t i : governing_) {
+    Readiness& one = all_[i];
+    const Assessment result = assess_rule(recorded, rules_[i], terms_);
+    one.sessions += recorded.sessions();
+    if (result.result == Result::pass) one.passed += recorded.sessions();
+    if (result.result == Result::unknown) one.unknown += recorded.sessions();
+    if (result.result == Result::fail) {
+      const auto [known, is_new] = reasons_[i].emplace(result.failure.text, one.reasons.size());
+      if (is_new) one.reasons.push_back(reason_about(result.failure, recorded));
+      count_in(one.reasons[known->second], recorded);
+    }
+    widen(one, recorded);
+  }
+}
+
+std::vector<Readiness> ReadinessOf::take() {
+  for (Readiness& one : all_) sort_reasons(one.reasons);
+  return std::move(all_);
+}
+
 std::vector<Readiness> readiness(const std::vector<Recorded>& sessions, const std::vector<PartnerRule>& rules,
                                  const Terms& terms) {
-  std::vector<Readiness> all;
-  for (const PartnerRule& rule : rules) {
-    Readiness one;
-    one.partner = rule.name;
-    const std::size_t index = all.size();
-    std::vector<PartnerRule> begun;  // a rule that starts later governs already, for this question
-    if (rule.starts && *rule.starts > terms.now) {
-      begun = rules;
-      begun[index].starts.reset();
-    }
-    const std::vector<PartnerRule>& governing = begun.empty() ? rules : begun;
-    for (const Recorded& recorded : sessions) {
-      const auto governs = [&](const std::string& domain) {
-        const auto named = [&](const std::string& pattern) { return covers(pattern, domain); };
-        return std::ranges::any_of(rule.domains, named) &&
-               find_partner(governing, domain, terms.now) == &governing[index];
-      };
-      if (!governs(recorded.recipient_domain) && !governs(recorded.policy_domain)) continue;
-      const Assessment result = assess_rule(recorded, rule, terms);
-      one.sessions += recorded.sessions();
-      if (result.result == Result::pass) one.passed += recorded.sessions();
-      if (result.result == Result::unknown) one.unknown += recorded.sessions();
-      if (result.result == Result::fail) add_reason(one.reasons, result.failure, recorded);
-      widen(one, recorded);
-    }
-    sort_reasons(one.reasons);
-    all.push_back(std::move(one));
-  }
-  return all;
+  ReadinessOf all(rules, terms);
+  for (const Recorded& recorded : sessions) all.add(recorded);
+  return all.take();
 }
 
 }  // namespace sealpost::history

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "history/session.hpp"
@@ -80,7 +81,26 @@ struct Readiness {
   // "412 of 412 sessions in 30 days would have passed"
   std::string to_string(unsigned days, bool audit) const;
 };
-// For every rule, in order: the sessions it governs, held against it alone.
+// For every rule, in order: the sessions it governs, held against it alone. Sessions are looked at and not kept; those of a
+// domain are best given one after the other.
+class ReadinessOf {
+ public:
+  ReadinessOf(std::vector<PartnerRule> rules, const Terms& terms);
+  ReadinessOf(const ReadinessOf&) = delete;
+  ReadinessOf& operator=(const ReadinessOf&) = delete;
+  void add(const Recorded& recorded);
+  std::vector<Readiness> take();  // once
+
+ private:
+  bool governs(std::size_t rule, const std::string& domain) const;
+
+  const std::vector<PartnerRule> rules_;
+  const Terms terms_;
+  std::vector<Readiness> all_;
+  std::vector<std::unordered_map<std::string, std::size_t>> reasons_;  // of each rule, by text
+  std::string recipient_domain_, policy_domain_;                       // of the session before
+  std::vector<std::size_t> governing_;                                 // the rules that are about these
+};
 std::vector<Readiness> readiness(const std::vector<Recorded>& sessions, const std::vector<PartnerRule>& rules,
                                  const Terms& terms);
 

@@ -202,9 +202,12 @@ Expected<void> Store::forget_before(SystemTime day) {
 // --- reading -------------------------------------------------------------------------------------------------------
 
 struct Store::Reading {
-  explicit Reading(FactsReader facts_) : facts(std::move(facts_)) {}
+  Reading(FactsReader facts_, const std::function<void(Recorded&&)>& see_)
+      : facts(std::move(facts_)), see(see_) {}
   Found found;
   FactsReader facts;
+  const std::function<void(Recorded&&)>& see;
+  std::size_t rows = 0;
 };
 
 Expected<void> Store::read_rows(sqlite::Statement& rows, Reading& reading) {
@@ -212,7 +215,7 @@ Expected<void> Store::read_rows(sqlite::Statement& rows, Reading& reading) {
     const auto row = rows.row();
     if (!row) return row.error();
     if (!*row) return {};
-    if (reading.found.sessions.size() >= most_rows) {
+    if (reading.rows++ >= most_rows) {
       reading.found.cut = true;
       return {};
     }
@@ -239,11 +242,24 @@ Expected<void> Store::read_rows(sqlite::Statement& rows, Reading& reading) {
     recorded.reuses = static_cast<std::uint64_t>(reuses);
     recorded.first = SystemTime(std::chrono::seconds(rows.number(12)));
     recorded.last = SystemTime(std::chrono::seconds(rows.number(13)));
-    reading.found.sessions.push_back(std::move(recorded));
+    reading.see(std::move(recorded));
   }
 }
 
 Expected<Found> Store::find(const Query& query) {
+  std::vector<Recorded> sessions;
+  auto found = read(query, most_rows, [&](Recorded&& recorded) { sessions.push_back(std::move(recorded)); });
+  if (found) found->sessions = std::move(sessions);
+  return found;
+}
+
+Expected<Found> Store::each(const Query& query, const std::function<void(const Recorded&)>& see) {
+  constexpr std::size_t most_known = 4096;  // facts: those of a domain lie together
+  return read(query, most_known, [&](Recorded&& recorded) { see(recorded); });
+}
+
+Expected<Found> Store::read(const Query& query, std::size_t most_known,
+                            const std::function<void(Recorded&&)>& see) {
   // Which domains, first: a rule covers few of the many that a relay knows.
   std::vector<std::pair<std::int64_t, std::string>> wanted;
   {
@@ -284,9 +300,9 @@ Expected<Found> Store::find(const Query& query) {
       if (domains.emplace(through->number(0), true).second) order.push_back(through->number(0));
     }
   }
-  auto facts = FactsReader::over(file_, most_rows);
+  auto facts = FactsReader::over(file_, most_known);
   if (!facts) return facts.error();
-  Reading reading(std::move(*facts));
+  Reading reading(std::move(*facts), see);
   for (const std::int64_t id : order) {
     rows->reset().bind(1, id).bind(2, since);
     if (auto read = read_rows(*rows, reading); !read) return read.error();

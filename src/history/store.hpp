@@ -22,7 +22,7 @@ namespace sealpost::history {
 // Distinct kinds of session kept per domain and day. A host that shows a new certificate each time fills this
 // and no more; further sessions are counted as left out.
 constexpr std::size_t most_per_domain_and_day = 256;
-// Rows one question reads: a bound on memory, far above what a rule covers.
+// Rows one question reads: a bound on time, and where they are kept on memory; far above what a rule covers.
 constexpr std::size_t most_rows = 500'000;
 
 struct Query {
@@ -54,6 +54,8 @@ class Store {
   Expected<void> add(const std::vector<Counted>& sessions);
   Expected<void> add(const std::vector<Session>& sessions);
   Expected<Found> find(const Query& query);
+  // The same one by one, in the same order, and `sessions` stays empty: memory does not grow with the history.
+  Expected<Found> each(const Query& query, const std::function<void(const Recorded&)>& see);
   // Forgets what is older than this UTC day, and the facts nobody refers to any more.
   Expected<void> forget_before(SystemTime day);
 
@@ -73,6 +75,8 @@ class Store {
 
   struct Reading;
   Expected<void> read_rows(sqlite::Statement& rows, Reading& reading);
+  Expected<Found> read(const Query& query, std::size_t most_known,
+                       const std::function<void(Recorded&&)>& see);
 
   sqlite::Database file_;
   std::uint64_t generation_ = 0;                // of the file the ids are of

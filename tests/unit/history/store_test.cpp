@@ -67,6 +67,24 @@ TEST_CASE("equal sessions are one row with a count, and come back whole") {
   CHECK(found.damaged == 0);
 }
 
+TEST_CASE("sessions are seen one by one in the order in which they are found, and are not kept") {
+  const test::ScratchDirectory dir;
+  Store store = opened(dir);
+  REQUIRE(store.add({good_session(), clear_session("c.example", "mx.c.example"),
+                     clear_session("a.example", "mx.a.example"), good_session()}));
+  std::vector<std::string> seen;
+  const auto found = store.each(
+      Query(), [&](const Recorded& one) { seen.push_back(one.recipient_domain + " " + one.mx_host); });
+  REQUIRE(found);
+  CHECK(found->sessions.empty());
+  CHECK_FALSE(found->cut);
+  std::vector<std::string> kept;
+  for (const Recorded& one : all(store, {}).sessions)
+    kept.push_back(one.recipient_domain + " " + one.mx_host);
+  CHECK(seen == kept);
+  CHECK(seen.size() == 3);
+}
+
 TEST_CASE("days and domains are asked for") {
   const test::ScratchDirectory dir;
   Store store = opened(dir);
