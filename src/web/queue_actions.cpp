@@ -13,12 +13,16 @@ namespace {
 
 struct Verb {
   std::string_view word, what, done;
-  bool grave;  // mail ends by it
+  bool grave;                     // mail ends by it
+  std::string_view command = {};  // when it is not the word
 };
-constexpr std::array<Verb, 6> verbs = {{
+constexpr std::string_view another_way = "reroute", as_configured = "as-configured";
+constexpr std::array<Verb, 8> verbs = {{
     {"retry", "Try now", "tried now", false},
     {"hold", "Hold", "held", false},
     {"release", "Release", "released", false},
+    {another_way, "Reroute: send it to the relay named below", "sent another way", false},
+    {as_configured, "Reroute back: where routes and MX records lead", "sent as configured", false, "reroute"},
     {"expire", "Expire: give up, and tell the senders as if the time were over", "given up", true},
     {"bounce", "Bounce: give up now, and tell the senders", "bounced", true},
     {"remove", "Remove: delete, and tell nobody", "removed", true},
@@ -30,8 +34,14 @@ const Verb* find_verb(std::string_view word) noexcept {
   return nullptr;
 }
 
-Json arguments_of(const Call& call, const Json& filter) {
+std::string command_of(const Verb& verb) {
+  return "queue." + std::string(verb.command.empty() ? verb.word : verb.command);
+}
+
+Json arguments_of(const Call& call, const Verb& verb, const Json& filter) {
   Json arguments{{"filter", filter}};
+  if (verb.word == another_way) arguments["to"] = call.form.value("to");
+  if (verb.word == as_configured) arguments["to"] = "";
   if (filter.empty()) arguments["all"] = true;
   // Who did it comes first: a note is cut where it is too long.
   const std::string_view why = call.form.value("note");
@@ -80,6 +90,14 @@ void put_sample(Html& html, const Json& counted) {
   }
 }
 
+void put_way(Html& html, std::string_view to) {
+  html.put("p", {{"id", "to"}}, "To: " + std::string(to) + ".");
+  html.put(
+      "p", {{"class", "soft"}},
+      "What partner rules demand holds there, too, and a relay that no route names must be verified by its "
+      "name. It lasts until the mail has gone, through restarts.");
+}
+
 // Counted, and not done yet. What is confirmed is what was counted: the command sees to that.
 Reply confirmation(const Call& call, const Verb& verb, const Json& filter, const Json& counted) {
   Reply reply;
@@ -92,6 +110,7 @@ Reply confirmation(const Call& call, const Verb& verb, const Json& filter, const
              text::counted(number_of(counted, "messages"), "message", "messages") + ", " +
                  text::counted(recipients, "recipient", "recipients"));
     html.put("p", "Of: " + in_words(filter) + ".");
+    if (verb.word == another_way) put_way(html, call.form.value("to"));
     if (verb.grave) html.put("p", "This cannot be taken back.");
     const auto list = html.in("ul");
     put_besides(html, counted);
@@ -105,8 +124,10 @@ Reply confirmation(const Call& call, const Verb& verb, const Json& filter, const
     for (const auto& [name, value] :
          {std::pair("do", std::string(verb.word)), std::pair("confirmed", std::string("yes")),
           std::pair("as_of", words_of(counted, "as_of")), std::pair("counted", std::to_string(recipients)),
-          std::pair("note", std::string(call.form.value("note")))})
-      html.alone("input", {{"type", "hidden"}, {"name", name}, {"value", value}});
+          std::pair("note", std::string(call.form.value("note"))),
+          std::pair("to", std::string(verb.word == another_way ? call.form.value("to") : ""))})
+      if (name != std::string_view("to") || !value.empty())
+        html.alone("input", {{"type", "hidden"}, {"name", name}, {"value", value}});
     if (filter.empty() && verb.grave) {
       const auto line = html.in("p");
       html.alone("input",
@@ -139,6 +160,7 @@ void put_actions(Html& html, const Call& call, const Json& filter) {
     const auto select = html.in("select", {{"id", "do"}, {"name", "do"}});
     for (const Verb& verb : verbs) html.put("option", {{"value", verb.word}}, verb.what);
   }
+  put_field(html, "to", "Relay, to reroute", {}, "[smtp.example.net]:587");
   put_field(html, "note", "Why (for the record)", {});
   html.put("button", "Count first");
 }
@@ -151,8 +173,15 @@ event::Task<Reply> act_on_queue(const Call& call) {
                                 "go back, and choose something");
     co_return refusal(unknown, "Queue");
   }
-  Json arguments = arguments_of(call, filter);
-  const std::string command = "queue." + std::string(verb->word);
+  if (verb->word == another_way && call.form.value("to").empty()) {
+    const admin::Answer nowhere(
+        400, "it is not said where the mail is to go",
+        "go back, and name a relay, as in a [[route]]: smtp.example.net:587 is the MX hosts of "
+        "that name, [smtp.example.net]:587 the host itself");
+    co_return refusal(nowhere, "Nothing was done");
+  }
+  Json arguments = arguments_of(call, *verb, filter);
+  const std::string command = command_of(*verb);
   if (call.form.value("confirmed") != "yes") {
     arguments["preview"] = true;
     const admin::Answer counted = co_await call.ask(command, std::move(arguments));

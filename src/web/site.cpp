@@ -105,7 +105,7 @@ bool same(std::string_view a,
 void log_action(const Route& page, const std::string& user, const Form& form) {
   std::string of;
   for (const auto& [name, value] : form.fields())
-    if (name != "token" && name != "do" && name != "confirmed" && !value.empty())
+    if (name != "token" && name != "do" && name != "confirmed" && name != "draft" && !value.empty())
       of += (of.empty() ? "" : ", ") + name + " " + value;
   log::info("web_action", {{"user", user},
                            {"page", page.at.path()},

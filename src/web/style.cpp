@@ -105,7 +105,8 @@ td.h1, td.h2, td.h3, td.h4 { color: var(--on-heat); }
 .row > div { min-width: 0; max-width: 100%; } .fields .row { margin: 0; grid-column-end: span 2; }
 .row { align-items: end; }
 label { display: block; font-size: .875rem; color: var(--soft); }
-input, select { font: inherit; width: 100%; padding: .4rem .6rem; color: var(--ink); background: var(--field); border: 1px solid var(--soft); border-radius: 6px; }
+input, select, textarea { font: inherit; width: 100%; padding: .4rem .6rem; color: var(--ink); background: var(--field); border: 1px solid var(--soft); border-radius: 6px; }
+textarea { font-family: ui-monospace, monospace; resize: vertical; }
 input[type=checkbox], input[type=radio] { width: 1.1rem; height: 1.1rem; margin: .25rem; }
 button, a.button { display: inline-block; white-space: nowrap; font: inherit; font-weight: 600; padding: .4rem 1rem; border-radius: 6px; cursor: pointer; border: 1px solid var(--link); background: var(--link); color: var(--card); text-decoration: none; }
 button.quiet, a.button.quiet { background: transparent; color: var(--link); font-weight: 500; }

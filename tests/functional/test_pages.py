@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import pytest
 from lab.world import wait_for
-from relay import BINARY, Relay
+from relay import BINARY, Bare, Relay
 from test_metrics import ask, own_address
 
 selenium = pytest.importorskip("selenium", reason="no selenium: packaging/install-dependencies browser")
@@ -70,7 +70,11 @@ def site(lab, tmp_path_factory):
         {"name": "work-b", "peer": "script", "script": [{"at": "rcpt", "reply": "451 4.7.1 " + HOSTILE}]},
     )
     users = [{"name": name, "role": role, "password": hash_of(PASSWORD)} for name, role in ROLES.items()]
-    bank = {"name": "Bank", "domains": ["sts-enforce.test"], "tls": "verify", "owner": HOSTILE}
+    bank = {
+        "name": "Bank", "domains": ["sts-enforce.test"], "tls": "verify", "owner": HOSTILE, "review_by": Bare("2031-01-31"),
+        "exception": [{"until": Bare("2020-01-31T00:00:00Z"), "tls": "encrypt", "reason": "until the mail host has moved",
+                       "approved_by": "ciso@home.test"}],
+    }  # fmt: skip
     one = Relay(
         lab,
         tmp_path_factory.mktemp("pages"),
@@ -216,7 +220,9 @@ def test_pages_show_what_the_commands_say(site, visitor):
     visitor.go("/partners")
     rules = site.ask("policy", "list")["partners"]
     assert [e.text for e in visitor.all("tbody th")] == [rule["name"] for rule in rules]
-    assert "tls = verify" in visitor.go("/partner?name=Bank")
+    page = visitor.go("/partner?name=Bank")
+    assert "tls = verify" in page and "until the mail host has moved" in page and "ciso@home.test" in page
+    assert "2031-01-31" in page  # its review
     explained = site.explain("x@sts-enforce.test")
     visitor.go("/domain?name=sts-enforce.test")
     assert [e.text for e in visitor.all("tbody th")] == [host["mx"] for host in explained["hosts"]]
@@ -353,6 +359,63 @@ def test_who_confirms_sees_what_belongs_to_the_same_messages(site, visitor):
         (Path(directory) / "confirm.png").write_bytes(visitor.browser.get_screenshot_as_png())
     assert site.command("queue", "remove", both, "--yes").returncode == 0
     assert len(site.queue()) == 4
+
+
+def test_mail_is_sent_another_way_and_back_as_configured(site, visitor):
+    def ways() -> set[str]:
+        return {e["next_hop"] for e in site.queue() if e["recipient"].endswith("@work-b.test")}
+
+    def ask_for(what: str, to: str = ""):
+        visitor.go("/queue?domain=work-b.test")
+        Select(visitor.find("#do")).select_by_value(what)
+        visitor.find("#to").send_keys(to)
+        visitor.press("main form[method=post] button")
+
+    other = "[mx1.work-a.test]:26"
+    visitor.log_in("otto")
+    ask_for("reroute")
+    assert "it is not said where the mail is to go" in visitor.text()
+    ask_for("reroute", "a b")
+    assert "is not a relay" in visitor.text()
+    ask_for("reroute", other)
+    assert visitor.find("#counted").text == "1 message, 1 recipient" and visitor.find("#to").text == f"To: {other}."
+    assert ways() == {"work-b.test"}  # counted is not done
+    visitor.press("main form[method=post] button")
+    assert "1 message (1 recipient) sent another way." in visitor.find(".note").text
+    assert ways() == {other}
+    assert any(e["do"] == "reroute" and e["confirmed"] == "yes" and f"to {other}" in e["of"] for e in site.events("web_action"))
+    ask_for("as-configured")
+    assert not visitor.all("#to")
+    visitor.press("main form[method=post] button")
+    assert "1 message (1 recipient) sent as configured." in visitor.find(".note").text
+    assert ways() == {"work-b.test"}
+    assert wait_for(lambda: {e["state"] for e in site.queue()} == {"deferred"}, 30, 0.2), site.queue()
+
+
+def test_a_draft_is_held_against_the_record_and_nothing_comes_into_force(site, visitor):
+    draft = '[[partner]]\nname = "Bank"\ndomains = ["sts-enforce.test"]\ntls = "verify"\nmx = ["mx.elsewhere.test"]\n'
+    visitor.log_in("cora")
+    visitor.go("/partner?name=Bank")
+    written = visitor.find("#draft").get_attribute("value")
+    assert 'name = "Bank"' in written and 'domains = ["sts-enforce.test"]' in written and 'tls = "verify"' in written
+    visitor.press("#draft ~ .row button")
+    assert visitor.find("#tried").text == "Nothing that went would have been kept back."
+    visitor.find("#draft").clear()
+    visitor.find("#draft").send_keys(draft)
+    visitor.press("#draft ~ .row button")
+    file = site.directory / "draft.toml"
+    file.write_text(draft)
+    replayed = site.ask("policy", "replay", "--rule", str(file), "--since", "30d")
+    assert replayed["newly_failing"] == 1
+    assert visitor.find("#tried").text == "1 session that went would have been kept back."
+    assert replayed["hosts"][0]["reasons"][0]["text"] in visitor.text()
+    assert visitor.find("#draft").get_attribute("value").strip() == draft.strip()  # to be gone on with
+    assert {rule["name"]: rule["mx"] for rule in site.ask("policy", "list")["partners"]} == {"Bank": []}
+    for wrong, words in (("[[partner]]\nname = Bank\n", "stand in quotes"), (draft + 'client_key = "/etc/shadow"\n', "client certificates")):
+        visitor.find("#draft").clear()
+        visitor.find("#draft").send_keys(wrong)
+        visitor.press("#draft ~ .row button")
+        assert words in visitor.text() and "/etc/shadow:" not in visitor.text()
 
 
 def test_probe_now_shows_what_is_demanded_against_what_is_shown(site, visitor):

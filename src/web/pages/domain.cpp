@@ -38,6 +38,8 @@ void put_policies(Html& html, const Json& explained) {
              words_of(sts, "state") +
                  (words_of(sts, "mode").empty() ? "" : ", mode " + words_of(sts, "mode")) +
                  (words_of(sts, "expires").empty() ? "" : ", until " + words_of(sts, "expires")));
+  if (const std::string problem = words_of(sts, "record_problem"); !problem.empty())
+    put_fact(html, "Its record", "cannot be read: " + problem);
   put_fact(html, "MX records",
            flag_of(part_of(explained, "mx_lookup"), "dnssec_secure") ? "signed (DNSSEC)" : "not signed");
 }

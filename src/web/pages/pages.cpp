@@ -13,7 +13,7 @@ std::span<const Route> routes() noexcept {
       Route{Url("/"), "Now", Role::viewer, none, now_page},
       Route{Url("/queue"), "Queue", Role::compliance, Role::operating, queue_page},
       Route{Url("/message"), "Message", Role::compliance, none, message_page},
-      Route{Url("/partners"), "Partners", Role::compliance, none, partners_page},
+      Route{Url("/partners"), "Partners", Role::compliance, Role::compliance, partners_page},
       Route{Url("/partner"), "", Role::compliance, none, partner_page},
       Route{Url("/domain"), "", Role::compliance, Role::compliance, domain_page},
       Route{Url("/transit"), "Transit", Role::viewer, none, transit_page},

@@ -7,6 +7,7 @@
 
 #include "base/text.hpp"
 #include "base/words.hpp"
+#include "web/draft_form.hpp"
 #include "web/kit.hpp"
 #include "web/pages/pages.hpp"
 
@@ -63,6 +64,37 @@ const Json& rule_named(const Json& partners, std::string_view name) {
   return none;
 }
 
+void put_date(Html& html, std::string_view name, const Json& rule, const char* key) {
+  if (words_of(rule, key).empty()) return;
+  html.put("dt", name);
+  const auto value = html.in("dd");
+  put_time(html, words_of(rule, key));
+}
+
+void put_exceptions(Html& html, const Json& exceptions, SystemTime now) {
+  if (!exceptions.is_array() || exceptions.empty()) return;
+  html.put("h2", "Exceptions");
+  const Table table(html, "Until when less is demanded, and who answers for it",
+                    {{"Until"}, {"Demands"}, {"State"}, {"Why"}, {"Approved by"}});
+  const auto body = html.in("tbody");
+  for (const Json& exception : exceptions) {
+    const auto row = html.in("tr");
+    const auto until = from_rfc3339(words_of(exception, "until"));
+    const bool over = until && *until <= now;
+    {
+      const auto head = html.in("th", {{"scope", "row"}});
+      put_time(html, words_of(exception, "until"));
+    }
+    put_cell(html, "tls = " + words_of(exception, "tls"));
+    {
+      const auto cell = html.in("td");
+      put_tag(html, over ? Tone::plain : Tone::warn, over ? "over" : "in force");
+    }
+    html.put("td", {{"class", "words"}}, words_of(exception, "reason"));
+    put_cell(html, words_of(exception, "approved_by"));
+  }
+}
+
 void put_rule(Html& html, const Json& rule) {
   const auto facts = html.in("dl", {{"class", "facts"}});
   put_fact(html, "Demands", "tls = " + words_of(rule, "tls"));
@@ -71,6 +103,9 @@ void put_rule(Html& html, const Json& rule) {
            listed(part_of(rule, "mx")).empty() ? "any of the domain" : listed(part_of(rule, "mx")));
   put_fact(html, "If not met", words_of(rule, "on_failure"));
   put_fact(html, "Grace", words_of(rule, "grace"));
+  put_date(html, "In force from", rule, "starts");
+  put_date(html, "In force until", rule, "ends");
+  put_date(html, "To be reviewed by", rule, "review_by");
   put_fact(html, "Owner", words_of(rule, "owner"));
   put_fact(html, "Reference", words_of(rule, "reference"));
   put_fact(html, "Written in", words_of(rule, "file"));
@@ -208,7 +243,9 @@ void put_history(Html& html, const Json& changes) {
 }  // namespace
 
 event::Task<Reply> partners_page(const Call& call) {
-  const admin::Answer rules = co_await call.ask("policy.list");
+  if (call.posted) co_return co_await try_draft(call);
+  const Json recent{{"recent", true}};
+  const admin::Answer rules = co_await call.ask("policy.list", recent);
   if (rules.status != 200) co_return refusal(rules, "Partners");
   const admin::Answer status = co_await call.ask("status");
   Reply reply;
@@ -220,18 +257,23 @@ event::Task<Reply> partners_page(const Call& call) {
   else
     html.put("p", {{"class", "card"}},
              "There are no partner rules; what domains publish holds (MTA-STS, DANE).");
+  if (flag_of(rules.body, "incomplete"))
+    html.put("p", {{"class", "soft small"}},
+             "There are more sessions on record than one question reads; not all are counted here.");
   put_dates(html, part_of(status.body, "rule_dates"));
   html.put("h2", "What is demanded of a domain");
   const auto form = html.in_form(Url("/domain"), false);
   const auto row = html.in("div", {{"class", "row"}});
   put_field(html, "name", "Domain", {}, "partner.example");
   html.put("button", "Show");
+  put_draft_form(html, call, {});
   co_return reply;
 }
 
 event::Task<Reply> partner_page(const Call& call) {
   const std::string name(call.query.value("name"));
-  const admin::Answer rules = co_await call.ask("policy.list");
+  const Json recent{{"recent", true}};
+  const admin::Answer rules = co_await call.ask("policy.list", recent);
   if (rules.status != 200) co_return refusal(rules, "Partner");
   const Json& rule = rule_named(part_of(rules.body, "partners"), name);
   if (rule.is_null()) {
@@ -244,6 +286,7 @@ event::Task<Reply> partner_page(const Call& call) {
   reply.title = words_of(rule, "name");
   Html& html = reply.body;
   put_rule(html, rule);
+  put_exceptions(html, part_of(rule, "exceptions"), call.now);
   put_domains(html, part_of(rule, "domains"));
   put_record(html, part_of(rule, "readiness"));
   const Json of_rule{{"days", 30}, {"partner", words_of(rule, "name")}};
@@ -254,6 +297,7 @@ event::Task<Reply> partner_page(const Call& call) {
     put_lives(html, part_of(evidence.body, "hosts"), call.now);
   }
   put_history(html, part_of(history.body, "changes"));
+  put_draft_form(html, call, draft_of(rule));
   co_return reply;
 }
 

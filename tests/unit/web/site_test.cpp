@@ -392,6 +392,43 @@ TEST_CASE(
   CHECK(page.find("name=\"counted\" value=\"1234\"") != page.npos);
 }
 
+TEST_CASE("mail goes another way only when it is said which, and what is confirmed says it again") {
+  SiteWorld world;
+  Queue queue(world);
+  queue.preview = {{"messages", 1}, {"recipients", 1}, {"matching", 1}, {"as_of", 1}};
+  const std::string form = "token=" + queue.token + "&domain=a.example&do=";
+  const std::string refused = world.post("/queue", form + "reroute").body;
+  CHECK(refused.find("it is not said where the mail is to go") != refused.npos);
+  CHECK(queue.asked.is_null());
+  const std::string page = world.post("/queue", form + "reroute&to=[mx.b.example]:26").body;
+  CHECK(queue.asked.at("to") == "[mx.b.example]:26");
+  CHECK(queue.asked.at("preview") == true);
+  CHECK(page.find("To: [mx.b.example]:26.") != page.npos);
+  CHECK(page.find("name=\"to\" value=\"[mx.b.example]:26\"") != page.npos);
+  world.post("/queue", form + "as-configured&to=[mx.b.example]:26");
+  CHECK(queue.asked.at("to") == "");  // the other field counts for the other verb
+  world.post("/queue", form + "hold&to=[mx.b.example]:26");
+  CHECK_FALSE(queue.asked.contains("to"));
+}
+
+TEST_CASE("T-59 a draft of rules goes to the relay as it was written, and names no files there") {
+  SiteWorld world;
+  Queue queue(world);
+  queue.preview = {{"sessions", 3}, {"newly_failing", 2}};
+  const std::string form = "token=" + queue.token + "&do=replay&draft=";
+  const std::string page = world.post("/partners", form + "%5B%5Bpartner%5D%5D%0D%0Aname+%3D+%22A%22").body;
+  CHECK(queue.asked.at("rule") == "[[partner]]\nname = \"A\"");
+  CHECK(page.find("2 sessions that went would have been kept back.") != page.npos);
+  CHECK(page.find("name = &quot;A&quot;</textarea>") != page.npos);
+  queue.asked = {};
+  for (const char* draft :
+       {"client_key+%3D+%22/etc/shadow%22", "%22client%5Cu005fkey%22+%3D+%22/etc/shadow%22"}) {
+    const std::string no = world.post("/partners", form + draft).body;
+    CHECK(no.find("without client certificates") != no.npos);
+  }
+  CHECK(queue.asked.is_null());
+}
+
 TEST_CASE("T-59 who acted stands first in the note, which is cut where it is too long") {
   SiteWorld world;
   Queue queue(world);
