@@ -308,28 +308,35 @@ Expected<void> Relay::open_workers() {
 Expected<void> Relay::bind_listeners() {
   std::vector<FileDescriptor> inherited = event::inherited_listeners();
   const unsigned count = worker_count(config_);
-  for (const ListenerConfig& listener : config_.listeners) {
+  // One that a service manager handed over, or one of our own.
+  const auto sockets_at = [&inherited](const Endpoint& at, unsigned wanted) {
     const auto handed = std::find_if(inherited.begin(), inherited.end(), [&](const FileDescriptor& fd) {
-      return event::local_of(fd.get()) == listener.address;
+      return event::local_of(fd.get()) == at;
     });
-    auto sockets = handed != inherited.end() ? shared_by(*handed, count) : bound(listener.address, count);
+    if (handed == inherited.end()) return bound(at, wanted);
+    auto sockets = shared_by(*handed, wanted);
+    inherited.erase(handed);
+    return sockets;
+  };
+  for (const ListenerConfig& listener : config_.listeners) {
+    auto sockets = sockets_at(listener.address, count);
     if (!sockets) return listener_refused(listener.address, sockets.error());
     sockets_.push_back(std::move(*sockets));
-    if (handed != inherited.end()) inherited.erase(handed);
   }
   if (config_.control_http) {
-    auto sockets = bound(*config_.control_http, 1);
+    auto sockets = sockets_at(*config_.control_http, 1);
     if (!sockets) return listener_refused(*config_.control_http, sockets.error(), "control.http");
     http_socket_ = std::move(sockets->front());
   }
   if (const auto& at = config_.tls_rpt.receive_http) {
-    auto sockets = bound(*at, 1);
+    auto sockets = sockets_at(*at, 1);
     if (!sockets) return listener_refused(*at, sockets.error(), "tls_rpt.receive_http");
     report_socket_ = std::move(sockets->front());
   }
   for (const FileDescriptor& fd : inherited)
-    log::warning("inherited_socket_unused", {{"address", event::local_of(fd.get()).to_string()},
-                                             {"why", "no listener of the configuration has this address"}});
+    log::warning("inherited_socket_unused",
+                 {{"address", event::local_of(fd.get()).to_string()},
+                  {"why", "nothing in the configuration listens at this address"}});
   return {};
 }
 

@@ -4,11 +4,12 @@
 import ctypes
 import os
 import socket
+import sys
 from pathlib import Path
 
 import pytest
 from lab.world import wait_for
-from relay import Relay
+from relay import Relay, ports
 
 WATCHDOG = 2_000_000  # microseconds; a sign of life is due every quarter of it
 
@@ -130,3 +131,40 @@ class stopped:
 
     def __exit__(self, *_):
         self.ptrace(self.DETACH)
+
+
+HANDED_OVER = """
+import os, socket, sys
+sockets = []
+for place in sys.argv[1].split(","):
+    host, _, port = place.rpartition(":")
+    one = socket.socket()
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    one.bind((host, int(port)))
+    one.listen(64)
+    sockets.append(one)
+high = [os.dup2(one.fileno(), 100 + i, inheritable=False) for i, one in enumerate(sockets)]
+for i, fd in enumerate(high):
+    os.dup2(fd, 3 + i, inheritable=True)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(high)))
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+def test_sockets_that_a_manager_hands_over_are_used_by_whatever_listens_there(lab, tmp_path):
+    """Nobody could bind these addresses again: who does not take the sockets does not start."""
+    one = Relay(lab, tmp_path / "relay", control={"http": f"127.0.0.1:{(http := next(ports))}"},
+                tls_rpt={"receive_http": f"127.0.0.1:{(reports := next(ports))}"})  # fmt: skip
+    places = ",".join(f"127.0.0.1:{port}" for port in (one.port, http, reports))
+    one.prefix = [sys.executable, "-B", "-c", HANDED_OVER, places]
+    try:
+        one.start()
+        for port, request, answer in ((http, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", b"200 OK"),
+                                      (reports, b"GET /tlsrpt HTTP/1.1\r\nHost: x\r\n\r\n", b" 405 ")):  # fmt: skip
+            with lab.connect("127.0.0.1", port, timeout=10) as connection:
+                connection.sendall(request)
+                assert answer in connection.recv(4096)
+        one.wait_gone(one.submit("a@home.test", "b@clear.test", b"Subject: x\r\n\r\nx\r\n"))
+        assert not one.events("inherited_socket_unused")
+    finally:
+        one.kill()
