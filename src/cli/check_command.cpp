@@ -205,7 +205,8 @@ void look_at_materials(app::LoadResult& result) {
   const app::Findings told = result.findings;
   for (app::Finding& found : app::check_materials(result.config, keys::FileSource())) {
     const bool known = std::any_of(told.begin(), told.end(), [&found](const app::Finding& one) {
-      return one.kind == app::Finding::Kind::error && one.key == found.key;
+      return one.kind == app::Finding::Kind::error && one.key == found.key &&
+             (found.line == 0 || one.line == found.line);
     });
     if (!known) result.findings.push_back(std::move(found));
   }
