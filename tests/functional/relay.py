@@ -16,6 +16,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import answers
 from lab.world import Lab, wait_for
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -239,7 +240,10 @@ class Relay:
 
     def command(self, *words: str) -> subprocess.CompletedProcess:
         command = self.lab.command([BINARY, "--config", self.config, *words])
-        return subprocess.run(command, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        if "--json" in words and os.environ.get("SEALPOST_CHECK_ANSWERS"):
+            answers.check_done(words, done)
+        return done
 
     def command_started(self, *words: str) -> subprocess.Popen:
         """The same, not waited for."""
