@@ -11,7 +11,7 @@
 namespace sealpost::web {
 namespace {
 
-constexpr std::size_t most_lines = 1000, most_recipients = 1000;
+constexpr std::size_t most_in_trail = 1000, most_recipients = 1000;
 
 void put_search(Html& html, std::string_view id) {
   const auto form = html.in_form(Url("/message"), false);
@@ -164,7 +164,7 @@ event::Task<Reply> message_page(const Call& call) {
     const auto card = html.in("p", {{"class", "card"}, {"id", "gone"}});
     html.text("It is not in the queue: delivered, given up, or never here.");
   }
-  const Json of_message{{"id", id}, {"limit", most_lines}};
+  const Json of_message{{"id", id}, {"limit", most_in_trail}};
   const admin::Answer lines = co_await call.ask("log.recent", of_message);
   put_trail(html, part_of(lines.body, "lines"));
   if (queued) put_actions(html, call, filter);
