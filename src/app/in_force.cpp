@@ -39,6 +39,11 @@ Expected<InForcePtr> make_in_force(Config config, const keys::Source& keys) {
   auto certificates = load_listener_certificates(config, keys);
   if (!certificates) return certificates.error();
   made->certificates = std::move(*certificates);
+  for (const ListenerConfig& listener : config.listeners) {
+    auto authorities = load_client_authorities(listener);
+    if (!authorities) return authorities.error();
+    made->client_authorities.push_back(std::move(*authorities));
+  }
   auto dkim = load_dkim(config, keys);
   if (!dkim) return dkim.error();
   made->dkim = std::move(*dkim);

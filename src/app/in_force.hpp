@@ -10,6 +10,7 @@
 #include "app/dkim_setup.hpp"
 #include "config/config.hpp"
 #include "delivery/context.hpp"
+#include "tls/client_certificate.hpp"
 #include "tls/server_certificates.hpp"
 #include "tls/trust_store.hpp"
 
@@ -21,10 +22,12 @@ struct InForce {
   DkimSetup dkim;
   std::shared_ptr<const tls::TrustStore> trust;
   std::shared_ptr<const tls::ServerCertificates> certificates;  // null: none is configured
+  // By listener: whose certificates its clients are asked for; null: they are not asked.
+  std::vector<std::shared_ptr<const tls::ClientAuthorities>> client_authorities;
 };
 using InForcePtr = std::shared_ptr<const InForce>;
 
-// Reads what the configuration names: roots, certificates and keys, signing keys, client certificates. Errors name the file and
+// Reads what the configuration names: roots, certificates and keys, authorities of clients, signing keys, client certificates. Errors name the file and
 // what would be right; then there is nothing.
 Expected<InForcePtr> make_in_force(Config config, const keys::Source& keys);
 

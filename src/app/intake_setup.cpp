@@ -5,6 +5,23 @@
 
 namespace sealpost::app {
 
+namespace {
+
+std::shared_ptr<const intake::ClientMap> client_map(const std::vector<ClientConfig>& clients) {
+  auto map = std::make_shared<intake::ClientMap>();
+  for (const ClientConfig& client : clients) {
+    intake::ClientEntry entry;
+    entry.names = client.names;
+    entry.fingerprints = client.fingerprints;
+    entry.user = client.user;
+    entry.relay = client.relay;
+    map->push_back(std::move(entry));
+  }
+  return map;
+}
+
+}  // namespace
+
 intake::SettingsPtr intake_settings(const Config& config, const ListenerConfig& listener,
                                     std::shared_ptr<tls::Server> tls, std::shared_ptr<const DkimKeyring> dkim,
                                     auth::Authenticator* authenticator) {
@@ -45,6 +62,7 @@ intake::SettingsPtr intake_settings(const Config& config, const ListenerConfig& 
   settings->proxies = listener.proxies;
   settings->xclients = listener.xclients;
   settings->honour_tls_required = listener.honour_tls_required;
+  if (listener.ask_certificate) settings->clients = client_map(config.clients);
   settings->dkim = std::move(dkim);
   return settings;
 }

@@ -32,6 +32,15 @@ Expected<std::shared_ptr<const tls::ServerCertificates>> load_listener_certifica
   return std::make_shared<const tls::ServerCertificates>(std::move(all));
 }
 
+Expected<std::shared_ptr<const tls::ClientAuthorities>> load_client_authorities(
+    const ListenerConfig& listener) {
+  if (!listener.ask_certificate) return std::shared_ptr<const tls::ClientAuthorities>();
+  auto authorities = tls::ClientAuthorities::load(listener.client_cas);
+  if (!authorities)
+    return Error(authorities.error().code, "listener.client_ca " + authorities.error().detail);
+  return authorities;
+}
+
 Findings check_listener_certificates(const Config& config, SystemTime now, const keys::Source& keys) {
   Findings findings;
   std::vector<tls::ServerCertificates::Identity> all;

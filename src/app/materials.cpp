@@ -128,6 +128,9 @@ Findings check_materials(const Config& config, const keys::Source& keys) {
   const auto now = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
   findings = check_listener_certificates(config, now, keys);
   note_names(config, keys, note);
+  for (const ListenerConfig& listener : config.listeners)
+    if (const auto authorities = load_client_authorities(listener); !authorities)
+      note("listener.client_ca", authorities.error(), Finding::Kind::error);
   const auto trust = tls::TrustStore::load(config.trust);
   if (!trust) note("tls.trust", trust.error(), Finding::Kind::error);
   if (const auto dkim = load_dkim(config, keys); !dkim) note("dkim.key", dkim.error(), Finding::Kind::error);

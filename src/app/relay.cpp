@@ -344,12 +344,14 @@ void Relay::make_acceptors() {
   const InForcePtr in_force = in_force_.get();
   intake::Services services(*spool_, *sink_, connections_, bodies_, intake_counters_);
   services.reports = report_desk_.get();
-  for (const ListenerConfig& listener : config_.listeners) {
+  for (std::size_t l = 0; l < config_.listeners.size(); ++l) {
+    const ListenerConfig& listener = config_.listeners[l];
     for (auto& worker : workers_)
       worker->acceptors().push_back(std::make_unique<intake::Acceptor>(
           worker->loop(), services,
-          intake_settings(config_, listener, worker->tls_servers().of(listener), in_force->dkim.relayed,
-                          authenticator_.get())));
+          intake_settings(config_, listener,
+                          worker->tls_servers().of(listener, in_force->client_authorities[l]),
+                          in_force->dkim.relayed, authenticator_.get())));
   }
 }
 

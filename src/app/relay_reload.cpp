@@ -140,9 +140,9 @@ event::Task<void> Relay::put_in_force(InForcePtr next) {
       }
       for (std::size_t l = 0; l < worker.acceptors().size(); ++l) {
         const ListenerConfig& listener = next->config.listeners[l];
-        worker.acceptors()[l]->set_settings(intake_settings(next->config, listener,
-                                                            worker.tls_servers().of(listener),
-                                                            next->dkim.relayed, authenticator_.get()));
+        worker.acceptors()[l]->set_settings(intake_settings(
+            next->config, listener, worker.tls_servers().of(listener, next->client_authorities[l]),
+            next->dkim.relayed, authenticator_.get()));
       }
       return lifetime(*next) < lifetime(*former) ? worker.shard().past_lifetime() : 0;
     };

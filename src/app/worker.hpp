@@ -51,8 +51,12 @@ struct Shared {
 struct TlsServers {
   TlsServers() = default;
   std::shared_ptr<tls::OpensslServer> relay, submission;
-  const std::shared_ptr<tls::OpensslServer>& of(const ListenerConfig& listener) const noexcept {
-    return listener.relays() ? relay : submission;
+  // `authorities`: whose certificates the listener asks for; null: none.
+  std::shared_ptr<tls::Server> of(const ListenerConfig& listener,
+                                  std::shared_ptr<const tls::ClientAuthorities> authorities) const {
+    const std::shared_ptr<tls::OpensslServer>& server = listener.relays() ? relay : submission;
+    if (!server || !authorities) return server;
+    return std::make_shared<tls::AskingServer>(server, std::move(authorities));
   }
 };
 

@@ -65,9 +65,11 @@ Accounts::~Accounts() = default;
 
 std::vector<std::string_view> Accounts::mechanisms(const Channel& channel) const {
   if (!channel.encrypted) return {};
-  if (channel.tls_exporter.empty() && channel.tls_server_end_point.empty())
-    return {"SCRAM-SHA-256", "PLAIN", "LOGIN"};
-  return {"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"};
+  std::vector<std::string_view> offered{"SCRAM-SHA-256", "PLAIN", "LOGIN"};
+  if (!channel.tls_exporter.empty() || !channel.tls_server_end_point.empty())
+    offered.insert(offered.begin(), "SCRAM-SHA-256-PLUS");
+  if (!channel.certified_user.empty()) offered.insert(offered.begin(), "EXTERNAL");
+  return offered;
 }
 
 std::unique_ptr<Exchange> Accounts::begin(event::Loop& loop, std::string_view mechanism,

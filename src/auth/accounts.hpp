@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The accounts of users.db as an Authenticator: PLAIN, LOGIN, SCRAM-SHA-256 and -PLUS. EXTERNAL and OAUTHBEARER are not
-// there.
+// The accounts of users.db as an Authenticator: PLAIN, LOGIN, SCRAM-SHA-256 and -PLUS, and EXTERNAL for who has shown a
+// certificate. OAUTHBEARER is not there.
 //
 //   auth::Accounts accounts(config.data_dir, &health);   // one for the relay, before the workers
 //

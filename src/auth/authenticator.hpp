@@ -23,6 +23,7 @@ struct Channel {
   bool encrypted = false;            // without it no mechanism is offered (T-05)
   std::string tls_exporter;          // 32 octets, RFC 9266; empty: not to be had
   std::string tls_server_end_point;  // hash of our certificate, RFC 5929 §4; empty: not to be had
+  std::string certified_user;        // the account that the client's certificate stands for; empty: none
 };
 
 // Who a client has proven to be, and what that allows. Read by many sessions, never changed.

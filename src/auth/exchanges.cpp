@@ -196,6 +196,39 @@ class Login final : public Base {
   Asked asked_ = Asked::nothing;
 };
 
+// RFC 4422, appendix A: who it is was said by the certificate, and TLS has proven it; the message is as whom to act. There is
+// nothing to guess, so no brake holds it: guesses of others with this name keep nobody out who has a certificate.
+class External final : public Base {
+ public:
+  External(Accounts& accounts, event::Loop& loop, const Channel& channel)
+      : Base(accounts, loop, channel), key_(key_of(channel.certified_user)) {}
+  bool client_first() const noexcept override { return true; }
+
+  event::Task<Step> step(std::string message) override {
+    if (over_) co_return over();
+    over_ = true;
+    if (!text::is_utf8(message) || message.find('\0') != message.npos)
+      co_return malformed("the identity is not UTF-8, or has a NUL in it");
+    if (!is_oneself(message, key_)) co_return no("an account may not act for another");
+    const Expected<Accounts::Found> found = co_await accounts_.look_up(loop_, key_);
+    if (!found) co_return accounts_.counted(unavailable(found.error(), key_));
+    if (!found->user) co_return no("no such account");
+    if (found->user->disabled) co_return no("the account is disabled");
+    const Expected<AccountPtr> account = co_await accounts_.let_in(loop_, *found->user);
+    if (!account) co_return accounts_.counted(unavailable(account.error(), key_));
+    if (!*account) co_return no(changed_meanwhile);
+    Step step = step_of(Kind::accepted, {}, key_);
+    step.account = *account;
+    co_return accounts_.counted(std::move(step));
+  }
+
+ private:
+  Step no(std::string why) { return accounts_.counted(step_of(Kind::refused, std::move(why), key_)); }
+
+  const std::string key_;
+  bool over_ = false;
+};
+
 class Scram final : public Base {
  public:
   Scram(Accounts& accounts, event::Loop& loop, const Channel& channel, ScramBinding binding)
@@ -270,6 +303,7 @@ class Scram final : public Base {
 std::unique_ptr<Exchange> make_exchange(Accounts& accounts, event::Loop& loop, std::string_view mechanism,
                                         const Channel& channel) {
   if (mechanism == "PLAIN") return std::make_unique<Plain>(accounts, loop, channel);
+  if (mechanism == "EXTERNAL") return std::make_unique<External>(accounts, loop, channel);
   if (mechanism == "LOGIN") return std::make_unique<Login>(accounts, loop, channel);
   ScramBinding binding;
   binding.plus = mechanism == "SCRAM-SHA-256-PLUS";

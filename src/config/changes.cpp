@@ -11,9 +11,12 @@ namespace {
 
 // Taken over by a reload: a whole table when the name ends in a dot. Everything else is read once, at the start.
 constexpr auto reloaded = std::to_array<std::string_view>({
-    "listener.allow",
+    "client.",
     "listener.address_literals",
+    "listener.allow",
+    "listener.ask_certificate",
     "listener.bare_newline",
+    "listener.client_ca",
     "listener.hide_client",
     "listener.honour_tls_required",
     "listener.proxy_protocol",

@@ -12,19 +12,34 @@
 
 namespace sealpost::app {
 
+namespace {
+
+void look_at_file(TableReader& reader, std::string_view key, const std::string& path, Secret secret) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) {
+    reader.error(key, "cannot be read: " + path + ": " + std::strerror(errno));
+  } else if (!S_ISREG(status.st_mode)) {
+    reader.error(key, path + " is not a file");
+  } else if (secret == Secret::yes && (status.st_mode & (S_IRWXO | S_IWGRP)) != 0) {
+    // A group that may read is how a distribution shares keys with services (root:ssl-cert 0640).
+    reader.error(key, path + " is open to others; run: chmod o-rwx,g-w " + path);
+  }
+}
+
+}  // namespace
+
 std::string read_file_path(TableReader& reader, std::string_view key, Secret secret) {
   auto path = reader.string(key);
   if (!path) return {};
-  struct stat status {};
-  if (::stat(path->c_str(), &status) != 0) {
-    reader.error(key, "cannot be read: " + *path + ": " + std::strerror(errno));
-  } else if (!S_ISREG(status.st_mode)) {
-    reader.error(key, *path + " is not a file");
-  } else if (secret == Secret::yes && (status.st_mode & (S_IRWXO | S_IWGRP)) != 0) {
-    // A group that may read is how a distribution shares keys with services (root:ssl-cert 0640).
-    reader.error(key, *path + " is open to others; run: chmod o-rwx,g-w " + *path);
-  }
+  look_at_file(reader, key, *path, secret);
   return std::move(*path);
+}
+
+std::vector<std::string> read_file_paths(TableReader& reader, std::string_view key) {
+  auto paths = reader.one_or_more(key);
+  if (!paths) return {};
+  for (const std::string& path : *paths) look_at_file(reader, key, path, Secret::no);
+  return std::move(*paths);
 }
 
 std::string read_words(TableReader& reader, std::string_view key) {

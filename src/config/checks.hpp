@@ -18,6 +18,8 @@ enum class Secret : std::uint8_t { no, yes };
 
 // The path of a file that is there; one that holds a key must be closed to others (T-51). Absent key: empty.
 std::string read_file_path(TableReader& reader, std::string_view key, Secret secret);
+// The same for one path or an array of them, none of which holds a key. Absent key: none.
+std::vector<std::string> read_file_paths(TableReader& reader, std::string_view key);
 // One line of text for people, such as a name or a reason. Absent key: empty.
 std::string read_words(TableReader& reader, std::string_view key);
 // Replaces `into` when the key is there; gives how many entries the file has, right or wrong.

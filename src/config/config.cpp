@@ -199,6 +199,7 @@ void read_root(TableReader& root, Config& config) {
   root.table("tls", [&](TableReader& reader) { read_tls(reader, config); });  // listeners look at it
   if (root.has("listener")) config.listeners.clear();
   root.each_table("listener", [&](TableReader& reader) { read_listener(reader, config); });
+  root.each_table("client", [&](TableReader& reader) { read_client(reader, config); });
   root.table("dns", [&](TableReader& reader) { read_dns(reader, config.dns); });
   root.table("delivery", [&](TableReader& reader) { read_delivery(reader, config); });
   root.each_table("route", [&](TableReader& reader) { read_route(reader, config); });

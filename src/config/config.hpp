@@ -47,15 +47,24 @@ struct ListenerConfig {
   std::vector<Network> xclients;  // and by XCLIENT
   bool address_literals = false;  // take mail to user@[192.0.2.1]
   bool honour_tls_required =
-      false;                 // a client's "TLS-Required: No" sets aside what recipients publish (T-61)
-  bool hide_client = false;  // leave the client out of our Received field (T-49)
-  bool smtputf8 = true;      // offer SMTPUTF8
+      false;                     // a client's "TLS-Required: No" sets aside what recipients publish (T-61)
+  bool ask_certificate = false;  // ask clients for a certificate, once TLS begins
+  std::vector<std::string> client_cas;  // files: whose certificates' names count
+  bool hide_client = false;             // leave the client out of our Received field (T-49)
+  bool smtputf8 = true;                 // offer SMTPUTF8
   smtp::BareNewline bare_newline = smtp::BareNewline::normalize;  // of clients that may relay
 };
 
 struct CertificateConfig {
   std::string certificate, key;  // files
   unsigned line = 0;             // of its [[tls.also]]; 0: that of [tls]
+};
+
+struct ClientConfig {              // [[client]]: whom a certificate stands for
+  std::vector<std::string> names;  // "host.example.net", "*.example.net", "a@example.net", "@example.net"
+  std::vector<std::string> fingerprints;  // SHA-256, lower-case hex without colons
+  std::string user;                       // auth::prepared_name(); empty: the address in the certificate
+  bool relay = false;
 };
 
 struct RouteConfig {
@@ -154,6 +163,7 @@ struct Config {
       postmaster;  // where mail to <postmaster> goes; empty: to postmaster@hostname, not from strangers
   std::string data_dir;
   std::vector<ListenerConfig> listeners;
+  std::vector<ClientConfig> clients;
   std::vector<CertificateConfig> certificates;  // of our listeners; the first is that of [tls]. None: no TLS
   std::string trust;
   TlsVersion minimum = TlsVersion::tls1_2;

@@ -19,6 +19,20 @@ smtp::Service service_of(std::string_view mode) {
 
 std::vector<Network> everyone() { return {*Network::parse("0.0.0.0/0"), *Network::parse("::/0")}; }
 
+void read_client_cas(TableReader& reader, const Config& config, ListenerConfig& listener) {
+  listener.client_cas = read_file_paths(reader, "client_ca");
+  listener.ask_certificate = !listener.client_cas.empty();
+  if (const auto value = reader.boolean("ask_certificate")) {
+    if (!*value && listener.ask_certificate)
+      reader.error("ask_certificate",
+                   "is false, and client_ca says whose certificates count; take one of them out");
+    listener.ask_certificate = *value;
+  }
+  if (listener.ask_certificate && config.certificates.empty())
+    reader.error(listener.client_cas.empty() ? "ask_certificate" : "client_ca",
+                 "needs TLS: set certificate and key in [tls]");
+}
+
 }  // namespace
 
 ListenerConfig::ListenerConfig() : allow{*Network::parse("127.0.0.0/8"), *Network::parse("::1/128")} {}
@@ -57,6 +71,7 @@ void read_listener(TableReader& reader, Config& config) {
     reader.warning("allow", "is empty: nobody may relay through this listener");
   if (entries == 0 && !listener.relays())
     reader.error("allow", "is empty: nobody could connect; leave it out for anyone who can authenticate");
+  read_client_cas(reader, config, listener);
   if (const auto value = reader.boolean("address_literals")) listener.address_literals = *value;
   if (const auto value = reader.boolean("smtputf8")) listener.smtputf8 = *value;
   if (const auto value = reader.boolean("hide_client")) listener.hide_client = *value;

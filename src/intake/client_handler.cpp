@@ -42,6 +42,7 @@ std::optional<smtp::ServerReply> ClientHandler::introduced(const smtp::SessionIn
   const auto standing = settings_->standing_of(client, named);
   named_ = named;
   trusted_ = standing == Standing::trusted;
+  certified_ = {};
   slot_ = {};
   if (standing) slot_ = worker_.services.connections.enter(client, *standing, worker_.loop.now());
   if (log::enabled(log::Level::info) && may_log()) {
@@ -87,6 +88,27 @@ Expected<std::unique_ptr<smtp::IncomingMessage>, smtp::ServerReply> ClientHandle
         std::make_unique<ReportMessage>(worker_, session, envelope));
   return std::unique_ptr<smtp::IncomingMessage>(
       std::make_unique<SpooledMessage>(worker_, settings_, session, trusted_, std::move(envelope), size));
+}
+
+// On a listener for submission a certificate lets nobody send without AUTH; elsewhere it can do what a network does. Not through
+// a proxy that names no client, as with AUTH.
+void ClientHandler::certified(const smtp::SessionInfo& session) noexcept {
+  const tls::ClientCertificate& shown = *session.certificate;
+  if (settings_->clients && named_) certified_ = certified_by(*settings_->clients, shown);
+  const bool relays = certified_.relay && !settings_->submission();
+  if (log::enabled(log::Level::info) && may_log()) {
+    const std::string client = session.peer.to_string();
+    log::info("client_certificate", {{"client", client},
+                                     {"subject", shown.subject},
+                                     {"sha256", shown.certificate_sha256},
+                                     {"key_sha256", shown.key_sha256},
+                                     {"trusted", shown.trusted ? "yes" : shown.why},
+                                     {"user", certified_.user},
+                                     {"relay", relays ? "yes" : "no"}});
+  }
+  if (!relays || trusted_) return;
+  trusted_ = true;
+  slot_.becomes_trusted(worker_.loop.now());
 }
 
 void ClientHandler::authenticated(const smtp::SessionInfo& session, std::string_view mechanism) noexcept {

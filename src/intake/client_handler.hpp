@@ -33,6 +33,8 @@ class ClientHandler final : public smtp::ServerHandler {
   bool may_authenticate() const noexcept override { return named_; }
   bool may_speak_for_others() const noexcept override { return speaks_for_others_; }
   std::optional<smtp::ServerReply> introduced(const smtp::SessionInfo& session, bool named) override;
+  void certified(const smtp::SessionInfo& session) noexcept override;
+  std::string certified_user() const override { return certified_.user; }
   void authenticated(const smtp::SessionInfo& session, std::string_view mechanism) noexcept override;
   void auth_failed(const smtp::SessionInfo& session, std::string_view mechanism,
                    const auth::Step& step) noexcept override;
@@ -58,6 +60,7 @@ class ClientHandler final : public smtp::ServerHandler {
   bool trusted_;
   bool named_;
   bool speaks_for_others_;
+  Certified certified_;
   std::optional<bool> for_reports_;  // of the transaction, from its first recipient on
 };
 

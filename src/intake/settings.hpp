@@ -13,6 +13,7 @@
 
 #include "base/histogram.hpp"
 #include "intake/body_budget.hpp"
+#include "intake/client_map.hpp"
 #include "intake/connection_limits.hpp"
 #include "intake/relay_control.hpp"
 #include "intake/report_desk.hpp"
@@ -36,9 +37,10 @@ struct Settings {
   bool honour_tls_required =
       false;                 // the header field TLS-Required: No (RFC 8689 §3), of clients that may relay
   bool hide_client = false;  // leave the client out of our Received field (T-49)
-  std::vector<Network> proxies;             // who comes from there speaks the PROXY protocol first
-  std::vector<Network> xclients;            // who comes from there may say XCLIENT
-  std::shared_ptr<const DkimKeyring> dkim;  // set: relayed mail is signed
+  std::vector<Network> proxies;              // who comes from there speaks the PROXY protocol first
+  std::vector<Network> xclients;             // who comes from there may say XCLIENT
+  std::shared_ptr<const ClientMap> clients;  // whom certificates stand for; null: nobody
+  std::shared_ptr<const DkimKeyring> dkim;   // set: relayed mail is signed
 };
 using SettingsPtr = std::shared_ptr<const Settings>;
 

@@ -80,6 +80,7 @@ auth::Channel ServerSession::channel() const {
   channel.encrypted = info_.tls != nullptr;
   channel.tls_exporter = info_.bindings.exporter;
   channel.tls_server_end_point = info_.bindings.server_end_point;
+  if (info_.certificate) channel.certified_user = handler_.certified_user();
   return channel;
 }
 

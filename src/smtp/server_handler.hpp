@@ -20,6 +20,7 @@
 #include "smtp/server_reply.hpp"
 #include "smtp/server_state.hpp"
 #include "tls/channel_bindings.hpp"
+#include "tls/client_certificate.hpp"
 
 namespace sealpost::smtp {
 
@@ -28,9 +29,10 @@ struct SessionInfo {
   Endpoint local;
   std::string helo;    // argument of the last EHLO or HELO, ASCII without controls or spaces; empty before
   bool esmtp = false;  // it was EHLO
-  std::unique_ptr<const HandshakeFacts> tls;  // null: in clear
-  tls::ChannelBindings bindings;              // until the client is authenticated
-  auth::AccountPtr account;                   // whom AUTH has proven it to be; null: nobody
+  std::unique_ptr<const HandshakeFacts> tls;                  // null: in clear
+  tls::ChannelBindings bindings;                              // until the client is authenticated
+  std::shared_ptr<const tls::ClientCertificate> certificate;  // that the client showed; null: none
+  auth::AccountPtr account;                                   // whom AUTH has proven it to be; null: nobody
 };
 
 // One message on its way in, from 354 to the reply to its final dot. Destroying it drops the message.
@@ -64,6 +66,11 @@ class ServerHandler {
   virtual bool trusted() const noexcept = 0;
   // Places for strangers are scarce: they get less time and patience.
   virtual bool stressed() const noexcept { return false; }
+
+  // The client has shown session.certificate, inside TLS that has just begun: it may be trusted() from now on. And the account
+  // that it stands for, for which AUTH EXTERNAL is offered; empty: none.
+  virtual void certified(const SessionInfo& /*session*/) noexcept {}
+  virtual std::string certified_user() const { return {}; }
 
   // Where the session's options ask for AUTH: may this client say it? And how it went, for log and places; a failure is
   // one that `step` tells of. After authenticated() the client is trusted().

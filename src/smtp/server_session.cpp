@@ -189,6 +189,7 @@ bool ServerSession::xclient(std::string_view argument) {
     const bool named = command->address.has_value();
     info_.peer = named ? Endpoint(*command->address, command->port) : stream_.stream().peer();
     info_.account.reset();
+    info_.certificate.reset();  // it was shown by who speaks for others
     if (const auto refusal = handler_.introduced(info_, named)) {
       end(Ending::shut_down);
       return refuse(Verb::xclient, *refusal);
@@ -318,6 +319,8 @@ event::Task<void> ServerSession::shake_hands() {
   info_.account.reset();
   info_.tls = std::make_unique<const HandshakeFacts>(std::move(secured->facts));
   info_.bindings = std::move(secured->bindings);
+  info_.certificate = std::move(secured->client);
+  if (info_.certificate) handler_.certified(info_);
 }
 
 // ---- small parts

@@ -4,6 +4,7 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
 #include <ctime>
 #include <optional>
 #include <span>
@@ -116,7 +117,34 @@ std::optional<SystemTime> to_system_time(const ASN1_TIME* time) noexcept {
   return SystemTime(std::chrono::seconds(timegm(&tm)));
 }
 
+// Printable ASCII around one "@": what RFC 5280 §4.2.1.6 allows, less what would have to be quoted.
+bool could_be_address(std::string_view text) noexcept {
+  const std::size_t at = text.find('@');
+  const auto plain = [](char c) {
+    return c > ' ' && c < '\x7f' && c != '"' && c != '\\' && c != '<' && c != '>';
+  };
+  return at != 0 && at != text.npos && text.size() <= 320 && text.find('@', at + 1) == text.npos &&
+         std::all_of(text.begin(), text.end(), plain) && could_be_dns_id(text.substr(at + 1)) &&
+         text.find('*', at) == text.npos;
+}
+
 }  // namespace
+
+std::vector<std::string> mail_addresses_in(const X509& leaf) {
+  std::vector<std::string> addresses;
+  const GeneralNamesPtr names(
+      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(&leaf, NID_subject_alt_name, nullptr, nullptr)));
+  if (!names) ERR_clear_error();
+  for (int i = 0; names && i < sk_GENERAL_NAME_num(names.get()); ++i) {
+    const GENERAL_NAME& name = *sk_GENERAL_NAME_value(names.get(), i);
+    if (name.type != GEN_EMAIL) continue;
+    const std::string_view text = view_of(*name.d.rfc822Name);
+    if (!could_be_address(text)) continue;
+    const std::size_t at = text.find('@');
+    addresses.push_back(std::string(text.substr(0, at)) + text::lower(text.substr(at)));
+  }
+  return addresses;
+}
 
 SystemTime not_before_of(const X509& certificate) noexcept {
   return to_system_time(X509_get0_notBefore(&certificate)).value_or(SystemTime::max());

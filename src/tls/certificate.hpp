@@ -17,6 +17,9 @@ namespace sealpost::tls {
 // Everything but the verification results. `chain_expires` starts as the leaf's notAfter.
 CertificateFacts read_certificate(const X509& leaf);
 
+// The mail addresses among the subject alternative names (rfc822Name), domains in lower case; what could be none is left out.
+std::vector<std::string> mail_addresses_in(const X509& leaf);
+
 SystemTime not_before_of(const X509& certificate) noexcept;
 SystemTime not_after_of(const X509& certificate) noexcept;  // SystemTime::min() when unreadable: expired
 

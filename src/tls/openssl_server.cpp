@@ -161,18 +161,27 @@ Expected<void> OpensslServer::replace(std::shared_ptr<const ServerCertificates> 
 }
 
 event::Task<Expected<Secured>> OpensslServer::accept(std::unique_ptr<event::Stream> plain, Duration limit) {
+  return accept(std::move(plain), limit, nullptr);
+}
+
+event::Task<Expected<Secured>> OpensslServer::accept(std::unique_ptr<event::Stream> plain, Duration limit,
+                                                     std::shared_ptr<const ClientAuthorities> authorities) {
   const std::shared_ptr<const Contexts> contexts = contexts_;  // the ClientHello is looked at with them
   ERR_clear_error();
   SslPtr ssl(SSL_new(contexts->all.front().get()));
   if (!ssl) co_return take_error(Errc::unavailable, "cannot begin TLS");
   SSL_set_accept_state(ssl.get());
+  if (authorities && !authorities->ask(*ssl)) co_return take_error(Errc::unavailable, "cannot begin TLS");
   auto stream = std::make_unique<TlsStream>(std::move(plain), std::move(ssl));
   auto shaken = co_await stream->shake_hands(limit);
   if (!shaken) co_return std::move(shaken).error();
   HandshakeFacts facts = negotiated(stream->ssl());
   ChannelBindings bindings;
   if (options_.strength == Strength::submission) bindings = channel_bindings(stream->ssl());
+  std::shared_ptr<const ClientCertificate> client;
+  if (authorities) client = client_certificate(stream->ssl(), *authorities, stream->loop().date());
   Secured secured(std::move(stream), std::move(facts));
+  secured.client = std::move(client);
   secured.bindings = std::move(bindings);
   co_return secured;
 }

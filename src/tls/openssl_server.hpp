@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "tls/client_certificate.hpp"
 #include "tls/profile.hpp"
 #include "tls/server_certificates.hpp"
 #include "tls/tls_server.hpp"
@@ -34,6 +35,9 @@ class OpensslServer final : public Server {
 
   // A client that asks for a name gets a certificate that has it; by the kinds of signature it can verify, ECDSA before RSA.
   event::Task<Expected<Secured>> accept(std::unique_ptr<event::Stream> plain, Duration limit) override;
+  // The same, and the client is asked for a certificate; null: it is not.
+  event::Task<Expected<Secured>> accept(std::unique_ptr<event::Stream> plain, Duration limit,
+                                        std::shared_ptr<const ClientAuthorities> authorities);
 
  private:
   struct Contexts;
@@ -44,6 +48,20 @@ class OpensslServer final : public Server {
 
   std::shared_ptr<const Contexts> contexts_;  // of handshakes that begin; each keeps its own
   ServerOptions options_;
+};
+
+// The server of a listener that asks its clients for certificates, on the server of its thread.
+class AskingServer final : public Server {
+ public:
+  AskingServer(std::shared_ptr<OpensslServer> server, std::shared_ptr<const ClientAuthorities> authorities)
+      : server_(std::move(server)), authorities_(std::move(authorities)) {}
+  event::Task<Expected<Secured>> accept(std::unique_ptr<event::Stream> plain, Duration limit) override {
+    return server_->accept(std::move(plain), limit, authorities_);
+  }
+
+ private:
+  std::shared_ptr<OpensslServer> server_;
+  std::shared_ptr<const ClientAuthorities> authorities_;
 };
 
 }  // namespace sealpost::tls

@@ -9,6 +9,7 @@
 #include "event/stream.hpp"
 #include "sealpost/handshake_facts.hpp"
 #include "tls/channel_bindings.hpp"
+#include "tls/client_certificate.hpp"
 
 namespace sealpost::tls {
 
@@ -18,6 +19,7 @@ struct Secured {
       : stream(std::move(stream_)), facts(std::move(facts_)) {}
   std::unique_ptr<event::Stream> stream;
   HandshakeFacts facts;
+  std::shared_ptr<const ClientCertificate> client;  // of a server that asks; null: it showed none
   ChannelBindings bindings;  // of a server for submission, and of a client that asks for them
 };
 

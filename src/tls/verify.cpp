@@ -69,13 +69,17 @@ SystemTime earliest_expiry(const STACK_OF(X509) * chain, SystemTime otherwise) n
   return earliest;
 }
 
+// Purpose and trust setting, as OpenSSL calls them.
+constexpr const char* of_servers = "ssl_server";
+constexpr const char* of_clients = "ssl_client";
+
 // One run of X509_verify_cert; `dane` may be null.
 ChainVerification run(X509_STORE* anchors, SSL_DANE* dane, X509& leaf, STACK_OF(X509) * presented,
-                      SystemTime now) {
+                      SystemTime now, const char* purpose = of_servers) {
   ERR_clear_error();
   const X509StoreContextPtr context(X509_STORE_CTX_new());
   if (!context || X509_STORE_CTX_init(context.get(), anchors, &leaf, presented) != 1) throw std::bad_alloc();
-  X509_STORE_CTX_set_default(context.get(), "ssl_server");  // purpose and trust setting
+  X509_STORE_CTX_set_default(context.get(), purpose);
   X509_VERIFY_PARAM* param = X509_STORE_CTX_get0_param(context.get());
   X509_VERIFY_PARAM_set_auth_level(param, auth_level);
   X509_VERIFY_PARAM_set_time(param, std::chrono::system_clock::to_time_t(now));
@@ -138,6 +142,11 @@ X509_STORE* no_anchors() {
 ChainVerification verify_webpki(const TrustStore& trust, X509& leaf, STACK_OF(X509) * presented,
                                 SystemTime now) {
   return run(trust.get(), nullptr, leaf, presented, now);
+}
+
+ChainVerification verify_client(const TrustStore& trust, X509& leaf, STACK_OF(X509) * presented,
+                                SystemTime now) {
+  return run(trust.get(), nullptr, leaf, presented, now, of_clients);
 }
 
 DaneVerification verify_dane(std::span<const TlsaRecord> records, X509& leaf, STACK_OF(X509) * presented,

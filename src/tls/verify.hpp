@@ -25,6 +25,10 @@ struct ChainVerification {
 ChainVerification verify_webpki(const TrustStore& trust, X509& leaf, STACK_OF(X509) * presented,
                                 SystemTime now);
 
+// The same for a client's certificate, made for clients (`-purpose sslclient`).
+ChainVerification verify_client(const TrustStore& trust, X509& leaf, STACK_OF(X509) * presented,
+                                SystemTime now);
+
 struct DaneVerification {
   DaneChain facts;
   SystemTime expires{};  // as above; SystemTime::max() for usage 3, which knows no dates (RFC 7672 §3.1.1)

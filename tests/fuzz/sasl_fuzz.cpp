@@ -96,6 +96,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   constexpr std::string_view mechanisms[] = {"PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"};
   const std::size_t which = data[0] & 3;
   talk(mechanisms[which], messages, channel);
+  channel.certified_user = "anna";
+  talk("EXTERNAL", messages, channel);
 
   if (const auto plain = parse_plain(said))
     require(plain->authorization + '\0' + plain->name + '\0' + std::string(plain->password.view()) == said);

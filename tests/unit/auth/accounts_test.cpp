@@ -48,6 +48,44 @@ TEST_CASE("SMTP-09 all mechanisms let the right password in, and say who it is")
   CHECK(office.accounts->counters().accepted == 6);
 }
 
+TEST_CASE("EXTERNAL lets in whom the certificate stands for, and nobody else (RFC 4422, appendix A)") {
+  Office office;
+  User anna = some_user("anna", "secret");
+  anna.senders = {"anna@example.org"};
+  anna.limits = Limits(10, 20);
+  REQUIRE(office.store().add(anna));
+  office.add("otto", "secret");
+  REQUIRE(office.store().set_disabled("otto", true, SystemTime{}));
+  CHECK(office.begin("EXTERNAL") == nullptr);  // not offered, not taken
+  office.channel.certified_user = "Anna";
+  CHECK(office.accounts->mechanisms(office.channel).front() == "EXTERNAL");
+  for (const char* as : {"", "anna", "ANNA"}) {
+    const Step step = office.say(*office.begin("EXTERNAL"), as);
+    REQUIRE(step.kind == Kind::accepted);
+    REQUIRE(step.account);
+    CHECK(step.account->name == "anna");
+    CHECK(step.account->senders == anna.senders);
+    CHECK(step.account->messages_per_hour == 10);
+    CHECK(step.account->recipients_per_hour == 20);
+  }
+  CHECK(office.hashes == 0);
+  CHECK(office.say(*office.begin("EXTERNAL"), "otto").kind == Kind::refused);
+  CHECK(office.say(*office.begin("EXTERNAL"), std::string_view("anna\0", 5)).kind == Kind::malformed);
+  CHECK(office.say(*office.begin("EXTERNAL"), "\xff").kind == Kind::malformed);
+  const auto twice = office.begin("EXTERNAL");
+  CHECK(office.say(*twice, "").kind == Kind::accepted);
+  CHECK(office.say(*twice, "").kind == Kind::malformed);
+  for (const char* name : {"otto", "nobody"}) {
+    office.channel.certified_user = name;
+    CHECK(office.say(*office.begin("EXTERNAL"), "").kind == Kind::refused);
+  }
+  office.channel.certified_user = "anna";
+  office.reading_full = true;
+  CHECK(office.say(*office.begin("EXTERNAL"), "").kind == Kind::unavailable);
+  office.channel.encrypted = false;
+  CHECK(office.begin("EXTERNAL") == nullptr);
+}
+
 TEST_CASE("LOGIN takes its first response for the name") {
   Office office;
   office.add("anna", "secret");

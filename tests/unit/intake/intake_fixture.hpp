@@ -42,6 +42,7 @@ struct IntakeFixture {
   unsigned most_hops = 50;
   bool hide_client = false;
   std::vector<Network> proxies, xclients;
+  std::shared_ptr<const intake::ClientMap> clients;
   std::shared_ptr<const DkimKeyring> dkim;
   bool honour_tls_required = false;
   intake::ReportDesk* reports = nullptr;
@@ -61,6 +62,7 @@ struct IntakeFixture {
       settings->hide_client = hide_client;
       settings->proxies = proxies;
       settings->xclients = xclients;
+      settings->clients = clients;
       settings->dkim = dkim;
       settings->honour_tls_required = honour_tls_required;
       acceptor_ = std::make_unique<intake::Acceptor>(loop, services, settings);

@@ -37,16 +37,17 @@ void add_extension(X509& certificate, const X509* issuer, int nid, const std::st
 
 void add_name(GENERAL_NAMES& names, int type, const std::string& raw) {
   GENERAL_NAME* name = GENERAL_NAME_new();
-  ASN1_STRING* string = ASN1_STRING_type_new(type == GEN_DNS ? V_ASN1_IA5STRING : V_ASN1_OCTET_STRING);
+  ASN1_STRING* string = ASN1_STRING_type_new(type == GEN_IPADD ? V_ASN1_OCTET_STRING : V_ASN1_IA5STRING);
   ASN1_STRING_set(string, raw.data(), static_cast<int>(raw.size()));
   GENERAL_NAME_set0_value(name, type, string);
   must(sk_GENERAL_NAME_push(&names, name) > 0, "general name");
 }
 
 void add_names(X509& certificate, const CertificateSpec& spec) {
-  if (spec.dns.empty() && spec.addresses.empty()) return;
+  if (spec.dns.empty() && spec.addresses.empty() && spec.emails.empty()) return;
   const GeneralNamesPtr names(sk_GENERAL_NAME_new_null());
   for (const std::string& dns : spec.dns) add_name(*names, GEN_DNS, dns);
+  for (const std::string& email : spec.emails) add_name(*names, GEN_EMAIL, email);
   for (const std::string& address : spec.addresses) add_name(*names, GEN_IPADD, address);
   for (int i = 0; i < (spec.twice ? 2 : 1); ++i) {
     must(X509_add1_ext_i2d(&certificate, NID_subject_alt_name, names.get(), 0, X509V3_ADD_APPEND) == 1,

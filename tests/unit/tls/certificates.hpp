@@ -28,6 +28,7 @@ struct CertificateSpec {
   std::vector<std::string> more_common_names;
   std::vector<std::string> dns;        // as given: NUL, 8-bit, anything; none: no SAN
   std::vector<std::string> addresses;  // iPAddress entries, raw octets
+  std::vector<std::string> emails;     // rfc822Name entries, as given
   bool twice = false;                  // the SAN extension stands there twice
   SystemTime not_before = test_now() - std::chrono::days(1);
   SystemTime not_after = test_now() + std::chrono::days(365);

@@ -29,8 +29,8 @@ std::shared_ptr<const tls::ServerCertificates> certificates_of(const Issued& iss
   return std::make_shared<const tls::ServerCertificates>(std::vector{*identity});
 }
 
-struct Fixture {
-  explicit Fixture(tls::ServerOptions options = {}) {
+struct ServerFixture {
+  explicit ServerFixture(tls::ServerOptions options = {}) {
     auto made = tls::OpensslServer::create(certificates_of(leaf), options);
     REQUIRE(made);
     server = std::move(*made);
@@ -89,7 +89,7 @@ std::string wire_list(const std::vector<std::string>& protocols) {
 }  // namespace
 
 TEST_CASE("a handshake and its facts, for the Received header") {
-  Fixture f;
+  ServerFixture f;
   const SslContextPtr client = lax_client();
   const auto both = f.shake(*client, "whatever.example");
   REQUIRE(both.ours);
@@ -123,7 +123,7 @@ TEST_CASE("T15: versions and suites by strength") {
          {tls::Strength::opportunistic, tls::Strength::strong, tls::Strength::submission}) {
       tls::ServerOptions options;
       options.strength = strength;
-      Fixture f(options);
+      ServerFixture f(options);
       PeerOptions peer;
       peer.oldest = peer.newest = row.version;
       peer.ciphers = row.ciphers;
@@ -135,7 +135,7 @@ TEST_CASE("T15: versions and suites by strength") {
   }
   tls::ServerOptions options;
   options.minimum = TlsVersion::tls1_3;
-  Fixture f(options);
+  ServerFixture f(options);
   PeerOptions peer;
   peer.newest = TLS1_2_VERSION;
   const SslContextPtr client = lax_client(peer);
@@ -155,7 +155,7 @@ TEST_CASE("T-06: where pages are served a list of protocols without HTTP gets no
                                          {{"submission", "imap"}, false}}) {
     tls::ServerOptions options;
     options.service = tls::Service::pages;
-    Fixture f(options);
+    ServerFixture f(options);
     const SslContextPtr client = lax_client();
     const auto both = f.shake(*client, {}, wire_list(row.list));
     CAPTURE(row.works);
@@ -177,7 +177,7 @@ TEST_CASE("T-06: a list of protocols without a mail protocol gets no handshake")
                                          {{"submission"}, true},
                                          {{"SMTP"}, false},
                                          {{"smtpx", "smt"}, false}}) {
-    Fixture f;
+    ServerFixture f;
     const SslContextPtr client = lax_client();
     const auto both = f.shake(*client, {}, wire_list(row.list));
     CHECK(both.ours.has_value() == row.works);
@@ -186,7 +186,7 @@ TEST_CASE("T-06: a list of protocols without a mail protocol gets no handshake")
 }
 
 TEST_CASE("a client that says no TLS, or nothing, is given up in time") {
-  Fixture f;
+  ServerFixture f;
   Ends ends = loopback(f.loop);
   ends.client->try_write("GET / HTTP/1.1\r\n\r\n");
   const auto wrong = event::run_until_done(f.loop, f.server->accept(std::move(ends.server), patience));
@@ -201,7 +201,7 @@ TEST_CASE("a client that says no TLS, or nothing, is given up in time") {
 }
 
 TEST_CASE("tickets: sessions resume, on every thread's server with the same identity") {
-  Fixture f;
+  ServerFixture f;
   auto second = tls::OpensslServer::create(certificates_of(f.leaf), {});
   REQUIRE(second);
   auto client = tls::OpensslClient::create(trust_in_root());
@@ -229,7 +229,7 @@ TEST_CASE("tickets: sessions resume, on every thread's server with the same iden
 }
 
 TEST_CASE("T-52: a new certificate serves new handshakes, old connections go on, a bad one changes nothing") {
-  Fixture f;
+  ServerFixture f;
   auto client = tls::OpensslClient::create(trust_in_root());
   REQUIRE(client);
   const auto names = [&](const tls::Secured& secured) {
@@ -261,7 +261,7 @@ TEST_CASE("T-52: a new certificate serves new handshakes, old connections go on,
   weak.key = KeyKind::rsa_1024;
   tls::ServerOptions strong;
   strong.strength = tls::Strength::strong;
-  Fixture strict(strong);
+  ServerFixture strict(strong);
   CHECK_FALSE(strict.server->replace(certificates_of(issue(weak, trusted_root()))));
   const SslContextPtr lax = lax_client();
   CHECK(strict.shake(*lax).ours);
@@ -284,7 +284,7 @@ TEST_CASE(
     CAPTURE(version);
     tls::ServerOptions options;
     options.strength = tls::Strength::submission;
-    Fixture f(options);
+    ServerFixture f(options);
     PeerOptions peer;
     peer.oldest = peer.newest = version;
     const SslContextPtr client = lax_client(peer);
@@ -301,7 +301,7 @@ TEST_CASE(
   // TLS 1.2 without the extended master secret: its keys may be those of another connection.
   tls::ServerOptions options;
   options.strength = tls::Strength::submission;
-  Fixture f(options);
+  ServerFixture f(options);
   PeerOptions peer;
   peer.newest = TLS1_2_VERSION;
   const SslContextPtr old = lax_client(peer);
@@ -311,7 +311,7 @@ TEST_CASE(
   CHECK(both.ours->bindings.exporter.empty());
   CHECK(both.ours->bindings.server_end_point.size() == 32);
 
-  Fixture relay;  // where nobody asks, nothing is worked out
+  ServerFixture relay;  // where nobody asks, nothing is worked out
   const SslContextPtr client = lax_client();
   const auto plain = relay.shake(*client);
   REQUIRE(plain.ours);
