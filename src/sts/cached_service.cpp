@@ -101,7 +101,7 @@ event::Task<StsState> CachedStsService::state_here(std::string name, Duration ho
     }
   }
   if (!domain->run) publish(*domain);
-  co_return domain->state(loop_.now(), earliest(), settings_);
+  co_return state_now(*domain);
 }
 
 event::Task<StsState> CachedStsService::run_here(std::string name, StsReason reason) {
@@ -118,7 +118,7 @@ event::Task<StsState> CachedStsService::run_here(std::string name, StsReason rea
     const auto waited = co_await event::within(loop_, end - loop_.now(), finished(run));
     (void)waited;
   }
-  co_return domain->state(loop_.now(), earliest(), settings_);
+  co_return state_now(*domain);
 }
 
 event::Task<Expected<void>> CachedStsService::finished(std::shared_ptr<StsRun> run) {
@@ -197,16 +197,23 @@ event::Task<void> CachedStsService::load(DomainPtr domain) {
   domain->loaded->notify();
 }
 
-void CachedStsService::touch(StsDomain& domain) {
-  if (!domain.entry) return;
-  const SystemTime now = loop_.date();
-  if (!domain.has_policy(earliest()) && !domain.expiry_logged) {
+// What whoever asked goes by. That a policy has expired is said when mail first goes without it, also when that happened
+// while it waited for an answer.
+StsState CachedStsService::state_now(StsDomain& domain) {
+  const SystemTime at = earliest();
+  if (domain.entry && !domain.has_policy(at) && !domain.expiry_logged) {
     domain.expiry_logged = true;
     log::warning("sts_policy_expired", {{"domain", domain.name},
                                         {"mode", name_of(domain.policy->mode)},
                                         {"expired", to_rfc3339(domain.entry->expires)},
                                         {"last_failure", domain.entry->failure_reason}});
   }
+  return domain.state(loop_.now(), at, settings_);
+}
+
+void CachedStsService::touch(StsDomain& domain) {
+  if (!domain.entry) return;
+  const SystemTime now = loop_.date();
   if (now - domain.entry->last_used < 24h) return;  // a day is fine enough for the idle limit
   domain.entry->last_used = now;
   scope_.spawn(note(*domain.entry));

@@ -74,6 +74,7 @@ class CachedStsService final : public StsService {
   event::Task<void> drop(DomainPtr domain);
   event::Task<void> note(StsEntry entry);
   event::Task<Expected<void>> finished(std::shared_ptr<StsRun> run);
+  StsState state_now(StsDomain& domain);
   void touch(StsDomain& domain);
   void publish(const StsDomain& domain);
   void doubt(const StsDomain& domain);

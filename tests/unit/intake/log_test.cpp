@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "intake_fixture.hpp"
-#include "log_capture.hpp"
+#include "../log_capture.hpp"
 
 using namespace sealpost;
 using namespace sealpost::test;

@@ -10,7 +10,7 @@
 #include "base/text.hpp"
 #include "intake/sender_rights.hpp"
 #include "intake_fixture.hpp"
-#include "log_capture.hpp"
+#include "../log_capture.hpp"
 
 using namespace sealpost;
 using namespace sealpost::test;

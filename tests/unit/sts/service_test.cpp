@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest.h>
 
+#include <algorithm>
+
+#include "../log_capture.hpp"
 #include "base/shared_clock.hpp"
 #include "sts_world.hpp"
 
@@ -105,6 +108,27 @@ TEST_CASE(
   state = world.ask();
   CHECK(state.kind == Kind::fetch_failed);
   CHECK(state.id == "2");
+}
+
+TEST_CASE("T-12: a policy that expires while mail waits for the next one is said to have expired") {
+  const sealpost::test::Capture log;
+  World world;
+  world.publish("1", policy_text("testing", 3600));
+  world.ask();
+  world.loop.advance(1h - 2s);
+  world.no_policy_host();
+  world.record("2");
+  world.fetcher.delay = 5s;
+  CHECK(world.ask().kind == Kind::fetch_failed);
+  const auto said = [&] {
+    const auto lines = log.lines();
+    return std::count_if(lines.begin(), lines.end(), [](const std::string& line) {
+      return line.find("sts_policy_expired domain=b.test") != line.npos;
+    });
+  };
+  CHECK(said() == 1);
+  world.ask();
+  CHECK(said() == 1);  // once
 }
 
 TEST_CASE("an invalid policy text is a failed fetch of its own type; the cached policy stays (T-13, S17)") {
