@@ -21,6 +21,14 @@ Json time_or_null(const std::optional<SystemTime>& time) {
   return time && *time != SystemTime{} && *time != SystemTime::max() ? Json(to_rfc3339(*time)) : Json();
 }
 
+// Whose word ended the last attempt. Without a session it was nobody's but ours: no host.
+Json json_of(const spool::AnswerPtr& answer) {
+  if (!answer) return Json();
+  const auto or_null = [](const std::string& text) { return text.empty() ? Json() : Json(text); };
+  return {
+      {"status", or_null(answer->status)}, {"mx", or_null(answer->host)}, {"ip", or_null(answer->address)}};
+}
+
 Json json_of(const queue::QueueEntry& entry) {
   const bool has_turn = entry.state == "waiting" || entry.state == "deferred";
   return {{"id", entry.id},
@@ -35,6 +43,7 @@ Json json_of(const queue::QueueEntry& entry) {
           {"expires", to_rfc3339(entry.expires)},
           {"size", entry.size},
           {"reason", entry.reason},
+          {"last_answer", json_of(entry.last_answer)},
           {"policy", entry.policy.empty() ? Json() : Json(entry.policy)},
           {"refused_since", time_or_null(entry.refused_since)},
           {"grace_ends", time_or_null(entry.grace_ends)},
@@ -48,6 +57,7 @@ Json message_json(const spool::StoredMessage& message) {
           {"sender", envelope.reverse_path},
           {"arrival", to_rfc3339(envelope.arrival)},
           {"received_from", envelope.received_from},
+          {"user", envelope.account.empty() ? Json() : Json(envelope.account)},
           {"size", message.size},
           {"body", envelope.body == BodyType::eight_bit_mime ? "8BITMIME" : "7BIT"},
           {"smtputf8", envelope.smtputf8},

@@ -76,6 +76,16 @@ std::string grace_of(const Json& recipient) {
          " unless it is met";
 }
 
+// "4.7.1, from mx1.example.net [192.0.2.25]"
+std::string answer_of(const Json& recipient) {
+  const Json& answer = recipient.at("last_answer");
+  if (answer.is_null()) return "";
+  std::string words = answer.at("status").is_null() ? "" : shown_of(answer, "status");
+  if (answer.at("mx").is_null()) return words;
+  return words + (words.empty() ? "from " : ", from ") + shown_of(answer, "mx") + " [" +
+         shown_of(answer, "ip") + "]";
+}
+
 void show_messages(const Json& answer, const QueueOptions& options) {
   if (answer.at("total") == 0) return show_nothing(options);
   std::size_t listed = 0;
@@ -84,6 +94,7 @@ void show_messages(const Json& answer, const QueueOptions& options) {
     show_field("sender", sender_of(message), "  ");
     show_field("arrival", shown_of(message, "arrival"), "  ");
     show_field("received from", shown_of(message, "received_from"), "  ");
+    show_field("user", shown_of(message, "user"), "  ");
     show_field("size", shown_of(message, "size") + " octets, " + shown_of(message, "body"), "  ");
     show_field("envelope id", shown_of(message, "envid"), "  ");
     if (message.at("requiretls") == true) show_field("REQUIRETLS", "yes", "  ");
@@ -98,6 +109,7 @@ void show_messages(const Json& answer, const QueueOptions& options) {
         show_field(name, shown_of(recipient, key), "    ");
       show_field("grace", grace_of(recipient), "    ");
       show_field("reason", shown_of(recipient, "reason"), "    ");
+      show_field("last answer", answer_of(recipient), "    ");
     }
     const auto in_all = message.value("recipients_in_all", std::uint64_t{0});
     if (in_all > message.at("recipients").size())

@@ -53,6 +53,24 @@ DsnRecipient told_of(const Envelope& envelope, const RecipientFate& fate, const 
   return told;
 }
 
+// Recipients that were answered alike share it: in the journal and in memory.
+class Answers {
+ public:
+  const spool::AnswerPtr& of(const RecipientFate& fate) {
+    spool::Answer answer;
+    answer.status = fate.status;
+    if (fate.met) {
+      answer.host = fate.met->mx_host;
+      answer.address = fate.met->ip;
+    }
+    if (!last_ || *last_ != answer) last_ = std::make_shared<const spool::Answer>(std::move(answer));
+    return last_;
+  }
+
+ private:
+  spool::AnswerPtr last_;
+};
+
 }  // namespace
 
 Meeting meeting_of(const Connection& connection) {
@@ -196,12 +214,13 @@ void Settler::settle(queue::JobOwner& lane, queue::JobPtr job, AttemptEnd end, c
   outcome.when = date.now;
   kept.ambiguous = kept.ambiguous || end.ambiguous;
   std::vector<std::uint32_t> pending = kept.recipients;  // whoever has no final fate stays
+  Answers answers;
   for (const RecipientFate& fate : end.fates) {
     auto state = spool::RecipientState::pending;
     DsnRecipient told = told_of(envelope, fate, end, date.now);
     switch (fate.fate) {
       case Fate::delivered:
-        add_delivered(settlement, fate, std::move(told));
+        add_delivered(settlement, fate, std::move(told), answers.of(fate));
         std::erase(pending, fate.recipient);
         continue;
       case Fate::failed:
@@ -223,12 +242,14 @@ void Settler::settle(queue::JobOwner& lane, queue::JobPtr job, AttemptEnd end, c
       case Fate::again:
         context_.totals.deferred.fetch_add(1, std::memory_order_relaxed);
         told.will_retry_until = date.now - age + settings.schedule.lifetime(report);
+        kept.last_answer = answers.of(fate);
         kept.reason = fate.besides.empty() ? fate.diagnostic : fate.diagnostic + " (" + fate.besides + ")";
         settlement.delayed.push_back(std::move(told));
         break;
     }
     if (state != spool::RecipientState::pending) std::erase(pending, fate.recipient);
-    outcome.recipients.emplace_back(fate.recipient, state, text::printable(fate.diagnostic));
+    outcome.recipients.emplace_back(fate.recipient, state, text::printable(fate.diagnostic),
+                                    answers.of(fate));
   }
   const bool notice =
       !pending.empty() && !kept.delay_notice_sent && !report && settings.schedule.delay_notice_due(age);
@@ -290,7 +311,8 @@ bool Settler::drops_notice(const queue::Job& job, const RecipientFate& fate) {
 }
 
 // A host with DSN tells of the success itself; to another one we are the last who can (RFC 3461 §5.2.2).
-void Settler::add_delivered(Settlement& settlement, const RecipientFate& fate, DsnRecipient told) {
+void Settler::add_delivered(Settlement& settlement, const RecipientFate& fate, DsnRecipient told,
+                            const spool::AnswerPtr& answer) {
   const bool host_tells = fate.met && fate.met->takes_dsn;
   if ((told.recipient.notify & notify_success) != 0 && !host_tells)
     settlement.relayed.push_back(std::move(told));
@@ -298,7 +320,7 @@ void Settler::add_delivered(Settlement& settlement, const RecipientFate& fate, D
   const SystemTime arrival = settlement.message->envelope.arrival;
   if (arrival != SystemTime{}) context_.totals.age.observe(context_.loop.date() - arrival);
   settlement.outcome.recipients.emplace_back(fate.recipient, spool::RecipientState::delivered,
-                                             text::printable(fate.diagnostic));
+                                             text::printable(fate.diagnostic), answer);
 }
 
 void Settler::settle_delivered(queue::Job& job, AttemptEnd end, const Settings& settings) {
@@ -308,8 +330,10 @@ void Settler::settle_delivered(queue::Job& job, AttemptEnd end, const Settings& 
   settlement.postmaster = settings.postmaster;
   settlement.outcome.id = job.message->id;
   settlement.outcome.when = context_.loop.date();
+  Answers answers;
   for (const RecipientFate& fate : end.fates) {
-    add_delivered(settlement, fate, told_of(job.message->envelope, fate, end, settlement.outcome.when));
+    add_delivered(settlement, fate, told_of(job.message->envelope, fate, end, settlement.outcome.when),
+                  answers.of(fate));
     std::erase(job.recipients, fate.recipient);
   }
   scope_.spawn(record(std::move(settlement)));

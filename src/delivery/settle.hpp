@@ -81,7 +81,8 @@ class Settler {
   event::Task<std::vector<spool::NewMessage>> notifications(Settlement& settlement);
   void give_back(queue::JobOwner& lane, queue::JobPtr job, const std::optional<queue::LaneKey>& other_lane);
   void log_fates(const queue::Job& job, const AttemptEnd& end) const;
-  void add_delivered(Settlement& settlement, const RecipientFate& fate, DsnRecipient told);
+  void add_delivered(Settlement& settlement, const RecipientFate& fate, DsnRecipient told,
+                     const spool::AnswerPtr& answer);
 
   Context& context_;
   std::size_t of_many_ = 0;  // places that are taken

@@ -46,6 +46,7 @@ struct Envelope {
   bool smtputf8 = false;
   SystemTime arrival{};
   std::string received_from;  // "helo ([192.0.2.1])" for Received-From-MTA and the log
+  std::string account;  // who submitted it, by AUTH; "" for who may relay by network, and for our own mail
 };
 
 }  // namespace sealpost

@@ -160,6 +160,7 @@ void Dispatcher::place(const spool::StoredMessagePtr& message, SystemTime due, b
       if (!fresh) job->age_then = std::max(std::chrono::microseconds(0), at.now - envelope.arrival);
       job->held = message->held;
       job->reason = message->held ? "held: " + message->hold_reason : message->last_reply;
+      job->last_answer = message->last_answer;
     }
     job->recipients.push_back(i);
     // store() counts the first attempt as begun, because it is about to be: take() will count it.

@@ -90,6 +90,7 @@ struct Job {
   SystemTime next_attempt{};
   SystemTime policy_failing_since{};  // first refusal by policy in an unbroken row; zero: none (grace)
   std::string reason;                 // why it waits, for `queue list` and `queue why`
+  spool::AnswerPtr last_answer;       // whose word ended its last attempt
   std::shared_ptr<const PolicyRefusal>
       refused;  // null: the last attempt was not refused by policy, or there is none yet
   // In a lane that returns mail: what its sender is to be told, of each of `recipients` in their order when these have

@@ -114,7 +114,8 @@ event::Task<void> Probation::clear(spool::StoredMessagePtr message) {
   outcome.next_attempt = outcome.when;  // a date, as all in the journal
   for (std::uint32_t i = 0; i < message->progress.size(); ++i)
     if (message->progress[i].state == spool::RecipientState::pending)
-      outcome.recipients.emplace_back(i, spool::RecipientState::pending, message->last_reply);
+      outcome.recipients.emplace_back(i, spool::RecipientState::pending, message->last_reply,
+                                      message->last_answer);
   std::vector<spool::NewMessage> none;
   const auto cleared = co_await spool_.finish_attempt(loop_, std::move(outcome), std::move(none));
   static_cast<void>(cleared);  // at worst it is tried alone once more

@@ -81,7 +81,8 @@ struct QueueEntry {  // one recipient, for `queue list`
   SystemTime arrival{}, next_attempt{};
   SystemTime expires{};  // when it is returned if nothing changes: the end of its lifetime, or of its grace
   std::string reason;
-  std::string policy;  // PolicyRefusal::by
+  spool::AnswerPtr last_answer;  // Job::last_answer
+  std::string policy;            // PolicyRefusal::by
   std::optional<SystemTime> refused_since, grace_ends;
   std::string grace_then;  // what happens when the grace ends
   std::uint64_t size = 0;

@@ -64,6 +64,7 @@ QueueEntry entry_for(const Shard& shard, const Lane& lane, const Job& job, std::
   entry.expires = shard.as_date(shard.now()) - job.age(shard.loop().steady()) +
                   shard.schedule().lifetime(envelope.message_class == MessageClass::report);
   entry.reason = reason_of(lane, job);
+  entry.last_answer = job.last_answer;
   entry.size = job.message->size;
   entry.message = job.message;
   if (why == Shard::Why::told) entry.why = why_of(shard, lane, job, in_flight);

@@ -50,6 +50,7 @@ Expected<std::vector<StoredMessagePtr>> CommitEngine::start(SystemTime wall) {
   count();
   const auto messages = state_.recovered();
   log::info("journal_recovered", {{"messages", messages.size()},
+                                  {"node", writer_.node()},
                                   {"records", recovered->records},
                                   {"segments", files_.count()},
                                   {"damaged", recovered->damaged},
@@ -215,7 +216,7 @@ void CommitEngine::add(Request& request) {
     RecordHeader header;
     header.type = static_cast<std::uint8_t>(type_of(record.record));
     header.flags = static_cast<std::uint8_t>((i < last ? record_flag::more_follows : 0) |
-                                             (i > 0 ? record_flag::continues : 0));
+                                             (i > 0 ? record_flag::continues : 0) | record.head_flags);
     header.head_crc = record.head_crc;
     header.blob_crc = record.blob_crc;
     header.id = record.id;

@@ -37,9 +37,16 @@ void LiveMessage::note_hold(std::string reason) {
   if (notes) notes->hold_reason = std::move(reason);
 }
 
-void LiveMessage::note_reply(std::string reply) {
+void LiveMessage::note_reply(std::string reply, AnswerPtr answer) {
   if (!notes && !reply.empty()) notes = std::make_unique<Notes>();
-  if (notes) notes->last_reply = std::move(reply);
+  if (!notes) return;
+  notes->last_reply = std::move(reply);
+  notes->last_answer = std::move(answer);
+}
+
+void LiveMessage::note_unknown(std::string attributes) {
+  if (!notes && !attributes.empty()) notes = std::make_unique<Notes>();
+  if (notes) notes->unknown = std::move(attributes);
 }
 
 // A recipient has one next hop: the last one that was said.
@@ -106,6 +113,7 @@ JournalState::Effect JournalState::apply_message(JournalEntry& entry, MessageRec
       entry.message ? std::move(entry.message) : make_message(entry.id, std::move(record.envelope));
   live.progress.assign(live.message->envelope.recipients.size(), first_attempt());
   live.message->progress = live.progress;
+  live.note_unknown(std::move(record.unknown));
   if (!place_body(entry, record, *live.message, live)) hold(entry.id, std::string(hold_body_damaged));
   return Effect::appeared;
 }
@@ -119,7 +127,8 @@ JournalState::Effect JournalState::apply_relocate(JournalEntry& entry, RelocateR
   live.progress.resize(live.message->envelope.recipients.size());
   live.held = record.held;
   live.note_hold(std::move(record.hold_reason));
-  live.note_reply(std::move(record.last_reply));
+  live.note_reply(std::move(record.last_reply), std::move(record.last_answer));
+  live.note_unknown(std::move(record.message.unknown));
   live.forget_reroutes();  // said again behind it, if they hold
   if (!is_new) unpin(live);
   if (!place_body(entry, record.message, *live.message, live)) hold(entry.id, std::string(hold_body_damaged));
@@ -167,7 +176,8 @@ JournalState::Effect JournalState::apply_outcome(Live::iterator at, const Outcom
     progress.state = recipient.state;
     progress.attempting = false;
     progress.interrupted = 0;
-    if (!is_final(recipient.state) && !recipient.reply.empty()) live.note_reply(recipient.reply);
+    if (!is_final(recipient.state) && !recipient.reply.empty())
+      live.note_reply(recipient.reply, recipient.answer);
     if (recipient.state != RecipientState::pending) continue;
     progress.next_attempt = outcome.next_attempt;
     progress.refused_since = outcome.refused_since;
@@ -253,6 +263,7 @@ std::vector<std::shared_ptr<StoredMessage>> JournalState::recovered() const {
     message.held = live.held;
     message.hold_reason = live.hold_reason();
     message.last_reply = live.last_reply();
+    message.last_answer = live.last_answer();
     if (live.notes) message.reroutes = live.notes->reroutes;
     all.push_back(live.message);
   }

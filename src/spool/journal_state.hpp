@@ -44,13 +44,18 @@ struct LiveMessage {
   // For people; few messages have any (T-28).
   struct Notes {
     std::string hold_reason, last_reply;
+    AnswerPtr last_answer;  // whose word the reply is
     std::vector<Reroute> reroutes;
+    std::string unknown;  // MessageRecord::unknown
   };
   std::unique_ptr<Notes> notes;
   std::string_view hold_reason() const noexcept { return notes ? std::string_view(notes->hold_reason) : ""; }
   std::string_view last_reply() const noexcept { return notes ? std::string_view(notes->last_reply) : ""; }
+  AnswerPtr last_answer() const noexcept { return notes ? notes->last_answer : nullptr; }
+  std::string_view unknown() const noexcept { return notes ? std::string_view(notes->unknown) : ""; }
   void note_hold(std::string reason);
-  void note_reply(std::string reply);
+  void note_reply(std::string reply, AnswerPtr answer);
+  void note_unknown(std::string attributes);
   void note_reroute(const RerouteRecord& said);
   void forget_reroutes() noexcept {
     if (notes) notes->reroutes.clear();

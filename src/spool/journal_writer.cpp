@@ -25,12 +25,12 @@ bool is_shortage(const Error& error) noexcept {
   return error.code == Errc::no_space || error.code == Errc::unavailable || error.code == Errc::not_found;
 }
 
-std::uint64_t random_salt() {
+std::uint64_t random_number() {
   std::uint8_t octets[8];
   random_bytes(octets);
-  std::uint64_t salt = 0;
-  std::memcpy(&salt, octets, sizeof salt);
-  return salt;
+  std::uint64_t number = 0;
+  std::memcpy(&number, octets, sizeof number);
+  return number;
 }
 
 }  // namespace
@@ -64,7 +64,8 @@ Expected<void> JournalWriter::start(const Recovered& recovered, SystemTime wall)
   if (spares_.empty()) made = make_spare_now();
   if (!made && !is_shortage(made.error())) return made.error();
   next_batch_ = recovered.next_batch;
-  mark_.node = options_.node;
+  const std::uint64_t new_node = options_.node != 0 ? options_.node : random_number();
+  mark_.node = recovered.node != 0 ? recovered.node : new_node;
   mark_.oldest = recovered.oldest;
   header_.sequence = recovered.next_sequence - 1;
   end_ = recovered.previous_end;
@@ -147,8 +148,8 @@ Expected<void> JournalWriter::begin_segment(SystemTime wall) {
     const Spare spare = spares_.front();
     SegmentHeader header;
     header.sequence = header_.sequence + 1;
-    header.salt = random_salt();
-    header.node = options_.node;
+    header.salt = random_number();
+    header.node = mark_.node;
     header.size = options_.segment_size;
     header.previous_end = end_at_start_.value_or(end_);
     header.created = wall;

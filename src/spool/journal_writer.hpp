@@ -61,6 +61,7 @@ class JournalWriter {
   // unhealthy: until a restart. waiting: for room or descriptors; nothing can be recorded meanwhile.
   enum class State : std::uint8_t { ready, waiting, unhealthy };
   State state() const noexcept { return state_; }
+  std::uint64_t node() const noexcept { return mark_.node; }  // after start()
   std::uint64_t current() const noexcept { return header_.sequence; }
   // Collects spares that were made, has more made when there are few, goes on where it waited. Called each turn.
   void tend(SteadyTime now, SystemTime wall);

@@ -4,6 +4,7 @@
 // journal_state folds them.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -14,6 +15,8 @@
 #include "spool/stored_message.hpp"
 
 namespace sealpost::spool {
+
+constexpr std::size_t max_text = 1024;  // an address, an ENVID, a reason: in octets
 
 // The number on disk. Never reuse one; a reader that does not know one holds the message it names (D-11).
 enum class RecordType : std::uint8_t {
@@ -36,6 +39,7 @@ struct BodyPartRecord {};
 struct MessageRecord {
   Envelope envelope;
   std::vector<Extent> chunks;
+  std::string unknown = {};  // attributes of a later release, as they stood
 };
 // The recipients whose attempt begins.
 struct AttemptRecord {
@@ -55,6 +59,7 @@ struct RelocateRecord {
   bool held = false;
   std::string hold_reason;
   std::string last_reply;
+  AnswerPtr last_answer;
 };
 // Refused after all (D-06).
 struct WithdrawRecord {};

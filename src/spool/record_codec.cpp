@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "mail/address.hpp"
+#include "spool/attributes.hpp"
 #include "spool/bytes.hpp"
 #include "spool/crc32c.hpp"
 
@@ -35,15 +36,6 @@ std::uint32_t get32(std::string_view octets, std::size_t at) noexcept {
   return ByteReader(octets.substr(at, 4)).get<std::uint32_t>();
 }
 
-// What parsed once has no control character (T-23); what does not hold that any more must not reach a
-// command.
-bool plain(std::string_view text) noexcept {
-  return std::none_of(text.begin(), text.end(), [](char c) {
-    const auto octet = static_cast<unsigned char>(c);
-    return octet < 0x20 || octet == 0x7F;
-  });
-}
-
 void put_envelope(std::string& out, const Envelope& envelope) {
   put_time(out, envelope.arrival);
   put(out, static_cast<std::uint8_t>(envelope.body));
@@ -68,14 +60,11 @@ void put_envelope(std::string& out, const Envelope& envelope) {
 bool sane_address(std::string_view address) {
   const std::string path = "<" + std::string(address) + ">";
   const auto read = parse_forward_path(path, Utf8::accept, Syntax::lenient);
-  return plain(address) && read && read->address == address;
+  return read && read->address == address;
 }
 
-std::string plain_text(ByteReader& in) {
-  const std::string_view text = in.text(max_text);
-  if (!plain(text)) in.fail();
-  return std::string(text);
-}
+// What parsed once has no control character (T-23); what does not hold that any more must not reach a command.
+std::string plain_text(ByteReader& in) { return get_plain_text(in, max_text); }
 
 Envelope get_envelope(ByteReader& in) {
   Envelope envelope;
@@ -262,6 +251,28 @@ struct HeadWriter {
   void operator()(const UnknownRecord&) const {}
 };
 
+struct AttributeWriter {
+  std::string operator()(const MessageRecord& record) const { return attributes_of(record); }
+  std::string operator()(const OutcomeRecord& record) const { return attributes_of(record); }
+  std::string operator()(const RelocateRecord& record) const { return attributes_of(record); }
+  template <class Other>
+  std::string operator()(const Other&) const {
+    return {};
+  }
+};
+
+struct AttributeReader {
+  std::string_view octets;
+  bool& beyond;
+  bool operator()(MessageRecord& record) const { return read_attributes(octets, record, beyond); }
+  bool operator()(OutcomeRecord& record) const { return read_attributes(octets, record, beyond); }
+  bool operator()(RelocateRecord& record) const { return read_attributes(octets, record, beyond); }
+  template <class Other>
+  bool operator()(Other&) const {
+    return pass_over_attributes(octets, beyond);
+  }
+};
+
 Record get_record(RecordType type, ByteReader& in) {
   switch (type) {
     case RecordType::body_part: return BodyPartRecord();
@@ -398,18 +409,31 @@ RecordType type_of(const Record& record) noexcept {
                                  1);  // the variant lists the types in order of their numbers
 }
 
-std::string encode_head(const Record& record) {
-  std::string out;
-  std::visit(HeadWriter{out}, record);
-  return out;
+EncodedHead encode_head(const Record& record) {
+  EncodedHead head;
+  std::visit(HeadWriter{head.octets}, record);
+  const std::string attributes = std::visit(AttributeWriter(), record);
+  if (attributes.empty()) return head;
+  head.flags = record_flag::attributes;
+  put(head.octets, static_cast<std::uint32_t>(attributes.size()));
+  head.octets += attributes;
+  return head;
 }
 
-Expected<Record> decode_head(std::uint8_t type, std::string_view head, Behind behind) {
+Expected<DecodedHead> decode_head(std::uint8_t type, std::string_view head, std::uint8_t flags) {
   ByteReader in(head);
-  Record record = get_record(static_cast<RecordType>(type), in);
-  if (behind == Behind::ignored ? in.failed() : !in.done())
+  DecodedHead read;
+  read.record = get_record(static_cast<RecordType>(type), in);
+  const bool more_follows = (flags & ~record_flag::known) != 0;
+  read.beyond = more_follows;
+  bool sane = true;
+  if ((flags & record_flag::attributes) != 0 && !std::holds_alternative<UnknownRecord>(read.record)) {
+    const std::string_view attributes = in.take(in.get<std::uint32_t>());
+    sane = !in.failed() && std::visit(AttributeReader{attributes, read.beyond}, read.record);
+  }
+  if (!sane || (more_follows ? in.failed() : !in.done()))
     return Error(Errc::invalid, "a record of type " + std::to_string(type) + " breaks its format");
-  return record;
+  return read;
 }
 
 Expected<void> check_bounds(const Envelope& envelope) {
@@ -419,6 +443,7 @@ Expected<void> check_bounds(const Envelope& envelope) {
   if (envelope.reverse_path.size() > max_text) return too_long("reverse-path");
   if (envelope.envid.size() > max_text) return too_long("ENVID");
   if (envelope.received_from.size() > max_text) return too_long("client name");
+  if (envelope.account.size() > max_text) return too_long("account");
   if (envelope.recipients.empty()) return Error(Errc::invalid, "a message without recipients");
   if (envelope.recipients.size() > max_recipients) return too_long("list of recipients");
   for (const Recipient& recipient : envelope.recipients)

@@ -22,7 +22,6 @@ constexpr std::size_t page_size = 4096;             // batches begin on pages: s
 constexpr std::size_t segment_header_size = 4096;   // records begin here
 constexpr std::size_t record_header_size = 48;
 constexpr std::size_t max_head = 16u << 20;
-constexpr std::size_t max_text = 1024;  // an address, an ENVID, a reason
 
 struct SegmentHeader {
   std::uint32_t version = format_version;
@@ -53,7 +52,8 @@ namespace record_flag {
 constexpr std::uint8_t more_follows = 1;  // the group goes on with the next record
 constexpr std::uint8_t continues = 2;     // not the first record of its group
 constexpr std::uint8_t ends_batch = 4;    // the next record begins on the next page
-constexpr std::uint8_t known = 7;  // any other: of a later release; the record's message is held (D-11)
+constexpr std::uint8_t attributes = 8;    // they follow the head that its type has
+constexpr std::uint8_t known = 15;  // any other: of a later release; the record's message is held (D-11)
 }  // namespace record_flag
 
 struct RecordHeader {
@@ -91,11 +91,17 @@ bool header_holds(std::string_view octets, std::uint32_t seed) noexcept;
 std::uint32_t header_number(std::string_view octets) noexcept;
 
 RecordType type_of(const Record& record) noexcept;
-std::string encode_head(const Record& record);
-// UnknownRecord for a type this release does not know. Errc::invalid: the head breaks its own grammar.
-// `ignored`: octets behind what this release knows are those of a later one, which a flag of the record says.
-enum class Behind : std::uint8_t { nothing, ignored };
-Expected<Record> decode_head(std::uint8_t type, std::string_view head, Behind behind = Behind::nothing);
+struct EncodedHead {
+  std::string octets;
+  std::uint8_t flags = 0;  // that its record must have
+};
+EncodedHead encode_head(const Record& record);
+struct DecodedHead {
+  Record record;        // UnknownRecord for a type this release does not know
+  bool beyond = false;  // it says more than this release understands: its message is held (D-11)
+};
+// `flags` of its record: what follows the head it knows. Errc::invalid: the head breaks its own grammar.
+Expected<DecodedHead> decode_head(std::uint8_t type, std::string_view head, std::uint8_t flags = 0);
 // Can it be written? Errc::too_long names the field.
 Expected<void> check_bounds(const Envelope& envelope);
 

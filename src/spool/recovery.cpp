@@ -61,6 +61,7 @@ class Recovery {
     find_spares();
     find_set_aside();
     judge_marks();
+    result_.node = find_node();
     result_.damaged = keeper_.count();
     result_.damages = keeper_.take();
     return std::move(result_);
@@ -217,6 +218,14 @@ class Recovery {
     std::uint64_t oldest = found_marks_.mark ? found_marks_.mark->oldest : 0;
     for (const auto& [sequence, header] : segments_) oldest = std::max(oldest, header.oldest);
     return oldest;
+  }
+
+  // Earlier releases wrote 0.
+  std::uint64_t find_node() const {
+    if (found_marks_.mark && found_marks_.mark->node != 0) return found_marks_.mark->node;
+    for (auto at = segments_.rbegin(); at != segments_.rend(); ++at)
+      if (at->second.node != 0) return at->second.node;
+    return 0;
   }
 
   // Segments are freed strictly from the oldest on (D-18), so what is missing behind one that is needed was lost.

@@ -21,6 +21,7 @@ namespace sealpost::spool {
 struct Recovered {
   std::uint64_t next_sequence = 1;
   std::uint64_t next_batch = 1;
+  std::uint64_t node = 0;          // whose journal it is; 0: nobody has said yet
   std::uint64_t oldest = 1;        // what is missing below it was freed
   SegmentHeader last;              // the segment before that one; its sequence is 0 when there is none
   std::uint32_t previous_end = 0;  // where it ends

@@ -71,6 +71,8 @@ RequestPtr Relocator::finish_job(const LiveMessage& live) {
   record.held = live.held;
   record.hold_reason = live.hold_reason();
   record.last_reply = live.last_reply();
+  record.last_answer = live.last_answer();
+  record.message.unknown = live.unknown();
   std::shared_ptr<const std::string> blob;
   if (job_->from.size() == 1) {
     blob = read(job_->from.front());

@@ -15,7 +15,9 @@ std::size_t NewRecord::octets() const noexcept {
 NewRecord make_record(const MessageId& id, Record record, std::shared_ptr<const std::string> blob) {
   NewRecord made;
   made.id = id;
-  made.head = encode_head(record);
+  EncodedHead head = encode_head(record);
+  made.head = std::move(head.octets);
+  made.head_flags = head.flags;
   made.head_crc = crc32c(0, made.head);
   made.record = std::move(record);
   made.blob = std::move(blob);

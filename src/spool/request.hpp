@@ -22,6 +22,7 @@ struct NewRecord {
   MessageId id;
   Record record;
   std::string head;
+  std::uint8_t head_flags = 0;  // as in EncodedHead
   std::uint32_t head_crc = 0;
   std::shared_ptr<const std::string> blob;
   std::uint32_t blob_crc = 0;

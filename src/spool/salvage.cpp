@@ -107,15 +107,14 @@ Expected<Salvage> salvage(std::string_view file) {
     const std::size_t head_at = at + record_header_size, blob_at = head_at + header.head_length;
     const std::string_view head = octets.substr(head_at, header.head_length);
     const std::string_view blob = octets.substr(blob_at, header.blob_length);
-    const bool known = (header.flags & ~record_flag::known) == 0;
-    auto record = decode_head(header.type, head, known ? Behind::nothing : Behind::ignored);
-    if (crc32c(0, head) != header.head_crc || !record) {
+    auto decoded = decode_head(header.type, head, header.flags);
+    if (crc32c(0, head) != header.head_crc || !decoded) {
       at += 8;
       continue;
     }
     SalvagedRecord one;
     one.header = header;
-    one.record = std::move(*record);
+    one.record = std::move(decoded->record);
     one.blob = blob;
     one.blob_at = source->base + blob_at;
     one.blob_intact = crc32c(0, blob) == header.blob_crc;

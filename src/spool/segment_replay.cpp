@@ -219,20 +219,18 @@ void SegmentReplay::replay_record(const SegmentHeader& segment, std::string_view
   ++result_.records;
   const RecordHeader& header = record.header;
   const std::size_t head_at = record.offset + record_header_size;
-  const bool of_later_release = (header.flags & ~record_flag::known) != 0;
-  auto decoded = decode_head(header.type, octets.substr(head_at, header.head_length),
-                             of_later_release ? Behind::ignored : Behind::nothing);
+  auto decoded = decode_head(header.type, octets.substr(head_at, header.head_length), header.flags);
   if (!record.head_intact || !decoded) return damaged_record(segment, octets, record);
   if (!record.blob_intact) report_damage(segment, octets, record, "a message whose body is damaged");
   JournalEntry entry;
   entry.id = header.id;
-  entry.record = std::move(*decoded);
+  entry.record = std::move(decoded->record);
   entry.blob = Extent{segment.sequence, static_cast<std::uint32_t>(head_at + header.head_length),
                       header.blob_length, header.blob_crc};
   entry.octets = record.end - record.offset;
   entry.blob_intact = record.blob_intact;
   state_.apply(std::move(entry));
-  if (of_later_release)  // D-11
+  if (decoded->beyond)  // D-11
     state_.hold(header.id, std::string(hold_record_newer));
 }
 

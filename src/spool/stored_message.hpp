@@ -49,6 +49,15 @@ struct RecipientProgress {
   bool operator==(const RecipientProgress&) const = default;
 };
 
+// Whose word a reply is, beside the word itself. Shared by the recipients that were answered alike.
+struct Answer {
+  std::string status;  // "4.7.1" (RFC 3463), ours when the host gave none; "" when nobody said
+  std::string host,
+      address;  // MX host and its IP address; "" when there was no session: the words are our own
+  bool operator==(const Answer&) const = default;
+};
+using AnswerPtr = std::shared_ptr<const Answer>;  // null: not on record
+
 // Where a body is now. The spool changes it (a body in memory is let go, a record is copied forward), so it
 // is looked at through Spool::open() and never kept.
 class BodyPlace {
@@ -100,6 +109,7 @@ struct StoredMessage {
   bool held = false;  // recovery: held by an operator, or because its record is damaged or not understood
   std::string hold_reason;        // an operator's, or beginning with one of the words below
   std::string last_reply;         // recovery: last word of an outcome, for people
+  AnswerPtr last_answer;          // whose word that was
   std::vector<Reroute> reroutes;  // recovery: a recipient is in one of them at most
   // Null: nobody sends it another way.
   const std::string* rerouted(std::uint32_t recipient) const noexcept {

@@ -228,6 +228,23 @@ def test_a_message_can_be_read(one):
     assert message["sender"] == "a@home.test" and message["recipients"][0]["attempts"] == 1
 
 
+def test_who_said_it_is_known_after_a_restart_too(one):
+    """The reply was kept, and not of which host it was."""
+    empty(one)
+    (id,) = fill(one, 1)
+
+    def last_answer():
+        return one.ask("queue", "show", id)["messages"][0]["recipients"][0]["last_answer"]
+
+    said = last_answer()
+    assert said["status"] == "4.7.1" and said["mx"].endswith("work-a.test") and said["ip"], said
+    one.kill()
+    one.start()
+    assert last_answer() == said
+    shown = one.command("queue", "show", id).stdout
+    assert f"last answer: 4.7.1, from {said['mx']} [{said['ip']}]" in shown, shown
+
+
 @pytest.mark.parametrize(("verb", "status", "words"), [("bounce", "5.0.0", "returned by the operator"), ("expire", "4.4.7", "delivery time ended")])
 def test_mail_is_given_back_with_the_operators_words(lab, one, verb, status, words):
     empty(one)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A record's head from disk (T-54): it is refused, or it is what writing it again gives, and nothing in it that could
-// reach a command has a control character (T-23). Input: one octet for the type, the rest is the head.
+// reach a command has a control character (T-23). Input: one octet for the type, with 128 when attributes
+// follow, the rest is the head.
 #include <cstdint>
 #include <string>
 
@@ -21,6 +22,7 @@ void check(const Envelope& envelope) {
   require(!envelope.recipients.empty() && envelope.recipients.size() <= max_recipients);
   require_plain(envelope.reverse_path);
   require_plain(envelope.received_from);
+  require_plain(envelope.account);
   for (const Recipient& recipient : envelope.recipients) {
     require(!recipient.address.empty());
     require_plain(recipient.address);
@@ -34,12 +36,25 @@ void check(const Envelope& envelope) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const std::string head(data + 1, data + size);
-  const auto record = decode_head(data[0], head);
-  if (!record || std::holds_alternative<UnknownRecord>(*record)) return 0;
-  require(type_of(*record) == static_cast<RecordType>(data[0]));
-  require(encode_head(*record) == head);
-  if (const auto* message = std::get_if<MessageRecord>(&*record)) check(message->envelope);
-  if (const auto* relocate = std::get_if<RelocateRecord>(&*record)) {
+  const std::uint8_t type = data[0] & 0x7F;
+  const std::uint8_t flags = (data[0] & 0x80) != 0 ? record_flag::attributes : 0;
+  const auto read = decode_head(type, head, flags);
+  if (!read || std::holds_alternative<UnknownRecord>(read->record)) return 0;
+  const Record* record = &read->record;
+  require(type_of(*record) == static_cast<RecordType>(type));
+  const EncodedHead again = encode_head(*record);
+  if (flags == 0) require(again.octets == head);
+  const auto reread = decode_head(type, again.octets, again.flags);  // less what is not known there
+  require(reread && encode_head(reread->record).octets == again.octets);
+  if (const auto* outcome = std::get_if<OutcomeRecord>(record))
+    for (const RecipientOutcome& recipient : outcome->outcome.recipients) {
+      if (!recipient.answer) continue;
+      require_plain(recipient.answer->status);
+      require_plain(recipient.answer->host);
+      require_plain(recipient.answer->address);
+    }
+  if (const auto* message = std::get_if<MessageRecord>(record)) check(message->envelope);
+  if (const auto* relocate = std::get_if<RelocateRecord>(record)) {
     check(relocate->message.envelope);
     require(relocate->progress.size() == relocate->message.envelope.recipients.size());
   }

@@ -29,6 +29,7 @@ void put_message(Html& html, const Json& message) {
     put_time(html, words_of(message, "arrival"));
   }
   put_fact(html, "Received from", words_of(message, "received_from"));
+  if (const std::string user = words_of(message, "user"); !user.empty()) put_fact(html, "Submitted by", user);
   put_fact(html, "Size", text::grouped(number_of(message, "size")) + " octets, " + words_of(message, "body"));
   put_fact(html, "Recipients", text::grouped(number_of(message, "recipients_in_all")) + " in all");
   if (flag_of(message, "requiretls")) put_fact(html, "REQUIRETLS", "asked for by the sender");

@@ -62,6 +62,7 @@ TEST_CASE(
   CHECK(body.substr(0, received).find("anna") == std::string::npos);
   CHECK(body.ends_with("@relay.example.net>\r\nSubject: x\r\nFrom: Anna <anna@home.example>\r\n\r\nhi\r\n"));
   CHECK(fixture.spool.stored[0]->size == body.size());
+  CHECK(fixture.spool.stored[0]->envelope.account == fixture.accounts.account->name);  // our operator knows
 }
 
 TEST_CASE("K1 X10 what is added is there before it is signed") {

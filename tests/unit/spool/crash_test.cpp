@@ -24,6 +24,7 @@ struct Kept {
   std::string body;
   std::vector<RecipientState> states;
   bool held = false;
+  std::string account, said;  // who submitted it, and the host that last deferred it
   bool operator==(const Kept&) const = default;
 };
 using Ledger = std::map<MessageId, Kept>;
@@ -46,7 +47,8 @@ class Player {
       whole += text(number + 1, part);
     }
     whole += message.body;
-    const Kept kept{whole, std::vector<RecipientState>(recipients, RecipientState::pending), false};
+    Kept kept{whole, std::vector<RecipientState>(recipients, RecipientState::pending), false, "", ""};
+    kept.account = message.envelope.account = number % 2 == 0 ? "user" + std::to_string(number) : "";
     const auto stored = world_.store(std::move(message));
     step(
         stored.has_value(), [&](Ledger& ledger) { ledger[id_of(number)] = kept; },
@@ -55,12 +57,17 @@ class Player {
   void finish(unsigned number, std::uint32_t recipient, RecipientState state, unsigned dsn = 0) {
     std::vector<NewMessage> dsns;
     if (dsn != 0) dsns.push_back(message_of(dsn, text(dsn, 700)));
-    const auto finished = world_.finish(outcome_of(number, state, recipient), std::move(dsns));
+    Answer answer;
+    answer.host = "mx" + std::to_string(recipient) + ".target.example";
+    Outcome outcome = outcome_of(number, state, recipient);
+    outcome.recipients.front().answer = std::make_shared<const Answer>(answer);
+    const auto finished = world_.finish(std::move(outcome), std::move(dsns));
     const auto change = [&](Ledger& ledger) {
       auto at = ledger.find(id_of(number));
       if (at == ledger.end()) return;
       at->second.states[recipient] = state;
-      if (dsn != 0) ledger[id_of(dsn)] = Kept{text(dsn, 700), {RecipientState::pending}, false};
+      if (!is_final(state)) at->second.said = answer.host;
+      if (dsn != 0) ledger[id_of(dsn)] = Kept{text(dsn, 700), {RecipientState::pending}, false, "", ""};
       if (std::all_of(at->second.states.begin(), at->second.states.end(), is_final)) ledger.erase(at);
     };
     if (!finished && finished.error().code == Errc::not_found) return;  // its store was refused
@@ -94,6 +101,8 @@ class Player {
       Kept& kept = ledger[message->id];
       kept.body = *body;
       kept.held = message->held;
+      kept.account = message->envelope.account;
+      kept.said = message->last_answer ? message->last_answer->host : "";
       for (const auto& progress : message->progress) kept.states.push_back(progress.state);
     }
     if (ledger == sure_) return "";
@@ -131,6 +140,8 @@ class Player {
         text += "other states " + id.to_string() + "; ";
       else if (at->second.held != kept.held)
         text += "other hold " + id.to_string() + "; ";
+      else if (at->second != kept)
+        text += "another account or answer " + id.to_string() + "; ";
     }
     return text;
   }

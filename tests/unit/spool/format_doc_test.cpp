@@ -47,15 +47,21 @@ MessageRecord example_message() {
 OutcomeRecord example_outcome() {
   OutcomeRecord record;
   record.outcome.when = SystemTime(std::chrono::seconds(1'769'904'002));
-  record.outcome.recipients.emplace_back(0, RecipientState::delivered, "250 ok");
+  Answer answer;
+  answer.status = "2.0.0";
+  answer.host = "mx.d.example";
+  answer.address = "192.0.2.25";
+  record.outcome.recipients.emplace_back(0, RecipientState::delivered, "250 ok",
+                                         std::make_shared<const Answer>(std::move(answer)));
   return record;
 }
 
-RecordHeader header_of(const Record& record, const std::string& head, const std::string& blob) {
+RecordHeader header_of(const Record& record, const EncodedHead& head, const std::string& blob) {
   RecordHeader header;
   header.type = static_cast<std::uint8_t>(type_of(record));
   header.id = *MessageId::parse("01KGAFMHZ80000000000000001");
-  header.head_crc = crc32c(0, head);
+  header.flags = head.flags;
+  header.head_crc = crc32c(0, head.octets);
   header.blob_crc = crc32c(0, blob);
   return header;
 }
@@ -63,11 +69,11 @@ RecordHeader header_of(const Record& record, const std::string& head, const std:
 // One batch with a message and its outcome, as the file would hold it.
 std::string example_file() {
   const Record message = example_message(), outcome = example_outcome();
-  const std::string message_head = encode_head(message), outcome_head = encode_head(outcome);
+  const EncodedHead message_head = encode_head(message), outcome_head = encode_head(outcome);
   Batch batch;
   batch.begin(example_header(), segment_header_size, 1000);
-  batch.add(header_of(message, message_head, example_body), message_head, example_body);
-  batch.add(header_of(outcome, outcome_head, ""), outcome_head, "");
+  batch.add(header_of(message, message_head, example_body), message_head.octets, example_body);
+  batch.add(header_of(outcome, outcome_head, ""), outcome_head.octets, "");
   SimDisk disk;
   auto file = disk.open("example", Disk::Access::create).file;
   REQUIRE(write_all(*file, 0, encode_segment_header(example_header())));
@@ -125,7 +131,7 @@ TEST_CASE("the worked example reads back") {
       record.header.type,
       std::string_view(file).substr(record.offset + record_header_size, record.header.head_length));
   REQUIRE(message);
-  CHECK(std::get<MessageRecord>(*message).envelope.recipients[0].address == "c@d.example");
+  CHECK(std::get<MessageRecord>(message->record).envelope.recipients[0].address == "c@d.example");
   CHECK(std::string_view(file).substr(record.offset + record_header_size + record.header.head_length,
                                       record.header.blob_length) == example_body);
 }

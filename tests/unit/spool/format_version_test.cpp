@@ -52,6 +52,7 @@ TEST_CASE("D-26: a spool written in format version 1 is read, and what is writte
   const auto header = decode_segment_header(world.disk.contents(segment(3)));
   REQUIRE(header);
   CHECK(header->version == format_version);
+  CHECK(header->node != 0);  // version 1 had none
   REQUIRE(world.restart(Loss::all));
   CHECK(world.recovered.size() == 10);
   CHECK(world.health.well());
@@ -67,6 +68,27 @@ TEST_CASE("D-26: one flipped bit in the version of a header is damage, not a new
     REQUIRE(world.start());
     CHECK(world.recovered.size() == 2);
   }
+}
+
+TEST_CASE("a journal knows whose it is, from its first start on and without its marks too") {
+  World world;
+  REQUIRE(world.start());
+  store_some(world, 1, 2);
+  const auto node_of = [&](std::uint64_t sequence) {
+    return decode_segment_header(world.disk.contents(segment(sequence))).value().node;
+  };
+  const std::uint64_t node = node_of(1);
+  CHECK(node != 0);
+  REQUIRE(world.restart(Loss::all));
+  CHECK(node_of(2) == node);
+  stop(world, true);
+  for (const char* mark : {"mark-0", "mark-1"}) static_cast<void>(world.disk.remove(mark));
+  REQUIRE(world.start());
+  CHECK(node_of(3) == node);
+  World other;
+  REQUIRE(other.start());
+  store_some(other, 1, 2);
+  CHECK(decode_segment_header(other.disk.contents(segment(1))).value().node != node);
 }
 
 TEST_CASE("D-11: a record with a flag of a later release is applied, and its message held") {

@@ -187,6 +187,10 @@ TEST_CASE("D-18: a relocated message takes its state along and lets go of where 
   record.held = true;
   record.hold_reason = "operator";
   record.last_reply = "the reply";
+  Answer answer;
+  answer.host = "mx1.example";
+  record.last_answer = std::make_shared<const Answer>(answer);
+  record.message.unknown = "of a later release";
   CHECK(state.apply(entry(1, record, 4, 10)) == Effect::changed);
   CHECK(state.is_free(1));
   CHECK_FALSE(state.is_free(4));
@@ -202,6 +206,8 @@ TEST_CASE("D-18: a relocated message takes its state along and lets go of where 
   CHECK(found[0]->progress[0].attempts == 1);
   CHECK(found[0]->hold_reason == "operator");
   CHECK(found[0]->last_reply == "the reply");
+  CHECK(found[0]->last_answer->host == "mx1.example");
+  CHECK(replayed.find(id_of(1))->unknown() == "of a later release");
 }
 
 TEST_CASE("an operator's next hop is of each recipient, and the last one that was said holds") {

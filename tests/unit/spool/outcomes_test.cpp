@@ -5,6 +5,8 @@
 
 #include <doctest.h>
 
+#include <algorithm>
+
 #include "spool_world.hpp"
 
 using namespace sealpost;
@@ -30,6 +32,37 @@ TEST_CASE(
   REQUIRE(world.restart(Loss::all));
   CHECK_FALSE(world.found(1)->progress[0].attempting);
   CHECK(world.found(1)->progress[0].interrupted == 1);  // those before the crashes remain
+}
+
+TEST_CASE("D-11: after a restart it is known who said what of waiting mail, and who submitted it") {
+  World world;
+  REQUIRE(world.start());
+  NewMessage message = message_of(1, "body", 2);
+  message.envelope.account = "alice";
+  REQUIRE(world.store(std::move(message)));
+  Outcome outcome = outcome_of(1, RecipientState::pending, 0, "451 4.7.1 later");
+  Answer answer;
+  answer.status = "4.7.1";
+  answer.host = "mx1.target.example";
+  answer.address = "192.0.2.25";
+  outcome.recipients.front().answer = std::make_shared<const Answer>(answer);
+  REQUIRE(world.finish(std::move(outcome)));
+  const auto known = [&] {
+    const StoredMessagePtr found = world.found(1);
+    return found && found->envelope.account == "alice" && found->last_answer && *found->last_answer == answer;
+  };
+  REQUIRE(world.restart(Loss::all));
+  CHECK(known());
+  // Written again in a later segment, as its first one is wanted back.
+  REQUIRE(world.begin(1, {0}));
+  for (unsigned i = 100; i < 600; ++i) {
+    REQUIRE(world.store(message_of(i, std::string(4000, 'x'))));
+    REQUIRE(world.finish(outcome_of(i, RecipientState::delivered)));
+  }
+  const std::vector<std::string> names = world.disk.names();
+  REQUIRE(std::find(names.begin(), names.end(), "journal/" + segment_name(1)) == names.end());
+  REQUIRE(world.restart(Loss::all));
+  CHECK(known());
 }
 
 TEST_CASE("D-16 D-18: a finished message is gone for good, and its segment is used again") {
