@@ -5,10 +5,8 @@
 
 #include "base/log.hpp"
 #include "base/planted.hpp"
-#include "delivery/handshake.hpp"
 #include "delivery/log_in.hpp"
 #include "delivery/recording.hpp"
-#include "route/dane_lookup.hpp"
 #include "sealpost/verdict.hpp"
 
 namespace sealpost::delivery {
@@ -20,14 +18,6 @@ constexpr auto avoid_unreachable = 1min;
 
 std::string where(const std::string& host, const Endpoint& endpoint) {
   return host + "[" + endpoint.address.to_string() + "]:" + std::to_string(endpoint.port);
-}
-
-std::vector<std::string> ignored_at(const std::string& host, const Settings& settings) {
-  std::vector<std::string> keywords;
-  for (const IgnoredKeywords& entry : settings.ignored_keywords)
-    if (covers(entry.host, host))
-      keywords.insert(keywords.end(), entry.keywords.begin(), entry.keywords.end());
-  return keywords;
 }
 
 // "mta-sts:20240101,partner:Noord": what was asked, and what of it did not hold.
@@ -61,13 +51,11 @@ Refusal refusal_by(const Plan& plan, const std::string& host, Source source, con
 }  // namespace
 
 struct Dialer::HostAttempt {
-  HostAttempt(const Plan& plan_, const MxHost& host_, Tour& tour_) : plan(plan_), host(host_), tour(tour_) {}
+  HostAttempt(const Plan& plan_, const HostView& view_, Tour& tour_)
+      : plan(plan_), view(view_), tour(tour_) {}
   const Plan& plan;
-  const MxHost& host;
+  const HostView& view;
   Tour& tour;
-  HostAddresses addresses;
-  DaneState dane;
-  Decision decision;
   std::optional<Manner> next;  // how the address just tried is worth another connection
 };
 
@@ -82,16 +70,14 @@ event::Task<DialResult> Dialer::dial(const Plan& plan, std::uint64_t size, Tour&
     return std::pair(tour.addresses_of(a.name), context_.hosts.avoid(a.name, now)) <
            std::pair(tour.addresses_of(b.name), context_.hosts.avoid(b.name, now));
   });
-  const RoutingSettings& routing = plan.rules->settings.routing;
   for (const MxHost& host : order) {
     if (tour.left(host.name)) continue;
     if (walk.waits_before(host.preference) || (walk.waits() && context_.hosts.avoid(host.name, now)))
       continue;
-    const bool loops =
-        co_await leads_to_us(*plan.resolver, plan.mx, host.preference, plan.next_hop.port, routing);
-    if (loops) continue;
+    const HostView view = co_await look_at(context_, plan, host);
+    if (view.loops) continue;
     walk.next_host();
-    auto connection = co_await try_host(plan, host, walk, tour);
+    auto connection = co_await try_host(plan, view, walk, tour);
     if (connection) co_return DialResult(std::move(connection));
   }
   if (walk.silent() && tour.begun()) {
@@ -112,44 +98,29 @@ event::Task<DialResult> Dialer::dial(const Plan& plan, std::uint64_t size, Tour&
   co_return DialResult(std::move(refusal));
 }
 
-event::Task<std::unique_ptr<Connection>> Dialer::try_host(const Plan& plan, const MxHost& host, Walk& walk,
+event::Task<std::unique_ptr<Connection>> Dialer::try_host(const Plan& plan, const HostView& view, Walk& walk,
                                                           Tour& tour) {
-  HostAttempt attempt(plan, host, tour);
-  const Settings& settings = plan.rules->settings;
-  attempt.addresses = co_await resolve_host(*plan.resolver, host.name, plan.next_hop.port, settings.routing);
-  if (attempt.addresses.endpoints.empty()) {
-    tour.leave(host.name);
-    Refusal refusal(attempt.addresses.status, attempt.addresses.why);
-    attempt.addresses.absent ? walk.absent(std::move(refusal)) : walk.failed(std::move(refusal));
+  HostAttempt attempt(plan, view, tour);
+  const std::string& host = view.host.name;
+  if (view.addresses.endpoints.empty()) {
+    tour.leave(host);
+    Refusal refusal(view.addresses.status, view.addresses.why);
+    view.addresses.absent ? walk.absent(std::move(refusal)) : walk.failed(std::move(refusal));
     co_return nullptr;
   }
-  attempt.dane.kind = DaneState::Kind::disabled;
-  if (settings.dane && !plan.report)
-    attempt.dane = co_await find_dane(*plan.resolver, plan.next_hop, plan.mx, host.name, attempt.addresses);
-
-  // The later reading: an exception or a certificate counts only when it has not ended under either (T-50).
-  const SystemTime now = context_.loop.believed().latest;
-  attempt.decision = decide_for(plan, host, attempt.dane, now);
-  if (attempt.decision.skip) {
-    const auto& skip = *attempt.decision.skip;
-    tour.leave(host.name);
+  if (const auto& skip = view.decision.skip) {
+    tour.leave(host);
     count(attempt, nullptr, Judgement(), nullptr);
-    walk.refused_by_policy(refusal_by(plan, host.name, skip.source, skip.origin, skip.status, skip.text));
-    context_.totals.refused_by_policy.fetch_add(1, std::memory_order_relaxed);
-    log::info("host_refused", {{"id", tour.message()},
-                               {"domain", plan.recipient_domain},
-                               {"mx", host.name},
-                               {"policy", name_of(skip.source)},
-                               {"origin", skip.origin},
-                               {"result", skip.result_type},
-                               {"why", skip.text}});
+    refused(attempt, walk, host, skip->result_type,
+            refusal_by(plan, host, skip->source, skip->origin, skip->status, skip->text));
     co_return nullptr;
   }
 
-  const Requirement& requirement = attempt.decision.requirement;
-  const Offer wanted = offer_of(plan, host, attempt.dane, attempt.decision);
-  auto pooled = pool_.take(host.name, plan.next_hop.port, plan.report, [&](const Connection& candidate) {
-    if (tour.anew() || tour.was_at(host.name, candidate.endpoint)) return false;
+  const Requirement& requirement = view.decision.requirement;
+  const SystemTime now = context_.loop.believed().latest;
+  const Offer wanted = offer_of(plan, view);
+  auto pooled = pool_.take(host, plan.next_hop.port, plan.report, [&](const Connection& candidate) {
+    if (tour.anew() || tour.was_at(host, candidate.endpoint)) return false;
     if (candidate.messages >= most_messages(plan, candidate)) return false;
     if (!candidate.offer.serves(wanted, candidate.facts)) return false;  // T-07
     const auto limit = candidate.session->extensions().size_limit;
@@ -161,16 +132,14 @@ event::Task<std::unique_ptr<Connection>> Dialer::try_host(const Plan& plan, cons
     const Judgement judgement = judge(requirement, pooled->facts, now);
     pooled->policy_text = policy_text(judgement);
     pooled->mx_signed = plan.mx.dnssec == dns::Dnssec::secure;
-    record_session(context_,
-                   JudgedSession(plan, host, attempt.dane, attempt.decision, &pooled->facts, judgement),
-                   Contact::reused);
+    record_session(context_, JudgedSession(plan, view, &pooled->facts, judgement), Occasion::reused);
     co_return pooled;
   }
 
-  const std::size_t most = std::min(attempt.addresses.endpoints.size(), endpoints_per_host);
+  const std::size_t most = std::min(view.addresses.endpoints.size(), endpoints_per_host);
   for (std::size_t i = 0; i < most; ++i) {
-    const Endpoint endpoint = attempt.addresses.endpoints[i];
-    if (tour.was_at(host.name, endpoint)) continue;
+    const Endpoint endpoint = view.addresses.endpoints[i];
+    if (tour.was_at(host, endpoint)) continue;
     if (!walk.take_endpoint()) break;
     auto connection = co_await try_endpoint(attempt, endpoint, walk);
     if (connection) co_return connection;
@@ -188,8 +157,7 @@ std::uint32_t Dialer::most_messages(const Plan& plan, const Connection& connecti
 
 event::Task<std::unique_ptr<Connection>> Dialer::try_endpoint(HostAttempt& attempt, Endpoint endpoint,
                                                               Walk& walk) {
-  const bool implicit = attempt.plan.smart_host && attempt.plan.smart_host->implicit_tls;
-  Manner manner = attempt.decision.try_tls || implicit ? Manner::tls : Manner::clear;
+  Manner manner = first_manner(attempt.plan, attempt.view);
   for (;;) {  // at most three times: each one is a connection of its own (P3)
     attempt.next.reset();
     auto connection = co_await open(attempt, endpoint, manner, walk);
@@ -202,11 +170,9 @@ event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endp
                                                       Walk& walk) {
   const Plan& plan = attempt.plan;
   const Settings& settings = plan.rules->settings;
-  const Requirement& requirement = attempt.decision.requirement;
-  const std::string& host = attempt.host.name;
-  const SteadyTime avoid_until = context_.loop.now() + avoid_unreachable;
-
-  const bool implicit = plan.smart_host && plan.smart_host->implicit_tls;
+  const Requirement& requirement = attempt.view.decision.requirement;
+  const std::string& host = attempt.view.host.name;
+  const std::uint16_t preference = attempt.view.host.preference;
   if (plan.smart_host) {  // what another session has just heard holds for this one, too
     if (auto waits = login_waits(*plan.smart_host, context_.loop.now())) {
       walk.failed(std::move(*waits));
@@ -217,7 +183,7 @@ event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endp
   if (plan.smart_host && plan.smart_host->account) {
     auto given = plan.smart_host->turn();
     if (!given) {
-      walk.no_place(host, attempt.host.preference);
+      walk.no_place(host, preference);
       co_return nullptr;
     }
     turn.emplace(std::move(*given));
@@ -225,129 +191,57 @@ event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endp
   auto lease = context_.hosts.acquire(host, endpoint, context_.loop.now());
   if (!lease) {
     if (context_.hosts.full()) pool_.close_all();  // idle ones are in the way of this one
-    walk.no_place(host, attempt.host.preference,
-                  context_.hosts.connection_limit(host, endpoint, context_.loop.now()));
+    walk.no_place(host, preference, context_.hosts.connection_limit(host, endpoint, context_.loop.now()));
     co_return nullptr;
   }
   attempt.tour.tried(host, endpoint);
-  auto stream = co_await context_.connector.connect(endpoint, settings.limits.connect);
-  // Our own want of descriptors says nothing about the host, and is no attempt (T-27).
-  if (!stream && stream.error().code == Errc::no_space && !planted(Plant::emfile_is_host_failure)) {
-    walk.no_place(host, attempt.host.preference);
+  Contact contact(context_, plan, attempt.view, endpoint, manner, settings.limits);
+  const auto greeted = co_await contact.greet();
+  if (contact.session()) context_.totals.connections.fetch_add(1, std::memory_order_relaxed);
+  if (greeted == Contact::Step::stalled) {
+    attempt.next = Manner::classical;
     co_return nullptr;
   }
-  if (!stream && crowded(attempt, endpoint, walk)) co_return nullptr;
-  if (!stream) {
-    context_.hosts.unreachable(host, avoid_until);
-    walk.unreachable(Refusal("4.4.1", "connect to " + where(host, endpoint) + ": " + stream.error().detail));
-    co_return nullptr;
-  }
-  context_.totals.connections.fetch_add(1, std::memory_order_relaxed);
-  auto session =
-      std::make_unique<smtp::ClientSession>(std::move(*stream), settings.hostname, settings.limits);
-  session->ignore(ignored_at(host, settings));
-  SessionFacts facts;
-  facts.starttls = StartTls::not_tried;
-  if (implicit) {
-    tls::ClientOptions options =
-        client_options(plan, attempt.host, attempt.dane, attempt.decision, manner == Manner::classical);
-    const SteadyTime begun = context_.loop.steady();
-    auto secured = co_await session->secure(context_.tls, std::move(options));
-    if (secured) context_.totals.handshake.observe(context_.loop.steady() - begun);
-    facts = session->facts();
-    facts.mx_host = host;
-    if (!secured && manner == Manner::tls && stalled_in_handshake(secured.error())) {
-      attempt.next = Manner::classical;
-      co_return nullptr;
-    }
-    if (!secured) {  // and nothing ever in clear: that port knows no clear text
-      count(attempt, &facts, judge(requirement, facts, context_.loop.believed().latest), session.get());
-      context_.hosts.unreachable(host, avoid_until);
-      walk.failed(refusal_from(secured.error(), host, endpoint));
-      co_return nullptr;
-    }
-  }
-  auto greeted = co_await session->open(!requirement.tls_required() && !implicit);
-  // A host that knows no EHLO offers no STARTTLS: judged and counted as such, not as an unreachable one.
-  const bool knows_no_ehlo = !greeted && requirement.tls_required() && refused_ehlo(greeted.error());
-  if (!greeted && !knows_no_ehlo) {
-    Refusal refusal = refusal_from(greeted.error(), host, endpoint);
-    if (refusal.permanent() || !crowded(attempt, endpoint, walk)) {
-      if (!refusal.permanent()) context_.hosts.unreachable(host, avoid_until);
-      walk.failed(std::move(refusal));
-    }
+  if (greeted != Contact::Step::done) {
+    not_reached(attempt, endpoint, greeted, contact, walk);
     // A host that answers 5yz waits for QUIT (RFC 5321 §3.1); nobody else waits for its answer.
-    pool_.close(std::make_unique<Connection>(std::move(session), std::move(lease)));
+    if (greeted == Contact::Step::not_greeted)
+      pool_.close(std::make_unique<Connection>(std::move(contact.session()), std::move(lease)));
     co_return nullptr;
   }
-  facts.offers_requiretls =
-      implicit && session->extensions().requiretls;  // said inside TLS (RFC 8689 §4.2.1)
   context_.hosts.reached(host);
   lease.greeted(context_.loop.now());
-  if (!session->remark().empty())
-    log::info(
-        "odd_host",
-        {{"domain", plan.recipient_domain}, {"mx", where(host, endpoint)}, {"what", session->remark()}});
+  if (const std::string& remark = contact.session()->remark(); !remark.empty())
+    log::info("odd_host",
+              {{"domain", plan.recipient_domain}, {"mx", where(host, endpoint)}, {"what", remark}});
 
-  bool handshake_failed = false;
-  if (manner != Manner::clear && !implicit) {
-    facts.starttls = StartTls::not_offered;
-    if (session->extensions().starttls) {
-      tls::ClientOptions options =
-          client_options(plan, attempt.host, attempt.dane, attempt.decision, manner == Manner::classical);
-      const SteadyTime begun = context_.loop.steady();
-      auto started = co_await session->start_tls(context_.tls, std::move(options));
-      if (started) context_.totals.handshake.observe(context_.loop.steady() - begun);
-      if (!started && manner == Manner::tls && stalled_in_handshake(started.error())) {
-        attempt.next = Manner::classical;  // T18: not yet a failure
-        co_return nullptr;
-      }
-      if (started) {
-        facts = *started;
-      } else {
-        facts = session->facts();
-        if (facts.starttls == StartTls::refused) {  // 421: it said no and left (RFC 8460 §4.3.1: no STARTTLS)
-          facts.handshake_error = "STARTTLS was answered with " + facts.starttls_reply;
-        } else {
-          facts.starttls = StartTls::handshake_failed;
-          if (facts.handshake_error.empty()) facts.handshake_error = started.error().error.detail;
-        }
-        handshake_failed = true;
-      }
-    }
+  const auto encrypted = co_await contact.encrypt();
+  if (encrypted == Contact::Step::stalled) {
+    attempt.next = Manner::classical;
+    co_return nullptr;
   }
-  facts.mx_host = host;
+  SessionFacts& facts = contact.facts();
+  std::unique_ptr<smtp::ClientSession>& session = contact.session();
   if (context_.clock != nullptr && facts.tls.certificate && facts.tls.certificate->webpki.ok())
     context_.clock->witness(facts.tls.certificate->not_before, context_.loop.steady());
   const Judgement judgement = judge(requirement, facts, context_.loop.believed().latest);
   if (manner != Manner::clear) count(attempt, &facts, judgement, session.get());
 
-  if (handshake_failed) {
+  if (contact.handshake_failed() && !requirement.tls_required()) {
     Refusal refusal("4.7.5",
                     "TLS handshake with " + where(host, endpoint) + " failed: " + facts.handshake_error);
-    if (!requirement.tls_required()) {
-      if (context_.hosts.encryption_wanted(host, context_.loop.now())) {
-        refusal.text += "; it takes no mail in clear";
-      } else {
-        attempt.next = Manner::clear;
-      }
-      walk.failed(std::move(refusal));
-      co_return nullptr;
-    }
+    if (context_.hosts.encryption_wanted(host, context_.loop.now()))
+      refusal.text += "; it takes no mail in clear";
+    else
+      attempt.next = Manner::clear;
+    walk.failed(std::move(refusal));
+    co_return nullptr;
   }
   if (judgement.verdict == Verdict::refuse) {
     const DemandResult* decisive = judgement.decisive();
     const DemandFailure& failure = decisive->failures.front();
-    walk.refused_by_policy(
-        refusal_by(plan, host, decisive->source, decisive->origin, failure.status, failure.text));
-    context_.totals.refused_by_policy.fetch_add(1, std::memory_order_relaxed);
-    log::info("host_refused", {{"id", attempt.tour.message()},
-                               {"domain", plan.recipient_domain},
-                               {"mx", where(host, endpoint)},
-                               {"policy", name_of(decisive->source)},
-                               {"origin", decisive->origin},
-                               {"result", failure.result_type},
-                               {"why", failure.text}});
+    refused(attempt, walk, where(host, endpoint), failure.result_type,
+            refusal_by(plan, host, decisive->source, decisive->origin, failure.status, failure.text));
     if (!session->broken()) co_await session->quit();
     co_return nullptr;
   }
@@ -373,19 +267,61 @@ event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endp
   connection->endpoint = endpoint;
   connection->facts = std::move(facts);
   connection->report_class = plan.report;
-  connection->offer = offer_of(plan, attempt.host, attempt.dane, attempt.decision);
+  connection->offer = offer_of(plan, attempt.view);
   connection->policy_text = policy_text(judgement);
   connection->mx_signed = plan.mx.dnssec == dns::Dnssec::secure;
   co_return connection;
 }
 
+// No session was to be had at this address.
+void Dialer::not_reached(const HostAttempt& attempt, const Endpoint& endpoint, Contact::Step step,
+                         Contact& contact, Walk& walk) {
+  const std::string& host = attempt.view.host.name;
+  const SteadyTime avoid_until = context_.loop.now() + avoid_unreachable;
+  if (step == Contact::Step::no_connection) {
+    // Our own want of descriptors says nothing about the host, and is no attempt (T-27).
+    if (contact.error().code == Errc::no_space && !planted(Plant::emfile_is_host_failure))
+      return walk.no_place(host, attempt.view.host.preference);
+    if (crowded(attempt, endpoint, walk)) return;
+    context_.hosts.unreachable(host, avoid_until);
+    return walk.unreachable(
+        Refusal("4.4.1", "connect to " + where(host, endpoint) + ": " + contact.error().detail));
+  }
+  Refusal refusal = refusal_from(contact.failure(), host, endpoint);
+  if (step == Contact::Step::not_secured) {  // and nothing ever in clear: that port knows no clear text
+    count(attempt, &contact.facts(),
+          judge(attempt.view.decision.requirement, contact.facts(), context_.loop.believed().latest),
+          contact.session().get());
+  } else if (!refusal.permanent() && crowded(attempt, endpoint, walk)) {
+    return;
+  }
+  if (!refusal.permanent()) context_.hosts.unreachable(host, avoid_until);
+  walk.failed(std::move(refusal));
+}
+
+// By the decision alone, or by what a session showed; `mx` with the address then.
+void Dialer::refused(const HostAttempt& attempt, Walk& walk, const std::string& mx,
+                     const std::string& result_type, Refusal refusal) {
+  context_.totals.refused_by_policy.fetch_add(1, std::memory_order_relaxed);
+  const auto colon = refusal.policy.find(':');
+  log::info("host_refused",
+            {{"id", attempt.tour.message()},
+             {"domain", attempt.plan.recipient_domain},
+             {"mx", mx},
+             {"policy", refusal.policy.substr(0, colon)},
+             {"origin", colon == std::string::npos ? std::string() : refusal.policy.substr(colon + 1)},
+             {"result", result_type},
+             {"why", refusal.text}});
+  walk.refused_by_policy(std::move(refusal));
+}
+
 // Others of ours are in session there: what is refused is one more, and says nothing about the mail or the host.
 bool Dialer::crowded(const HostAttempt& attempt, const Endpoint& endpoint, Walk& walk) {
-  const std::string& host = attempt.host.name;
+  const std::string& host = attempt.view.host.name;
   const SteadyTime now = context_.loop.now();
   if (planted(Plant::crowd_is_host_failure) || !context_.hosts.crowded(host, endpoint, now)) return false;
   context_.totals.crowded.fetch_add(1, std::memory_order_relaxed);
-  walk.no_place(host, attempt.host.preference, context_.hosts.connection_limit(host, endpoint, now));
+  walk.no_place(host, attempt.view.host.preference, context_.hosts.connection_limit(host, endpoint, now));
   return true;
 }
 
@@ -395,23 +331,21 @@ void Dialer::count(const HostAttempt& attempt, const SessionFacts* facts, const 
     if (facts->starttls == StartTls::established)
       context_.totals.handshakes.fetch_add(1, std::memory_order_relaxed);
   }
-  const auto& skip = attempt.decision.skip;
+  const auto& skip = attempt.view.decision.skip;
   context_.totals.verdicts.count(judgement, skip ? &*skip : nullptr);
   if (attempt.plan.report) return;  // T-44
-  record_session(context_,
-                 JudgedSession(attempt.plan, attempt.host, attempt.dane, attempt.decision, facts, judgement),
-                 Contact::handshake);
+  record_session(context_, JudgedSession(attempt.plan, attempt.view, facts, judgement), Occasion::handshake);
   tlsrpt::SessionRecord record;
   record.attempt_id =
       attempt.plan.rules->settings.node + "-" + MessageId::make(context_.loop.date()).to_string();
   record.when = context_.loop.date();
   record.policy_domain = attempt.plan.policy_domain;
   record.sts = attempt.plan.sts;
-  record.dane = attempt.dane;
+  record.dane = attempt.view.dane;
   if (facts != nullptr) record.facts = *facts;
   record.judgement = judgement;
-  record.skip = attempt.decision.skip;
-  record.mx_host = attempt.host.name;
+  record.skip = skip;
+  record.mx_host = attempt.view.host.name;
   if (session != nullptr) {
     record.mx_helo = session->extensions().server_name;
     record.receiving_ip = session->peer().address;

@@ -9,6 +9,7 @@
 #include <memory>
 #include <variant>
 
+#include "delivery/contact.hpp"
 #include "delivery/context.hpp"
 #include "delivery/plan.hpp"
 #include "delivery/tour.hpp"
@@ -29,16 +30,15 @@ class Dialer {
 
  private:
   struct HostAttempt;
-  enum class Manner : std::uint8_t {
-    tls,
-    classical,
-    clear
-  };  // classical: TLS with a small first flight (T18)
-  event::Task<std::unique_ptr<Connection>> try_host(const Plan& plan, const MxHost& host, Walk& walk,
+  event::Task<std::unique_ptr<Connection>> try_host(const Plan& plan, const HostView& view, Walk& walk,
                                                     Tour& tour);
   event::Task<std::unique_ptr<Connection>> try_endpoint(HostAttempt& attempt, Endpoint endpoint, Walk& walk);
   event::Task<std::unique_ptr<Connection>> open(HostAttempt& attempt, Endpoint endpoint, Manner manner,
                                                 Walk& walk);
+  void not_reached(const HostAttempt& attempt, const Endpoint& endpoint, Contact::Step step, Contact& contact,
+                   Walk& walk);
+  void refused(const HostAttempt& attempt, Walk& walk, const std::string& mx, const std::string& result_type,
+               Refusal refusal);
   bool crowded(const HostAttempt& attempt, const Endpoint& endpoint, Walk& walk);
   void count(const HostAttempt& attempt, const SessionFacts* facts, const Judgement& judgement,
              const smtp::ClientSession* session);

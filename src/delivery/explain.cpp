@@ -2,7 +2,7 @@
 #include "delivery/explain.hpp"
 
 #include "delivery/gateway.hpp"
-#include "route/dane_lookup.hpp"
+#include "delivery/look.hpp"
 
 namespace sealpost::delivery {
 namespace {
@@ -103,23 +103,18 @@ event::Task<Explanation> explain(Context& context, RulesPtr rules, queue::LaneKe
     HostExplanation about;
     about.mx = host.name;
     about.preference = host.preference;
-    const HostAddresses addresses =
-        co_await resolve_host(*plan.resolver, host.name, plan.next_hop.port, rules->settings.routing);
-    if (addresses.endpoints.empty()) {
-      about.unusable = addresses.why;
-      about.trace.push_back("cannot be used: " + addresses.why);
+    HostView view = co_await look_at(context, plan, host);
+    if (view.loops || view.addresses.endpoints.empty()) {
+      about.unusable = view.loops ? std::string(leads_here) : view.addresses.why;
+      about.trace.push_back("cannot be used: " + about.unusable);
       about.on_failure = "next host";
       explanation.hosts.push_back(std::move(about));
       continue;
     }
-    DaneState dane;
-    dane.kind = DaneState::Kind::disabled;
-    if (rules->settings.dane)
-      dane = co_await find_dane(*plan.resolver, plan.next_hop, plan.mx, host.name, addresses);
-    for (const Endpoint& endpoint : addresses.endpoints)
+    for (const Endpoint& endpoint : view.addresses.endpoints)
       about.addresses.push_back(endpoint.address.to_string());
-    about.decision = decide_for(plan, host, dane, now);
-    about.dane = std::move(dane);
+    about.decision = std::move(view.decision);
+    about.dane = std::move(view.dane);
     about.trace = about.decision.trace;
     if (about.decision.skip) about.trace.push_back("this host is skipped: " + about.decision.skip->text);
     about.tls_required = about.decision.requirement.tls_required();

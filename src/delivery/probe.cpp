@@ -3,9 +3,7 @@
 
 #include <algorithm>
 
-#include "delivery/handshake.hpp"
-#include "route/dane_lookup.hpp"
-#include "smtp/client_session.hpp"
+#include "delivery/contact.hpp"
 
 namespace sealpost::delivery {
 namespace {
@@ -52,25 +50,19 @@ class HostVisit {
     result_.mx = host_.name;
     result_.preference = host_.preference;
     result_.mx_secure = plan_.mx.dnssec == dns::Dnssec::secure;
-    const Settings& settings = plan_.rules->settings;
-    const bool loops = co_await leads_to_us(*plan_.resolver, plan_.mx, host_.preference, plan_.next_hop.port,
-                                            settings.routing);
-    if (loops) co_return unreachable("it, or a host before it, is this relay itself");
-    const HostAddresses addresses =
-        co_await resolve_host(*plan_.resolver, host_.name, plan_.next_hop.port, settings.routing);
-    if (addresses.endpoints.empty()) co_return unreachable(addresses.why);
-    result_.dane.kind = DaneState::Kind::disabled;
-    if (settings.dane)
-      result_.dane = co_await find_dane(*plan_.resolver, plan_.next_hop, plan_.mx, host_.name, addresses);
-    result_.decision = decide_for(plan_, host_, result_.dane, context_.loop.believed().latest);
-    if (result_.decision.skip) {
+    view_ = co_await look_at(context_, plan_, host_);
+    if (view_.loops) co_return unreachable(std::string(leads_here));
+    if (view_.addresses.endpoints.empty()) co_return unreachable(view_.addresses.why);
+    result_.dane = view_.dane;
+    result_.decision = view_.decision;
+    if (const auto& skip = view_.decision.skip) {
       result_.outcome = HostProbe::Outcome::passed_over;
-      result_.why = result_.decision.skip->text;
+      result_.why = skip->text;
       co_return std::move(result_);
     }
-    const std::size_t most = std::min(addresses.endpoints.size(), endpoints_per_host);
+    const std::size_t most = std::min(view_.addresses.endpoints.size(), endpoints_per_host);
     for (std::size_t i = 0; i < most; ++i) {
-      const Endpoint endpoint = addresses.endpoints[i];
+      const Endpoint endpoint = view_.addresses.endpoints[i];
       const bool answered = co_await visit(endpoint);
       if (answered) co_return std::move(result_);
     }
@@ -90,36 +82,26 @@ class HostVisit {
   }
 
   event::Task<bool> visit(Endpoint endpoint) {
-    for (const bool classical : {false, true}) {
-      auto stream = co_await context_.connector.connect(endpoint, limits_.connect);
-      if (!stream) co_return not_this_one(endpoint, stream.error().detail);
-      smtp::ClientSession session(std::move(*stream), plan_.rules->settings.hostname, limits_);
-      auto greeted = co_await session.open(!result_.decision.requirement.tls_required());
-      const bool knows_no_ehlo = !greeted && refused_ehlo(greeted.error());
-      if (!greeted && !knows_no_ehlo) co_return not_this_one(endpoint, greeted.error().error.detail);
-
-      SessionFacts facts;
-      facts.starttls = result_.decision.try_tls ? StartTls::not_offered : StartTls::not_tried;
-      if (result_.decision.try_tls && session.extensions().starttls) {
-        tls::ClientOptions options = client_options(plan_, host_, result_.dane, result_.decision, classical);
-        options.session_key.clear();  // always a full handshake: the certificate is what one wants to see
-        auto started = co_await session.start_tls(context_.tls, std::move(options));
-        if (!started && !classical && stalled_in_handshake(started.error())) continue;
-        facts = started ? *started : session.facts();
-        if (!started) {
-          facts.starttls = StartTls::handshake_failed;
-          if (facts.handshake_error.empty()) facts.handshake_error = started.error().error.detail;
-        }
+    Manner manner = first_manner(plan_, view_);
+    for (;;) {  // twice at most: see Contact::Step::stalled
+      Contact contact(context_, plan_, view_, endpoint, manner, limits_, Contact::Tickets::refused);
+      auto step = co_await contact.greet();
+      if (step == Contact::Step::done) step = co_await contact.encrypt();
+      switch (step) {
+        case Contact::Step::done: break;
+        case Contact::Step::stalled: manner = Manner::classical; continue;
+        case Contact::Step::no_connection: co_return not_this_one(endpoint, contact.error().detail);
+        case Contact::Step::not_greeted: co_return not_this_one(endpoint, contact.failure().error.detail);
+        case Contact::Step::not_secured: break;  // what it showed is judged
       }
-      conclude(std::move(facts), endpoint, session.extensions().server_name);
+      smtp::ClientSession& session = *contact.session();
+      conclude(contact.facts(), endpoint, session.extensions().server_name);
       if (!session.broken()) co_await session.quit();
       co_return true;
     }
-    co_return false;
   }
 
   void conclude(SessionFacts facts, const Endpoint& endpoint, const std::string& server_name) {
-    facts.mx_host = host_.name;
     result_.judgement = judge(result_.decision.requirement, facts, context_.loop.believed().latest);
     result_.facts = std::move(facts);
     result_.address = endpoint.to_string();
@@ -131,6 +113,7 @@ class HostVisit {
   const Plan& plan_;
   const MxHost& host_;
   smtp::ClientLimits limits_;
+  HostView view_;
   HostProbe result_;
 };
 

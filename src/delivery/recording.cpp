@@ -23,7 +23,7 @@ history::Ending ending_of(const JudgedSession& judged) {
     ending.partner = judged.plan.partner->name;
     ending.partner_hash = judged.plan.partner->hash;
   }
-  if (const auto& skip = judged.decision.skip) {
+  if (const auto& skip = judged.view.decision.skip) {
     ending.refused_by = name_of(skip->source);
     ending.result_type = skip->result_type;
     ending.reason_code = text::printable(skip->reason_code, longest_code);
@@ -43,26 +43,26 @@ history::Ending ending_of(const JudgedSession& judged) {
 
 }  // namespace
 
-history::Session to_history(const JudgedSession& judged, Contact contact, SystemTime now) {
+history::Session to_history(const JudgedSession& judged, Occasion occasion, SystemTime now) {
   const Plan& plan = judged.plan;
   history::Session session;
   session.when = now;
   session.recipient_domain = plan.recipient_domain;
   session.policy_domain = plan.policy_domain;
-  session.mx_host = judged.host.name;
+  session.mx_host = judged.view.host.name;
   session.facts.mx_secure = plan.mx.dnssec == dns::Dnssec::secure;
   session.facts.sts = plan.sts;
-  session.facts.dane = judged.dane;
+  session.facts.dane = judged.view.dane;
   session.facts.flags = plan.flags;
   if (judged.facts != nullptr) session.facts.session = *judged.facts;
   session.ending = ending_of(judged);
-  session.reused = contact == Contact::reused;
+  session.reused = occasion == Occasion::reused;
   return session;
 }
 
-void record_session(Context& context, const JudgedSession& judged, Contact contact) {
+void record_session(Context& context, const JudgedSession& judged, Occasion occasion) {
   if (context.history == nullptr || judged.plan.report) return;
-  context.history->record(to_history(judged, contact, context.loop.date()));
+  context.history->record(to_history(judged, occasion, context.loop.date()));
 }
 
 }  // namespace sealpost::delivery

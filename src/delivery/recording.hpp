@@ -4,26 +4,25 @@
 #pragma once
 
 #include "delivery/context.hpp"
+#include "delivery/look.hpp"
 #include "delivery/plan.hpp"
 #include "sealpost/verdict.hpp"
 
 namespace sealpost::delivery {
 
 struct JudgedSession {
-  JudgedSession(const Plan& plan_, const MxHost& host_, const DaneState& dane_, const Decision& decision_,
-                const SessionFacts* facts_, const Judgement& judgement_)
-      : plan(plan_), host(host_), dane(dane_), decision(decision_), facts(facts_), judgement(judgement_) {}
+  JudgedSession(const Plan& plan_, const HostView& view_, const SessionFacts* facts_,
+                const Judgement& judgement_)
+      : plan(plan_), view(view_), facts(facts_), judgement(judgement_) {}
   const Plan& plan;
-  const MxHost& host;
-  const DaneState& dane;
-  const Decision& decision;
+  const HostView& view;
   const SessionFacts* facts;  // null: the host was passed over
   const Judgement& judgement;
 };
-enum class Contact : std::uint8_t { handshake, reused };
+enum class Occasion : std::uint8_t { handshake, reused };
 
-history::Session to_history(const JudgedSession& judged, Contact contact, SystemTime now);
+history::Session to_history(const JudgedSession& judged, Occasion occasion, SystemTime now);
 // Nothing when the context records nothing, or for mail that carries TLS reports.
-void record_session(Context& context, const JudgedSession& judged, Contact contact);
+void record_session(Context& context, const JudgedSession& judged, Occasion occasion);
 
 }  // namespace sealpost::delivery

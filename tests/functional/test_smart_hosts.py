@@ -99,6 +99,19 @@ def test_mail_goes_through_a_smart_host_that_has_proven_itself(lab, pair, name, 
     assert host.events("authenticated")[before:][-1]["mechanism"] == mechanism
 
 
+@pytest.mark.parametrize("name, verdict", [("starttls", "deliver"), ("implicit", "deliver"), ("unproven", "refuse"), ("closed", "not reached")])
+def test_a_probe_talks_to_a_smart_host_as_delivery_does(pair, name, verdict):
+    """On a port that speaks TLS from the first octet it waited for a greeting in clear. No password is sent."""
+    satellite, host = pair
+    before = len(logins(host))
+    done = satellite.command("--json", "policy", "probe", f"{DOMAINS[name]}.test")
+    (shown,) = json.loads(done.stdout)["hosts"]
+    assert shown["verdict"] == verdict, shown
+    if verdict == "deliver":
+        assert shown["starttls"] == "established" and OURS in shown["certificate"]["names"]
+    assert len(logins(host)) == before
+
+
 def test_a_route_for_senders_takes_their_mail_and_nobody_elses(lab, pair):
     satellite, host = pair
     recipient = f"bob@{DOMAINS['sender']}.test"

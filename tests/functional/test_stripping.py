@@ -5,6 +5,8 @@ Each way of stripping meets each level of requirement, every pair in a domain of
 is required the mail must arrive all the same, but never on a connection whose TLS had failed (3207 §4).
 """
 
+import json
+
 import pytest
 from lab.world import wait_for
 from relay import Relay
@@ -102,3 +104,17 @@ def test_T02_injected_replies_are_not_believed(lab, sent):
     for session in lab.sessions(f"mx1.{domain}.test"):
         after = session.octets("client").partition(b"STARTTLS\r\n")[2]
         assert after == b""
+
+
+@pytest.mark.parametrize("variant", [v for v in VARIANTS if VARIANTS[v][1]])
+def test_a_probe_tells_of_a_stripped_session_what_delivery_told(sent, variant):
+    relay, ids = sent
+    domain = f"{domain_of(variant, 'encrypt')}.test"
+    relay.wait_deferred(ids[domain_of(variant, "encrypt")], attempts=1, seconds=40)
+    (host,) = json.loads(relay.command("--json", "policy", "probe", domain).stdout)["hosts"]
+    told = {e["why"] for e in relay.events("host_refused", domain=domain)}
+    if VARIANTS[variant][1] == "validation-failure":  # how it failed depends on how the peer's octets arrive
+        told = {why.partition(" failed: ")[0] for why in told}
+        assert host["verdict"] == "refuse" and {host["why"].partition(" failed: ")[0]} == told
+    else:
+        assert host["verdict"] == "refuse" and {host["why"]} == told

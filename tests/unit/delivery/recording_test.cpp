@@ -108,12 +108,15 @@ TEST_CASE("a session that is recorded, kept and replayed under the same rules en
           plan.recipient_domain = plan.policy_domain = "b.example";
           plan.partner = rule;
           plan.sts = sts;
-          const Decision decision = decide_for(plan, host, dane, now);
-          const Judgement judgement = judge(decision.requirement, facts, now);
-          const SessionFacts* shown = decision.skip ? nullptr : &facts;
-          const history::Session session = to_history(
-              JudgedSession(plan, host, dane, decision, shown, judgement), Contact::handshake, now);
-          const bool refused = decision.skip || judgement.verdict == Verdict::refuse;
+          HostView view;
+          view.host = host;
+          view.dane = dane;
+          view.decision = decide_for(plan, host, dane, now);
+          const Judgement judgement = judge(view.decision.requirement, facts, now);
+          const SessionFacts* shown = view.decision.skip ? nullptr : &facts;
+          const history::Session session =
+              to_history(JudgedSession(plan, view, shown, judgement), Occasion::handshake, now);
+          const bool refused = view.decision.skip || judgement.verdict == Verdict::refuse;
           CHECK((session.ending.verdict == Verdict::refuse) == refused);
           CHECK(session.ending.refused_by.empty() == !refused);
 
