@@ -16,6 +16,7 @@
 
 namespace sealpost::delivery {
 
+struct Proof;
 struct Rules;
 class SmartHost;
 
@@ -47,8 +48,8 @@ struct Connection {
   Offer offer;
   std::uint32_t messages = 0;  // transactions
   std::uint32_t accepted = 0;  // of these, taken
-  std::string policy_text;     // what was required and satisfied, for the delivery log line
-  bool mx_signed = false;  // DNSSEC vouches for the mail domain's MX records, so for this host being its host
+  std::shared_ptr<const Proof>
+      proof;  // of what it shows the mail it carries now; never null when it was dialled
 };
 
 class ConnectionPool {

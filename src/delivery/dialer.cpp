@@ -20,19 +20,6 @@ std::string where(const std::string& host, const Endpoint& endpoint) {
   return host + "[" + endpoint.address.to_string() + "]:" + std::to_string(endpoint.port);
 }
 
-// "mta-sts:20240101,partner:Noord": what was asked, and what of it did not hold.
-std::string policy_text(const Judgement& judgement) {
-  std::string text;
-  for (const DemandResult& result : judgement.results) {
-    if (!text.empty()) text += ",";
-    text += std::string(name_of(result.source));
-    if (!result.origin.empty()) text += ":" + result.origin;
-    if (result.force == Force::observe) text += "(observed)";
-    if (!result.satisfied()) text += "(failed)";
-  }
-  return text.empty() ? "none" : text;
-}
-
 // REQUIRETLS leans on the MTA-STS policy where DNSSEC does not vouch for the hosts: then, too, the record is looked
 // at again before mail is returned (S38).
 Refusal refusal_by(const Plan& plan, const std::string& host, Source source, const std::string& origin,
@@ -110,7 +97,7 @@ event::Task<std::unique_ptr<Connection>> Dialer::try_host(const Plan& plan, cons
   }
   if (const auto& skip = view.decision.skip) {
     tour.leave(host);
-    count(attempt, nullptr, Judgement(), nullptr);
+    count(plan, *prove(plan, view, std::nullopt, context_.loop.believed().latest), nullptr);
     refused(attempt, walk, host, skip->result_type,
             refusal_by(plan, host, skip->source, skip->origin, skip->status, skip->text));
     co_return nullptr;
@@ -129,10 +116,8 @@ event::Task<std::unique_ptr<Connection>> Dialer::try_host(const Plan& plan, cons
   });
   if (pooled) {
     context_.totals.reused.fetch_add(1, std::memory_order_relaxed);
-    const Judgement judgement = judge(requirement, pooled->facts, now);
-    pooled->policy_text = policy_text(judgement);
-    pooled->mx_signed = plan.mx.dnssec == dns::Dnssec::secure;
-    record_session(context_, JudgedSession(plan, view, &pooled->facts, judgement), Occasion::reused);
+    pooled->proof = prove(plan, view, pooled->facts, now);
+    record_session(context_, *pooled->proof, Occasion::reused);
     co_return pooled;
   }
 
@@ -224,8 +209,9 @@ event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endp
   std::unique_ptr<smtp::ClientSession>& session = contact.session();
   if (context_.clock != nullptr && facts.tls.certificate && facts.tls.certificate->webpki.ok())
     context_.clock->witness(facts.tls.certificate->not_before, context_.loop.steady());
-  const Judgement judgement = judge(requirement, facts, context_.loop.believed().latest);
-  if (manner != Manner::clear) count(attempt, &facts, judgement, session.get());
+  ProofPtr proof = prove(plan, attempt.view, facts, context_.loop.believed().latest);
+  const Judgement& judgement = proof->judgement;
+  if (manner != Manner::clear) count(plan, *proof, session.get());
 
   if (contact.handshake_failed() && !requirement.tls_required()) {
     Refusal refusal("4.7.5",
@@ -268,8 +254,7 @@ event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endp
   connection->facts = std::move(facts);
   connection->report_class = plan.report;
   connection->offer = offer_of(plan, attempt.view);
-  connection->policy_text = policy_text(judgement);
-  connection->mx_signed = plan.mx.dnssec == dns::Dnssec::secure;
+  connection->proof = std::move(proof);
   co_return connection;
 }
 
@@ -289,8 +274,7 @@ void Dialer::not_reached(const HostAttempt& attempt, const Endpoint& endpoint, C
   }
   Refusal refusal = refusal_from(contact.failure(), host, endpoint);
   if (step == Contact::Step::not_secured) {  // and nothing ever in clear: that port knows no clear text
-    count(attempt, &contact.facts(),
-          judge(attempt.view.decision.requirement, contact.facts(), context_.loop.believed().latest),
+    count(attempt.plan, *prove(attempt.plan, attempt.view, contact.facts(), context_.loop.believed().latest),
           contact.session().get());
   } else if (!refusal.permanent() && crowded(attempt, endpoint, walk)) {
     return;
@@ -325,27 +309,23 @@ bool Dialer::crowded(const HostAttempt& attempt, const Endpoint& endpoint, Walk&
   return true;
 }
 
-void Dialer::count(const HostAttempt& attempt, const SessionFacts* facts, const Judgement& judgement,
-                   const smtp::ClientSession* session) {
-  if (facts != nullptr) {
-    if (facts->starttls == StartTls::established)
-      context_.totals.handshakes.fetch_add(1, std::memory_order_relaxed);
-  }
-  const auto& skip = attempt.view.decision.skip;
-  context_.totals.verdicts.count(judgement, skip ? &*skip : nullptr);
-  if (attempt.plan.report) return;  // T-44
-  record_session(context_, JudgedSession(attempt.plan, attempt.view, facts, judgement), Occasion::handshake);
+void Dialer::count(const Plan& plan, const Proof& proof, const smtp::ClientSession* session) {
+  if (proof.facts && proof.facts->starttls == StartTls::established)
+    context_.totals.handshakes.fetch_add(1, std::memory_order_relaxed);
+  const auto& skip = proof.decision.skip;
+  context_.totals.verdicts.count(proof.judgement, skip ? &*skip : nullptr);
+  if (proof.report) return;  // T-44
+  record_session(context_, proof, Occasion::handshake);
   tlsrpt::SessionRecord record;
-  record.attempt_id =
-      attempt.plan.rules->settings.node + "-" + MessageId::make(context_.loop.date()).to_string();
+  record.attempt_id = plan.rules->settings.node + "-" + MessageId::make(context_.loop.date()).to_string();
   record.when = context_.loop.date();
-  record.policy_domain = attempt.plan.policy_domain;
-  record.sts = attempt.plan.sts;
-  record.dane = attempt.view.dane;
-  if (facts != nullptr) record.facts = *facts;
-  record.judgement = judgement;
+  record.policy_domain = proof.policy_domain;
+  record.sts = proof.sts;
+  record.dane = proof.dane;
+  if (proof.facts) record.facts = *proof.facts;
+  record.judgement = proof.judgement;
   record.skip = skip;
-  record.mx_host = attempt.view.host.name;
+  record.mx_host = proof.mx_host;
   if (session != nullptr) {
     record.mx_helo = session->extensions().server_name;
     record.receiving_ip = session->peer().address;

@@ -12,6 +12,7 @@
 #include "delivery/contact.hpp"
 #include "delivery/context.hpp"
 #include "delivery/plan.hpp"
+#include "delivery/proof.hpp"
 #include "delivery/tour.hpp"
 #include "delivery/walk.hpp"
 
@@ -40,8 +41,7 @@ class Dialer {
   void refused(const HostAttempt& attempt, Walk& walk, const std::string& mx, const std::string& result_type,
                Refusal refusal);
   bool crowded(const HostAttempt& attempt, const Endpoint& endpoint, Walk& walk);
-  void count(const HostAttempt& attempt, const SessionFacts* facts, const Judgement& judgement,
-             const smtp::ClientSession* session);
+  void count(const Plan& plan, const Proof& proof, const smtp::ClientSession* session);
 
   Context& context_;
   ConnectionPool& pool_;

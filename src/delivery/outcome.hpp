@@ -46,6 +46,8 @@
 
 namespace sealpost::delivery {
 
+struct Proof;
+
 enum class Fate : std::uint8_t {
   delivered,
   deferred,
@@ -59,6 +61,7 @@ struct Meeting {
   std::string mx_host, ip;
   bool encrypted = false;
   std::string tls, cipher, verified, policy;
+  std::shared_ptr<const Proof> proof;  // what the session proved; the words before it are of it
   bool takes_dsn = false;
 };
 

@@ -17,22 +17,20 @@ std::string stable_code(const DemandFailure& failure) {
                : text::printable(failure.reason_code, longest_code);
 }
 
-history::Ending ending_of(const JudgedSession& judged) {
+history::Ending ending_of(const Proof& proof) {
   history::Ending ending;
-  if (judged.plan.partner) {
-    ending.partner = judged.plan.partner->name;
-    ending.partner_hash = judged.plan.partner->hash;
-  }
-  if (const auto& skip = judged.view.decision.skip) {
+  ending.partner = proof.partner;
+  ending.partner_hash = proof.partner_hash;
+  if (const auto& skip = proof.decision.skip) {
     ending.refused_by = name_of(skip->source);
     ending.result_type = skip->result_type;
     ending.reason_code = text::printable(skip->reason_code, longest_code);
     return ending;
   }
-  ending.verdict = judged.judgement.verdict;
-  const DemandResult* told = judged.judgement.decisive();
+  ending.verdict = proof.judgement.verdict;
+  const DemandResult* told = proof.judgement.decisive();
   if (told != nullptr) ending.refused_by = name_of(told->source);
-  for (const DemandResult& result : judged.judgement.results)
+  for (const DemandResult& result : proof.judgement.results)
     if (told == nullptr && !result.satisfied()) told = &result;
   if (told != nullptr) {
     ending.result_type = told->failures.front().result_type;
@@ -43,26 +41,25 @@ history::Ending ending_of(const JudgedSession& judged) {
 
 }  // namespace
 
-history::Session to_history(const JudgedSession& judged, Occasion occasion, SystemTime now) {
-  const Plan& plan = judged.plan;
+history::Session to_history(const Proof& proof, Occasion occasion, SystemTime now) {
   history::Session session;
   session.when = now;
-  session.recipient_domain = plan.recipient_domain;
-  session.policy_domain = plan.policy_domain;
-  session.mx_host = judged.view.host.name;
-  session.facts.mx_secure = plan.mx.dnssec == dns::Dnssec::secure;
-  session.facts.sts = plan.sts;
-  session.facts.dane = judged.view.dane;
-  session.facts.flags = plan.flags;
-  if (judged.facts != nullptr) session.facts.session = *judged.facts;
-  session.ending = ending_of(judged);
+  session.recipient_domain = proof.recipient_domain;
+  session.policy_domain = proof.policy_domain;
+  session.mx_host = proof.mx_host;
+  session.facts.mx_secure = proof.mx_secure;
+  session.facts.sts = proof.sts;
+  session.facts.dane = proof.dane;
+  session.facts.flags = proof.flags;
+  session.facts.session = proof.facts;
+  session.ending = ending_of(proof);
   session.reused = occasion == Occasion::reused;
   return session;
 }
 
-void record_session(Context& context, const JudgedSession& judged, Occasion occasion) {
-  if (context.history == nullptr || judged.plan.report) return;
-  context.history->record(to_history(judged, occasion, context.loop.date()));
+void record_session(Context& context, const Proof& proof, Occasion occasion) {
+  if (context.history == nullptr || proof.report) return;
+  context.history->record(to_history(proof, occasion, context.loop.date()));
 }
 
 }  // namespace sealpost::delivery

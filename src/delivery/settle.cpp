@@ -6,6 +6,7 @@
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "delivery/gateway.hpp"
+#include "delivery/proof.hpp"
 #include "delivery/settlement.hpp"
 
 namespace sealpost::delivery {
@@ -28,17 +29,6 @@ std::string_view name_of(Fate fate) noexcept {
     case Fate::again: return "again";
   }
   return "";
-}
-
-// The records of a host that unsigned MX records led to prove that host, not that it is the domain's (RFC 7672 §2.2.1).
-std::string verification_of(const SessionFacts& facts, bool mx_signed) {
-  if (facts.starttls != StartTls::established) return "none";
-  if (!facts.tls.certificate) return "anonymous";
-  const CertificateFacts& certificate = *facts.tls.certificate;
-  if (certificate.dane && certificate.dane->chain.ok()) return mx_signed ? "dane" : "dane-unsigned-mx";
-  if (certificate.webpki.ok())
-    return names_match(certificate.dns_names, facts.mx_host) ? "verified" : "trusted";
-  return "untrusted";
 }
 
 DsnRecipient told_of(const Envelope& envelope, const RecipientFate& fate, const AttemptEnd& end,
@@ -77,11 +67,13 @@ Meeting meeting_of(const Connection& connection) {
   Meeting meeting;
   meeting.mx_host = connection.mx_host;
   meeting.ip = connection.endpoint.address.to_string();
-  meeting.encrypted = connection.facts.starttls == StartTls::established;
-  meeting.tls = meeting.encrypted ? sealpost::name_of(connection.facts.tls.version) : "none";
-  meeting.cipher = connection.facts.tls.cipher;
-  meeting.verified = verification_of(connection.facts, connection.mx_signed);
-  meeting.policy = connection.policy_text;
+  meeting.proof = connection.proof;
+  const SessionFacts& facts = *connection.proof->facts;
+  meeting.encrypted = facts.starttls == StartTls::established;
+  meeting.tls = meeting.encrypted ? sealpost::name_of(facts.tls.version) : "none";
+  meeting.cipher = facts.tls.cipher;
+  meeting.verified = verification_words(*connection.proof);
+  meeting.policy = policy_words(*connection.proof);
   meeting.takes_dsn = connection.session->extensions().dsn;
   return meeting;
 }

@@ -112,11 +112,10 @@ TEST_CASE("a session that is recorded, kept and replayed under the same rules en
           view.host = host;
           view.dane = dane;
           view.decision = decide_for(plan, host, dane, now);
-          const Judgement judgement = judge(view.decision.requirement, facts, now);
-          const SessionFacts* shown = view.decision.skip ? nullptr : &facts;
-          const history::Session session =
-              to_history(JudgedSession(plan, view, shown, judgement), Occasion::handshake, now);
-          const bool refused = view.decision.skip || judgement.verdict == Verdict::refuse;
+          const auto shown = view.decision.skip ? std::nullopt : std::optional(facts);
+          const ProofPtr proof = prove(plan, view, shown, now);
+          const history::Session session = to_history(*proof, Occasion::handshake, now);
+          const bool refused = view.decision.skip || proof->judgement.verdict == Verdict::refuse;
           CHECK((session.ending.verdict == Verdict::refuse) == refused);
           CHECK(session.ending.refused_by.empty() == !refused);
 
