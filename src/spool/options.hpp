@@ -12,7 +12,7 @@
 namespace sealpost::spool {
 
 struct SpoolOptions {
-  std::uint32_t segment_size = 64u << 20;    // a multiple of the page size
+  std::uint32_t segment_size = 64u << 20;  // a multiple of the page size
   std::uint64_t node = 0;  // whose journal a new one is, in marks and segment headers; 0: a random number
   std::uint64_t fresh_limit = 256ull << 20;  // octets of bodies kept in memory, all messages together (T-28)
   std::uint64_t floor = 64ull << 20;         // D-08: refuse mail below max(2 x size, percent, floor)

@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "intake_fixture.hpp"
 #include "../log_capture.hpp"
+#include "intake_fixture.hpp"
 
 using namespace sealpost;
 using namespace sealpost::test;

@@ -4,13 +4,13 @@
 // listener for them is to those who have none.
 #include <doctest.h>
 
+#include "../log_capture.hpp"
 #include "../mail/example_signer.hpp"
 #include "../smtp/fake_tls.hpp"
 #include "../smtp/scripted_auth.hpp"
 #include "base/text.hpp"
 #include "intake/sender_rights.hpp"
 #include "intake_fixture.hpp"
-#include "../log_capture.hpp"
 
 using namespace sealpost;
 using namespace sealpost::test;
