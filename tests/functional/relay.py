@@ -147,11 +147,14 @@ class Relay:
         output = open(self.directory / "sealpost.out", "ab")
         outputs.setdefault(self.directory / "sealpost.out", 0)
         command = self.lab.command([*self.prefix, BINARY, "--config", self.config, "run"])
+        started = len(self.events("started"))
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=self.directory)
         if wait and not wait_for(lambda: self.answers() or self.process.poll() is not None, 15):
             raise RelayError(f"the relay does not answer after 15 s: {self.last_words()}")
         if self.process.poll() is not None:
             raise RelayError(f"the relay ended with {self.process.returncode}: {self.last_words()}")
+        if wait and self.log.exists():
+            wait_for(lambda: len(self.events("started")) > started, 5)  # nobody waits for the log but who reads it
         return self
 
     def answers(self) -> bool:

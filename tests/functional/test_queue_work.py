@@ -41,9 +41,14 @@ def fill(relay, count: int, domain: str = "work-a", sender: str = "a@home.test")
 
 
 def empty(relay):
-    done = relay.command("queue", "remove", "--all", "--yes")
-    assert done.returncode == 0, done.stderr
-    assert wait_for(lambda: not relay.queue(), 10, 0.1), relay.queue()
+    """What is being delivered is passed over by `remove`, so it has its turn when it is back."""
+
+    def emptied() -> bool:
+        done = relay.command("queue", "remove", "--all", "--yes")
+        assert done.returncode == 0, done.stderr
+        return not relay.queue()
+
+    assert wait_for(emptied, 20, 0.1), relay.queue()
 
 
 def mail_to(lab, address: str):
