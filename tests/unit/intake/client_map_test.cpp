@@ -5,9 +5,9 @@
 
 #include <doctest.h>
 
+#include "../log_capture.hpp"
 #include "../smtp/scripted_auth.hpp"
 #include "intake_fixture.hpp"
-#include "log_capture.hpp"
 
 using namespace sealpost;
 using namespace sealpost::test;
