@@ -1,7 +1,8 @@
 """Includes point one way: the table of docs/architecture.md says which room of src may use which others and
 which libraries, and every #include line must agree with it. A room is a folder, a folder in a folder, or a file with a
 row of its own (without its ending: the file and its header); the row that names most of a path counts. Who may use a
-folder may use the rooms in it. Public headers (include/sealpost) stand on nothing but each other and the standard library."""
+folder may use the rooms in it. Public headers (include/sealpost) stand on nothing but each other and the standard library. What
+tests include must be there: they are compiled long after the rest, and a header that has moved is found here in a second."""
 import re
 
 from sources import quoted_includes, sources, system_includes
@@ -72,6 +73,12 @@ def check_file(path, name, room, table):
                 yield f"{name}:{number}: {room} may not use {library} ({TABLE})"
 
 
+def check_test(root, path):
+    for number, target in quoted_includes(path.read_text()):
+        if not any((folder / target).is_file() for folder in (path.parent, root / "src", root / "include")):
+            yield f'{path.relative_to(root)}:{number}: "{target}" is neither beside it nor in src'
+
+
 def check(root):
     table, problems = read_table(root)
     files = 0
@@ -83,5 +90,8 @@ def check(root):
         files += 1
     for path in sources(root, "include"):
         problems += check_file(path, path.relative_to(root), "sealpost", table)
+        files += 1
+    for path in sources(root, "tests"):
+        problems += check_test(root, path)
         files += 1
     return f"{files} files", problems

@@ -65,6 +65,13 @@ class Includes(Tree):
         self.write("src/base/a.hpp", '// first\n#include "event/loop.hpp"\n')
         self.finds(includes, "src/base/a.hpp:2", "base may not use event")
 
+    def test_a_header_that_has_moved(self):
+        self.write("tests/unit/capture.hpp", "// moved here\n")
+        self.write("tests/unit/dns/good_test.cpp", '#include "../capture.hpp"\n')
+        self.assertEqual(self.problems(includes), [])
+        self.write("tests/unit/dns/bad_test.cpp", '#include "capture.hpp"\n')
+        self.finds(includes, "tests/unit/dns/bad_test.cpp:1", "capture.hpp")
+
     def test_library(self):
         self.write("src/event/a.cpp", "#include <openssl/ssl.h>\n")
         self.finds(includes, "src/event/a.cpp:1", "may not use openssl")
