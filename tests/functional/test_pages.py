@@ -216,6 +216,9 @@ def test_pages_show_what_the_commands_say(site, visitor):
     assert any("deferred" in row and "4.7.1" in row for row in trail), trail
     assert any("accepted" in row for row in trail), trail
     assert visitor.all("figure circle")
+    (waiting,) = [row for row in trail if "waits for its next attempt" in row]
+    said = site.ask("queue", "show", site.hostile_id)["messages"][0]["recipients"][0]["last_answer"]
+    assert f"said by {said['mx']} [{said['ip']}]" in waiting, waiting
 
     visitor.go("/partners")
     rules = site.ask("policy", "list")["partners"]

@@ -36,6 +36,14 @@ void put_message(Html& html, const Json& message) {
   if (flag_of(message, "tls_required_no")) put_fact(html, "TLS-Required", "No, asked for by the sender");
 }
 
+// Whose word ended the last attempt: known after a restart, too, when the trail has ended.
+void put_last_answer(Html& html, const Json& answer) {
+  if (!answer.is_object() || words_of(answer, "mx").empty()) return;
+  html.alone("br");
+  html.put("span", {{"class", "small"}},
+           "said by " + words_of(answer, "mx") + " [" + words_of(answer, "ip") + "]");
+}
+
 // By recipient.
 std::unordered_map<std::string, std::string> told_in(const Json& why) {
   std::unordered_map<std::string, std::string> told;
@@ -82,7 +90,9 @@ void put_recipients(Html& html, const Json& message, const Json& why, std::uint6
     }
     put_cell(html, words_of(entry, "policy"));
     const auto told = told_of.find(recipient);
-    html.put("td", {{"class", "words"}}, told == told_of.end() ? words_of(entry, "reason") : told->second);
+    const auto why = html.in("td", {{"class", "words"}});
+    html.text(told == told_of.end() ? words_of(entry, "reason") : told->second);
+    put_last_answer(html, entry.value("last_answer", Json()));
   }
 }
 
