@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What the spool costs by itself: messages accepted and finished, on real threads and a real disk.
-//   spool_bench DIRECTORY [--clients 64] [--rate 0] [--size 4096] [--seconds 5] [--loops 2]
+//   spool_bench DIRECTORY [--clients 64] [--rate 0] [--size 4096] [--seconds 5] [--loops 2] [--answers]
 // --clients: sessions that each wait for their answer before the next message. --rate: that many messages a second
-// whatever the answers take (then clients are not used).
+// whatever the answers take (then clients are not used). --answers: outcomes say whose word they are, as delivery's do.
 //   spool_bench DIRECTORY --fill 100000
 // leaves that many messages there, and then measures a start: time, and memory for each message.
 #include <fmt/format.h>
@@ -40,6 +40,7 @@ struct Plan {
   unsigned seconds = 5;
   unsigned loops = 2;
   unsigned fill = 0;
+  bool answers = false;
 };
 
 struct Worker {
@@ -66,7 +67,16 @@ NewMessage a_message(const Worker& worker) {
 event::Task<void> finish(Worker& worker, MessageId id) {
   Outcome outcome;
   outcome.id = id;
-  outcome.recipients.emplace_back(0, RecipientState::delivered, "250 2.0.0 Ok: queued as 0123456789");
+  AnswerPtr answer;
+  if (worker.plan.answers) {
+    Answer said;
+    said.status = "2.0.0";
+    said.host = "mx1.mail.target.example";
+    said.address = "192.0.2.125";
+    answer = std::make_shared<const Answer>(std::move(said));
+  }
+  outcome.recipients.emplace_back(0, RecipientState::delivered, "250 2.0.0 Ok: queued as 0123456789",
+                                  std::move(answer));
   std::vector<NewMessage> none;
   const auto finished =
       co_await worker.spool.finish_attempt(*worker.loop, std::move(outcome), std::move(none));
@@ -189,6 +199,7 @@ int main(int argc, char** argv) {
   app.add_option("--size", plan.size, "octets of a body");
   app.add_option("--seconds", plan.seconds, "how long");
   app.add_option("--fill", plan.fill, "leave so many messages, then measure a start");
+  app.add_flag("--answers", plan.answers);
   app.add_option("--loops", plan.loops, "threads with sessions");
   CLI11_PARSE(app, argc, argv);
 
