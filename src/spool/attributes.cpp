@@ -5,6 +5,8 @@
 #include <functional>
 #include <utility>
 
+#include "base/text.hpp"
+
 namespace sealpost::spool {
 namespace {
 
@@ -51,9 +53,9 @@ bool each_attribute(std::string_view octets, bool& beyond,
 
 void put_answer(std::string& out, const Answer& answer, const std::vector<std::uint16_t>& of) {
   std::string value;
-  put_text(value, answer.status, max_status);
-  put_text(value, answer.host, max_text);
-  put_text(value, answer.address, max_address);
+  put_text(value, text::printable(answer.status, max_status), max_status);
+  put_text(value, text::printable(answer.host, max_text), max_text);
+  put_text(value, text::printable(answer.address, max_address), max_address);
   put(value, static_cast<std::uint16_t>(of.size()));
   for (const std::uint16_t index : of) put(value, index);
   put_attribute(out, tag_answer, value);
@@ -91,13 +93,16 @@ Taken take_of_message(const Attribute& one, MessageRecord& record) {
 
 }  // namespace
 
-std::string get_plain_text(ByteReader& in, std::size_t most) {
-  const std::string_view text = in.text(most);
-  const bool plain = std::none_of(text.begin(), text.end(), [](char c) {
+bool is_plain(std::string_view text) noexcept {
+  return std::none_of(text.begin(), text.end(), [](char c) {
     const auto octet = static_cast<unsigned char>(c);
     return octet < 0x20 || octet == 0x7F;
   });
-  if (!plain) in.fail();
+}
+
+std::string get_plain_text(ByteReader& in, std::size_t most) {
+  const std::string_view text = in.text(most);
+  if (!is_plain(text)) in.fail();
   return std::string(text);
 }
 

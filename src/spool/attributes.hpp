@@ -14,7 +14,8 @@
 
 namespace sealpost::spool {
 
-// As they stand behind a head, without their length: "" when the record has nothing to say beyond it.
+// As they stand behind a head, without their length: "" when the record has nothing to say beyond it. An answer comes from
+// elsewhere: what is not plain in it is written as \xHH, for a record that cannot be read again would hold its message.
 std::string attributes_of(const MessageRecord& record);
 std::string attributes_of(const OutcomeRecord& record);
 std::string attributes_of(const RelocateRecord& record);
@@ -28,7 +29,9 @@ bool read_attributes(std::string_view octets, RelocateRecord& record, bool& beyo
 // Behind the head of a record that has none in this release.
 bool pass_over_attributes(std::string_view octets, bool& beyond);
 
-// Text without control characters, of at most `most` octets.
+// Without control characters: what may stand in a command or before a person.
+bool is_plain(std::string_view text) noexcept;
+// Plain text of at most `most` octets.
 std::string get_plain_text(ByteReader& in, std::size_t most);
 
 }  // namespace sealpost::spool

@@ -444,6 +444,7 @@ Expected<void> check_bounds(const Envelope& envelope) {
   if (envelope.envid.size() > max_text) return too_long("ENVID");
   if (envelope.received_from.size() > max_text) return too_long("client name");
   if (envelope.account.size() > max_text) return too_long("account");
+  if (!is_plain(envelope.account)) return Error(Errc::invalid, "an account with a control character");
   if (envelope.recipients.empty()) return Error(Errc::invalid, "a message without recipients");
   if (envelope.recipients.size() > max_recipients) return too_long("list of recipients");
   for (const Recipient& recipient : envelope.recipients)

@@ -213,6 +213,28 @@ TEST_CASE("D-11: an attribute of a later release is passed over, and holds its m
   CHECK(read->beyond);
 }
 
+TEST_CASE("T-23 D-11: what a host is called can be read again, whatever octets it has") {
+  OutcomeRecord record;
+  Answer answer;
+  answer.status = "2.0.0\r\n";
+  answer.host = std::string("mx\0.example\x1b[2J\xFF", 16);
+  answer.address = std::string(200, '\x7F');
+  record.outcome.recipients.emplace_back(0, RecipientState::delivered, "250 ok",
+                                         std::make_shared<const Answer>(answer));
+  const auto [head, flags] = encode_head(record);
+  const auto read = decode_head(4, head, flags);
+  REQUIRE(read);
+  const auto& recipient = std::get<OutcomeRecord>(read->record).outcome.recipients[0];
+  CHECK(recipient.state == RecipientState::delivered);
+  CHECK(recipient.answer->status == "2.0.0\\x0d\\x0a");
+  CHECK(recipient.answer->host == "mx\\x00.example\\x1b[2J\\xff");
+
+  Envelope envelope = rich_message().envelope;
+  CHECK(check_bounds(envelope));
+  envelope.account = "al\nice";
+  CHECK(check_bounds(envelope).error().code == Errc::invalid);
+}
+
 TEST_CASE("T-54 T-23: an attribute that breaks its format is not believed though its checksum holds") {
   MessageRecord plain = rich_message();
   plain.envelope.account.clear();
