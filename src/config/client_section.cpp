@@ -33,21 +33,24 @@ std::string certificate_name_of(std::string_view written) {
   return (wildcard ? "*." : "") + *domain;
 }
 
+// One or several, each as `meaning_of` has it, which gives nothing for what is wrong.
+std::vector<std::string> read_each(TableReader& reader, std::string_view key,
+                                   std::string (*meaning_of)(std::string_view), const char* wrong) {
+  std::vector<std::string> all;
+  for (const std::string& written : reader.one_or_more(key).value_or(std::vector<std::string>())) {
+    all.push_back(meaning_of(written));
+    if (all.back().empty()) reader.error(key, "'" + written + "' is no " + wrong);
+  }
+  return all;
+}
+
 void read_names(TableReader& reader, ClientConfig& client) {
-  for (const std::string& written : reader.one_or_more("name").value_or(std::vector<std::string>())) {
-    client.names.push_back(certificate_name_of(written));
-    if (client.names.back().empty())
-      reader.error("name", "'" + written +
-                               "' is no name that certificates have; write it as \"printer.example.net\", "
-                               "\"*.example.net\", \"anna@example.net\" or \"@example.net\"");
-  }
-  for (const std::string& written : reader.one_or_more("fingerprint").value_or(std::vector<std::string>())) {
-    client.fingerprints.push_back(fingerprint_of(written));
-    if (client.fingerprints.back().empty())
-      reader.error("fingerprint", "'" + written +
-                                      "' is no SHA-256 of a certificate or its key, 64 hexadecimal digits; "
-                                      "'openssl x509 -noout -fingerprint -sha256 -in FILE' shows it");
-  }
+  client.names = read_each(reader, "name", certificate_name_of,
+                           "name that certificates have; write it as \"printer.example.net\", "
+                           "\"*.example.net\", \"anna@example.net\" or \"@example.net\"");
+  client.fingerprints = read_each(reader, "fingerprint", fingerprint_of,
+                                  "SHA-256 of a certificate or its key, 64 hexadecimal digits; "
+                                  "'openssl x509 -noout -fingerprint -sha256 -in FILE' shows it");
 }
 
 void warn_of_vain_client(TableReader& reader, const Config& config, const ClientConfig& client) {

@@ -23,24 +23,36 @@ TEST_CASE("T-05 no mechanism without encryption; -PLUS where a channel can be bo
   CHECK(office.begin("PLAIN") == nullptr);
 }
 
-TEST_CASE("SMTP-09 all mechanisms let the right password in, and say who it is") {
-  Office office;
+namespace {
+
+User limited_anna() {
   User anna = some_user("anna", "secret");
   anna.senders = {"anna@example.org"};
   anna.limits = Limits(10, 20);
-  REQUIRE(office.store().add(anna));
+  return anna;
+}
+
+void check_is_limited_anna(const Step& step) {
+  REQUIRE(step.kind == Kind::accepted);
+  REQUIRE(step.account);
+  CHECK(step.account->name == "anna");
+  CHECK(step.account->senders == limited_anna().senders);
+  CHECK(step.account->messages_per_hour == 10);
+  CHECK(step.account->recipients_per_hour == 20);
+}
+
+}  // namespace
+
+TEST_CASE("SMTP-09 all mechanisms let the right password in, and say who it is") {
+  Office office;
+  REQUIRE(office.store().add(limited_anna()));
   ScramClient client, bound;
   bound.header = "p=tls-exporter,,";
   bound.bound = "exporter";
   for (const Step& step :
        {office.plain("Anna", "secret"), office.plain("anna", "secret", "anna"),
         office.login("anna", "secret"), office.scram(client), office.scram(bound, "SCRAM-SHA-256-PLUS")}) {
-    REQUIRE(step.kind == Kind::accepted);
-    REQUIRE(step.account);
-    CHECK(step.account->name == "anna");
-    CHECK(step.account->senders == anna.senders);
-    CHECK(step.account->messages_per_hour == 10);
-    CHECK(step.account->recipients_per_hour == 20);
+    check_is_limited_anna(step);
     CHECK(step.name == "anna");
   }
   ScramClient again;
@@ -50,10 +62,7 @@ TEST_CASE("SMTP-09 all mechanisms let the right password in, and say who it is")
 
 TEST_CASE("EXTERNAL lets in whom the certificate stands for, and nobody else (RFC 4422, appendix A)") {
   Office office;
-  User anna = some_user("anna", "secret");
-  anna.senders = {"anna@example.org"};
-  anna.limits = Limits(10, 20);
-  REQUIRE(office.store().add(anna));
+  REQUIRE(office.store().add(limited_anna()));
   office.add("otto", "secret");
   REQUIRE(office.store().set_disabled("otto", true, SystemTime{}));
   CHECK(office.begin("EXTERNAL") == nullptr);  // not offered, not taken
@@ -61,12 +70,7 @@ TEST_CASE("EXTERNAL lets in whom the certificate stands for, and nobody else (RF
   CHECK(office.accounts->mechanisms(office.channel).front() == "EXTERNAL");
   for (const char* as : {"", "anna", "ANNA"}) {
     const Step step = office.say(*office.begin("EXTERNAL"), as);
-    REQUIRE(step.kind == Kind::accepted);
-    REQUIRE(step.account);
-    CHECK(step.account->name == "anna");
-    CHECK(step.account->senders == anna.senders);
-    CHECK(step.account->messages_per_hour == 10);
-    CHECK(step.account->recipients_per_hour == 20);
+    check_is_limited_anna(step);
   }
   CHECK(office.hashes == 0);
   CHECK(office.say(*office.begin("EXTERNAL"), "otto").kind == Kind::refused);

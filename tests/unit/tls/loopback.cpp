@@ -85,6 +85,16 @@ SslContextPtr lax_client(const PeerOptions& options) {
   return context;
 }
 
+event::Task<Expected<tls::Secured>> session_shakes(std::unique_ptr<event::Stream> plain, SslPtr ssl,
+                                                   Duration limit) {
+  auto stream = std::make_unique<tls::TlsStream>(std::move(plain), std::move(ssl));
+  auto shaken = co_await stream->shake_hands(limit);
+  if (!shaken) co_return std::move(shaken).error();
+  HandshakeFacts facts = tls::negotiated(stream->ssl());
+  tls::Secured secured(std::move(stream), std::move(facts));
+  co_return secured;
+}
+
 event::Task<Expected<tls::Secured>> peer_shakes(std::unique_ptr<event::Stream> plain, SSL_CTX& context,
                                                 Duration limit, std::string name, std::string alpn) {
   SslPtr ssl(SSL_new(&context));
@@ -96,11 +106,7 @@ event::Task<Expected<tls::Secured>> peer_shakes(std::unique_ptr<event::Stream> p
     const auto* wire = reinterpret_cast<const unsigned char*>(alpn.data());
     if (!alpn.empty()) SSL_set_alpn_protos(ssl.get(), wire, static_cast<unsigned>(alpn.size()));
   }
-  auto stream = std::make_unique<tls::TlsStream>(std::move(plain), std::move(ssl));
-  auto shaken = co_await stream->shake_hands(limit);
-  if (!shaken) co_return std::move(shaken).error();
-  HandshakeFacts facts = tls::negotiated(stream->ssl());
-  tls::Secured secured(std::move(stream), std::move(facts));
+  auto secured = co_await session_shakes(std::move(plain), std::move(ssl), limit);
   co_return secured;
 }
 

@@ -37,6 +37,9 @@ struct PeerOptions {
 SslContextPtr lax_server(const Issued& leaf, const std::vector<const Issued*>& chain,
                          const PeerOptions& options = {});
 SslContextPtr lax_client(const PeerOptions& options = {});
+// The handshake of a session that is ready for it.
+event::Task<Expected<tls::Secured>> session_shakes(std::unique_ptr<event::Stream> plain, SslPtr ssl,
+                                                   Duration limit = patience);
 // The peer's side of a handshake, in the role its context has. `alpn` in wire format, `name` for SNI, for
 // clients.
 event::Task<Expected<tls::Secured>> peer_shakes(std::unique_ptr<event::Stream> plain, SSL_CTX& context,

@@ -52,15 +52,6 @@ SslContextPtr client_that(Verifies what, int version = 0) {
   return client;
 }
 
-event::Task<Expected<tls::Secured>> session_shakes(std::unique_ptr<event::Stream> plain, SslPtr ssl) {
-  auto stream = std::make_unique<tls::TlsStream>(std::move(plain), std::move(ssl));
-  auto shaken = co_await stream->shake_hands(patience);
-  if (!shaken) co_return std::move(shaken).error();
-  HandshakeFacts facts = tls::negotiated(stream->ssl());
-  tls::Secured secured(std::move(stream), std::move(facts));
-  co_return secured;
-}
-
 struct NamesFixture {
   explicit NamesFixture(std::shared_ptr<const tls::ServerCertificates> certificates_,
                         tls::ServerOptions options = {})
