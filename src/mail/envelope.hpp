@@ -5,6 +5,8 @@
 // record is read back from disk (T-54).
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -47,6 +49,12 @@ struct Envelope {
   SystemTime arrival{};
   std::string received_from;  // "helo ([192.0.2.1])" for Received-From-MTA and the log
   std::string account;  // who submitted it, by AUTH; "" for who may relay by network, and for our own mail
+  // The first half of the SHA-256 of its Message-ID, brackets included, by which it is found again; zeros: it has none.
+  std::array<std::uint8_t, 16> message_id{};
 };
+inline bool has_message_id(const Envelope& envelope) noexcept {
+  return std::any_of(envelope.message_id.begin(), envelope.message_id.end(),
+                     [](std::uint8_t octet) { return octet != 0; });
+}
 
 }  // namespace sealpost

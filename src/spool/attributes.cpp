@@ -13,11 +13,13 @@ namespace {
 // The number on disk. Never reuse one.
 constexpr std::uint16_t tag_account = 1;
 constexpr std::uint16_t tag_answer = 2;
+constexpr std::uint16_t tag_proof = 3;
+constexpr std::uint16_t tag_message_id = 4;
 constexpr std::uint16_t critical = 0x8000;  // beside a tag: whoever does not know it must hold the message
 
-constexpr std::size_t max_status = 16;    // "5.999.999"
-constexpr std::size_t max_address = 64;   // an IP address in words
-constexpr std::size_t max_answers = 100;  // hosts and codes in one outcome
+constexpr std::size_t max_status = 16;   // "5.999.999"
+constexpr std::size_t max_address = 64;  // an IP address in words
+constexpr std::size_t max_placed = 100;  // different answers, and proofs, in one outcome
 
 struct Attribute {
   std::uint16_t tag = 0;
@@ -51,44 +53,116 @@ bool each_attribute(std::string_view octets, bool& beyond,
   return !in.failed();
 }
 
-void put_answer(std::string& out, const Answer& answer, const std::vector<std::uint16_t>& of) {
+// What several recipients of an outcome share, and of which it is, by their place there.
+template <class Ptr>
+struct Placed {
+  Ptr shared;
+  std::vector<std::uint16_t> of;
+};
+
+void put_places(std::string& value, const std::vector<std::uint16_t>& of) {
+  put(value, static_cast<std::uint16_t>(of.size()));
+  for (const std::uint16_t index : of) put(value, index);
+}
+
+bool read_places(ByteReader& in, std::size_t octets, std::vector<std::uint16_t>& of) {
+  const auto count = in.get<std::uint16_t>();
+  if (count > octets / 2) return false;
+  for (std::uint16_t i = 0; i < count; ++i) of.push_back(in.get<std::uint16_t>());
+  return in.done();
+}
+
+void put_placed(std::string& out, const Answer& answer, const std::vector<std::uint16_t>& of) {
   std::string value;
   put_text(value, text::printable(answer.status, max_status), max_status);
   put_text(value, text::printable(answer.host, max_text), max_text);
   put_text(value, text::printable(answer.address, max_address), max_address);
-  put(value, static_cast<std::uint16_t>(of.size()));
-  for (const std::uint16_t index : of) put(value, index);
+  put_places(value, of);
   put_attribute(out, tag_answer, value);
 }
 
-// The answer, and of which recipients of the outcome it is, by their place there.
-struct PlacedAnswer {
-  AnswerPtr answer;
-  std::vector<std::uint16_t> of;
-};
-bool read_answer(std::string_view value, PlacedAnswer& read) {
-  ByteReader in(value);
+bool read_placed(std::string_view octets, Placed<AnswerPtr>& read) {
+  ByteReader in(octets);
   auto answer = std::make_shared<Answer>();
   answer->status = get_plain_text(in, max_status);
   answer->host = get_plain_text(in, max_text);
   answer->address = get_plain_text(in, max_address);
-  const auto count = in.get<std::uint16_t>();
-  if (count > value.size() / 2) return false;
-  for (std::uint16_t i = 0; i < count; ++i) read.of.push_back(in.get<std::uint16_t>());
-  read.answer = std::move(answer);
-  return in.done();
+  read.shared = std::move(answer);
+  return read_places(in, octets.size(), read.of);
+}
+
+void put_placed(std::string& out, const ProofText& proof, const std::vector<std::uint16_t>& of) {
+  std::string value(proof.digest.begin(), proof.digest.end());
+  const bool fits = proof.text.size() <= max_proof_text;
+  put(value, static_cast<std::uint32_t>(fits ? proof.text.size() : 0));
+  if (fits) value += proof.text;
+  put_places(value, of);
+  put_attribute(out, tag_proof, value);
+}
+
+bool read_placed(std::string_view octets, Placed<ProofTextPtr>& read) {
+  ByteReader in(octets);
+  auto proof = std::make_shared<ProofText>();
+  const std::string_view digest = in.take(proof->digest.size());
+  std::copy(digest.begin(), digest.end(), proof->digest.begin());
+  const auto length = in.get<std::uint32_t>();
+  if (length > max_proof_text) return false;
+  proof->text = in.take(length);
+  read.shared = std::move(proof);
+  return read_places(in, octets.size(), read.of);
+}
+
+// Recipients with the same stand together: most outcomes have one answer and one proof.
+template <class Ptr>
+void put_of_recipients(std::string& out, const Outcome& outcome, Ptr RecipientOutcome::*member) {
+  std::vector<Placed<Ptr>> all;
+  for (std::size_t i = 0; i < outcome.recipients.size(); ++i) {
+    const Ptr& shared = outcome.recipients[i].*member;
+    if (!shared) continue;
+    auto at = std::find_if(all.begin(), all.end(), [&](const Placed<Ptr>& other) {
+      return other.shared == shared || *other.shared == *shared;
+    });
+    if (at == all.end()) {
+      if (all.size() == max_placed) continue;
+      at = all.insert(at, Placed<Ptr>{shared, {}});
+    }
+    at->of.push_back(static_cast<std::uint16_t>(i));
+  }
+  for (const Placed<Ptr>& placed : all) put_placed(out, *placed.shared, placed.of);
+}
+
+template <class Ptr>
+Taken take_of_recipients(std::string_view value, Outcome& outcome, Ptr RecipientOutcome::*member) {
+  Placed<Ptr> placed;
+  if (!read_placed(value, placed) || placed.of.empty()) return Taken::broken;
+  for (const std::uint16_t index : placed.of) {
+    if (index >= outcome.recipients.size() || outcome.recipients[index].*member) return Taken::broken;
+    outcome.recipients[index].*member = placed.shared;
+  }
+  return Taken::yes;
+}
+
+Taken take_account(std::string_view value, Envelope& envelope) {
+  ByteReader in(value);
+  std::string account = get_plain_text(in, max_text);
+  if (!in.done() || account.empty() || !envelope.account.empty()) return Taken::broken;
+  envelope.account = std::move(account);
+  return Taken::yes;
+}
+
+Taken take_message_id(std::string_view value, Envelope& envelope) {
+  if (value.size() != envelope.message_id.size() || has_message_id(envelope)) return Taken::broken;
+  std::transform(value.begin(), value.end(), envelope.message_id.begin(),
+                 [](char c) { return static_cast<std::uint8_t>(c); });
+  return has_message_id(envelope) ? Taken::yes : Taken::broken;
 }
 
 Taken take_of_message(const Attribute& one, MessageRecord& record) {
-  if (one.tag != tag_account) {
-    record.unknown += one.whole;
-    return Taken::unknown;
+  switch (one.tag) {
+    case tag_account: return take_account(one.value, record.envelope);
+    case tag_message_id: return take_message_id(one.value, record.envelope);
+    default: record.unknown += one.whole; return Taken::unknown;
   }
-  ByteReader in(one.value);
-  std::string account = get_plain_text(in, max_text);
-  if (!in.done() || account.empty() || !record.envelope.account.empty()) return Taken::broken;
-  record.envelope.account = std::move(account);
-  return Taken::yes;
 }
 
 }  // namespace
@@ -113,33 +187,23 @@ std::string attributes_of(const MessageRecord& record) {
     put_text(value, record.envelope.account, max_text);
     put_attribute(out, tag_account, value);
   }
+  if (has_message_id(record.envelope))
+    put_attribute(out, tag_message_id,
+                  std::string(record.envelope.message_id.begin(), record.envelope.message_id.end()));
   out += record.unknown;
   return out;
 }
 
-// Recipients that were answered alike stand together; most outcomes have one answer.
 std::string attributes_of(const OutcomeRecord& record) {
-  std::vector<PlacedAnswer> answers;
-  const auto& recipients = record.outcome.recipients;
-  for (std::size_t i = 0; i < recipients.size(); ++i) {
-    const AnswerPtr& answer = recipients[i].answer;
-    if (!answer) continue;
-    auto at = std::find_if(answers.begin(), answers.end(),
-                           [&](const PlacedAnswer& other) { return *other.answer == *answer; });
-    if (at == answers.end()) {
-      if (answers.size() == max_answers) continue;
-      at = answers.insert(at, PlacedAnswer{answer, {}});
-    }
-    at->of.push_back(static_cast<std::uint16_t>(i));
-  }
   std::string out;
-  for (const PlacedAnswer& placed : answers) put_answer(out, *placed.answer, placed.of);
+  put_of_recipients(out, record.outcome, &RecipientOutcome::answer);
+  put_of_recipients(out, record.outcome, &RecipientOutcome::proof);
   return out;
 }
 
 std::string attributes_of(const RelocateRecord& record) {
   std::string out = attributes_of(record.message);
-  if (record.last_answer) put_answer(out, *record.last_answer, {});
+  if (record.last_answer) put_placed(out, *record.last_answer, {});
   return out;
 }
 
@@ -148,25 +212,21 @@ bool read_attributes(std::string_view octets, MessageRecord& record, bool& beyon
 }
 
 bool read_attributes(std::string_view octets, OutcomeRecord& record, bool& beyond) {
-  auto& recipients = record.outcome.recipients;
   return each_attribute(octets, beyond, [&](const Attribute& one) {
-    if (one.tag != tag_answer) return Taken::unknown;
-    PlacedAnswer placed;
-    if (!read_answer(one.value, placed) || placed.of.empty()) return Taken::broken;
-    for (const std::uint16_t index : placed.of) {
-      if (index >= recipients.size() || recipients[index].answer) return Taken::broken;
-      recipients[index].answer = placed.answer;
+    switch (one.tag) {
+      case tag_answer: return take_of_recipients(one.value, record.outcome, &RecipientOutcome::answer);
+      case tag_proof: return take_of_recipients(one.value, record.outcome, &RecipientOutcome::proof);
+      default: return Taken::unknown;
     }
-    return Taken::yes;
   });
 }
 
 bool read_attributes(std::string_view octets, RelocateRecord& record, bool& beyond) {
   return each_attribute(octets, beyond, [&](const Attribute& one) {
     if (one.tag != tag_answer) return take_of_message(one, record.message);
-    PlacedAnswer placed;
-    if (!read_answer(one.value, placed) || !placed.of.empty() || record.last_answer) return Taken::broken;
-    record.last_answer = std::move(placed.answer);
+    Placed<AnswerPtr> placed;
+    if (!read_placed(one.value, placed) || !placed.of.empty() || record.last_answer) return Taken::broken;
+    record.last_answer = std::move(placed.shared);
     return Taken::yes;
   });
 }

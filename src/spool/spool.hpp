@@ -41,12 +41,17 @@ struct NewMessage {
 struct RecipientOutcome {
   RecipientOutcome() = default;
   RecipientOutcome(std::uint32_t recipient_, RecipientState state_, std::string reply_,
-                   AnswerPtr answer_ = nullptr)
-      : recipient(recipient_), state(state_), reply(std::move(reply_)), answer(std::move(answer_)) {}
+                   AnswerPtr answer_ = nullptr, ProofTextPtr proof_ = nullptr)
+      : recipient(recipient_),
+        state(state_),
+        reply(std::move(reply_)),
+        answer(std::move(answer_)),
+        proof(std::move(proof_)) {}
   std::uint32_t recipient = 0;                     // index into the envelope
   RecipientState state = RecipientState::pending;  // pending: deferred
   std::string reply;                               // last word about it, printable; cut at max_reply octets
   AnswerPtr answer;                                // whose word
+  ProofTextPtr proof;                              // what the session proved
 };
 
 // The end of one attempt, or an operator's word (removed, held), for some recipients of one message.

@@ -58,6 +58,16 @@ struct Answer {
 };
 using AnswerPtr = std::shared_ptr<const Answer>;  // null: not on record
 
+// What a session proved, for those who read the journal (follower.hpp): text that names what was asked, shown and judged,
+// and its SHA-256. The spool keeps both as they are. Shared by the recipients and messages of a session.
+struct ProofText {
+  std::array<char, 32> digest{};
+  std::string text;  // "": an outcome before this one in the journal carries it
+  bool operator==(const ProofText&) const = default;
+};
+using ProofTextPtr = std::shared_ptr<const ProofText>;  // null: there was none
+constexpr std::size_t max_proof_text = 64u << 10;       // more is left out, and the digest alone is kept
+
 // Where a body is now. The spool changes it (a body in memory is let go, a record is copied forward), so it
 // is looked at through Spool::open() and never kept.
 class BodyPlace {

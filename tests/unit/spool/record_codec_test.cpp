@@ -26,6 +26,7 @@ MessageRecord rich_message() {
   record.envelope.recipients[1].original = "rfc822;Other@example.org";
   record.envelope.recipients[1].notify = 5;
   record.envelope.account = "alice";
+  record.envelope.message_id = {7, 0, 255};
   record.chunks = {Extent{7, 4144, 100, 0xDEADBEEF}, Extent{8, 8240, 4u << 20, 1}};
   return record;
 }
@@ -46,6 +47,10 @@ std::vector<Record> one_of_each() {
   outcome.outcome.recipients.emplace_back(2, RecipientState::held, "450 4.2.1 \xC3\xA9",
                                           answer("4.2.1", "mx1.example", "192.0.2.25"));
   outcome.outcome.recipients.emplace_back(3, RecipientState::pending, "", nullptr);
+  ProofText proof;
+  proof.digest = {'\x01', '\xFF'};
+  proof.text = R"({"asked":"everything"})";
+  outcome.outcome.recipients.front().proof = std::make_shared<const ProofText>(proof);
   outcome.outcome.recipients.emplace_back(4, RecipientState::pending, "no route", answer("4.4.1", "", ""));
   RelocateRecord relocate;
   relocate.message = rich_message();
@@ -129,6 +134,7 @@ TEST_CASE("T-54: what a message record carries arrives") {
   CHECK(envelope.recipients[1].notify == 5);
   CHECK(envelope.arrival == SystemTime(std::chrono::seconds(1'700'000'001)));
   CHECK(envelope.account == "alice");
+  CHECK(envelope.message_id == rich_message().envelope.message_id);
   CHECK(message.chunks == rich_message().chunks);
 }
 
@@ -145,6 +151,27 @@ TEST_CASE("what an outcome says of each recipient arrives: the status, and whose
   CHECK_FALSE(recipients[1].answer);
   CHECK(recipients[2].answer->status == "4.4.1");
   CHECK(recipients[2].answer->host.empty());
+  REQUIRE(recipients[0].proof);
+  CHECK(*recipients[0].proof == *std::get<OutcomeRecord>(record).outcome.recipients[0].proof);
+  CHECK_FALSE(recipients[1].proof);
+}
+
+TEST_CASE("a proof that is too long is named by its digest alone") {
+  OutcomeRecord record;
+  record.outcome.recipients.emplace_back(0, RecipientState::delivered, "");
+  ProofText proof;
+  proof.digest = {'\x02'};
+  for (const std::size_t length : {max_proof_text, max_proof_text + 1}) {
+    proof.text.assign(length, 'x');
+    record.outcome.recipients[0].proof = std::make_shared<const ProofText>(proof);
+    const auto [head, flags] = encode_head(record);
+    const auto read = decode_head(4, head, flags);
+    REQUIRE(read);
+    const auto& found = std::get<OutcomeRecord>(read->record).outcome.recipients[0].proof;
+    REQUIRE(found);
+    CHECK(found->digest == proof.digest);
+    CHECK(found->text == (length > max_proof_text ? "" : proof.text));
+  }
 }
 
 TEST_CASE("recipients that were answered alike share one attribute, however many they are") {
@@ -186,6 +213,7 @@ std::string attribute(std::uint16_t tag, const std::string& value) {
 TEST_CASE("D-11: an attribute of a later release is passed over, and holds its message when it is critical") {
   MessageRecord plain = rich_message();
   plain.envelope.account.clear();
+  plain.envelope.message_id = {};
   const std::string head = encode_head(plain).octets;
   const std::string later = attribute(0x7FFE, "what nobody knows yet");
   auto read = decode_head(2, with_attributes(head, later), record_flag::attributes);
@@ -238,6 +266,7 @@ TEST_CASE("T-23 D-11: what a host is called can be read again, whatever octets i
 TEST_CASE("T-54 T-23: an attribute that breaks its format is not believed though its checksum holds") {
   MessageRecord plain = rich_message();
   plain.envelope.account.clear();
+  plain.envelope.message_id = {};
   const std::string message = encode_head(plain).octets;
   const auto refused = [&](const std::string& attributes) {
     return !decode_head(2, with_attributes(message, attributes), record_flag::attributes);
@@ -254,6 +283,10 @@ TEST_CASE("T-54 T-23: an attribute that breaks its format is not believed though
   CHECK(refused(attribute(1, text("alice")) + attribute(1, text("bob"))));
   CHECK(refused(attribute(1, text("alice")).substr(0, 9)));
   CHECK(refused(std::string(5, '\0')));
+  CHECK_FALSE(refused(attribute(4, std::string(16, 'd'))));
+  CHECK(refused(attribute(4, std::string(15, 'd'))));
+  CHECK(refused(attribute(4, std::string(16, '\0'))));  // that is how "none" is said
+  CHECK(refused(attribute(4, std::string(16, 'd')) + attribute(4, std::string(16, 'd'))));
   const std::string endless("\x01\x00\xFF\xFF\xFF\xFF", 6);
   CHECK(refused(endless));
 
@@ -269,6 +302,22 @@ TEST_CASE("T-54 T-23: an attribute that breaks its format is not believed though
     for (const std::uint16_t index : of) put(value, index);
     return attribute(2, value);
   };
+  const auto proof = [&](std::uint32_t claimed, const std::string& octets, std::vector<std::uint16_t> of) {
+    std::string value(32, 'd');
+    put(value, claimed);
+    value += octets;
+    put(value, static_cast<std::uint16_t>(of.size()));
+    for (const std::uint16_t index : of) put(value, index);
+    return attribute(3, value);
+  };
+  CHECK_FALSE(refused_answer(proof(2, "{}", {0})));
+  CHECK_FALSE(refused_answer(proof(0, "", {0})));
+  CHECK(refused_answer(proof(2, "{}", {})));
+  CHECK(refused_answer(proof(2, "{}", {1})));
+  CHECK(refused_answer(proof(2, "{}", {0, 0})));
+  CHECK(refused_answer(proof(3, "{}", {0})));
+  CHECK(refused_answer(proof(0xFFFFFFFF, "{}", {0})));
+  CHECK(refused_answer(proof(2, "{}", {0}) + proof(2, "{}", {0})));
   CHECK_FALSE(refused_answer(answer("mx.example", {0})));
   CHECK(refused_answer(answer("mx.example\x1b[2J", {0})));
   CHECK(refused_answer(answer("mx.example", {1})));
