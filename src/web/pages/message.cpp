@@ -90,7 +90,7 @@ void put_recipients(Html& html, const Json& message, const Json& why, std::uint6
     }
     put_cell(html, words_of(entry, "policy"));
     const auto told = told_of.find(recipient);
-    const auto why = html.in("td", {{"class", "words"}});
+    const auto cell = html.in("td", {{"class", "words"}});
     html.text(told == told_of.end() ? words_of(entry, "reason") : told->second);
     put_last_answer(html, entry.value("last_answer", Json()));
   }
