@@ -45,6 +45,9 @@ enum class Plant : std::uint8_t {
   shortage_is_fault,
   forget_facts_without_room,
   half_a_group,
+  free_unread,          // segments are freed whoever has not read them
+  follow_failed_batch,  // a follower reads what was written and not taken for durable (D-07)
+  forget_failed_apply,  // what a follower's store did not take is not given to it again
   // Databases
   busy_is_damage,    // somebody's lock is taken for a damaged file
   full_is_damage,    // a full disk is taken for a damaged file
@@ -107,6 +110,9 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(Plant::co
     "shortage-is-fault",
     "forget-facts-without-room",
     "half-a-group",
+    "free-unread",
+    "follow-failed-batch",
+    "forget-failed-apply",
     "busy-is-damage",
     "full-is-damage",
     "io-is-damage",

@@ -6,6 +6,7 @@
 
 #include "base/log.hpp"
 #include "base/planted.hpp"
+#include "spool/room.hpp"
 
 namespace sealpost::spool {
 namespace {
@@ -29,10 +30,11 @@ RequestPtr make_withdrawal(const MessageId& id) {
 }
 
 CommitEngine::CommitEngine(Disk& disk, event::BlockingPool& pool, SegmentFiles& files,
-                           const SpoolOptions& options, EngineCounters& counters, Health* health,
-                           std::function<void()> wake)
+                           JournalProgress& progress, const SpoolOptions& options, EngineCounters& counters,
+                           Health* health, std::function<void()> wake)
     : disk_(disk),
       files_(files),
+      progress_(progress),
       options_(options),
       counters_(counters),
       health_(health),
@@ -292,7 +294,7 @@ void CommitEngine::apply(Request& request) {
 void CommitEngine::free_segments(SteadyTime now) {
   free_again_.reset();
   while (freeing_ && files_.count() > 0 && files_.oldest() != writer_.current() &&
-         (state_.is_free(files_.oldest()) || planted(Plant::free_segment_too_early))) {
+         may_go(files_.oldest(), now)) {
     const auto freed = writer_.free_oldest(now);
     freeing_ = freed != JournalWriter::Freed::never;
     if (!freeing_ && health_ != nullptr)
@@ -302,6 +304,27 @@ void CommitEngine::free_segments(SteadyTime now) {
     if (freed == JournalWriter::Freed::later) free_again_ = now + free_pause;
     return;
   }
+}
+
+// Nothing lives in it, and who follows the journal has read it, unless that would keep mail from being taken.
+bool CommitEngine::may_go(std::uint64_t segment, SteadyTime now) {
+  if (!state_.is_free(segment) && !planted(Plant::free_segment_too_early)) return false;
+  if (!progress_.is_unread(segment) || planted(Plant::free_unread)) return true;
+  const std::uint64_t octets = (writer_.current() - segment) * options_.segment_size;
+  if (now - room_looked_at_ >= free_pause) {
+    room_looked_at_ = now;
+    room_short_ = !room_on(disk_, options_, 0);
+  }
+  const bool goes =
+      octets >= options_.follower_bound || room_short_ || writer_.state() == JournalWriter::State::waiting;
+  free_again_ = now + free_pause;
+  if (!goes) return false;
+  room_looked_at_ = SteadyTime{};
+  counters_.freed_unread.fetch_add(1, std::memory_order_relaxed);
+  log::error("journal_freed_unread",
+             {{"segment", segment},
+              {"why", octets >= options_.follower_bound ? "the bound is reached" : "room is short"}});
+  return true;
 }
 
 std::optional<SteadyTime> CommitEngine::retry_at() const noexcept {
@@ -318,6 +341,7 @@ void CommitEngine::count() {
   const bool waiting = !unhealthy && (starved_ || writer_.state() == JournalWriter::State::waiting);
   counters_.healthy.store(!unhealthy && !waiting, std::memory_order_relaxed);
   counters_.waiting.store(waiting, std::memory_order_relaxed);
+  progress_.durable_to(Cursor{writer_.node(), Position{writer_.current(), writer_.end()}});
 }
 
 }  // namespace sealpost::spool

@@ -17,6 +17,7 @@
 #include "sealpost/expected.hpp"
 #include "spool/batch.hpp"
 #include "spool/disk.hpp"
+#include "spool/journal_progress.hpp"
 #include "spool/journal_state.hpp"
 #include "spool/journal_writer.hpp"
 #include "spool/options.hpp"
@@ -29,7 +30,7 @@ namespace sealpost::spool {
 // Written by the engine, read by anyone.
 struct EngineCounters {
   std::atomic<std::uint64_t> messages{0}, groups{0}, syncs{0}, octets{0}, failures{0}, segments{0},
-      live_messages{0}, damaged{0}, set_aside{0};
+      live_messages{0}, damaged{0}, set_aside{0}, freed_unread{0};
   std::atomic<bool> healthy{true};   // what happens can be recorded
   std::atomic<bool> waiting{false};  // it cannot, but that passes by itself
   Histogram sync{buckets::moment};   // to write a batch and sync it
@@ -37,8 +38,9 @@ struct EngineCounters {
 
 class CommitEngine {
  public:
-  CommitEngine(Disk& disk, event::BlockingPool& pool, SegmentFiles& files, const SpoolOptions& options,
-               EngineCounters& counters, Health* health, std::function<void()> wake);
+  CommitEngine(Disk& disk, event::BlockingPool& pool, SegmentFiles& files, JournalProgress& progress,
+               const SpoolOptions& options, EngineCounters& counters, Health* health,
+               std::function<void()> wake);
 
   // Recovers and opens a segment. What was found, for the queue.
   Expected<std::vector<StoredMessagePtr>> start(SystemTime wall);
@@ -69,11 +71,13 @@ class CommitEngine {
   void fail(const Error& error, std::deque<RequestPtr>& waiting, std::vector<RequestPtr>& done);
   void apply(Request& request);
   void free_segments(SteadyTime now);
+  bool may_go(std::uint64_t segment, SteadyTime now);
   void count();
   void report(const Recovered& recovered);
 
   Disk& disk_;
   SegmentFiles& files_;
+  JournalProgress& progress_;
   const SpoolOptions& options_;
   EngineCounters& counters_;
   Health* const health_;
@@ -86,6 +90,8 @@ class CommitEngine {
   bool freeing_ = true;
   bool starved_ = false;  // something that has happened waits for room
   std::optional<SteadyTime> free_again_;
+  bool room_short_ = false;  // as of ...
+  SteadyTime room_looked_at_{};
 };
 
 RequestPtr make_withdrawal(const MessageId& id);

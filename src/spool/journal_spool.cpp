@@ -7,9 +7,12 @@
 #include "base/planted.hpp"
 #include "spool/body_reader.hpp"
 #include "spool/record_codec.hpp"
+#include "spool/room.hpp"
 
 namespace sealpost::spool {
 namespace {
+
+constexpr Duration follow_at_stop = std::chrono::seconds(2);
 
 Error closed_error() { return Error(Errc::unavailable, "the spool is closed"); }
 
@@ -53,24 +56,32 @@ JournalSpool::JournalSpool(Disk& disk, Driver& driver, event::BlockingPool& pool
       pool_(pool),
       options_(options),
       files_(std::make_shared<SegmentFiles>(disk)),
-      engine_(disk, pool, *files_, options_, counters_, health, [&driver] { driver.wake(); }),
+      engine_(disk, pool, *files_, progress_, options_, counters_, health, [&driver] { driver.wake(); }),
       window_(options.window),
       fresh_octets_(std::make_shared<std::atomic<std::uint64_t>>(0)) {}
 
 Expected<std::unique_ptr<JournalSpool>> JournalSpool::open(Disk& disk, Driver& driver,
                                                            event::BlockingPool& pool,
-                                                           const SpoolOptions& options, Health* health) {
+                                                           const SpoolOptions& options, Health* health,
+                                                           const std::vector<FollowerOnDriver>& followers) {
   if (options.segment_size % page_size != 0 || options.segment_size < 8 * page_size)
     return Error(Errc::invalid, "a segment is 8 pages at least, and whole pages");
   std::unique_ptr<JournalSpool> spool(new JournalSpool(disk, driver, pool, options, health));
+  for (const FollowerOnDriver& who : followers)
+    spool->followings_.push_back(std::make_unique<Following>(
+        who, *spool->files_, spool->progress_, spool->options_, health, [&driver] { driver.wake(); }));
   auto recovered = spool->engine_.start(driver.wall());
   if (!recovered) return recovered.error();
   spool->recovered_ = std::move(*recovered);
   driver.start([raw = spool.get()](SteadyTime now) { return raw->turn(now); });
+  for (const auto& following : spool->followings_) following->start();
   return spool;
 }
 
-JournalSpool::~JournalSpool() { driver_.stop(); }
+JournalSpool::~JournalSpool() {
+  for (const auto& following : followings_) following->stop();
+  driver_.stop();
+}
 
 void JournalSpool::drain() {
   if (planted(Plant::count_drained_attempts)) return;
@@ -101,6 +112,8 @@ void JournalSpool::close() {
   }
   waiting_.clear();
   answer();
+  for (const auto& following : followings_) following->stop();
+  for (const auto& following : followings_) following->finish(follow_at_stop);
 }
 
 std::optional<SteadyTime> JournalSpool::turn(SteadyTime now) {
@@ -168,17 +181,7 @@ Expected<void> JournalSpool::room_for(std::uint64_t size) const {
   if (counters_.waiting.load(std::memory_order_relaxed))
     return Error(Errc::no_space, "the journal waits for room or descriptors, and goes on by itself");
   if (!healthy()) return Error(Errc::unavailable, "the journal is unhealthy; check the disk and restart");
-  Space space;
-  if (const int failed = disk_.space(space); failed != 0)
-    return Error(Errc::unavailable, disk_error(failed, "cannot tell the free space").detail);
-  const std::uint64_t needed =
-      std::max({2 * size, space.total / 100 * options_.floor_percent, options_.floor});  // D-08
-  if (space.free < needed)
-    return Error(Errc::no_space, std::to_string(space.free >> 20) + " MiB free, " +
-                                     std::to_string(needed >> 20) + " MiB needed");
-  if (space.inodes != 0 && space.free_inodes < options_.floor_inodes)
-    return Error(Errc::no_space, std::to_string(space.free_inodes) + " free inodes");
-  return {};
+  return room_on(disk_, options_, size);
 }
 
 // The body stays in memory until the first attempts are over, as long as all such bodies keep under their
@@ -373,6 +376,12 @@ std::unique_ptr<BodyReader> JournalSpool::open(event::Loop& home, StoredMessageP
 }
 
 std::vector<StoredMessagePtr> JournalSpool::take_recovered() { return std::move(recovered_); }
+
+std::vector<FollowerStatus> JournalSpool::followers() const {
+  std::vector<FollowerStatus> all;
+  for (const auto& following : followings_) all.push_back(following->status());
+  return all;
+}
 
 Spool::Counters JournalSpool::counters() const {
   Counters all;

@@ -19,6 +19,8 @@
 #include "spool/commit_window.hpp"
 #include "spool/disk.hpp"
 #include "spool/driver.hpp"
+#include "spool/following.hpp"
+#include "spool/journal_progress.hpp"
 #include "spool/options.hpp"
 #include "spool/request.hpp"
 #include "spool/segment_files.hpp"
@@ -30,9 +32,11 @@ class JournalSpool final : public Spool {
  public:
   // Recovers, and begins to serve. `pool` does what waits for the disk beside commits (cold bodies, new
   // segments). All three outlive the spool, and the pool ends before the disk.
-  // `health`, when not null, is told of damage and of what keeps the journal from working.
+  // `health`, when not null, is told of damage and of what keeps the journal from working. `followers` read it from where
+  // they stand; the drivers are theirs alone.
   static Expected<std::unique_ptr<JournalSpool>> open(Disk& disk, Driver& driver, event::BlockingPool& pool,
-                                                      const SpoolOptions& options, Health* health = nullptr);
+                                                      const SpoolOptions& options, Health* health = nullptr,
+                                                      const std::vector<FollowerOnDriver>& followers = {});
   ~JournalSpool() override;  // without close(): as a crash would leave it
 
   // D-28. From here on no attempt counts as cut off, even when the process is killed before close(): the mark is
@@ -61,6 +65,7 @@ class JournalSpool final : public Spool {
   std::unique_ptr<BodyReader> open(event::Loop& home, StoredMessagePtr message) override;
   std::vector<StoredMessagePtr> take_recovered() override;
   Counters counters() const override;
+  std::vector<FollowerStatus> followers() const;                                // any thread
   const EngineCounters& engine_counters() const noexcept { return counters_; }  // any thread
 
  private:
@@ -82,6 +87,8 @@ class JournalSpool final : public Spool {
   const SpoolOptions options_;
   const std::shared_ptr<SegmentFiles> files_;  // cold reads in the pool may outlast us
   EngineCounters counters_;
+  JournalProgress progress_;
+  std::vector<std::unique_ptr<Following>> followings_;
   CommitEngine engine_;
   CommitWindow window_;
   std::deque<RequestPtr> waiting_;  // the driver's

@@ -63,6 +63,8 @@ class JournalWriter {
   State state() const noexcept { return state_; }
   std::uint64_t node() const noexcept { return mark_.node; }  // after start()
   std::uint64_t current() const noexcept { return header_.sequence; }
+  // Of what is durable in it, and believed: what a torn batch left is neither.
+  std::uint32_t end() const noexcept { return end_at_start_.value_or(end_); }
   // Collects spares that were made, has more made when there are few, goes on where it waited. Called each turn.
   void tend(SteadyTime now, SystemTime wall);
   // While it waits: when to call tend() again.

@@ -25,6 +25,9 @@ struct SpoolOptions {
   // A sync into blocks never written costs one more write of metadata and a flush; blocks filled with zeros before cost
   // as much again as the records. When batches are this long on average, the zeros cost more.
   std::uint32_t long_batch = 256u << 10;
+  // What a follower has not read is kept until the journal is so long, and until room for mail is short.
+  std::uint64_t follower_bound = 4ull << 30;
+  Duration follower_pause = std::chrono::milliseconds(500);  // when it has read all there is
 };
 
 }  // namespace sealpost::spool

@@ -373,12 +373,17 @@ void store_record_header(char* into, const RecordHeader& header, std::uint32_t s
 }
 
 bool decode_record_header(std::string_view octets, std::uint32_t seed, RecordHeader& header) noexcept {
+  return decode_record_header(octets, octets.size(), seed, header);
+}
+
+bool decode_record_header(std::string_view octets, std::size_t room, std::uint32_t seed,
+                          RecordHeader& header) noexcept {
   if (octets.size() < record_header_size) return false;
   ByteReader in(octets.substr(0, record_header_size));
   const auto crc = in.get<std::uint32_t>();
   header.head_length = in.get<std::uint32_t>();
   header.blob_length = in.get<std::uint32_t>();
-  if (header.head_length > max_head || header.blob_length > max_part || footprint(header) > octets.size())
+  if (header.head_length > max_head || header.blob_length > max_part || footprint(header) > room)
     return false;
   if (crc32c(seed, octets.substr(crc_size, record_header_size - crc_size)) != crc) return false;
   header.head_crc = in.get<std::uint32_t>();

@@ -85,6 +85,9 @@ void store_record_header(char* into, const RecordHeader& header, std::uint32_t s
 // The record header at the start of `octets` when its checksum holds and the whole record fits. Cheap on
 // purpose: a search for the next record after damage tries it everywhere, over octets that strangers wrote.
 bool decode_record_header(std::string_view octets, std::uint32_t seed, RecordHeader& header) noexcept;
+// The same for who has not read all of the record yet: it must fit into `room`.
+bool decode_record_header(std::string_view octets, std::size_t room, std::uint32_t seed,
+                          RecordHeader& header) noexcept;
 
 // Parts of the same for octets that may be damaged: does the checksum hold, whatever else they say; the batch's number.
 bool header_holds(std::string_view octets, std::uint32_t seed) noexcept;

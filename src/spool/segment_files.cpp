@@ -187,6 +187,12 @@ std::uint64_t SegmentFiles::oldest() const {
   return known_.empty() ? 0 : *known_.begin();
 }
 
+std::uint64_t SegmentFiles::next_after(std::uint64_t sequence) const {
+  const std::lock_guard lock(mutex_);
+  const auto next = known_.upper_bound(sequence);
+  return next == known_.end() ? 0 : *next;
+}
+
 std::size_t SegmentFiles::count() const {
   const std::lock_guard lock(mutex_);
   return known_.size();

@@ -65,6 +65,7 @@ class SegmentFiles {
   Expected<std::string> release_oldest(bool wants_spare);
 
   std::uint64_t oldest() const;
+  std::uint64_t next_after(std::uint64_t sequence) const;  // 0: there is none
   std::size_t count() const;
   std::string new_spare_name();
   void reserve_spare_number(std::uint64_t number);  // names seen at recovery

@@ -7,6 +7,7 @@
 
 #include "base/log.hpp"
 #include "base/planted.hpp"
+#include "spool/group.hpp"
 #include "spool/write_again.hpp"
 
 namespace sealpost::spool {
@@ -188,49 +189,27 @@ Expected<std::size_t> SegmentReplay::read_pages(JournalFile& file, std::uint64_t
 // Groups are atomic: with a record missing or damaged, none of it counts (D-17).
 void SegmentReplay::replay_groups(const SegmentHeader& header, std::string_view octets,
                                   const std::vector<ScannedRecord>& records) {
-  std::size_t first = 0;
-  while (first < records.size()) {
-    std::size_t end = first + 1;
-    while (end < records.size() && records[end].offset == records[end - 1].next &&
-           (records[end - 1].header.flags & record_flag::more_follows) != 0)
-      ++end;
-    replay_group(header, octets, std::span(records).subspan(first, end - first));
-    first = end;
+  for (const auto group : groups_of(records)) {
+    const bool alone = group.size() == 1 && is_whole(group);
+    if (alone || is_sound(group) || planted(Plant::half_a_group)) {
+      for (const ScannedRecord& record : group) replay_record(header, octets, record);
+      continue;
+    }
+    for (const ScannedRecord& record : group)
+      report_damage(header, octets, record, "a record of a group that is not whole");
   }
-}
-
-void SegmentReplay::replay_group(const SegmentHeader& segment, std::string_view octets,
-                                 std::span<const ScannedRecord> group) {
-  const bool whole = (group.front().header.flags & record_flag::continues) == 0 &&
-                     (group.back().header.flags & record_flag::more_follows) == 0;
-  const bool intact =
-      std::all_of(group.begin(), group.end(), [](const auto& record) { return record.intact(); });
-  if (group.size() == 1 && whole) return replay_record(segment, octets, group.front());
-  if ((whole && intact) || planted(Plant::half_a_group)) {
-    for (const ScannedRecord& record : group) replay_record(segment, octets, record);
-    return;
-  }
-  for (const ScannedRecord& record : group)
-    report_damage(segment, octets, record, "a record of a group that is not whole");
 }
 
 void SegmentReplay::replay_record(const SegmentHeader& segment, std::string_view octets,
                                   const ScannedRecord& record) {
   ++result_.records;
   const RecordHeader& header = record.header;
-  const std::size_t head_at = record.offset + record_header_size;
-  auto decoded = decode_head(header.type, octets.substr(head_at, header.head_length), header.flags);
-  if (!record.head_intact || !decoded) return damaged_record(segment, octets, record);
+  auto read = entry_of(segment.sequence, record,
+                       octets.substr(record.offset + record_header_size, header.head_length));
+  if (!read) return damaged_record(segment, octets, record);
   if (!record.blob_intact) report_damage(segment, octets, record, "a message whose body is damaged");
-  JournalEntry entry;
-  entry.id = header.id;
-  entry.record = std::move(decoded->record);
-  entry.blob = Extent{segment.sequence, static_cast<std::uint32_t>(head_at + header.head_length),
-                      header.blob_length, header.blob_crc};
-  entry.octets = record.end - record.offset;
-  entry.blob_intact = record.blob_intact;
-  state_.apply(std::move(entry));
-  if (decoded->beyond)  // D-11
+  state_.apply(std::move(read->entry));
+  if (read->beyond)  // D-11
     state_.hold(header.id, std::string(hold_record_newer));
 }
 

@@ -43,8 +43,6 @@ class SegmentReplay {
                                    std::span<char> step);
   void replay_groups(const SegmentHeader& header, std::string_view octets,
                      const std::vector<ScannedRecord>& records);
-  void replay_group(const SegmentHeader& segment, std::string_view octets,
-                    std::span<const ScannedRecord> group);
   void replay_record(const SegmentHeader& segment, std::string_view octets, const ScannedRecord& record);
   void damaged_record(const SegmentHeader& segment, std::string_view octets, const ScannedRecord& record);
   void report_damage(const SegmentHeader& segment, std::string_view octets, const ScannedRecord& record,

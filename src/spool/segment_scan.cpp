@@ -38,14 +38,6 @@ bool is_next(std::uint32_t before, std::uint32_t number) noexcept {
   return before == 0 || number == 0 || number == before + 1 || (number == 1 && before + 1 == 0);
 }
 
-// A record that directly follows another belongs to the same batch or begins the next one; what does not was left there by
-// a batch that was torn, after which writing began again at its start.
-bool follows(const ScannedRecord& before, const RecordHeader& header) noexcept {
-  if ((before.header.flags & record_flag::ends_batch) == 0)
-    return header.batch == before.header.batch && header.number == before.header.number;
-  return header.batch == before.next && is_next(before.header.number, header.number);
-}
-
 // What a damaged record says of its length may be wrong, or others may have been written over it: a batch that begins within
 // it counts. No stranger can forge one in a body, see seed_of().
 std::uint32_t next_after(std::string_view octets, std::uint32_t seed, const ScannedRecord& record) {
@@ -140,6 +132,12 @@ void judge_tail(SegmentScan& scan, const std::vector<ScannedRecord>& found, std:
 }
 
 }  // namespace
+
+bool follows(const ScannedRecord& before, const RecordHeader& header) noexcept {
+  if ((before.header.flags & record_flag::ends_batch) == 0)
+    return header.batch == before.header.batch && header.number == before.header.number;
+  return header.batch == before.next && is_next(before.header.number, header.number);
+}
 
 // The first offset from `at` on where a record begins; octets.size() when there is none.
 std::size_t next_record(std::string_view octets, std::size_t at, std::uint32_t seed, RecordHeader& header) {

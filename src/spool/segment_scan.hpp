@@ -52,6 +52,9 @@ struct SegmentScan {
 // `octets` is the file from its first octet.
 SegmentScan scan_segment(std::string_view octets, std::uint32_t seed, const SegmentFacts& facts);
 
+// A record that directly follows another belongs to the same batch or begins the next one; what does not was left there by
+// a batch that was torn, after which writing began again at its start.
+bool follows(const ScannedRecord& before, const RecordHeader& header) noexcept;
 // Octets where a record header is due that are none any more, but were: one bit is wrong, or the number of the batch is the
 // one that is due. What an earlier use of the file left there has smaller numbers.
 bool was_header(std::string_view octets, std::uint32_t seed, std::uint32_t due_number);

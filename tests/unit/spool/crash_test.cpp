@@ -2,7 +2,8 @@
 //
 // The proof loop: a scenario with N storage calls is run with each call failing in each way, with the process
 // killed at each call, and with the power cut at each call and un-synced writes and names kept, lost or torn. After
-// the restart the spool must hold exactly what was confirmed; what was under way may be there whole or not at all.
+// the restart the spool must hold exactly what was confirmed; what was under way may be there whole or not at all. Who
+// follows the journal, with a store that takes each transaction or not, must have had each entry once.
 // SEALPOST_CRASH_SEEDS=n tries n states per power cut instead of 1.
 #include <doctest.h>
 
@@ -167,6 +168,12 @@ SpoolOptions tiny() {
   return options;
 }
 
+struct Followed : World {
+  explicit Followed(std::uint64_t seed = 1) : World(tiny(), seed) { follower = &keeper; }
+  ~Followed() { stop(); }
+  KeepingFollower keeper;
+};
+
 // Every record type, a bounce group, parts, full and recycled segments, and old messages that are copied forward.
 void play(Player& player) {
   player.store(1, 500);
@@ -187,7 +194,7 @@ void play(Player& player) {
 }
 
 std::uint64_t calls_of_scenario(std::uint64_t& of_start) {
-  World world(tiny());
+  Followed world;
   REQUIRE(world.start());
   of_start = world.disk.calls();
   Player player(world);
@@ -195,6 +202,33 @@ std::uint64_t calls_of_scenario(std::uint64_t& of_start) {
   REQUIRE(player.refused() == 0);
   REQUIRE(world.spool->counters().segments < 6);  // old messages were copied forward
   return world.disk.calls();
+}
+
+// Who follows the journal has had each message and outcome once, and what it was given adds up to what the spool holds.
+std::string what_was_followed(const World& world, const KeepingFollower& follower) {
+  if (!follower.gaps.empty()) return "a gap: " + follower.gaps.front();
+  JournalState state;
+  std::map<std::string, unsigned> times;
+  for (const JournalEntry& entry : follower.entries) {
+    std::string what = entry.id.to_string();
+    if (const auto* record = std::get_if<OutcomeRecord>(&entry.record)) {
+      const auto& one = record->outcome.recipients.front();
+      what += " outcome " + std::to_string(one.recipient) + " " + std::to_string(static_cast<int>(one.state));
+    }
+    const RecordType type = type_of(entry.record);
+    if ((type == RecordType::message || type == RecordType::outcome) && ++times[what] == 2)
+      return what + " twice";
+    state.apply(JournalEntry(entry));
+  }
+  using Waiting = std::map<MessageId, std::vector<RecipientState>>;
+  const auto waiting = [](const auto& messages) {
+    Waiting all;
+    for (const auto& message : messages)
+      for (const auto& progress : message->progress) all[message->id].push_back(progress.state);
+    return all;
+  };
+  const auto read = state.recovered();
+  return waiting(read) == waiting(world.recovered) ? "" : "what was followed is not what the spool holds";
 }
 
 // Starts until it works: a fault that is over must not need a person.
@@ -212,6 +246,10 @@ std::string check_twice(World& world, const Player& player, Loss loss, bool cras
   if (!world.restart(Loss::all)) return "does not start a second time";
   wrong = player.differs_from(world.recovered, crashed);
   if (!wrong.empty()) return "after a second recovery: " + wrong;
+  world.loop.advance(std::chrono::milliseconds(10));
+  if (world.spool->followers().front().broken) world.loop.advance(std::chrono::seconds(2));  // it asks again
+  if (world.follower != nullptr) wrong = what_was_followed(world, *world.follower);
+  if (!wrong.empty()) return "followed: " + wrong;
   // And it serves.
   if (!world.store(message_of(9999, "works"))) return "does not accept mail after recovery";
   return "";
@@ -241,7 +279,7 @@ TEST_CASE(
   const std::uint64_t calls = calls_of_scenario(of_start);
   for (std::uint64_t call = 1; call <= calls; ++call)
     for (const int error : {ENOSPC, EIO, EDQUOT, EMFILE, EINTR, SimDisk::short_write}) {
-      World world(tiny(), call);
+      Followed world(call);
       world.disk.fail_at(call, error);
       if (!world.start()) {
         CHECK_MESSAGE(call <= of_start, "start failed although its calls went well");
@@ -258,7 +296,7 @@ TEST_CASE("D-03 D-18 D-28: the process is killed at each storage call") {
   std::uint64_t of_start = 0;
   const std::uint64_t calls = calls_of_scenario(of_start);
   for (std::uint64_t call = of_start + 1; call <= calls; ++call) {
-    World world(tiny(), call);
+    Followed world(call);
     REQUIRE(world.start());
     world.disk.stop_at(call);
     Player player(world);
@@ -275,7 +313,7 @@ TEST_CASE(
   const std::uint64_t calls = calls_of_scenario(of_start);
   for (std::uint64_t call = of_start + 1; call <= calls; ++call)
     for (unsigned seed = 0; seed <= seeds(); ++seed) {
-      World world(tiny(), call * 1'000'000 + first_seed() + seed);
+      Followed world(call * 1'000'000 + first_seed() + seed);
       REQUIRE(world.start());
       world.disk.stop_at(call);
       Player player(world);
@@ -291,7 +329,7 @@ TEST_CASE(
   std::uint64_t of_start = 0;
   const std::uint64_t calls = calls_of_scenario(of_start);
   for (std::uint64_t call = of_start + 1; call <= calls; ++call) {
-    World world(tiny(), call);
+    Followed world(call);
     REQUIRE(world.start());
     world.disk.break_syncs_at(call);
     Player player(world);
@@ -304,7 +342,7 @@ TEST_CASE(
 TEST_CASE("D-21: the power is cut at each storage call of a start") {
   for (unsigned seed = 0; seed <= seeds(); ++seed)
     for (std::uint64_t call = 1;; ++call) {
-      World world(tiny(), call * 1'000'000 + first_seed() + seed);
+      Followed world(call * 1'000'000 + first_seed() + seed);
       REQUIRE(world.start());
       Player player(world);
       play(player);

@@ -57,6 +57,37 @@ inline event::Task<Expected<std::string>> read_all(BodyReader& reader) {
   }
 }
 
+// A follower whose store outlasts restarts and crashes: what it took and where it stands, changed together.
+class KeepingFollower final : public Follower {
+ public:
+  std::string_view name() const noexcept override { return "keeper"; }
+  Expected<std::optional<Cursor>> cursor() override {
+    if (!reads_cursor) return Error(Errc::unavailable, "its store is closed");
+    return at;
+  }
+  Expected<void> apply(const std::vector<JournalEntry>& taken, const Cursor& next) override {
+    ++calls;
+    if (fails > 0) return --fails, Error(Errc::no_space, "its disk is full");
+    entries.insert(entries.end(), taken.begin(), taken.end());
+    at = next;
+    if (loses_answers > 0) return --loses_answers, Error(Errc::io, "nobody knows whether it was committed");
+    return {};
+  }
+  Expected<void> missed(const Cursor& from, const Cursor& next, std::string_view why) override {
+    if (fails > 0) return --fails, Error(Errc::no_space, "its disk is full");
+    gaps.push_back(std::to_string(from.position.segment) + " to " + std::to_string(next.position.segment) +
+                   ": " + std::string(why));
+    at = next;
+    return {};
+  }
+
+  std::vector<JournalEntry> entries;
+  std::vector<std::string> gaps;
+  std::optional<Cursor> at;
+  unsigned calls = 0, fails = 0, loses_answers = 0;
+  bool reads_cursor = true;
+};
+
 struct World {
   explicit World(SpoolOptions options_ = small(), std::uint64_t seed = 1) : options(options_), disk(seed) {}
   ~World() { stop(); }
@@ -66,12 +97,16 @@ struct World {
     options.segment_size = 64u << 10;
     options.floor = 0;
     options.floor_percent = 0;
+    options.follower_pause = std::chrono::milliseconds(1);
     return options;
   }
 
   Expected<void> start() {
     driver = make_loop_driver(loop, std::chrono::microseconds(200));
-    auto opened = JournalSpool::open(disk, *driver, pool, options, &health);
+    follower_driver = make_loop_driver(loop, std::chrono::microseconds(100));
+    std::vector<FollowerOnDriver> followers;
+    if (follower != nullptr) followers.push_back({follower, follower_driver.get()});
+    auto opened = JournalSpool::open(disk, *driver, pool, options, &health, followers);
     if (!opened) return opened.error();
     spool = std::move(*opened);
     recovered = spool->take_recovered();
@@ -81,6 +116,7 @@ struct World {
   void stop() {
     spool.reset();
     driver.reset();
+    follower_driver.reset();
     loop.settle();  // answers that were posted
   }
   Expected<void> restart(SimDisk::Loss loss) {
@@ -123,7 +159,8 @@ struct World {
   event::SimLoop loop;
   SimDisk disk;
   event::InlinePool pool;
-  std::unique_ptr<Driver> driver;
+  KeepingFollower* follower = nullptr;  // null: nobody follows the journal
+  std::unique_ptr<Driver> driver, follower_driver;
   std::unique_ptr<JournalSpool> spool;
   std::vector<StoredMessagePtr> recovered;
 };

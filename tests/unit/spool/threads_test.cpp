@@ -4,6 +4,7 @@
 // and from the reader threads.
 #include <doctest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 
@@ -18,24 +19,29 @@ using namespace sealpost::spool;
 namespace {
 
 struct RealSpool {
-  explicit RealSpool(const std::string& directory) {
+  explicit RealSpool(const std::string& directory, KeepingFollower* follower = nullptr) {
     options.segment_size = 4u << 20;
+    options.follower_pause = std::chrono::milliseconds(2);
     options.floor = 0;
     options.floor_percent = 0;
     disk = std::move(open_posix_disk(directory).value());
     pool = std::make_unique<event::ThreadPool>(2, 1024);
     driver = make_thread_driver();
-    spool = std::move(JournalSpool::open(*disk, *driver, *pool, options).value());
+    follower_driver = make_thread_driver();
+    std::vector<FollowerOnDriver> followers;
+    if (follower != nullptr) followers.push_back({follower, follower_driver.get()});
+    spool = std::move(JournalSpool::open(*disk, *driver, *pool, options, nullptr, followers).value());
   }
   ~RealSpool() {
     spool.reset();
     driver.reset();
+    follower_driver.reset();
     pool.reset();
   }
   SpoolOptions options;
   std::unique_ptr<Disk> disk;
   std::unique_ptr<event::ThreadPool> pool;
-  std::unique_ptr<Driver> driver;
+  std::unique_ptr<Driver> driver, follower_driver;
   std::unique_ptr<JournalSpool> spool;
 };
 
@@ -97,12 +103,14 @@ event::Task<Expected<std::string>> read_message(event::Loop& loop, JournalSpool&
 
 }  // namespace
 
-TEST_CASE("D-01 D-05 D-06: loops on threads share the spool; all that was confirmed is there afterwards") {
+TEST_CASE(
+    "D-01 D-05 D-06: loops on threads share the spool; all that was confirmed is there, and was followed") {
   constexpr unsigned workers = 3, sessions = 16, each = 20, total = workers * sessions * each;
   const TemporaryDirectory base;
   Counts counts;
+  KeepingFollower follower;
   {
-    RealSpool real(base.path() + "/spool");
+    RealSpool real(base.path() + "/spool", &follower);
     std::vector<std::thread> threads;
     for (unsigned worker = 0; worker < workers; ++worker)
       threads.emplace_back([&, worker] { run_loop(*real.spool, worker, sessions, each, counts); });
@@ -111,7 +119,14 @@ TEST_CASE("D-01 D-05 D-06: loops on threads share the spool; all that was confir
     CHECK(counts.wrong == 0);
     CHECK(real.spool->counters().live_messages == total / 3);
     CHECK(real.spool->counters().syncs < total);
+    real.spool->close();
+    CHECK(real.spool->followers().front().octets_behind == 0);
   }
+  CHECK(follower.gaps.empty());
+  const auto messages =
+      std::count_if(follower.entries.begin(), follower.entries.end(),
+                    [](const auto& entry) { return std::holds_alternative<MessageRecord>(entry.record); });
+  CHECK(messages == total);
   RealSpool real(base.path() + "/spool");
   const auto recovered = real.spool->take_recovered();
   CHECK(recovered.size() == total / 3);
