@@ -340,6 +340,7 @@ event::Task<void> DeliveryCourier::refuse_lane(queue::Lane& lane, queue::JobPtr 
     end.refused = refused;
     end.fates = same_fate(*each, refusal);
     end.remote_mta = refusal.remote_mta;
+    end.proof = refusal.proof;
     end.policy_refused = refusal.by_policy;
     end.partner_refused = refusal.by_partner;
     if (rule != nullptr) end.partner = *rule;

@@ -22,9 +22,10 @@ std::string where(const std::string& host, const Endpoint& endpoint) {
 
 // REQUIRETLS leans on the MTA-STS policy where DNSSEC does not vouch for the hosts: then, too, the record is looked
 // at again before mail is returned (S38).
-Refusal refusal_by(const Plan& plan, const std::string& host, Source source, const std::string& origin,
-                   const std::string& status, const std::string& text) {
+Refusal refusal_by(const Plan& plan, ProofPtr proof, const std::string& host, Source source,
+                   const std::string& origin, const std::string& status, const std::string& text) {
   Refusal refusal(status, text);
+  refusal.proof = std::move(proof);
   refusal.by_policy = true;
   refusal.mx = host;
   refusal.policy = std::string(name_of(source)) + (origin.empty() ? "" : ":" + origin);
@@ -97,9 +98,10 @@ event::Task<std::unique_ptr<Connection>> Dialer::try_host(const Plan& plan, cons
   }
   if (const auto& skip = view.decision.skip) {
     tour.leave(host);
-    count(plan, *prove(plan, view, std::nullopt, context_.loop.believed().latest), nullptr);
+    ProofPtr proof = prove(plan, view, std::nullopt, context_.loop.believed().latest);
+    count(plan, *proof, nullptr);
     refused(attempt, walk, host, skip->result_type,
-            refusal_by(plan, host, skip->source, skip->origin, skip->status, skip->text));
+            refusal_by(plan, std::move(proof), host, skip->source, skip->origin, skip->status, skip->text));
     co_return nullptr;
   }
 
@@ -216,6 +218,7 @@ event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endp
   if (contact.handshake_failed() && !requirement.tls_required()) {
     Refusal refusal("4.7.5",
                     "TLS handshake with " + where(host, endpoint) + " failed: " + facts.handshake_error);
+    refusal.proof = proof;
     if (context_.hosts.encryption_wanted(host, context_.loop.now()))
       refusal.text += "; it takes no mail in clear";
     else
@@ -227,7 +230,7 @@ event::Task<std::unique_ptr<Connection>> Dialer::open(HostAttempt& attempt, Endp
     const DemandResult* decisive = judgement.decisive();
     const DemandFailure& failure = decisive->failures.front();
     refused(attempt, walk, where(host, endpoint), failure.result_type,
-            refusal_by(plan, host, decisive->source, decisive->origin, failure.status, failure.text));
+            refusal_by(plan, proof, host, decisive->source, decisive->origin, failure.status, failure.text));
     if (!session->broken()) co_await session->quit();
     co_return nullptr;
   }
@@ -274,8 +277,8 @@ void Dialer::not_reached(const HostAttempt& attempt, const Endpoint& endpoint, C
   }
   Refusal refusal = refusal_from(contact.failure(), host, endpoint);
   if (step == Contact::Step::not_secured) {  // and nothing ever in clear: that port knows no clear text
-    count(attempt.plan, *prove(attempt.plan, attempt.view, contact.facts(), context_.loop.believed().latest),
-          contact.session().get());
+    refusal.proof = prove(attempt.plan, attempt.view, contact.facts(), context_.loop.believed().latest);
+    count(attempt.plan, *refusal.proof, contact.session().get());
   } else if (!refusal.permanent() && crowded(attempt, endpoint, walk)) {
     return;
   }

@@ -123,6 +123,8 @@ struct Refusal {
   bool no_place = false;       // as many connections as configured are open: not an attempt, wait for one
   bool leave_gateway = false;  // nothing sends this mail to a gateway any more: back to where it was going
   std::string remote_mta;
+  std::shared_ptr<const Proof>
+      proof;  // what the session that was not good enough showed, and what was asked of it
   bool permanent() const noexcept { return !status.empty() && status.front() == '5'; }
 };
 

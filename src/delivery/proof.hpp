@@ -5,14 +5,33 @@
 // all tell of the same one, also after the connection is gone.
 #pragma once
 
+#include <atomic>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 
 #include "delivery/look.hpp"
 #include "sealpost/verdict.hpp"
+#include "spool/stored_message.hpp"
 
 namespace sealpost::delivery {
+
+struct Proof;
+
+// How the journal has a proof: with its text in the first outcome that tells of it, by its digest afterwards.
+class ProofOnRecord {
+ public:
+  // For an outcome that is to be written. Null: mail that carries TLS reports proves nothing about others (R21, T-44).
+  spool::ProofTextPtr of(const Proof& proof) const;
+  // An outcome that carries the text is durable.
+  void carried() const noexcept { carried_.store(true, std::memory_order_release); }
+
+ private:
+  mutable std::once_flag once_;
+  mutable spool::ProofTextPtr whole_, named_;
+  mutable std::atomic<bool> carried_{false};
+};
 
 struct Proof {
   Proof() = default;
@@ -28,6 +47,7 @@ struct Proof {
   Decision decision;
   std::optional<SessionFacts> facts;  // none: passed over, the decision alone ruled the host out
   Judgement judgement;                // of the facts
+  ProofOnRecord record;
 };
 using ProofPtr = std::shared_ptr<const Proof>;
 

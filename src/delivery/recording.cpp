@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "delivery/recording.hpp"
 
+#include <algorithm>
+
+#include "base/digest.hpp"
 #include "base/text.hpp"
 #include "history/facts_codec.hpp"
+#include "history/proof_text.hpp"
 
 namespace sealpost::delivery {
 namespace {
@@ -55,6 +59,22 @@ history::Session to_history(const Proof& proof, Occasion occasion, SystemTime no
   session.ending = ending_of(proof);
   session.reused = occasion == Occasion::reused;
   return session;
+}
+
+spool::ProofTextPtr ProofOnRecord::of(const Proof& proof) const {
+  if (proof.report) return nullptr;
+  std::call_once(once_, [&] {
+    auto whole = std::make_shared<spool::ProofText>();
+    whole->text = history::proof_text(to_history(proof, Occasion::handshake, SystemTime{}), proof.decision,
+                                      proof.judgement);
+    const Sha256 digest = sha256(whole->text);
+    std::copy(digest.begin(), digest.end(), whole->digest.begin());
+    auto named = std::make_shared<spool::ProofText>();
+    named->digest = whole->digest;
+    whole_ = std::move(whole);
+    named_ = std::move(named);
+  });
+  return carried_.load(std::memory_order_acquire) ? named_ : whole_;
 }
 
 void record_session(Context& context, const Proof& proof, Occasion occasion) {

@@ -75,6 +75,14 @@ Meeting meeting_of(const Connection& connection) {
   return meeting;
 }
 
+void Settler::Settlement::say(const RecipientFate& fate, spool::RecipientState state, spool::AnswerPtr answer,
+                              const ProofPtr& unmet) {
+  const ProofPtr& proof = fate.met ? fate.met->proof : unmet;
+  outcome.recipients.emplace_back(fate.recipient, state, text::printable(fate.diagnostic), std::move(answer),
+                                  proof ? proof->record.of(*proof) : nullptr);
+  if (proof && (proofs.empty() || proofs.back() != proof)) proofs.push_back(proof);
+}
+
 Settler::Settler(Context& context) : context_(context), recorded_(context.loop), scope_(context.loop) {}
 
 event::Task<void> Settler::room() {
@@ -237,8 +245,7 @@ void Settler::settle(queue::JobOwner& lane, queue::JobPtr job, AttemptEnd end, c
         break;
     }
     if (state != spool::RecipientState::pending) std::erase(pending, fate.recipient);
-    outcome.recipients.emplace_back(fate.recipient, state, text::printable(fate.diagnostic),
-                                    answers.of(fate));
+    settlement.say(fate, state, answers.of(fate), end.proof);
   }
   const bool notice =
       !pending.empty() && !kept.delay_notice_sent && !report && settings.schedule.delay_notice_due(age);
@@ -308,8 +315,7 @@ void Settler::add_delivered(Settlement& settlement, const RecipientFate& fate, D
   context_.totals.delivered.fetch_add(1, std::memory_order_relaxed);
   const SystemTime arrival = settlement.message->envelope.arrival;
   if (arrival != SystemTime{}) context_.totals.age.observe(context_.loop.date() - arrival);
-  settlement.outcome.recipients.emplace_back(fate.recipient, spool::RecipientState::delivered,
-                                             text::printable(fate.diagnostic), answer);
+  settlement.say(fate, spool::RecipientState::delivered, answer, nullptr);
 }
 
 void Settler::settle_delivered(queue::Job& job, AttemptEnd end, const Settings& settings) {
@@ -354,6 +360,7 @@ event::Task<void> Settler::write_down(Settlement& settlement) {
     spool::Outcome outcome = settlement.outcome;
     auto stored = co_await context_.spool.finish_attempt(context_.loop, std::move(outcome), std::move(copy));
     if (stored) {
+      for (const ProofPtr& proof : settlement.proofs) proof->record.carried();
       for (const auto& message : *stored) {
         if (settlement.success_later && message->id == settlement.success_id)
           co_await success_waits(message, settlement.message->envelope.reverse_path,

@@ -32,6 +32,7 @@ struct AttemptEnd {
   bool leave_gateway = false;   // the mail goes back to its own lane
   std::string mx;               // at which host that was, when no session says so
   std::shared_ptr<const queue::PolicyRefusal> refused;  // policy_refused: what did
+  std::shared_ptr<const Proof> proof;                   // of whom no session is known: what refused showed
   std::shared_ptr<void> recorded;                       // let go when the outcome is on record
   std::shared_ptr<void> place;                          // Settler::place_of_many()
 };

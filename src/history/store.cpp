@@ -27,9 +27,11 @@ const CertificateFacts* certificate_of(const Session& session) {
   return session.facts.session ? session.facts.session->tls.certificate.get() : nullptr;
 }
 
-const char* word_of(Verdict verdict) { return verdict_words.at(static_cast<std::size_t>(verdict)); }
-
 }  // namespace
+
+std::string_view word_of(Verdict verdict) noexcept {
+  return verdict_words.at(static_cast<std::size_t>(verdict));
+}
 
 std::optional<Verdict> verdict_named(std::string_view word) noexcept {
   for (std::size_t i = 0; i < verdict_words.size(); ++i)
@@ -144,7 +146,7 @@ Expected<void> Store::add_one(const Counted& counted) {
       id_of(endings_,
             "INSERT INTO ending(verdict, partner, partner_hash, refused_by, result_type, reason_code) "
             "VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET verdict=verdict RETURNING id",
-            {word_of(ending.verdict), ending.partner, ending.partner_hash, ending.refused_by,
+            {std::string(word_of(ending.verdict)), ending.partner, ending.partner_hash, ending.refused_by,
              ending.result_type, ending.reason_code});
   if (!ending_row) return ending_row.error();
   const auto relay = name_id(session.policy_domain);

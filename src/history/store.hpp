@@ -41,6 +41,7 @@ struct Found {
 
 // As table `ending` has it: "deliver", "deliver-and-report", "refuse".
 std::optional<Verdict> verdict_named(std::string_view word) noexcept;
+std::string_view word_of(Verdict verdict) noexcept;
 
 class Store {
  public:

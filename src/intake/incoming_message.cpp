@@ -164,6 +164,7 @@ std::optional<smtp::ServerReply> SpooledMessage::look_at_head(Come come) {
   flags.tls_required_no = head.tls_required_no && trusted_ && settings_->honour_tls_required &&
                           !flags.requiretls && !header_mended_;
   if (head.received >= settings_->most_hops) return mail_loop;
+  message_.envelope.message_id = digest_of_message_id(head.message_id);
   return std::nullopt;
 }
 

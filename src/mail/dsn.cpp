@@ -260,6 +260,7 @@ std::optional<DsnMessage> build_dsn(const DsnRequest& request) {
   message.envelope = envelope_of(request, eight_bit);
   message.named = recipients.size() - unnamed;
   message.text = header(request, recipients, boundary, form, eight_bit);
+  message.envelope.message_id = digest_of_message_id(scan_head(message.text).message_id);
   const auto add_part = [&](const std::string& part) {
     message.text += "--" + boundary + "\r\n" + part + "\r\n";
   };

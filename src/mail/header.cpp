@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/digest.hpp"
 #include "base/text.hpp"
 
 namespace sealpost {
@@ -88,6 +89,14 @@ std::optional<std::string> find_field(std::string_view message, std::string_view
   while (reader.next(field))
     if (text::iequals(field.name, name)) return unfold(field.value);
   return std::nullopt;
+}
+
+std::array<std::uint8_t, 16> digest_of_message_id(std::string_view message_id) {
+  std::array<std::uint8_t, 16> half{};
+  if (message_id.empty()) return half;
+  const Sha256 whole = sha256(message_id);
+  std::copy_n(whole.begin(), half.size(), half.begin());
+  return half;
 }
 
 HeadFacts scan_head(std::string_view message) {

@@ -5,6 +5,7 @@
 // is no field is skipped.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -50,5 +51,7 @@ struct HeadFacts {
   bool auto_submitted = false;   // Auto-Submitted other than "no" (RFC 3834)
 };
 HeadFacts scan_head(std::string_view message);
+// Of "<...>", for Envelope::message_id; zeros for "".
+std::array<std::uint8_t, 16> digest_of_message_id(std::string_view message_id);
 
 }  // namespace sealpost

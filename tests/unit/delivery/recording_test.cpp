@@ -3,6 +3,10 @@
 
 #include <doctest.h>
 
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/digest.hpp"
 #include "history/facts_codec.hpp"
 #include "history/replay.hpp"
 
@@ -141,4 +145,81 @@ TEST_CASE("a session that is recorded, kept and replayed under the same rules en
     }
   }
   CHECK(compared == 7 * 3 * 3 * 11);
+}
+
+namespace {
+
+std::shared_ptr<Proof> proof_of(const SessionFacts& session, std::optional<PartnerRule> rule) {
+  DecisionFacts known;
+  known.policy_domain = "b.example";
+  known.mx_host = "mx.b.example";
+  known.partner = std::move(rule);
+  known.sts = sts_states().back();
+  known.now = now;
+  auto proof = std::make_shared<Proof>();
+  proof->recipient_domain = proof->policy_domain = "b.example";
+  proof->mx_host = "mx.b.example";
+  if (known.partner) {
+    proof->partner = known.partner->name;
+    proof->partner_hash = "0123";
+  }
+  proof->sts = known.sts;
+  proof->decision = decide(known);
+  proof->facts = session;
+  proof->facts->mx_host = "mx.b.example";
+  proof->judgement = judge(proof->decision.requirement, *proof->facts, now);
+  return proof;
+}
+
+}  // namespace
+
+TEST_CASE("a proof as the journal keeps it says what was asked, of whom, and what of it did not hold") {
+  for (const SessionFacts& session : sessions()) {
+    for (const auto& rule : rules()) {
+      const auto proof = proof_of(session, rule);
+      const auto record = proof->record.of(*proof);
+      REQUIRE(record);
+      const Sha256 digest = sha256(record->text);
+      CHECK(std::equal(digest.begin(), digest.end(), record->digest.begin(),
+                       [](std::uint8_t a, char b) { return a == static_cast<std::uint8_t>(b); }));
+      const auto read = nlohmann::json::parse(record->text, nullptr, false);
+      REQUIRE(read.is_object());
+      CHECK(read["domain"] == "b.example");
+      CHECK(read["partner"] == (rule ? rule->name : ""));
+      REQUIRE(read["demands"].size() == proof->judgement.results.size());
+      bool refused = false;
+      for (std::size_t i = 0; i < proof->judgement.results.size(); ++i) {
+        const DemandResult& result = proof->judgement.results[i];
+        CHECK(read["demands"][i]["source"] == name_of(result.source));
+        CHECK(read["demands"][i]["failures"].size() == result.failures.size());
+        CHECK_FALSE(read["demands"][i]["asks"].is_null());
+        refused = refused || result.refuses();
+      }
+      CHECK((read["verdict"] == "refuse") == refused);
+      CHECK(read.contains("refused_by") == refused);
+      CHECK(read.contains("certificate") == (session.tls.certificate != nullptr));
+      CHECK(record->text.find("ticket 17") ==
+            std::string::npos);  // what a peer says freely is not part of it
+      // The same facts give the same text, whoever asks when.
+      CHECK(proof_of(session, rule)->record.of(*proof)->text == record->text);
+    }
+  }
+}
+
+TEST_CASE(
+    "a proof is written with its text until an outcome that carries it is durable, and by its digest then") {
+  const auto proof = proof_of(sessions().front(), std::nullopt);
+  const auto first = proof->record.of(*proof);
+  CHECK(proof->record.of(*proof) == first);
+  CHECK_FALSE(first->text.empty());
+  proof->record.carried();
+  const auto later = proof->record.of(*proof);
+  CHECK(later->text.empty());
+  CHECK(later->digest == first->digest);
+}
+
+TEST_CASE("T-44 R21: mail that carries TLS reports leaves no proof") {
+  const auto proof = proof_of(sessions().front(), std::nullopt);
+  proof->report = true;
+  CHECK_FALSE(proof->record.of(*proof));
 }

@@ -3,7 +3,11 @@
 // From a connection to the spool and the sink: what is kept, when 250 is said, and what refuses.
 #include <doctest.h>
 
+#include <algorithm>
+
+#include "base/digest.hpp"
 #include "intake_fixture.hpp"
+#include "mail/header.hpp"
 
 using namespace sealpost;
 using namespace sealpost::test;
@@ -15,6 +19,7 @@ TEST_CASE("SMTP-07 a message arrives in spool and sink with our Received field i
   const std::string said = fixture.say(client, "Subject: x\r\n\r\nhi\r\n.\r\n");
   REQUIRE(fixture.spool.stored.size() == 1);
   const auto& stored = *fixture.spool.stored[0];
+  CHECK_FALSE(has_message_id(stored.envelope));
   CHECK(said == "250 2.0.0 queued as " + stored.id.to_string() + "\r\n");
   CHECK(fixture.spool.body(0) ==
         "Received: from client.example.net ([192.0.2.7])\r\n"
@@ -31,6 +36,19 @@ TEST_CASE("SMTP-07 a message arrives in spool and sink with our Received field i
   CHECK(fixture.sink.messages[0] == fixture.spool.stored[0]);
   CHECK(fixture.counters.messages == 1);
   CHECK(fixture.budget().used() == 0);
+}
+
+TEST_CASE("the Message-ID by which a message is found again is that of its header, as written") {
+  IntakeFixture fixture;
+  Script& client = fixture.connect();
+  fixture.say(client, hello + envelope);
+  fixture.say(client, "Message-Id: \r\n <One.2@a.example> \r\nSubject: x\r\n\r\nMessage-ID: <3@b>\r\n.\r\n");
+  REQUIRE(fixture.spool.stored.size() == 1);
+  const auto& found = fixture.spool.stored[0]->envelope.message_id;
+  CHECK(found == digest_of_message_id("<One.2@a.example>"));
+  CHECK(found != digest_of_message_id("<one.2@a.example>"));
+  const Sha256 whole = sha256("<One.2@a.example>");
+  CHECK(std::equal(found.begin(), found.end(), whole.begin()));
 }
 
 TEST_CASE("SMTP-07 the Received field: HELO, IPv6, several recipients, hidden client (T-49)") {
