@@ -29,7 +29,7 @@ struct PartnerException {  // break-glass: until then `level` rules instead
 struct PartnerRule {
   std::string name;
   std::vector<std::string>
-      domains;  // "noord.example", "*.noord.example" (any depth below, not the domain itself)
+      domains;  // "noord.example", "*.noord.example" (any depth below, not the domain itself), "*" (everybody)
   PartnerLevel level = PartnerLevel::opportunistic;
   std::vector<std::string> mx;  // patterns as in MTA-STS; empty: any
   enum class Names : std::uint8_t { mx, domain, literal };
@@ -53,7 +53,7 @@ struct PartnerRule {
 };
 
 // The rule in force for `domain` (lower-case A-labels) at `now`: an exact domain beats a pattern, the longer
-// pattern beats the shorter; rules not yet started or ended are passed over. Null: none.
+// pattern beats the shorter, and "*" is the shortest; rules not yet started or ended are passed over. Null: none.
 const PartnerRule* find_partner(const std::vector<PartnerRule>& rules, std::string_view domain,
                                 SystemTime now) noexcept;
 // All that hold for `domain` while the time is in doubt, at most two: the rule in force at `time.now` and the one under
@@ -65,7 +65,8 @@ std::vector<const PartnerRule*> partners_in_force(const std::vector<PartnerRule>
 const PartnerException* exception_at(const PartnerRule& rule, SystemTime now) noexcept;
 // The level at `now`, exceptions considered.
 PartnerLevel level_at(const PartnerRule& rule, SystemTime now) noexcept;
-// Does "noord.example" or "*.noord.example" (any depth below, not the domain itself) cover the domain?
+// Does "noord.example", "*.noord.example" (any depth below, not the domain itself) or "*" cover the domain?
+bool is_pattern(std::string_view domain) noexcept;  // the latter two: it stands for more than itself
 bool covers(std::string_view pattern, std::string_view domain) noexcept;
 
 }  // namespace sealpost

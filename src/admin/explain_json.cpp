@@ -117,6 +117,13 @@ Json to_json(const delivery::HostExplanation& host) {
   return entry;
 }
 
+Json to_json(const PartnerException& exception) {
+  return {{"until", to_rfc3339(exception.until)},
+          {"tls", sealpost::name_of(exception.level)},
+          {"reason", exception.reason},
+          {"approved_by", exception.approved_by}};
+}
+
 }  // namespace
 
 Json to_json(const PartnerRule& rule, SystemTime now) {
@@ -124,14 +131,13 @@ Json to_json(const PartnerRule& rule, SystemTime now) {
     return time ? Json(to_rfc3339(*time)) : Json();
   };
   Json exceptions = Json::array();
-  for (const PartnerException& exception : rule.exceptions)
-    exceptions.push_back({{"until", to_rfc3339(exception.until)},
-                          {"tls", sealpost::name_of(exception.level)},
-                          {"reason", exception.reason},
-                          {"approved_by", exception.approved_by}});
+  for (const PartnerException& exception : rule.exceptions) exceptions.push_back(to_json(exception));
+  const PartnerException* const current = exception_at(rule, now);
   return {{"name", rule.name},
           {"domains", rule.domains},
           {"tls", sealpost::name_of(level_at(rule, now))},
+          {"tls_by_rule", sealpost::name_of(rule.level)},
+          {"exception", current == nullptr ? Json() : to_json(*current)},
           {"mode", rule.audit ? "audit" : "enforce"},
           {"mx", rule.mx},
           {"on_failure", on_failure_of(rule)},
@@ -140,6 +146,7 @@ Json to_json(const PartnerRule& rule, SystemTime now) {
           {"ends", date(rule.ends)},
           {"review_by", date(rule.review_by)},
           {"exceptions", std::move(exceptions)},
+          {"pins", rule.pins},
           {"owner", rule.owner},
           {"reference", rule.reference},
           {"file", rule.file + ":" + std::to_string(rule.line)},

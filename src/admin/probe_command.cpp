@@ -130,9 +130,30 @@ Json levels_of(const delivery::Probe& probe, const delivery::HostProbe& host, Tl
   return levels;
 }
 
+// What the rule itself would make of a host that an exception lets pass; "" when none is in force.
+std::string without_exception(const delivery::Probe& probe, const delivery::HostProbe& host,
+                              TlsVersion minimum) {
+  const bool judged = host.outcome == delivery::HostProbe::Outcome::judged;
+  if (!judged || !probe.partner || exception_at(*probe.partner, probe.when) == nullptr) return "";
+  history::Terms terms;
+  terms.minimum = minimum;
+  terms.now = probe.when;
+  const auto assessed = history::assess_rule(as_recorded(probe, host), *probe.partner, terms);
+  return assessed.result == history::Result::pass ? "holds" : assessed.failure.text;
+}
+
 // What would make it fail, or soon will.
-Json notes_of(const delivery::HostProbe& host, SystemTime now) {
+Json notes_of(const delivery::Probe& probe, const delivery::HostProbe& host, const std::string& by_rule) {
+  const SystemTime now = probe.when;
   Json notes = Json::array();
+  if (!by_rule.empty()) {
+    const PartnerException& exception = *exception_at(*probe.partner, now);
+    notes.push_back("an exception is in force until " + to_utc_day(exception.until) + " (tls = \"" +
+                    std::string(sealpost::name_of(exception.level)) + "\", approved by " +
+                    exception.approved_by + "); without it the rule (tls = \"" +
+                    std::string(sealpost::name_of(probe.partner->level)) + "\") " +
+                    (by_rule == "holds" ? "holds as well" : "would refuse: " + by_rule));
+  }
   for (const DemandResult& result : host.judgement.results) {
     if (result.satisfied() || result.force == Force::enforce || result.source == Source::opportunistic)
       continue;
@@ -180,7 +201,9 @@ Json json_of(const delivery::Probe& probe, const delivery::HostProbe& host, TlsV
   for (const TlsaRecord& record : host.dane.all) entry["dane"]["records"].push_back(to_text(record));
   entry["sources"] = sources_of(host);
   entry["levels"] = levels_of(probe, host, minimum);
-  entry["notes"] = notes_of(host, probe.when);
+  const std::string by_rule = without_exception(probe, host, minimum);
+  entry["without_exception"] = by_rule.empty() ? Json() : Json(by_rule);
+  entry["notes"] = notes_of(probe, host, by_rule);
   entry["trace"] = host.decision.trace;
   return entry;
 }

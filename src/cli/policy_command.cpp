@@ -22,6 +22,17 @@ std::string passed(const Json& partner) {
   return partner["readiness"].at("passed").dump() + " of " + partner["readiness"].at("sessions").dump();
 }
 
+// "verify"; "verify (encrypt by exception until 2026-12-01; 0 of 2 without it)", "verify (on trial)".
+std::string level(const Json& partner) {
+  std::string text = partner.at("tls_by_rule");
+  const Json& exception = partner.at("exception");
+  if (exception.is_null()) return text;
+  text += " (" + exception.at("tls").get<std::string>() + " by exception until " +
+          exception.at("until").get<std::string>().substr(0, 10);
+  if (const std::string record = passed(partner); record != "-") text += "; " + record + " without it";
+  return text + ")";
+}
+
 void show_partners(const Json& answer) {
   const Json& partners = answer.at("partners");
   if (partners.empty()) {
@@ -29,7 +40,7 @@ void show_partners(const Json& answer) {
   } else {
     Table table({"PARTNER", "DOMAINS", "TLS", "MODE", "PASSED, 30 DAYS", "ON FAILURE", "GRACE", "FILE"});
     for (const Json& partner : partners) {
-      table.add({partner.at("name"), joined(partner.at("domains")), partner.at("tls"), partner.at("mode"),
+      table.add({partner.at("name"), joined(partner.at("domains")), level(partner), partner.at("mode"),
                  passed(partner), partner.at("on_failure"), partner.at("grace"), partner.at("file")});
     }
     table.print(std::cout);

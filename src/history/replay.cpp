@@ -104,6 +104,7 @@ Assessment assess(const Recorded& recorded, const std::vector<PartnerRule>& rule
 Assessment assess_rule(const Recorded& recorded, const PartnerRule& rule, const Terms& terms) {
   DecisionFacts facts = facts_for(recorded, terms);
   facts.partner = enforced(rule);
+  facts.partner->exceptions.clear();
   const Decision decision = decide(facts);
   Assessment assessment;
   if (decision.skip && decision.skip->source == Source::partner) {

@@ -44,7 +44,8 @@ struct Assessment {
 
 // Everything that holds for the session, the rules included: would it carry mail?
 Assessment assess(const Recorded& recorded, const std::vector<PartnerRule>& rules, const Terms& terms);
-// One rule's own demand alone, as if it were enforced: audit mode and starts are left out of account.
+// One rule's own demand alone, as if it were enforced and without exceptions: audit mode and starts are left out of account,
+// and what passes by an exception has not shown that it could without.
 Assessment assess_rule(const Recorded& recorded, const PartnerRule& rule, const Terms& terms);
 
 // --- policy replay -------------------------------------------------------------------------------------------------

@@ -31,9 +31,10 @@ std::optional<PartnerLevel> read_level(TableReader& reader) {
   return word ? level_named(*word) : std::nullopt;
 }
 
-// "noord.example" or "*.noord.example", as A-labels.
+// "noord.example" or "*.noord.example", as A-labels; of domains also "*": all that no other rule names.
 std::optional<std::string> read_pattern(TableReader& reader, std::string_view key,
                                         const std::string& written) {
+  if (written == "*" && key == "domains") return written;
   const bool wild = written.starts_with("*.");
   const std::string_view domain = wild ? std::string_view(written).substr(2) : std::string_view(written);
   const auto name = to_a_labels(domain);
@@ -42,7 +43,8 @@ std::optional<std::string> read_pattern(TableReader& reader, std::string_view ke
   if (is_lenient_domain_name(domain)) return text::lower(written);
   reader.error(key,
                "'" + text::printable(written, 100) +
-                   "' is not a domain; write \"noord.example\", or \"*.noord.example\" for what is below it");
+                   "' is not a domain; write \"noord.example\", or \"*.noord.example\" for what is below it" +
+                   (key == "domains" ? ", or \"*\" for all domains" : ""));
   return std::nullopt;
 }
 

@@ -65,7 +65,7 @@ void check_trials(const std::vector<PartnerRule>& rules, Findings& findings) {
         for (const std::string& pattern : other.domains) {
           const std::string_view inside =
               domain.starts_with("*.") ? std::string_view(domain).substr(2) : domain;
-          if (domain == pattern || !pattern.starts_with("*.")) continue;
+          if (domain == pattern || !is_pattern(pattern)) continue;
           if (covers(pattern, inside) || (domain.starts_with("*.") && pattern.substr(2) == inside))
             add(findings, Finding::Kind::warning, trial, "mode",
                 "audit: for '" + domain + "' this rule takes the place of " + place_of(other) +

@@ -51,7 +51,10 @@ bool names_domain(const std::vector<std::string>& dns_names, std::string_view do
   });
 }
 
+bool is_pattern(std::string_view domain) noexcept { return domain == "*" || domain.starts_with("*."); }
+
 bool covers(std::string_view pattern, std::string_view domain) noexcept {
+  if (pattern == "*") return !domain.empty();
   if (!pattern.starts_with("*.")) return text::iequals(pattern, domain);
   const std::string_view suffix = pattern.substr(1);  // with its dot
   return domain.size() > suffix.size() && text::iequals(domain.substr(domain.size() - suffix.size()), suffix);

@@ -16,7 +16,7 @@ std::size_t specificity(const PartnerRule& rule, std::string_view domain) noexce
   std::size_t best = 0;
   for (const std::string& pattern : rule.domains) {
     if (!covers(pattern, domain)) continue;
-    best = std::max(best, pattern.starts_with("*.") ? pattern.size() : std::string_view::npos);
+    best = std::max(best, is_pattern(pattern) ? pattern.size() : std::string_view::npos);
   }
   return best;
 }

@@ -15,7 +15,7 @@ std::size_t closeness(const PartnerRule& rule, const std::string& domain) {
   std::size_t best = 0;
   for (const std::string& pattern : rule.domains)
     if (covers(pattern, domain))
-      best = std::max(best, pattern.starts_with("*.") ? pattern.size() : std::string::npos);
+      best = std::max(best, is_pattern(pattern) ? pattern.size() : std::string::npos);
   return best;
 }
 
@@ -49,7 +49,7 @@ std::set<std::string> named_inside(const std::set<std::string>& held, const std:
                                    const std::vector<PartnerRule>& after) {
   std::vector<std::string> patterns;
   for (const std::string& one : held)
-    if (one.starts_with("*.")) patterns.push_back(one);
+    if (is_pattern(one)) patterns.push_back(one);
   std::set<std::string> inside;
   for (const auto* rules : {&before, &after})
     for (const PartnerRule& rule : *rules)
@@ -88,7 +88,8 @@ bool stands_for_no_rule(const std::string& name) noexcept {
 }
 
 std::string example_of(const std::string& pattern) {
-  return pattern.starts_with("*.") ? "any-other-name" + pattern.substr(1) : pattern;
+  if (pattern == "*") return "any-other-name.any-other-domain.invalid";
+  return is_pattern(pattern) ? "any-other-name" + pattern.substr(1) : pattern;
 }
 
 std::vector<PartnerRule> hold_rules(const std::vector<PartnerRule>& before, std::vector<PartnerRule> after,

@@ -4,13 +4,14 @@
 One relay for all of them. Mail flows by opportunistic TLS and rules in audit mode; what it met is on record.
 """
 
+import datetime
 import hashlib
 import json
 import sqlite3
 
 import pytest
 from lab.world import wait_for
-from relay import Relay, to_toml
+from relay import Bare, Relay, to_toml
 
 AUDIT = {"tls": "verify", "mode": "audit"}
 PARTNERS = [
@@ -244,3 +245,45 @@ def test_suggested_rules_are_a_file_that_holds(relay, tmp_path):
     replayed = relay.ask("policy", "replay", "--rule", str(path), "--since", "1d")
     assert replayed["sessions"] >= 2 and replayed["newly_failing"] == 0
     assert replayed["passes_now"] == replayed["sessions"]
+
+
+def test_a_rule_for_everybody_and_an_exception_are_seen_as_what_they_are(lab, tmp_path):
+    soon = Bare((datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=5)).strftime("%Y-%m-%d"))
+    exception = {"until": soon, "tls": "encrypt", "reason": "their new certificate is ordered", "approved_by": "ciso@home.test"}
+    everybody = {"name": "All mail", "domains": ["*"], "tls": "encrypt", "grace": "1s"}
+    relay = Relay(
+        lab, tmp_path / "r", partners=[
+            everybody,
+            {"name": "In clear", "domains": ["sts-none.test"], "tls": "opportunistic"},
+            {"name": "Late", "domains": ["selfsigned.test"], "tls": "verify", "exception": [exception]},
+        ],
+    ).start()  # fmt: skip
+    try:
+        # Whom nobody names is under the rule for all: no mail to him in clear.
+        id = relay.submit("a@home.test", "b@clear.test", "Subject: x\r\n\r\nx\r\n")
+        relay.wait_gone(id, 60)
+        bounced = relay.events("bounced", id=id)
+        assert bounced and "partner rule 'All mail'" in bounced[0]["reply"]
+        for domain in ["partner-verify", "selfsigned"]:
+            id = relay.submit("a@home.test", f"b@{domain}.test", "Subject: x\r\n\r\nx\r\n")
+            relay.wait_gone(id)
+            assert relay.events("delivered", id=id), domain
+        assert relay.explain("x@clear.test")["partner"]["name"] == "All mail"
+        assert relay.explain("x@sts-none.test")["partner"]["name"] == "In clear"
+
+        listed = {p["name"]: p for p in relay.ask("policy", "list")["partners"]}
+        late = listed["Late"]
+        assert (late["tls"], late["tls_by_rule"]) == ("encrypt", "verify")
+        assert late["exception"]["approved_by"] == "ciso@home.test" and listed["All mail"]["exception"] is None
+        # What passed by the exception has not passed the rule.
+        assert wait_for(lambda: relay.ask("policy", "readiness", "Late")["partners"][0]["sessions"] >= 1, 30, 0.5)
+        assert relay.ask("policy", "readiness", "Late")["partners"][0]["passed"] == 0
+        words = relay.command("policy", "list").stdout
+        assert f"verify (encrypt by exception until {soon}; 0 of 1 without it)" in words
+
+        host = relay.ask("policy", "probe", "selfsigned.test")["hosts"][0]
+        assert host["verdict"] == "deliver" and "not valid for partner rule 'Late'" in host["without_exception"]
+        assert any(note.startswith("an exception is in force until") for note in host["notes"])
+        assert relay.ask("policy", "probe", "partner-verify.test")["hosts"][0]["without_exception"] is None
+    finally:
+        relay.kill()

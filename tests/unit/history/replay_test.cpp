@@ -162,6 +162,20 @@ TEST_CASE("readiness: how a rule on trial would have done, over what it governs"
   CHECK(readiness({recorded(good_session(), 412)}, {wide}, terms())[0].ready());
 }
 
+TEST_CASE("readiness: what passes by an exception has not shown that it could without") {
+  PartnerRule one = rule("B", {"b.example"}, PartnerLevel::verify);
+  const std::vector<Recorded> sessions = {recorded(good_session(), 3), recorded(untrusted_session(), 2)};
+  const auto without = readiness(sessions, {one}, terms());
+  PartnerException exception;
+  exception.until = noon + 24h;
+  exception.level = PartnerLevel::encrypt;
+  one.exceptions = {exception};
+  const auto with = readiness(sessions, {one}, terms());
+  CHECK(with[0].passed == 3);
+  CHECK(with[0].passed == without[0].passed);
+  CHECK_FALSE(with[0].ready());
+}
+
 TEST_CASE("readiness: a rule that begins later is asked about today") {
   PartnerRule later = rule("Later", {"b.example"}, PartnerLevel::verify);
   later.starts = noon + 30 * 24h;

@@ -150,8 +150,9 @@ TEST_CASE("errors say line, key and what would be right") {
       {rule("tls = \"encrypt\"\nmods = \"audit\""), "E5 partner.mods: unknown key; did you mean 'mode'?"},
       {rule("tls = \"encrypt\"\nonfailure = \"defer\""),
        "E5 partner.onfailure: unknown key; did you mean 'on_failure'?"},
-      {rule("tls = \"encrypt\"", "P", "\"*\""),
-       "E3 partner.domains: '*' is not a domain; write \"noord.example\""},
+      {rule("tls = \"encrypt\"", "P", "\"**\""),
+       "E3 partner.domains: '**' is not a domain; write \"noord.example\""},
+      {rule("tls = \"encrypt\"\nmx = [\"*\"]"), "E5 partner.mx: '*' is not a domain"},
       {rule("tls = \"encrypt\"", "P", "\"a@b.test\""), "E3 partner.domains: 'a@b.test' is not a domain"},
       {rule("tls = \"encrypt\"", "P", "\"m*.b.test\""), "E3 partner.domains: 'm*.b.test' is not a domain"},
       {rule("tls = \"encrypt\"\ndomains_ = 1"), "did you mean 'domains'?"},
@@ -293,6 +294,19 @@ TEST_CASE("two rules for one domain are a conflict, unless time parts them") {
   CHECK(
       told(read(a + rule("tls = \"verify\"", "A", "\"c.test\""))).find("partner.name: is the name of 'A'") !=
       std::string::npos);
+}
+
+TEST_CASE(
+    "a rule for everybody gives way to each that names a domain, and says where a trial takes its place") {
+  const PartnerFiles files = read(rule("tls = \"encrypt\"", "Everybody", "\"*\"") +
+                                  rule("tls = \"verify\"\nmode = \"audit\"", "Trial", "\"b.test\""));
+  CHECK_FALSE(has_errors(files.findings));
+  REQUIRE(files.rules.size() == 2);
+  CHECK(files.rules[0].domains == std::vector<std::string>{"*"});
+  CHECK(told(files).find("for 'b.test' this rule takes the place of") != std::string::npos);
+  const PartnerFiles two =
+      read(rule("tls = \"encrypt\"", "A", "\"*\"") + rule("tls = \"verify\"", "B", "\"*\""));
+  CHECK(told(two).find("'*' is in rule 'A'") != std::string::npos);
 }
 
 TEST_CASE("a directory is read whole, by name, and checked together") {

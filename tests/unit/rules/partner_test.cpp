@@ -43,6 +43,10 @@ TEST_CASE("domain patterns of partner rules") {
       {"*.noord.test", "", false},
       {"noord.test", "", false},
       {"*.test", "noord.test", true},
+      {"*", "noord.test", true},
+      {"*", "[192.0.2.1]", true},
+      {"*", "", false},
+      {"*a.test", "aa.test", false},
   };
   for (const Row& row : rows) {
     CAPTURE(row.pattern);
@@ -59,6 +63,10 @@ TEST_CASE("the more specific rule wins, and only rules in force count") {
   CHECK(found(rules, "noord.test") == "wide");
   CHECK(found(rules, "zuid.test") == "exact");
   CHECK(found(rules, "noord.example").empty());
+  rules.push_back(rule("everybody", {"*"}));
+  CHECK(found(rules, "noord.example") == "everybody");
+  CHECK(found(rules, "noord.test") == "wide");
+  CHECK(found(rules, "zuid.test") == "exact");
   rules[2].starts = scenario_now + 1s;
   CHECK(found(rules, "a.noord.test") == "narrow");
   rules[2].starts = scenario_now;

@@ -3,6 +3,8 @@
 
 #include <doctest.h>
 
+#include "rules/rule_hold.hpp"
+
 using namespace sealpost;
 using namespace sealpost::rules;
 using namespace std::chrono_literals;
@@ -158,6 +160,40 @@ TEST_CASE("gone, new, and what takes the place") {
   CHECK(all[0].kind == Kind::added);
   CHECK_FALSE(something_weaker(all));
   CHECK(changes({strong}, {strong}).empty());
+}
+
+TEST_CASE("a rule for everybody: who leaves it for a weaker one of his own is weaker off") {
+  const PartnerRule everybody = rule("Everybody", {"*"}, PartnerLevel::encrypt);
+  const PartnerRule own = rule("Own", {"b.example"}, PartnerLevel::opportunistic);
+  const PartnerRule strict = rule("Strict", {"*.c.example"}, PartnerLevel::verify);
+  CHECK(changes({everybody}, {everybody}).empty());
+  const auto came = changes({everybody}, {everybody, own, strict});
+  REQUIRE(came.size() == 2);
+  CHECK(came[0].kind == Kind::weaker);
+  CHECK(came[0].domains == std::vector<std::string>{"b.example"});
+  CHECK(came[0].before == "Everybody");
+  CHECK(came[1].kind == Kind::stronger);
+  const auto gone = changes({everybody, strict}, {strict});
+  REQUIRE(gone.size() == 1);
+  CHECK(gone[0].kind == Kind::gone);
+  CHECK(gone[0].domains == std::vector<std::string>{"*"});
+  const auto replaced = changes({strict}, {everybody});
+  REQUIRE(replaced.size() == 2);
+  CHECK(replaced[0].kind == Kind::weaker);
+  CHECK(replaced[0].after == "Everybody");
+}
+
+TEST_CASE("T-52 a rule for everybody that is held leaves what others name to those") {
+  const PartnerRule everybody = rule("Everybody", {"*"}, PartnerLevel::encrypt);
+  const PartnerRule own = rule("Own", {"b.example"}, PartnerLevel::opportunistic);
+  const auto held = hold_rules({everybody, own}, {own}, {"*"});
+  const auto governs = [&](const char* domain) {
+    const PartnerRule* found = find_partner(held, domain, now);
+    return found == nullptr ? std::string() : found->name;
+  };
+  CHECK(governs("b.example") == "Own");
+  CHECK(governs("elsewhere.example") == "Everybody");
+  CHECK(governs("any.test") == "Everybody");
 }
 
 TEST_CASE("dates: what changes only later is said with its date") {
