@@ -254,7 +254,7 @@ def test_a_rule_for_everybody_and_an_exception_are_seen_as_what_they_are(lab, tm
     relay = Relay(
         lab, tmp_path / "r", partners=[
             everybody,
-            {"name": "In clear", "domains": ["sts-none.test"], "tls": "opportunistic"},
+            {"name": "In clear", "domains": ["sts-enforce.test"], "tls": "opportunistic"},
             {"name": "Late", "domains": ["selfsigned.test"], "tls": "verify", "exception": [exception]},
         ],
     ).start()  # fmt: skip
@@ -269,7 +269,7 @@ def test_a_rule_for_everybody_and_an_exception_are_seen_as_what_they_are(lab, tm
             relay.wait_gone(id)
             assert relay.events("delivered", id=id), domain
         assert relay.explain("x@clear.test")["partner"]["name"] == "All mail"
-        assert relay.explain("x@sts-none.test")["partner"]["name"] == "In clear"
+        assert relay.explain("x@sts-enforce.test")["partner"]["name"] == "In clear"
 
         listed = {p["name"]: p for p in relay.ask("policy", "list")["partners"]}
         late = listed["Late"]
