@@ -59,7 +59,7 @@ Json message_json(const spool::StoredMessage& message) {
           {"received_from", envelope.received_from},
           {"user", envelope.account.empty() ? Json() : Json(envelope.account)},
           {"size", message.size},
-          {"body", envelope.body == BodyType::eight_bit_mime ? "8BITMIME" : "7BIT"},
+          {"body", name_of(envelope.body)},
           {"smtputf8", envelope.smtputf8},
           {"requiretls", envelope.flags.requiretls},
           {"tls_required_no", envelope.flags.tls_required_no},

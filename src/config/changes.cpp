@@ -35,6 +35,8 @@ constexpr auto reloaded = std::to_array<std::string_view>({
     "delivery.messages_per_connection",
     "delivery.recipients_per_transaction",
     "delivery.idle_connection",
+    "delivery.chunking",
+    "delivery.signed_eight_bit",
     "delivery.ipv4",
     "delivery.ipv6",
     "mta_sts.enabled",

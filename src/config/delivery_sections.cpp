@@ -95,6 +95,10 @@ void read_delivery(TableReader& reader, Config& config) {
     settings.signed_eight_bit = *value == "send"      ? delivery::SignedEightBit::send
                                 : *value == "convert" ? delivery::SignedEightBit::convert
                                                       : delivery::SignedEightBit::bounce;
+  if (const auto value = reader.choice("chunking", {"needed", "offered", "never"}))
+    settings.chunking = *value == "needed"    ? delivery::Chunking::needed
+                        : *value == "offered" ? delivery::Chunking::offered
+                                              : delivery::Chunking::never;
 }
 
 void read_notifications(TableReader& reader, delivery::NoticeSettings& notices) {

@@ -63,7 +63,7 @@ event::Task<queue::JobPtr> Attempt::run(queue::JobOwner& lane, queue::JobPtr job
     if (seen.stale && !begun && seen.transactions == 0) co_return job;
     begun = true;
     end.remote_mta = connection->mx_host;
-    end.soon = end.soon || seen.stale;
+    end.soon = end.soon || seen.stale || seen.soon;
     end.ambiguous = end.ambiguous || seen.ambiguous;
     unreadable = unreadable || seen.unreadable;
     failed = failed || seen.failed;
@@ -161,6 +161,10 @@ event::Task<Attempt::Visit> Attempt::visit(Connection& connection, const queue::
   leave_unfit(seen, connection, job, left);
   std::shared_ptr<const SevenBitPlan> seven_bits;
   if (!left.empty()) seven_bits = co_await plan_conversion(seen, connection, job, plan.rules->settings, left);
+  const Settings& settings = plan.rules->settings;
+  const bool binary = job.message->envelope.body == BodyType::binary && !seven_bits;
+  const bool chunks =
+      binary || (settings.chunking == Chunking::offered && connection.session->extensions().chunking);
   const std::uint32_t most = dialer_.most_messages(plan, connection);
   while (!left.empty() && !seen.spent && !connection.session->broken() && context_.spool.healthy()) {
     if (connection.messages > 0 && connection.messages >= most) {  // the rest of it in a session of its own
@@ -174,6 +178,7 @@ event::Task<Attempt::Visit> Attempt::visit(Connection& connection, const queue::
     }
     smtp::Transaction transaction;
     transaction.message = job.message;
+    transaction.chunks = chunks;
     const auto count = static_cast<std::ptrdiff_t>(std::min<std::size_t>(left.size(), at_once));
     transaction.recipients.assign(left.begin(), left.begin() + count);
     left.erase(left.begin(), left.begin() + count);
@@ -182,6 +187,8 @@ event::Task<Attempt::Visit> Attempt::visit(Connection& connection, const queue::
     auto body = context_.spool.open(context_.loop, job.message);
     if (seven_bits) {
       transaction.size = seven_bits->size;
+      transaction.body =
+          connection.session->extensions().eight_bit_mime ? BodyType::eight_bit_mime : BodyType::seven_bit;
       body = std::make_unique<SevenBitBody>(std::move(body), seven_bits);
     }
     const smtp::TransactionResult result =
@@ -225,32 +232,55 @@ void Attempt::leave_unfit(Visit& seen, const Connection& connection, const queue
   });
 }
 
-// RFC 6152 §3: null when the message goes as it is. A body that cannot be read now says so when it is sent.
+bool Attempt::takes_binary(const Connection& connection, const Settings& settings) {
+  const smtp::Extensions& offered = connection.session->extensions();
+  return offered.chunking && offered.binarymime && settings.chunking != Chunking::never;
+}
+
+// RFC 6152 §3, RFC 3030 §3: null when the message goes as it is. A body that cannot be read now says so when it is sent, but for
+// a binary one, which must not be sent as it is.
 event::Task<std::shared_ptr<const SevenBitPlan>> Attempt::plan_conversion(Visit& seen,
                                                                           const Connection& connection,
                                                                           const queue::Job& job,
                                                                           const Settings& settings,
                                                                           std::vector<std::uint32_t>& left) {
-  const bool needed = job.message->envelope.body != BodyType::seven_bit;
-  if (!needed || connection.session->extensions().eight_bit_mime) co_return nullptr;
-  auto made = co_await plan_seven_bits(context_.spool.open(context_.loop, job.message));
-  if (!made || !made->anything) co_return nullptr;
-  const bool kept_whole = made->breaks_signature && settings.signed_eight_bit != SignedEightBit::convert;
+  const BodyType body = job.message->envelope.body;
+  const bool binary = body == BodyType::binary, eight = connection.session->extensions().eight_bit_mime;
+  if (body == BodyType::seven_bit || (binary ? takes_binary(connection, settings) : eight)) co_return nullptr;
+  auto made = co_await plan_seven_bits(context_.spool.open(context_.loop, job.message),
+                                       eight ? Takes::eight_bits : Takes::seven_bits,
+                                       binary ? MadeOf::octets : MadeOf::lines);
+  if (!made && binary) {
+    seen.unreadable = true;
+    for (const std::uint32_t recipient : left)
+      seen.fates.push_back(
+          our_word(recipient, "4.3.0", "the message cannot be read from the spool: " + made.error().detail));
+    left.clear();
+  }
+  if (!made || (!made->anything && !binary)) co_return nullptr;
+  const bool kept_whole =
+      made->breaks_signature && (binary ? settings.signed_eight_bit == SignedEightBit::bounce
+                                        : settings.signed_eight_bit != SignedEightBit::convert);
   if (made->possible && !kept_whole) {
     context_.totals.converted.fetch_add(1, std::memory_order_relaxed);
     co_return std::make_shared<const SevenBitPlan>(std::move(*made));
   }
-  if (settings.signed_eight_bit != SignedEightBit::bounce) co_return nullptr;
+  if (binary || settings.signed_eight_bit == SignedEightBit::bounce)
+    refuse_conversion(seen, connection, *made, binary ? "BINARYMIME" : "8BITMIME", left);
+  co_return nullptr;
+}
+
+void Attempt::refuse_conversion(Visit& seen, const Connection& connection, const SevenBitPlan& plan,
+                                const char* lacks, std::vector<std::uint32_t>& left) {
   for (const std::uint32_t recipient : left) {
     RecipientFate fate =
         our_word(recipient, "4.6.3",
-                 connection.mx_host + " does not offer 8BITMIME, and the message cannot be converted" +
-                     (made->possible ? " without breaking its signature" : ""));
+                 connection.mx_host + " does not offer " + lacks + ", and the message cannot be converted" +
+                     (plan.possible ? " without breaking its signature" : ""));
     fate.elsewhere = fate.unfit = true;
     seen.fates.push_back(std::move(fate));
   }
   left.clear();
-  co_return nullptr;
 }
 
 // No host is left, and none offered what these need.
@@ -270,13 +300,17 @@ void Attempt::took_part(Visit& seen, Connection& connection, const Plan& plan, c
   seen.ambiguous = seen.ambiguous || lost_dot;
   seen.unreadable = seen.unreadable || result.unreadable;
   seen.orderly = seen.orderly && orderly(result);
+  if (result.chunks_unknown) {
+    context_.hosts.knows_no_chunks(connection.mx_host, context_.loop.now());
+    seen.soon = true;
+  }
   if (!encrypted && demands_encryption(result))
     context_.hosts.wants_encryption(connection.mx_host, context_.loop.now());
   if (connection.accepted > 0 && ends_session(result) && !planted(Plant::count_session_limit_as_failure)) {
     seen.spent = true;
     suspected_.emplace(connection.mx_host, connection.messages);
     context_.totals.sessions_spent.fetch_add(1, std::memory_order_relaxed);
-  } else if (result.failure && !result.unreadable) {
+  } else if (result.failure && !result.unreadable && !result.chunks_unknown) {
     seen.failed = true;
   }
   ++connection.messages;

@@ -43,6 +43,7 @@ class Attempt {
     bool ambiguous = false;   // D-15
     bool unreadable = false;  // our spool's trouble, not the lane's
     bool failed = false;      // the session was lost
+    bool soon = false;        // for a reason that is gone when the host is asked again
     bool orderly = true;      // whatever was refused was refused for its own sake
   };
   event::Task<bool> holds(Plan& plan);
@@ -50,10 +51,13 @@ class Attempt {
                            Plan& plan);
   static void leave_unfit(Visit& visit, const Connection& connection, const queue::Job& job,
                           std::vector<std::uint32_t>& left);
+  static bool takes_binary(const Connection& connection, const Settings& settings);
   event::Task<std::shared_ptr<const SevenBitPlan>> plan_conversion(Visit& visit, const Connection& connection,
                                                                    const queue::Job& job,
                                                                    const Settings& settings,
                                                                    std::vector<std::uint32_t>& left);
+  static void refuse_conversion(Visit& visit, const Connection& connection, const SevenBitPlan& plan,
+                                const char* lacks, std::vector<std::uint32_t>& left);
   static void end_unfit(std::vector<RecipientFate>& fates);
   void took_part(Visit& visit, Connection& connection, const Plan& plan, const smtp::Transaction& sent,
                  const smtp::TransactionResult& result, std::vector<std::uint32_t>& left);

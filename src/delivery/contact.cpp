@@ -108,7 +108,9 @@ event::Task<Contact::Step> Contact::greet() {
   }
   const Settings& settings = plan_.rules->settings;
   session_ = std::make_unique<smtp::ClientSession>(std::move(*stream), settings.hostname, limits_);
-  session_->ignore(ignored_at(view_.host.name, settings));
+  std::vector<std::string> ignored = ignored_at(view_.host.name, settings);
+  if (context_.hosts.no_chunks(view_.host.name, context_.loop.now())) ignored.emplace_back("CHUNKING");
+  session_->ignore(std::move(ignored));
   if (implicit_) {
     tls::ClientOptions wanted = options();
     const SteadyTime begun = context_.loop.steady();

@@ -34,8 +34,13 @@
 namespace sealpost::delivery {
 
 // What becomes of 8-bit mail with a signature, at a host that takes 7 bits (RFC 6152 §3): sent all the same, since most such
-// hosts take it; converted, which breaks the signature; returned (5.6.3).
+// hosts take it; converted, which breaks the signature; returned (5.6.3). Binary mail is never sent to who does not offer
+// BINARYMIME (RFC 3030 §3): there `send` converts, too.
 enum class SignedEightBit : std::uint8_t { send, convert, bounce };
+
+// Which mail goes by BDAT, where CHUNKING is offered (RFC 3030): what has to, because it is binary; all of it; none, so that
+// binary mail is converted.
+enum class Chunking : std::uint8_t { needed, offered, never };
 
 // [[host]]: keywords of EHLO that are not believed of a host, "mx.example.net" or "*.example.net".
 struct IgnoredKeywords {
@@ -60,6 +65,7 @@ struct Settings {
   queue::Schedule schedule{queue::ScheduleSettings()};
   std::chrono::seconds idle_connection{5};  // how long a connection waits for more mail
   SignedEightBit signed_eight_bit = SignedEightBit::send;
+  Chunking chunking = Chunking::needed;
   std::vector<IgnoredKeywords> ignored_keywords;
   std::string hold_all;    // not empty: why all mail waits
   std::string node = "0";  // makes attempt ids unique across machines
@@ -79,7 +85,7 @@ struct Totals {
   std::atomic<std::uint64_t> sessions_spent{
       0};                                   // sessions that ended having carried what the host takes in one
   std::atomic<std::uint64_t> crowded{0};    // connections refused by a host that had others of ours
-  std::atomic<std::uint64_t> converted{0};  // messages made 7-bit for a host without 8BITMIME
+  std::atomic<std::uint64_t> converted{0};  // messages made 7-bit, or lines, for a host that takes no more
   std::atomic<std::uint64_t> logins{0}, logins_refused{0};  // at smart hosts
   std::atomic<std::uint64_t> decided_again{0};              // attempts whose policy changed before MAIL
   VerdictCounts verdicts;                // of handshakes, and of hosts that were not contacted

@@ -10,6 +10,7 @@ constexpr auto limit_believed = std::chrono::hours(1);
 constexpr auto crowd_believed = std::chrono::minutes(10);
 constexpr auto alive_for = std::chrono::minutes(1);
 constexpr auto encryption_believed = std::chrono::hours(24);
+constexpr auto offer_doubted = std::chrono::hours(24);
 }  // namespace
 
 HostRegistry::Lease& HostRegistry::Lease::operator=(Lease&& other) noexcept {
@@ -149,6 +150,17 @@ bool HostRegistry::encryption_wanted(const std::string& host, SteadyTime now) co
   const std::lock_guard lock(mutex_);
   const auto it = hosts_.find(host);
   return it != hosts_.end() && now < it->second.encrypted_until;
+}
+
+void HostRegistry::knows_no_chunks(const std::string& host, SteadyTime now) {
+  const std::lock_guard lock(mutex_);
+  entry_for(host).no_chunks_until = now + offer_doubted;
+}
+
+bool HostRegistry::no_chunks(const std::string& host, SteadyTime now) const {
+  const std::lock_guard lock(mutex_);
+  const auto it = hosts_.find(host);
+  return it != hosts_.end() && now < it->second.no_chunks_until;
 }
 
 }  // namespace sealpost::delivery

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What all workers know about MX hosts: how many connections are open to each, which ones could not be reached lately,
-// how many connections one takes at once and how many messages in a session, which ones want no mail in clear. The only state that couriers of
+// how many connections one takes at once and how many messages in a session, which ones want no mail in clear or in chunks. The only state that couriers of
 // different workers share; a lock held for a map look-up. Bounded: beyond 100,000 hosts those without a connection
 // are forgotten.
 #pragma once
@@ -77,6 +77,9 @@ class HostRegistry {
   // handshake.
   void wants_encryption(const std::string& host, SteadyTime now);
   bool encryption_wanted(const std::string& host, SteadyTime now) const;
+  // It offers CHUNKING and knows no BDAT: for a day its offer is not believed.
+  void knows_no_chunks(const std::string& host, SteadyTime now);
+  bool no_chunks(const std::string& host, SteadyTime now) const;
 
  private:
   struct Entry {
@@ -85,9 +88,10 @@ class HostRegistry {
     std::uint32_t session_limit = 0;
     SteadyTime limit_until = SteadyTime::min();
     SteadyTime encrypted_until = SteadyTime::min();
+    SteadyTime no_chunks_until = SteadyTime::min();
     bool plain() const noexcept {  // nothing is known that is worth keeping
       return avoid_until == SteadyTime::min() && limit_until == SteadyTime::min() &&
-             encrypted_until == SteadyTime::min();
+             encrypted_until == SteadyTime::min() && no_chunks_until == SteadyTime::min();
     }
   };
   // An address of a host: what it takes at once is its own affair.

@@ -8,8 +8,9 @@ constexpr std::size_t looked_at = 16 * 1024;  // at a time: encoded, that is thr
 
 }  // namespace
 
-event::Task<Expected<SevenBitPlan>> plan_seven_bits(std::unique_ptr<spool::BodyReader> reader) {
-  SevenBitScan scan;
+event::Task<Expected<SevenBitPlan>> plan_seven_bits(std::unique_ptr<spool::BodyReader> reader, Takes takes,
+                                                    MadeOf made_of) {
+  SevenBitScan scan(takes, made_of);
   for (;;) {
     auto piece = co_await reader->next();
     if (!piece) co_return std::move(piece).error();

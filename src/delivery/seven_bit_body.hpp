@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A message on its way to a host that takes 7 bits (RFC 6152 §3): what would have to change of it, and a reader that gives it so.
+// A message on its way to a host that takes 7 bits (RFC 6152 §3), or lines where it is octets (RFC 3030 §3): what would have to
+// change of it, and a reader that gives it so.
 #pragma once
 
 #include <memory>
@@ -13,7 +14,8 @@
 namespace sealpost::delivery {
 
 // Reads the whole message once. An error is the reader's.
-event::Task<Expected<SevenBitPlan>> plan_seven_bits(std::unique_ptr<spool::BodyReader> reader);
+event::Task<Expected<SevenBitPlan>> plan_seven_bits(std::unique_ptr<spool::BodyReader> reader, Takes takes,
+                                                    MadeOf made_of);
 
 class SevenBitBody final : public spool::BodyReader {
  public:

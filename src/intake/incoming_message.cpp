@@ -69,7 +69,9 @@ SpooledMessage::SpooledMessage(Worker& worker, SettingsPtr settings, const smtp:
   message_.envelope = std::move(envelope);
   own_octets_ = message_.body.size();
   if (message_.envelope.smtputf8) utf8_ = std::make_unique<Utf8Headers>();
-  if (settings_->dkim) signing_ = std::make_unique<RelaySigning>(settings_->dkim);
+  // Nearly every hop has to encode binary mail anew, which no signature survives (RFC 6376 §5.3).
+  if (settings_->dkim && message_.envelope.body != BodyType::binary)
+    signing_ = std::make_unique<RelaySigning>(settings_->dkim);
   // Room at once instead of by doubling; what a client only claims stays untouched, so it takes no memory.
   message_.body.reserve(own_octets_ + std::min<std::uint64_t>(size_hint, part_room));
 }
@@ -213,7 +215,8 @@ event::Task<Expected<MessageId, smtp::ServerReply>> SpooledMessage::finish(bool 
   const SteadyTime ended = worker_.loop.steady();
   if (const auto refused = look_at_head(Come::all)) co_return *refused;
   // Content decides, not only what MAIL said: a next hop that offers 8BITMIME is then told (RFC 6152).
-  if (eight_bit) message_.envelope.body = BodyType::eight_bit_mime;
+  if (eight_bit && message_.envelope.body != BodyType::binary)
+    message_.envelope.body = BodyType::eight_bit_mime;
   look_at_what_came();
   if (utf8_) {
     utf8_->finish();
@@ -248,6 +251,9 @@ void SpooledMessage::log_accepted(const spool::StoredMessage& stored) const {
   const std::string client = session_.peer.address.to_string();
   const auto& recipients = stored.envelope.recipients;
   const std::string_view tls = session_.tls ? name_of(session_.tls->version) : std::string_view("none");
+  const std::string_view dkim = signing_          ? std::string_view(signing_->outcome())
+                                : settings_->dkim ? "binary"
+                                                  : "off";
   const auto line = [&](auto... more) {
     log::info("accepted", {{"id", id},
                            {"client", client},
@@ -257,7 +263,7 @@ void SpooledMessage::log_accepted(const spool::StoredMessage& stored) const {
                            {"rcpt", recipients.front().address},
                            {"size", stored.size},
                            {"tls", tls},
-                           {"dkim", signing_ ? std::string_view(signing_->outcome()) : "off"},
+                           {"dkim", dkim},
                            more...});
   };
   if (session_.account)

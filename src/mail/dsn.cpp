@@ -46,8 +46,8 @@ Recipients to_notify(const DsnRequest& request) {
 
 bool returns_full(const DsnRequest& request) noexcept {
   return request.action == DsnAction::failed && request.envelope->ret == ret_full &&
-         request.original_complete && request.original_head.size() <= full_return_cap &&
-         !request.envelope->flags.requiretls;
+         request.envelope->body != BodyType::binary && request.original_complete &&
+         request.original_head.size() <= full_return_cap && !request.envelope->flags.requiretls;
 }
 
 // One line, whatever was said: host and words together stay under 998 octets.

@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sealpost/clock.hpp"
@@ -16,7 +17,15 @@
 
 namespace sealpost {
 
-enum class BodyType : std::uint8_t { seven_bit, eight_bit_mime };
+enum class BodyType : std::uint8_t {
+  seven_bit,
+  eight_bit_mime,
+  binary,  // BINARYMIME: what follows the header is octets, not lines (RFC 3030 §3)
+};
+// As the parameter BODY says it: "8BITMIME".
+constexpr std::string_view name_of(BodyType type) noexcept {
+  return type == BodyType::binary ? "BINARYMIME" : type == BodyType::eight_bit_mime ? "8BITMIME" : "7BIT";
+}
 enum class MessageClass : std::uint8_t {
   normal,
   dsn,     // made by us, null reverse-path

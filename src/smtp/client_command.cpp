@@ -39,7 +39,7 @@ void append_notify(std::string& out, std::uint8_t notify) {
 
 }  // namespace
 
-void append_mail(std::string& out, const Envelope& envelope, std::uint64_t size, bool utf8,
+void append_mail(std::string& out, const Envelope& envelope, std::uint64_t size, BodyType body, bool utf8,
                  const Extensions& extensions) {
   out.append("MAIL FROM:<").append(envelope.reverse_path).append(">");
   if (extensions.size) {
@@ -47,7 +47,8 @@ void append_mail(std::string& out, const Envelope& envelope, std::uint64_t size,
     append_number(out, size);
   }
   // To a host without 8BITMIME the octets go as they are: recoding would break signatures (X5).
-  if (envelope.body == BodyType::eight_bit_mime && extensions.eight_bit_mime) out += " BODY=8BITMIME";
+  if (body == BodyType::eight_bit_mime && extensions.eight_bit_mime) out += " BODY=8BITMIME";
+  if (body == BodyType::binary && extensions.chunking && extensions.binarymime) out += " BODY=BINARYMIME";
   if (utf8 && extensions.smtputf8) out += " SMTPUTF8";
   if (envelope.flags.requiretls && extensions.requiretls) out += " REQUIRETLS";
   if (extensions.dsn) {

@@ -13,9 +13,9 @@
 
 namespace sealpost::smtp {
 
-// Each appends one line with its end. SIZE (RFC 1870), BODY (6152), REQUIRETLS (8689), RET and ENVID (3461); SMTPUTF8 (6531)
+// Each appends one line with its end. SIZE (RFC 1870), BODY (6152, 3030) as `body` says, REQUIRETLS (8689), RET and ENVID (3461); SMTPUTF8 (6531)
 // when the header, the sender or a recipient of this transaction asks for it, as `utf8` says.
-void append_mail(std::string& out, const Envelope& envelope, std::uint64_t size, bool utf8,
+void append_mail(std::string& out, const Envelope& envelope, std::uint64_t size, BodyType body, bool utf8,
                  const Extensions& extensions);
 // NOTIFY and ORCPT (RFC 3461 §5.2.1: passed on unchanged, none added; RFC 6533 §3: in ASCII where SMTPUTF8 is not offered).
 void append_rcpt(std::string& out, const Recipient& recipient, const Extensions& extensions);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The client side of one SMTP connection (RFC 5321, 3207, 2920, 1870, 6152): greeting, EHLO, STARTTLS, EHLO,
+// The client side of one SMTP connection (RFC 5321, 3207, 2920, 1870, 6152, 3030): greeting, EHLO, STARTTLS, EHLO,
 // then transactions. What a reply means for the mail is decided in src/delivery; here it is only carried
 // back. A session that lost step (timeout, I/O error, bad syntax, 421) sends nothing more: broken() is true
 // and it must be dropped.
@@ -34,7 +34,7 @@ enum class Stage : std::uint8_t {
   rcpt,
   data,
   body,
-  final_dot,
+  final_dot,  // or the last chunk
   rset,
   quit,
 };
@@ -78,6 +78,8 @@ struct Transaction {
   spool::StoredMessagePtr message;
   std::vector<std::uint32_t> recipients;  // indexes into the envelope
   std::uint64_t size = 0;                 // of what is sent, when that is not the message as it is stored
+  std::optional<BodyType> body;           // likewise what it is made of
+  bool chunks = false;                    // by BDAT (RFC 3030), which has to be offered
 };
 
 struct TransactionResult {
@@ -86,7 +88,8 @@ struct TransactionResult {
   std::vector<std::optional<Reply>> rcpt;  // per recipient of the transaction
   // Reply to DATA (when refused) or to the final dot; there also a 421, which says that nothing was taken.
   std::optional<Reply> final;
-  bool unreadable = false;  // the spool could not give us the whole body: no word about the peer
+  bool unreadable = false;      // the spool could not give us the whole body: no word about the peer
+  bool chunks_unknown = false;  // it offers CHUNKING and knows no BDAT; the failure says the rest
   // The session failed on the way. At Stage::final_dot delivery may have happened (D-15); at Stage::body with
   // a session that is not broken, the body could not be read and nothing was said.
   std::optional<SessionError> failure;

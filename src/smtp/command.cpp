@@ -197,6 +197,8 @@ std::optional<unsigned> mail_parameter(const Parameter& p, MailCommand& mail) {
     mail.seen |= parameter::body;
     if (text::iequals(p.value, "8BITMIME"))
       mail.body = BodyType::eight_bit_mime;
+    else if (text::iequals(p.value, "BINARYMIME"))
+      mail.body = BodyType::binary;
     else if (!text::iequals(p.value, "7BIT"))
       return std::nullopt;
     return known_body;

@@ -34,7 +34,7 @@ void DataDecoder::keep(std::string_view octets, std::string& out) {
     if (c == '\0') zeros = kHighBits;
   }
   seen_ |= seen;
-  if (zeros != 0) nul_ = true;
+  if (zeros != 0 && !is_past_lines()) nul_ = true;
 }
 
 DataDecoder::Result DataDecoder::decode(std::string_view in, std::string& out) {
@@ -61,7 +61,7 @@ DataDecoder::Result DataDecoder::decode(std::string_view in, std::string& out) {
     at_ = at;
   };
 
-  while (p != end) {
+  while (p != end && !is_past_lines()) {
     switch (at_) {
       case At::line_start:
       case At::after_lf:
@@ -126,6 +126,7 @@ DataDecoder::Result DataDecoder::decode(std::string_view in, std::string& out) {
 }
 
 DataDecoder::State DataDecoder::finish(std::string& out) {
+  if (is_past_lines()) return State::end;
   if (at_ == At::cr) return State::bare_cr;
   if (at_ == At::text) out.append("\r\n");
   return State::end;

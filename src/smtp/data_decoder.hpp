@@ -25,6 +25,7 @@ class DataDecoder {
   enum class Framing : std::uint8_t {
     final_dot,  // DATA: dots are stuffed, one by itself is the end
     counted,  // BDAT: no octet means anything but itself; the caller knows where the end is, and calls finish()
+    binary,  // the same with BODY=BINARYMIME: behind the header octets are no lines, and stay as they are (RFC 3030 §3)
   };
   enum class State : std::uint8_t {
     more,     // everything was consumed, the end has not come
@@ -45,15 +46,16 @@ class DataDecoder {
   // out. Call again with what follows until the state is not `more`.
   Result decode(std::string_view in, std::string& out);
   // The octets have been counted: `end`, or `bare_cr` when they stop at one. A last line without an end gets one, as in
-  // DATA it must have one.
+  // DATA it must have one; but for binary content, to which nothing is added.
   State finish(std::string& out);
 
   bool eight_bit() const noexcept { return (seen_ & kHighBits) != 0; }  // some octet above 127
   bool eight_bit_header() const noexcept { return head_ended_ ? eight_bit_head_ : eight_bit(); }
-  bool nul() const noexcept { return nul_; }  // some octet 0
+  bool nul() const noexcept { return nul_; }  // some octet 0; of binary mail, in the header
   // A bare LF was made CRLF in the header: who passed it on may have seen other fields than we do.
   bool mended_header() const noexcept { return mended_header_; }
-  // Octets of the longest line without its end, as it goes on: a doubled dot counts once (RFC 5321 §4.5.3.1.6).
+  // Octets of the longest line without its end, as it goes on: a doubled dot counts once (RFC 5321 §4.5.3.1.6). Of binary
+  // mail, in the header.
   std::uint64_t longest_line() const noexcept { return longest_ > line_ ? longest_ : line_; }
 
  private:
@@ -68,6 +70,7 @@ class DataDecoder {
   static constexpr std::uint64_t kHighBits = 0x8080808080808080U;
 
   void keep(std::string_view octets, std::string& out);
+  bool is_past_lines() const noexcept { return framing_ == Framing::binary && head_ended_; }
 
   At at_ = At::line_start;
   BareNewline bare_newline_;

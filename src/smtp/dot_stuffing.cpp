@@ -14,7 +14,8 @@ DotStuffer::Run DotStuffer::next(std::string_view rest) noexcept {
     at_ = At::line_start;
     return {0, crlf, rest.front() == '\n' ? 1U : 0U};
   }
-  if (at_ == At::line_start && rest.front() == '.') {
+  const bool stuffs = dots_ == Dots::doubled;
+  if (stuffs && at_ == At::line_start && rest.front() == '.') {
     at_ = At::text;
     return {0, dot, 0};
   }
@@ -44,7 +45,7 @@ DotStuffer::Run DotStuffer::next(std::string_view rest) noexcept {
       at_ = At::line_start;
       return {from, {}, 0};
     }
-    if (rest[from] == '.') {
+    if (stuffs && rest[from] == '.') {
       at_ = At::text;
       return {from, dot, 0};
     }
@@ -52,6 +53,7 @@ DotStuffer::Run DotStuffer::next(std::string_view rest) noexcept {
 }
 
 std::string_view DotStuffer::finish() noexcept {
+  if (dots_ == Dots::kept) return at_ == At::line_start ? std::string_view() : crlf;
   // A body that does not end in CRLF gets one, for the dot must stand on its own line.
   return at_ == At::line_start ? std::string_view(".\r\n") : std::string_view("\r\n.\r\n");
 }

@@ -78,6 +78,7 @@ constexpr std::array keywords{
     Keyword{"DSN", &Extensions::dsn},
     Keyword{"SMTPUTF8", &Extensions::smtputf8},
     Keyword{"CHUNKING", &Extensions::chunking},
+    Keyword{"BINARYMIME", &Extensions::binarymime},
     Keyword{"REQUIRETLS", &Extensions::requiretls},
     Keyword{"ENHANCEDSTATUSCODES", &Extensions::enhanced_status},
 };

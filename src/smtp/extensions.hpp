@@ -17,7 +17,7 @@ namespace sealpost::smtp {
 struct Extensions {
   bool esmtp = false;  // false: HELO only
   bool starttls = false, pipelining = false, size = false, eight_bit_mime = false, dsn = false;
-  bool smtputf8 = false, chunking = false, requiretls = false, enhanced_status = false;
+  bool smtputf8 = false, chunking = false, binarymime = false, requiretls = false, enhanced_status = false;
   std::uint64_t size_limit = 0;                                      // 0: none stated
   std::optional<std::uint32_t> mail_max, rcpt_max, rcpt_domain_max;  // LIMITS (RFC 9422)
   std::vector<std::string> auth;                                     // mechanisms, in capitals; at most 32

@@ -3,7 +3,7 @@
 // BDAT (RFC 3030 §2): a message in counted chunks. The octets of a chunk are read whatever becomes of it, so that what
 // stands behind them is the next command and nothing of a message ever is (T-21); only then comes the reply. What is
 // too large is known before it is read, and read no further than twice what a message may have (T-29). The content has to be
-// what the content of DATA has to be; BINARYMIME is not offered, so a chunk is text, and its lines end in CRLF.
+// what the content of DATA has to be: lines that end in CRLF. With BODY=BINARYMIME that holds for the header alone (§3).
 #include <algorithm>
 
 #include "smtp/server_incoming.hpp"
@@ -46,7 +46,9 @@ std::optional<ServerReply> ServerSession::chunk_refusal() {
   if (!step(phase_, verb).allowed) return out_of_order(phase_, verb);
   if (!info_.esmtp) return replies::chunks_need_ehlo;
   if (phase_ == Phase::rcpt)
-    if (auto refused = begin_message(DataDecoder::Framing::counted)) return refused;
+    if (auto refused = begin_message(envelope_->body == BodyType::binary ? DataDecoder::Framing::binary
+                                                                         : DataDecoder::Framing::counted))
+      return refused;
   const std::uint64_t limit = options_->limits.message_size;
   if (chunk_.size > limit - std::min(limit, incoming_->octets)) return replies::too_big;
   return std::nullopt;

@@ -89,6 +89,9 @@ inline constexpr ServerReply chunks_open{503, "5.5.1",
 inline constexpr ServerReply chunks_need_ehlo{503, "5.5.1", "BDAT is offered to who says EHLO"};
 inline constexpr ServerReply no_recipients{554, "5.5.1", "no valid recipients"};
 inline constexpr ServerReply parameter_unknown{555, "5.5.4", "parameter unknown or not offered"};
+inline constexpr ServerReply binary_not_offered{501, "5.5.4", "BODY=BINARYMIME is not offered to you"};
+inline constexpr ServerReply binary_by_chunks{503, "5.5.1",
+                                              "a BINARYMIME message comes by BDAT (RFC 3030 3)"};
 inline constexpr ServerReply requiretls_not_offered{530, "5.7.10", "REQUIRETLS is only offered inside TLS"};
 inline constexpr ServerReply too_many_recipients{452, "4.5.3",
                                                  "too many recipients, send the others separately"};

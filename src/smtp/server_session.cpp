@@ -132,6 +132,7 @@ bool ServerSession::perform(const CommandLine& command, Next& next) {
     case Verb::rcpt: return rcpt(argument);
     case Verb::data:
       if (!argument.empty()) return refuse(verb, replies::no_argument);
+      if (envelope_->body == BodyType::binary) return refuse(verb, replies::binary_by_chunks);
       next = Next::data;
       return true;
     case Verb::starttls:
@@ -209,6 +210,7 @@ void ServerSession::say_extensions() {
   stream_.put("\r\n250-PIPELINING\r\n250-SIZE ");
   stream_.put(decimal(options_->limits.message_size, digits));
   stream_.put("\r\n250-8BITMIME\r\n250-CHUNKING\r\n");
+  if (offers_binarymime()) stream_.put("250-BINARYMIME\r\n");
   if (options_->tls && !info_.tls) stream_.put("250-STARTTLS\r\n");
   if (!auth_refusal() && !info_.account) {
     const auto mechanisms = options_->authenticator->mechanisms(channel());
@@ -254,6 +256,7 @@ bool ServerSession::mail(std::string_view argument) {
 const ServerReply* ServerSession::parameter_refusal(const MailCommand& command) const noexcept {
   const unsigned seen = command.seen;
   if ((seen & parameter::requiretls) && !offers_requiretls()) return &replies::requiretls_not_offered;
+  if (command.body == BodyType::binary && !offers_binarymime()) return &replies::binary_not_offered;
   if ((seen & parameter::smtputf8) && !options_->offer_smtputf8) return &replies::parameter_unknown;
   // Said by gateways about others; what it claims goes no further (RFC 4954 §5).
   if ((seen & parameter::auth) && options_->service == Service::relay) return &replies::parameter_unknown;

@@ -125,6 +125,10 @@ class ServerSession {
   SteadyTime session_end() const noexcept { return event::deadline(begun_, limits().session); }
   // What is granted beyond the grammar is granted to those who may relay (ADR 32).
   Syntax syntax() const noexcept { return handler_.trusted() ? Syntax::lenient : Syntax::strict; }
+  // Not to strangers: what they may send, postmasters and programs read, has lines.
+  bool offers_binarymime() const noexcept {
+    return options_->service != Service::relay || handler_.trusted();
+  }
   bool offers_requiretls() const noexcept { return options_->offer_requiretls && info_.tls; }
   // What addresses may hold: of MAIL as it is offered, of RCPT as MAIL said.
   Utf8 utf8_offered() const noexcept {

@@ -73,7 +73,7 @@ Envelope get_envelope(ByteReader& in) {
   const auto message_class = in.get<std::uint8_t>();
   const auto flags = in.get<std::uint8_t>();
   envelope.ret = in.get<std::uint8_t>();
-  if (body > static_cast<std::uint8_t>(BodyType::eight_bit_mime) ||
+  if (body > static_cast<std::uint8_t>(BodyType::binary) ||
       message_class > static_cast<std::uint8_t>(MessageClass::report) || envelope.ret > 2 ||
       flags > (flag_requiretls | flag_tls_required_no | flag_smtputf8))
     in.fail();

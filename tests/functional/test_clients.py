@@ -231,11 +231,16 @@ def test_T21_X3_a_chunk_that_cannot_be_counted_ends_the_session(lab, one, line):
             assert client.answer() == ""
 
 
-def test_X4_BINARYMIME_is_neither_offered_nor_taken(one):
-    with one.client() as client:
-        client.ehlo()
-        assert client.has_extn("chunking") and client.has_extn("smtputf8") and not client.has_extn("binarymime")
-        assert client.mail("anna@home.test", ["BODY=BINARYMIME"])[0] == 501
+@pytest.mark.parametrize("door, offered", [("port", True), ("stranger", False)])
+def test_X4_BINARYMIME_is_for_clients_that_may_relay(lab, one, door, offered):
+    with Raw(lab, getattr(one, door)) as client:
+        client.send(HELLO.encode() + b"\r\n")
+        words = b"".join(iter(client.file.readline, b"250 ENHANCEDSTATUSCODES\r\n"))
+        assert b"250-CHUNKING\r\n" in words and (b"250-BINARYMIME\r\n" in words) == offered
+        assert client.say(f"{MAIL} BODY=BINARYMIME").startswith("250" if offered else "501 5.5.4")
+        if offered:
+            assert client.say("RCPT TO:<bob@clients.test>").startswith("250")
+            assert client.say("DATA").startswith("503 5.5.1")
 
 
 # ---- behind a load balancer

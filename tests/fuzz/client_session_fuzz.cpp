@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A whole client session with a server that answers each of our words with what the input says (T-34): it ends, each
-// recipient has one outcome, and nothing is taken for success without a 2yz to the final dot.
+// recipient has one outcome, and nothing is taken for success without a 2yz to the final dot, or to the last chunk where CHUNKING is offered.
 // Input: answers, separated by NUL; the first is the greeting.
 #include <algorithm>
 #include <cstdint>
@@ -41,7 +41,7 @@ event::Task<void> answer(std::unique_ptr<event::Stream> plain, std::string input
     if (!got || *got == 0) co_return;
     heard += stream.buffered();
     stream.consume(stream.buffered().size());
-    dot_seen = dot_seen || heard.ends_with("\r\n.\r\n");
+    dot_seen = dot_seen || heard.ends_with("\r\n.\r\n") || heard.find(" LAST\r\n") != std::string::npos;
   }
   stream.close();
 }
@@ -51,6 +51,7 @@ event::Task<TransactionResult> dialogue(ClientSession& session, Transaction tran
   opened = extensions.has_value();
   TransactionResult result;
   if (!opened) co_return result;
+  transaction.chunks = extensions->chunking;
   auto body = std::make_unique<OnePiece>();
   result = co_await session.transact(std::move(transaction), std::move(body));
   co_await session.quit();
@@ -63,6 +64,7 @@ void check(const TransactionResult& result, bool dot_seen) {
   const bool accepted = std::any_of(result.rcpt.begin(), result.rcpt.end(),
                                     [](const auto& reply) { return reply && reply->positive(); });
   if (result.final) require(accepted && !result.failure);
+  if (result.chunks_unknown) require(!result.final && result.failure);
   if (result.final && result.final->positive()) require(dot_seen);
   for (const auto& reply : result.rcpt) {
     // Without a reply of its own, something larger has answered for it.

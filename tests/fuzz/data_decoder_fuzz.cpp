@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The data decoder gives what RFC 5321 §4.5.2 says, octet by octet, whatever the slices (T-21): with bare LF refused and
-// normalized, after DATA and in the chunks of BDAT. Input: one octet for the slices and the mode, the rest is what
+// normalized, after DATA and in the chunks of BDAT, of binary mail as far as it has lines. Input: one octet for the slices and the mode, the rest is what
 // follows 354, or is counted.
 #include <algorithm>
 #include <cstdint>
@@ -33,13 +33,28 @@ Decoded decode(std::string_view input, std::size_t slice, BareNewline bare, Fram
     decoded.state = result.state;
     decoded.consumed += result.consumed;
   }
-  if (framing == Framing::counted && decoded.state == State::more)
+  if (framing != Framing::final_dot && decoded.state == State::more)
     decoded.state = decoder.finish(decoded.content);
   decoded.nul = decoder.nul();
   decoded.eight_bit = decoder.eight_bit();
   decoded.eight_bit_header = decoder.eight_bit_header();
   decoded.longest = decoder.longest_line();
   return decoded;
+}
+
+// Binary mail: the header is lines, what follows is octets, and both come in slices.
+void check_binary(const std::string& input, std::size_t slice, BareNewline bare) {
+  const Decoded expected = decode(input, SIZE_MAX, bare, Framing::binary);
+  for (const std::size_t each : {std::size_t(1), slice}) {
+    const Decoded decoded = decode(input, each, bare, Framing::binary);
+    require(decoded.state == expected.state && decoded.consumed == expected.consumed);
+    require(decoded.nul == expected.nul && decoded.longest == expected.longest);
+    if (expected.state == State::end) require(decoded.content == expected.content);
+  }
+  if (bare == BareNewline::normalize || expected.state != State::end) return;
+  const std::size_t head = ("\r\n" + input).find("\r\n\r\n");
+  if (head != std::string::npos) require(expected.content == input);
+  require(expected.nul == (input.substr(0, head).find('\0') != std::string::npos));
 }
 
 // The rule without any haste: line by line.
@@ -107,5 +122,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const BareNewline bare : {BareNewline::reject, BareNewline::normalize})
     for (const Framing framing : {Framing::final_dot, Framing::counted})
       check(input, 1 + data[0] % 40, bare, framing);
+  for (const BareNewline bare : {BareNewline::reject, BareNewline::normalize})
+    check_binary(input, 1 + data[0] % 40, bare);
   return 0;
 }

@@ -77,6 +77,7 @@ class SmtpSession:
     def forget(self):
         self.sender: str | None = None
         self.recipients: list[str] = []
+        self.chunks = b""
 
     # One stage: obey the first rule that applies, else answer as a good server would.
 
@@ -194,6 +195,24 @@ class SmtpSession:
         message = await self.read_message()
         await self.stage("body", message.decode("latin-1"), "250 2.0.0 taken", lambda: self.deliver(message))
         self.forget()
+
+    async def on_bdat(self, argument: str):
+        size, _, last = argument.partition(" ")
+        offered = "CHUNKING" in self.settings.keywords(self.wire.tls is not None)
+        code, _ = await self.stage("bdat", argument, "" if offered else "500 5.5.1 unknown command")
+        if code is not None:
+            return
+        while len(self.wire.buffer) < int(size):
+            await self.wire.fill()
+        self.chunks += self.wire.buffer[: int(size)]
+        self.wire.buffer = self.wire.buffer[int(size) :]
+        message = self.chunks
+        normal = "250 2.0.0 taken" if self.recipients else "503 5.5.1 bad sequence"
+        if last.upper() == "LAST":
+            await self.stage("body", message.decode("latin-1"), normal, lambda: self.deliver(message))
+            self.forget()
+        else:
+            await self.stage("chunk", argument, normal)
 
     async def read_message(self) -> bytes:
         """Up to CRLF.CRLF; a lenient host also believes the ends that smuggling relies on (T-22)."""

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field, fields
 
 STAGES = (
-    "connect", "greeting", "ehlo", "helo", "starttls", "handshake", "mail", "rcpt", "data", "text", "body",
+    "connect", "greeting", "ehlo", "helo", "starttls", "handshake", "mail", "rcpt", "data", "text", "bdat", "chunk", "body",
     "rset", "noop", "vrfy", "quit", "other",
 )  # fmt: skip
 THEN = ("", "close", "reset", "stall", "clear", "quiet-close")

@@ -314,6 +314,80 @@ TEST_CASE("X5 signed 8-bit mail goes as delivery.signed_eight_bit says, and 5.6.
   CHECK(world.totals.bounced == 0);
 }
 
+namespace {
+
+const std::string binary_octets("\0\n\r.\r\n", 6);
+constexpr const char* takes_chunks = "250-mx.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 CHUNKING\r\n";
+
+spool::NewMessage binary(AttemptWorld& world, const char* header = "") {
+  auto made = world.message("a@here.example", {"u@b.example"});
+  made.envelope.body = BodyType::binary;
+  made.body = std::string(header) +
+              "MIME-Version: 1.0\r\nContent-Type: image/png\r\nContent-Transfer-Encoding: binary\r\n\r\n" +
+              binary_octets;
+  return made;
+}
+
+}  // namespace
+
+TEST_CASE("X4 binary mail goes as it is to a host with BINARYMIME, as base64 to another (RFC 3030 §3)") {
+  for (const char* ehlo :
+       {"250-mx.test\r\n250-BINARYMIME\r\n250 CHUNKING\r\n", takes_chunks, "250 mx.test\r\n"}) {
+    for (const auto how : {Chunking::needed, Chunking::offered, Chunking::never}) {
+      AttemptWorld world;
+      set(world, [&](Settings& settings) { settings.chunking = how; });
+      Host& host = world.add("198.51.100.1", always("EHLO", ehlo));
+      world.accept(binary(world));
+      world.loop.advance(30s);
+      REQUIRE(host.messages() == 1);
+      const std::string& got = host.sessions.front()->data;
+      const bool able = std::string(ehlo).find("BINARYMIME") != std::string::npos && how != Chunking::never;
+      const bool chunks =
+          able || (how == Chunking::offered && std::string(ehlo).find("CHUNKING") != std::string::npos);
+      CHECK((got.find("\r\n\r\n" + binary_octets) != std::string::npos) == able);
+      CHECK((got.find("Content-Transfer-Encoding: base64\r\n\r\nAAoNLg0K\r\n") != std::string::npos) ==
+            !able);
+      CHECK(host.heard("MAIL FROM:<a@here.example> BODY=BINARYMIME") == (able ? 1 : 0));
+      CHECK(host.heard("DATA") == (chunks ? 0 : 1));
+      CHECK(world.totals.converted == (able ? 0 : 1));
+    }
+  }
+}
+
+TEST_CASE("X4 signed binary mail is converted, or returned with 5.6.3 where that is not wanted") {
+  for (const auto how : {SignedEightBit::send, SignedEightBit::convert, SignedEightBit::bounce}) {
+    AttemptWorld world;
+    set(world, [&](Settings& settings) { settings.signed_eight_bit = how; });
+    Host& host = world.add("198.51.100.1", always("EHLO", takes_chunks));
+    world.add("198.51.100.2", always("EHLO", takes_chunks));
+    world.accept(binary(world, "DKIM-Signature: v=1\r\n"));
+    world.loop.advance(30s);
+    CHECK(host.messages() == (how == SignedEightBit::bounce ? 0 : 1));
+    CHECK(world.totals.bounced == (how == SignedEightBit::bounce ? 1 : 0));
+  }
+}
+
+TEST_CASE("X3 a host whose CHUNKING is none gets the message by DATA at once, and no more chunks") {
+  AttemptWorld world;
+  set(world, [&](Settings& settings) { settings.chunking = Chunking::offered; });
+  const auto script = [](ScriptedPeer& peer, std::size_t) {
+    peer.always("EHLO", takes_chunks);
+    peer.always("BDAT", "500 5.5.1 unknown command\r\n");
+    peer.chunks_known = false;
+  };
+  Host& first = world.add("198.51.100.1", script);
+  Host& second = world.add("198.51.100.2", script);
+  world.send();
+  world.loop.advance(1min);
+  CHECK(first.messages() + second.messages() == 1);
+  CHECK(first.heard("BDAT") == 1);
+  CHECK(world.totals.bounced == 0);
+  world.send();
+  world.loop.advance(1min);
+  CHECK(first.heard("BDAT") == 1);
+  CHECK(first.messages() + second.messages() == 2);
+}
+
 TEST_CASE("X11 MAILMAX and RCPTMAX of a host are obeyed (RFC 9422 §4)") {
   AttemptWorld world;
   Host& host = world.add("198.51.100.1", always("EHLO", "250-mx.test\r\n250 LIMITS MAILMAX=2 RCPTMAX=1\r\n"));

@@ -57,6 +57,25 @@ event::Task<bool> ScriptedPeer::read_slowly(event::Stream& stream) {
   co_return true;
 }
 
+event::Task<bool> ScriptedPeer::read_chunk(event::LineStream& stream, std::string line) {
+  std::size_t left = std::stoul(line.substr(5));
+  while (left > 0) {
+    if (stream.buffered().empty()) {
+      auto got = co_await stream.fill(Duration::max());
+      if (!got || *got == 0) co_return false;
+    }
+    const std::size_t some = std::min(left, stream.buffered().size());
+    data.append(stream.buffered().substr(0, some));
+    stream.consume(some);
+    left -= some;
+  }
+  const bool last = line.ends_with(" LAST");
+  if (last) ++messages;
+  const bool refused = !says["BDAT"].front().text.starts_with("2");
+  const bool more = co_await say(stream, last && !refused ? "." : "BDAT");
+  co_return more;
+}
+
 event::Task<void> ScriptedPeer::run(std::unique_ptr<event::Stream> plain) {
   event::LineStream stream(std::move(plain));
   bool more = co_await say(stream, "");
@@ -67,6 +86,11 @@ event::Task<void> ScriptedPeer::run(std::unique_ptr<event::Stream> plain) {
     std::string verb(line->text.substr(0, line->text.find(' ')));
     const bool data_wanted =
         verb == "DATA" && !says[verb].empty() && says[verb].front().text.substr(0, 1) == "3";
+    if (verb == "BDAT" && chunks_known) {
+      std::string command(line->text);
+      more = co_await read_chunk(stream, std::move(command));
+      continue;
+    }
     more = co_await say(stream, verb);
     if (!data_wanted || !more) continue;
     const bool ended = co_await read_data(stream);
@@ -131,6 +155,16 @@ smtp::TransactionResult Talk::send(const spool::StoredMessagePtr& message,
   transaction.message = message;
   for (std::uint32_t i = 0; i < message->envelope.recipients.size(); ++i) transaction.recipients.push_back(i);
   return run(session->transact(std::move(transaction), std::move(body)));
+}
+
+smtp::TransactionResult Talk::send_chunks(const spool::StoredMessagePtr& message,
+                                          std::vector<std::string> body) {
+  smtp::Transaction transaction;
+  transaction.message = message;
+  transaction.chunks = true;
+  for (std::uint32_t i = 0; i < message->envelope.recipients.size(); ++i) transaction.recipients.push_back(i);
+  auto reader = std::make_unique<Pieces>(std::move(body));
+  return run(session->transact(std::move(transaction), std::move(reader)));
 }
 
 void Talk::quit() { event::run_until_done(loop, session->quit()); }

@@ -40,6 +40,7 @@ class ScriptedPeer {
       {"MAIL", {"250 2.1.0 ok\r\n"}},
       {"RCPT", {"250 2.1.5 ok\r\n"}},
       {"DATA", {"354 go ahead\r\n"}},
+      {"BDAT", {"250 2.0.0 chunk\r\n"}},  // "." answers the last one, unless this refuses
       {".", {"250 2.0.0 taken as 1\r\n"}},
       {"RSET", {"250 ok\r\n"}},
       {"QUIT", {"221 bye\r\n"}},
@@ -51,8 +52,10 @@ class ScriptedPeer {
   Duration data_pace{};
   std::size_t data_most = SIZE_MAX;  // then it says what it has for "too much", and hangs up
 
+  bool chunks_known = true;  // else what follows BDAT is taken for commands
+
   std::vector<std::string> heard;  // commands, without line ends
-  std::string data;                // what followed each 354, as it came
+  std::string data;                // what followed each 354, as it came; the octets of chunks
   std::size_t messages = 0;
 
   event::Task<void> run(std::unique_ptr<event::Stream> stream);
@@ -60,6 +63,7 @@ class ScriptedPeer {
 
  private:
   event::Task<bool> read_data(event::LineStream& stream);
+  event::Task<bool> read_chunk(event::LineStream& stream, std::string line);
   event::Task<bool> read_slowly(event::Stream& stream);
   event::Task<bool> say(event::LineStream& stream, std::string verb);
 };
@@ -97,6 +101,7 @@ struct Talk {
                                std::vector<std::string> body = {"hello\r\n"});
   smtp::TransactionResult send(const spool::StoredMessagePtr& message,
                                std::unique_ptr<spool::BodyReader> body);
+  smtp::TransactionResult send_chunks(const spool::StoredMessagePtr& message, std::vector<std::string> body);
   void quit();
   template <class T>
   T run(event::Task<T> task) {

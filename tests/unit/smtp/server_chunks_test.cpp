@@ -27,13 +27,39 @@ std::string after_opening(SessionFixture& fixture, const std::string& input, std
 
 }  // namespace
 
-TEST_CASE("X3 CHUNKING is offered, BINARYMIME is not") {
+TEST_CASE("X3 X4 CHUNKING is offered, BINARYMIME to who may relay") {
+  for (const bool trusted : {true, false}) {
+    SessionFixture fixture;
+    fixture.handler.trusts = trusted;
+    const std::string heard = fixture.talk("EHLO c\r\nMAIL FROM:<a@example.net> BODY=BINARYMIME\r\n");
+    CHECK(heard.find("250-CHUNKING\r\n") != std::string::npos);
+    CHECK((heard.find("250-BINARYMIME\r\n") != std::string::npos) == trusted);
+    CHECK(codes(heard) == (trusted ? "220 250 250" : "220 250 501"));
+  }
+}
+
+TEST_CASE("X4 of binary mail the header is lines, and what follows is octets (RFC 3030 §3)") {
+  const std::string envelope =
+      "EHLO c\r\nMAIL FROM:<a@example.net> BODY=BINARYMIME\r\nRCPT TO:<b@example.org>\r\n";
+  const std::string octets("Subject: x\r\n\r\n\0\n\r.\r\n.\r\n" + std::string(2000, '\0') + "\xff\r");
+  for (std::size_t cut = 0; cut < 40; ++cut) {
+    SessionFixture fixture;
+    fixture.handler.trusts = true;
+    REQUIRE(codes(fixture.talk(envelope + chunk(octets.substr(0, cut)) + chunk(octets.substr(cut), " LAST"),
+                               7)) == "220 250 250 250 250 250");
+    REQUIRE(fixture.handler.received.size() == 1);
+    REQUIRE(fixture.handler.received[0].body == octets);
+  }
+  for (const std::string& header :
+       {std::string("Sub\0ject: x\r\n\r\nx", 17), std::string("Subject: x\rFrom: y\r\n\r\nx")}) {
+    SessionFixture fixture;
+    fixture.handler.trusts = true;
+    CHECK(codes(fixture.talk(envelope + chunk(header, " LAST"))) == "220 250 250 250 550");
+  }
   SessionFixture fixture;
-  const std::string heard = fixture.talk(opening + "MAIL FROM:<a@example.net> BODY=BINARYMIME\r\n");
-  CHECK(heard.find("250-CHUNKING\r\n") != std::string::npos);
-  CHECK(heard.find("BINARYMIME") == std::string::npos);
-  SessionFixture binary;
-  CHECK(codes(binary.talk("EHLO c\r\nMAIL FROM:<a@example.net> BODY=BINARYMIME\r\n")) == "220 250 501");
+  fixture.handler.trusts = true;
+  CHECK(codes(fixture.talk(envelope + "DATA\r\nNOOP\r\n")) == "220 250 250 250 503 250");
+  CHECK(fixture.handler.received.empty());
 }
 
 TEST_CASE("X3 a message in chunks, in slices of every size, word for word") {

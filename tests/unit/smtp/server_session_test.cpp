@@ -20,6 +20,7 @@ TEST_CASE("session: a whole dialogue, word for word") {
         "250-SIZE 52428800\r\n"
         "250-8BITMIME\r\n"
         "250-CHUNKING\r\n"
+        "250-BINARYMIME\r\n"
         "250-LIMITS RCPTMAX=1000\r\n"
         "250 ENHANCEDSTATUSCODES\r\n"
         "250 2.1.0 sender ok\r\n"
