@@ -20,6 +20,7 @@
 #include "base/durable_file.hpp"
 #include "base/handles.hpp"
 #include "history/schema.hpp"
+#include "ledger/schema.hpp"
 #include "partner/rules_store.hpp"
 #include "sqlite/handles.hpp"
 #include "sts/database.hpp"
@@ -121,6 +122,7 @@ std::vector<Known> known_databases() {
   return {{"sts.db", sts::newest_schema()},
           {"tlsrpt.db", tlsrpt::schema_settings("tlsrpt.db").newest},
           {"evidence.db", history::schema_settings("evidence.db").newest},
+          {"ledger.db", ledger::schema_settings("ledger.db").newest},
           {"users.db", auth::newest_schema()}};
 }
 

@@ -223,6 +223,31 @@ void list_spool(Registry& registry, const spool::JournalSpool& spool) {
   registry.histogram("sealpost_journal_sync_seconds", "To write a batch and sync it.", counters.sync);
 }
 
+void list_ledger(Registry& registry, const ledger::LedgerFollower& ledger, const spool::JournalSpool& spool) {
+  const auto& counters = ledger.counters();
+  const auto of_followers = [&spool](auto what) {
+    return [&spool, what] {
+      double sum = 0;
+      for (const spool::FollowerStatus& follower : spool.followers())
+        sum += static_cast<double>(what(follower));
+      return sum;
+    };
+  };
+  registry.gauge("sealpost_ledger_rows", "The number of the last row of the ledger.", "ledger.rows",
+                 [&counters] { return static_cast<double>(counters.rows.load(std::memory_order_relaxed)); });
+  registry.counter("sealpost_ledger_commits_total", "Transactions written to the ledger.", "ledger.commits",
+                   counters.commits);
+  registry.counter("sealpost_ledger_failures_total",
+                   "Transactions that the ledger could not take; they come again.", "ledger.failures",
+                   counters.failures);
+  registry.gauge("sealpost_ledger_lag_bytes", "Octets of the journal that the ledger has not read yet.",
+                 "ledger.octets_behind",
+                 of_followers([](const spool::FollowerStatus& status) { return status.octets_behind; }));
+  registry.counter("sealpost_ledger_gaps_total", "Parts of the journal that the ledger could not read.",
+                   "ledger.gaps",
+                   of_followers([](const spool::FollowerStatus& status) { return status.missed; }));
+}
+
 void list_names(Registry& registry, const dns::AresResolver::Counters& counters, const Observed& observed) {
   registry.counter("sealpost_dns_asked_total", "Questions put to DNS servers.", "dns.asked", counters.asked);
   registry.counter("sealpost_dns_failed_total", "Questions that no server answered, those refused included.",

@@ -11,6 +11,7 @@
 #include "delivery/traffic.hpp"
 #include "dns/ares_resolver.hpp"
 #include "intake/settings.hpp"
+#include "ledger/follower.hpp"
 #include "queue/site.hpp"
 #include "spool/journal_spool.hpp"
 #include "sts/service.hpp"
@@ -24,6 +25,8 @@ void list_delivery(metrics::Registry& registry, const delivery::Totals& totals);
 void list_sites(metrics::Registry& registry, const queue::Sites& sites, const delivery::RateKeeper& rates);
 void list_notices(metrics::Registry& registry, delivery::NoticeBudget& notices);
 void list_spool(metrics::Registry& registry, const spool::JournalSpool& spool);
+void list_ledger(metrics::Registry& registry, const ledger::LedgerFollower& ledger,
+                 const spool::JournalSpool& spool);
 void list_names(metrics::Registry& registry, const dns::AresResolver::Counters& counters,
                 const Observed& observed);
 void list_policies(metrics::Registry& registry, const sts::StsService::Counters* counters);

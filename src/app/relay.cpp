@@ -17,6 +17,7 @@
 #include "app/draft_rules.hpp"
 #include "app/host.hpp"
 #include "app/intake_setup.hpp"
+#include "app/ledger_setup.hpp"
 #include "app/port_owner.hpp"
 #include "app/restore.hpp"
 #include "app/route_table.hpp"
@@ -204,9 +205,7 @@ Expected<void> Relay::open_parts() {
   if (has_submission(config_)) authenticator_ = std::make_unique<auth::Accounts>(config_.data_dir, &health_);
   pool_ = std::make_unique<event::ThreadPool>(4, 10'000);
   driver_ = spool::make_thread_driver();
-  auto spool = spool::JournalSpool::open(*disk_, *driver_, *pool_, spool::SpoolOptions(), &health_);
-  if (!spool) return spool.error();
-  spool_ = std::move(*spool);
+  if (auto opened = open_spool(); !opened) return opened;
 
   auto sts = make_sts_service(resolver_loop_, config_, *resolver_, *pool_, trust(), health_);
   if (!sts) return sts.error();
@@ -218,6 +217,22 @@ Expected<void> Relay::open_parts() {
   recorder_ = std::make_unique<tlsrpt::DbRecorder>(std::move(store));
   recorder_->set_counting(config_.tls_rpt.enabled);
   return open_evidence();
+}
+
+Expected<void> Relay::open_spool() {
+  std::vector<spool::FollowerOnDriver> followers;
+  if (config_.ledger.enabled) {
+    auto ledger = open_ledger(config_, health_);
+    if (!ledger) return ledger.error();
+    ledger_ = std::move(*ledger);
+    ledger_driver_ = spool::make_thread_driver();
+    followers.push_back({ledger_.get(), ledger_driver_.get()});
+  }
+  auto spool =
+      spool::JournalSpool::open(*disk_, *driver_, *pool_, spool::SpoolOptions(), &health_, followers);
+  if (!spool) return spool.error();
+  spool_ = std::move(*spool);
+  return {};
 }
 
 Expected<void> Relay::open_evidence() {
@@ -391,6 +406,8 @@ void Relay::serve_control() {
   clock_->serve(*control_);
   control_->handle("policy.history",
                    [this](admin::Json arguments) { return rule_history(std::move(arguments)); });
+  control_->handle("ledger.erase",
+                   [this](admin::Json arguments) { return erase_from_ledger(std::move(arguments)); });
   control_->handle("status", [this](admin::Json) { return status(); });
   control_->handle("reload", [this](admin::Json) { return reload_for_who_asks(); });
 }

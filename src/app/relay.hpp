@@ -50,6 +50,7 @@
 #include "event/event_loop.hpp"
 #include "event/one_at_a_time.hpp"
 #include "history/db_recorder.hpp"
+#include "ledger/follower.hpp"
 #include "partner/rule_calendar.hpp"
 #include "partner/rule_keeper.hpp"
 #include "queue/held_watch.hpp"
@@ -79,6 +80,7 @@ class Relay {
   Expected<RuleKeeper::Admission> admit_rules();
   http::CurlClient::Trust trust() const;
   Expected<void> open_parts();
+  Expected<void> open_spool();
   Expected<void> open_evidence();
   Expected<void> open_workers();
   Expected<void> begin_tls(const std::shared_ptr<const tls::ServerCertificates>& certificates,
@@ -123,6 +125,8 @@ class Relay {
   event::Task<admin::Page> ready_page();
   event::Task<admin::Answer> status();
   event::Task<admin::Answer> rule_history(admin::Json arguments);
+  event::Task<admin::Answer> erase_from_ledger(admin::Json arguments);
+  admin::Json ledger_status() const;
 
   class QueueSink;
 
@@ -151,6 +155,8 @@ class Relay {
   std::unique_ptr<spool::Disk> disk_;               // what still runs in the pool uses it
   std::unique_ptr<event::ThreadPool> pool_;
   std::unique_ptr<spool::Driver> driver_;
+  std::unique_ptr<ledger::LedgerFollower> ledger_;  // null: none is kept; reads the journal until that ends
+  std::unique_ptr<spool::Driver> ledger_driver_;
   std::unique_ptr<spool::JournalSpool> spool_;
   std::unique_ptr<sts::StsService> sts_;
   std::unique_ptr<tlsrpt::DbRecorder> recorder_;

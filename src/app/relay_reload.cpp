@@ -127,6 +127,7 @@ event::Task<void> Relay::put_in_force(InForcePtr next) {
   postmaster_->use(next->config);
   connections_.set_caps(
       connection_caps(next->config.limits, (descriptors_.limit - descriptors_.reserved) / 2));
+  if (ledger_) ledger_->set_keep_days(next->config.ledger.keep_days);
   if (evidence_) evidence_->set_keep_days(next->config.evidence.keep_days);
   for (auto& worker : workers_) {
     auto apply = [this, &worker = *worker, next, former] {

@@ -4,6 +4,7 @@
 #include "admin/trials.hpp"
 #include "app/relay.hpp"
 #include "app/verdict.hpp"
+#include "base/log.hpp"
 #include "base/version.hpp"
 #include "privilege/identity.hpp"
 
@@ -66,11 +67,44 @@ event::Task<admin::Answer> Relay::status() {
   const admin::Json alerts = co_await postmaster_->status();
   body["alerts"].update(alerts);
   body["evidence"]["state"] = evidence_ ? recording_state(health_.list()) : "off: " + evidence_off_;
+  body["ledger"].update(ledger_status());
   const admin::Trials trials(main_, evidence_.get());
   body["rules_on_trial"] = co_await trials.audit_lines(in_force_.get()->rules);
   body["rule_dates"] = calendar_.ahead();
   body["listener_certificate"] = certificate_watch_.status();
   body["verdict"] = verdict_of(body);
+  co_return admin::Answer(std::move(body));
+}
+
+admin::Json Relay::ledger_status() const {
+  admin::Json body;
+  if (!ledger_) {
+    body["state"] = "off: [ledger] enabled = false";
+    return body;
+  }
+  body["state"] = "recording";
+  for (const spool::FollowerStatus& follower : spool_->followers())
+    if (follower.broken)
+      body["state"] = "not recording, the journal keeps what it has not read: see 'troubles'";
+  return body;
+}
+
+// Waits for the disk, so in the pool.
+event::Task<admin::Answer> Relay::erase_from_ledger(admin::Json arguments) {
+  if (!ledger_) co_return admin::Answer(503, "no ledger is kept", "[ledger] enabled = false");
+  const std::string before = arguments.value("before", std::string());
+  const std::string address = arguments.value("address", std::string());
+  if (before.empty() == address.empty())
+    co_return admin::Answer(400, "either an address or a date is wanted");
+  std::function<Expected<ledger::Erased>()> work = [this, before, address] {
+    return before.empty() ? ledger_->erase_address(address) : ledger_->erase_before(before);
+  };
+  auto erased = co_await event::run_blocking<ledger::Erased>(*pool_, main_, std::move(work));
+  if (!erased) co_return admin::Answer(503, erased.error().detail);
+  log::warning("ledger_erased", {{"days", erased->days}, {"rows", erased->rows}});
+  admin::Json body;
+  body["days"] = erased->days;
+  body["rows"] = erased->rows;
   co_return admin::Answer(std::move(body));
 }
 

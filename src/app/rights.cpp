@@ -70,6 +70,7 @@ Expected<void> Rights::confine(const Config& config) {
            1);  // large sorts go to a file, and only there is one possible
   std::vector<std::string> writable{config.data_dir, folder_of(config.control_socket)};
   if (!config.log.file.empty()) writable.push_back(folder_of(config.log.file));
+  if (!config.ledger.copy_heads_to.empty()) writable.push_back(folder_of(config.ledger.copy_heads_to));
   walls_ = privilege::confine_relay(writable);
   return {};
 }

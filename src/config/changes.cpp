@@ -43,6 +43,7 @@ constexpr auto reloaded = std::to_array<std::string_view>({
     "dane.",
     "route.",
     "evidence.keep_days",
+    "ledger.keep_days",
     "alerts.",
     "dkim.",
     "policies.",

@@ -117,6 +117,14 @@ void read_evidence(TableReader& reader, EvidenceConfig& evidence) {
     evidence.keep_days = static_cast<std::uint32_t>(*value);
 }
 
+void read_ledger(TableReader& reader, LedgerConfig& ledger) {
+  if (const auto value = reader.boolean("enabled")) ledger.enabled = *value;
+  if (const auto value = reader.integer("keep_days", 1, 36500))
+    ledger.keep_days = static_cast<std::uint32_t>(*value);
+  if (const auto value = reader.choice("addresses", {"plain", "domain", "hash"})) ledger.addresses = *value;
+  if (const auto value = reader.string("copy_heads_to")) ledger.copy_heads_to = *value;
+}
+
 void read_alerts(TableReader& reader, AlertsConfig& alerts) {
   if (const auto value = reader.boolean("enabled")) alerts.settings.enabled = *value;
   if (const auto value = reader.duration("after")) alerts.settings.after = *value;
@@ -216,6 +224,7 @@ void read_root(TableReader& root, Config& config) {
   });
   root.table("tls_rpt", [&](TableReader& reader) { read_tls_rpt(reader, config); });
   root.table("evidence", [&](TableReader& reader) { read_evidence(reader, config.evidence); });
+  root.table("ledger", [&](TableReader& reader) { read_ledger(reader, config.ledger); });
   root.table("alerts", [&](TableReader& reader) { read_alerts(reader, config.alerts); });
   root.table("dkim", [&](TableReader& reader) { read_dkim(reader, config); });
   root.table("control", [&](TableReader& reader) { read_control(reader, config); });

@@ -131,6 +131,13 @@ struct EvidenceConfig {
   std::uint32_t keep_days = 90;  // UTC days before today's
 };
 
+struct LedgerConfig {
+  bool enabled = true;              // what became of each recipient, in ledger.db
+  std::uint32_t keep_days = 400;    // before the newest row's
+  std::string addresses = "plain";  // plain | domain | hash: beside the rows, which have none
+  std::string copy_heads_to;        // a file that sealed heads are appended to; empty: none
+};
+
 struct AlertsConfig {
   tlsrpt::AlertSettings settings;
   std::string mail;  // addr-spec; empty: none
@@ -177,6 +184,7 @@ struct Config {
   TlsRptConfig tls_rpt;
   AlertsConfig alerts;
   EvidenceConfig evidence;
+  LedgerConfig ledger;
   std::optional<DkimConfig> dkim;
   std::string control_socket;
   std::optional<Endpoint> control_http;     // none: off

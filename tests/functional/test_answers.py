@@ -39,6 +39,7 @@ def one(lab, tmp_path_factory):
     "policy explain x@nowhere.test", "policy probe sts-enforce.test", "policy replay --rule RULES", "sts show", "sts refresh sts-enforce.test",
     "dns show home.test", "dns check home.test", "report list", "report show --domain clear.test", "report list --received", "report alerts",
     "report aside", "report why clear.test", "status", "status --check", "clock show", "reload", "check", "check --against RULES", "user list",
+    "evidence list", "evidence verify", "trace --recipient b@sts-enforce.test",
 ])  # fmt: skip
 def test_an_answer_is_as_it_is_written_down(one, words):
     words = ["--json", *words.replace("RULES", str(one.policies / "partners.toml")).split()]
