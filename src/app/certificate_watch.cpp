@@ -19,7 +19,8 @@ std::vector<std::optional<tls::Objection>> objections_of(const InForce& now, Sys
 }
 
 bool is_of_date(const std::optional<tls::Objection>& objection) {
-  return objection && (objection->kind == Kind::refused || objection->kind == Kind::ends_soon);
+  return objection && (objection->kind == Kind::refused || objection->kind == Kind::ends_soon ||
+                       objection->kind == Kind::staple);
 }
 
 // For `status`: "soon" is good today.
@@ -27,6 +28,7 @@ const char* fault_of(const std::optional<tls::Objection>& objection) {
   if (!objection) return "";
   switch (objection->kind) {
     case Kind::name: return "name";
+    case Kind::staple: return "staple";
     case Kind::unused: return "unused";
     case Kind::ends_soon: return "soon";
     case Kind::refused: break;
@@ -40,6 +42,7 @@ nlohmann::json described(const InForce& now, std::size_t place,
   return {{"file", now.config.certificates[place].certificate},
           {"names", identity.names()},
           {"expires", to_rfc3339(identity.expires())},
+          {"staple", identity.staple() ? nlohmann::json(to_rfc3339(identity.staple()->ends())) : nullptr},
           {"state", objection ? objection->what : "ok"},
           {"fault", fault_of(objection)},
           {"remedy", objection ? objection->remedy : ""}};

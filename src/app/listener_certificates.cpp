@@ -6,7 +6,7 @@ namespace {
 
 Expected<tls::ServerCertificates::Identity> load_certificate(const CertificateConfig& files,
                                                              const keys::Source& keys) {
-  return tls::ServerIdentity::load(files.certificate, files.key, keys);
+  return tls::ServerIdentity::load(files.certificate, files.key, keys, files.ocsp_staple);
 }
 
 Finding about_certificate(const Config& config, const CertificateConfig& files, std::string message) {

@@ -149,6 +149,21 @@ void Relay::list_parts() {
                                std::chrono::duration<double>(all[i]->expires() - main_.date()).count());
         return samples;
       });
+  registry_.gauges(
+      "sealpost_listener_staple_remaining_seconds",
+      "Until the OCSP response that is shown with a certificate of the listeners ends; below 0: it "
+      "has ended and is not shown. Absent without one.",
+      [this] {
+        std::vector<Sample> samples;
+        const InForcePtr now = in_force_.get();
+        if (!now->certificates) return samples;
+        const auto& all = now->certificates->all();
+        for (std::size_t i = 0; i < all.size(); ++i)
+          if (const auto& staple = all[i]->staple())
+            samples.emplace_back(metrics::Labels{{"file", now->config.certificates[i].ocsp_staple}},
+                                 std::chrono::duration<double>(staple->ends() - main_.date()).count());
+        return samples;
+      });
   registry_.gauge("sealpost_descriptors_limit", "Descriptors that the process may have.", "descriptors.limit",
                   [this, number] { return number(descriptors_.limit); });
   registry_.gauge("sealpost_descriptors_open", "Descriptors that it has.", "descriptors.in_use",

@@ -25,6 +25,7 @@ constexpr auto reloaded = std::to_array<std::string_view>({
     "tls.also.",
     "tls.certificate",
     "tls.key",
+    "tls.ocsp_staple",
     "tls.trust",
     "delivery.timeouts.",
     "delivery.retry",

@@ -57,6 +57,7 @@ struct ListenerConfig {
 
 struct CertificateConfig {
   std::string certificate, key;  // files
+  std::string ocsp_staple;       // likewise; "": none
   unsigned line = 0;             // of its [[tls.also]]; 0: that of [tls]
 };
 

@@ -88,7 +88,9 @@ void read_tls(TableReader& reader, Config& config) {
   if (first.certificate.empty() != first.key.empty())
     reader.error(first.key.empty() ? "certificate" : "key",
                  "certificate and key belong together; one of them is missing");
+  first.ocsp_staple = read_file_path(reader, "ocsp_staple", Secret::no);
   const bool tls = !first.certificate.empty();
+  if (!tls && !first.ocsp_staple.empty()) reader.error("ocsp_staple", "is beside no certificate");
   if (tls) config.certificates.push_back(std::move(first));
   reader.each_table("also", [&](TableReader& also) {
     CertificateConfig more;
@@ -96,6 +98,7 @@ void read_tls(TableReader& reader, Config& config) {
     for (const std::string_view key : {"certificate", "key"}) also.required(key);
     more.certificate = read_file_path(also, "certificate", Secret::no);
     more.key = read_file_path(also, "key", Secret::yes);
+    more.ocsp_staple = read_file_path(also, "ocsp_staple", Secret::no);
     if (!tls)
       also.error(
           "certificate",

@@ -107,16 +107,6 @@ std::string hex_digest(const X509& certificate, int (*encode)(const X509&, unsig
   return ok == 1 ? text::hex(std::span(digest).first(size)) : std::string();
 }
 
-std::optional<SystemTime> to_system_time(const ASN1_TIME* time) noexcept {
-  std::tm tm{};
-  if (!time || ASN1_TIME_to_tm(time, &tm) != 1) {
-    ERR_clear_error();
-    return std::nullopt;
-  }
-  // Years up to 9999 fit the microseconds of SystemTime.
-  return SystemTime(std::chrono::seconds(timegm(&tm)));
-}
-
 // Printable ASCII around one "@": what RFC 5280 §4.2.1.6 allows, less what would have to be quoted.
 bool could_be_address(std::string_view text) noexcept {
   const std::size_t at = text.find('@');
@@ -144,6 +134,16 @@ std::vector<std::string> mail_addresses_in(const X509& leaf) {
     addresses.push_back(std::string(text.substr(0, at)) + text::lower(text.substr(at)));
   }
   return addresses;
+}
+
+std::optional<SystemTime> to_system_time(const ASN1_TIME* time) noexcept {
+  std::tm tm{};
+  if (!time || ASN1_TIME_to_tm(time, &tm) != 1) {
+    ERR_clear_error();
+    return std::nullopt;
+  }
+  // Years up to 9999 fit the microseconds of SystemTime.
+  return SystemTime(std::chrono::seconds(timegm(&tm)));
 }
 
 SystemTime not_before_of(const X509& certificate) noexcept {

@@ -6,6 +6,7 @@
 
 #include <openssl/x509.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@ CertificateFacts read_certificate(const X509& leaf);
 // The mail addresses among the subject alternative names (rfc822Name), domains in lower case; what could be none is left out.
 std::vector<std::string> mail_addresses_in(const X509& leaf);
 
+std::optional<SystemTime> to_system_time(const ASN1_TIME* time) noexcept;  // null, or no time: nothing
 SystemTime not_before_of(const X509& certificate) noexcept;
 SystemTime not_after_of(const X509& certificate) noexcept;  // SystemTime::min() when unreadable: expired
 

@@ -54,6 +54,20 @@ int acknowledge_name(SSL* ssl, int*, void* first_context) noexcept {
   return SSL_get_SSL_CTX(ssl) == first_context ? SSL_TLSEXT_ERR_NOACK : SSL_TLSEXT_ERR_OK;
 }
 
+// The context that a connection ended up with may be shared by handshakes of other times: the date is the connection's.
+int show_staple(SSL* ssl, void* certificates_pointer) noexcept {
+  const auto& certificates = *static_cast<const ServerCertificates*>(certificates_pointer);
+  const auto* date = static_cast<const SystemTime*>(SSL_get_app_data(ssl));
+  if (date == nullptr) return SSL_TLSEXT_ERR_NOACK;
+  const OcspStaple* staple = certificates.staple_for(SSL_get_certificate(ssl), *date);
+  if (staple == nullptr) return SSL_TLSEXT_ERR_NOACK;
+  const std::string& der = staple->der();
+  void* const copy = OPENSSL_memdup(der.data(), der.size());
+  if (copy == nullptr) return SSL_TLSEXT_ERR_NOACK;
+  SSL_set_tlsext_status_ocsp_resp(ssl, copy, static_cast<long>(der.size()));  // which it frees
+  return SSL_TLSEXT_ERR_OK;
+}
+
 Error cannot_set_up() { return take_error(Errc::unavailable, "cannot set up TLS for the server side"); }
 
 Expected<SslContextPtr> make_context(const ServerCertificates& certificates,
@@ -78,6 +92,8 @@ Expected<SslContextPtr> make_context(const ServerCertificates& certificates,
     return cannot_set_up();
   const Protocols& protocols = options.service == Service::mail ? mail_protocols : page_protocols;
   SSL_CTX_set_alpn_select_cb(context.get(), choose_protocol, const_cast<Protocols*>(&protocols));
+  SSL_CTX_set_tlsext_status_cb(context.get(), show_staple);
+  SSL_CTX_set_tlsext_status_arg(context.get(), const_cast<ServerCertificates*>(&certificates));
   if (!certificates.install(*context, choice))
     return take_error(Errc::invalid, "certificate and key cannot be used");
   return context;
@@ -171,9 +187,12 @@ event::Task<Expected<Secured>> OpensslServer::accept(std::unique_ptr<event::Stre
   SslPtr ssl(SSL_new(contexts->all.front().get()));
   if (!ssl) co_return take_error(Errc::unavailable, "cannot begin TLS");
   SSL_set_accept_state(ssl.get());
+  SystemTime date = plain->loop().date();
+  SSL_set_app_data(ssl.get(), &date);  // for as long as the handshake takes
   if (authorities && !authorities->ask(*ssl)) co_return take_error(Errc::unavailable, "cannot begin TLS");
   auto stream = std::make_unique<TlsStream>(std::move(plain), std::move(ssl));
   auto shaken = co_await stream->shake_hands(limit);
+  SSL_set_app_data(&stream->ssl(), nullptr);
   if (!shaken) co_return std::move(shaken).error();
   HandshakeFacts facts = negotiated(stream->ssl());
   ChannelBindings bindings;

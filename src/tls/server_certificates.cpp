@@ -114,6 +114,13 @@ std::vector<std::string> ServerCertificates::keys_for(std::string_view name) con
   return keys;
 }
 
+const OcspStaple* ServerCertificates::staple_for(const X509* certificate, SystemTime now) const noexcept {
+  for (const Identity& identity : all_)
+    if (identity->is(certificate))
+      return identity->staple() && identity->staple()->may_be_shown(now) ? &*identity->staple() : nullptr;
+  return nullptr;
+}
+
 std::vector<bool> ServerCertificates::shown() const {
   std::vector<bool> shown(all_.size(), false);
   for (const Choice& choice : choices_)

@@ -46,6 +46,9 @@ class ServerCertificates {
   std::vector<std::optional<Objection>> objections(const std::string& host, SystemTime now,
                                                    std::chrono::seconds soon) const;
 
+  // The OCSP response to show with a certificate that install() gave to OpenSSL; null: none is good now.
+  const OcspStaple* staple_for(const X509* certificate, SystemTime now) const noexcept;
+
   // False with OpenSSL's error queue filled. Tickets are sealed by the context that handshakes begin with.
   bool install(SSL_CTX& context, const Choice& choice) const noexcept;
   bool seal_tickets(SSL_CTX& context) const noexcept;

@@ -25,6 +25,7 @@ TITLES = {
     7613: "PRECIS: names and passwords (older)", 7616: "HTTP Digest", 7617: "HTTP Basic", 7628: "SASL OAUTHBEARER", 7671: "DANE operations", 7672: "DANE for SMTP", 7677: "SCRAM-SHA-256", 7766: "DNS over TCP", 8259: "JSON",
     8265: "PRECIS: names and passwords", 8301: "DKIM algorithms", 8314: "Implicit TLS for mail", 8410: "Ed25519 keys", 8446: "TLS 1.3", 8460: "TLS-RPT", 8461: "MTA-STS", 8463: "DKIM Ed25519",
     8616: "Internationalised e-mail authentication", 8689: "REQUIRETLS", 8996: "TLS 1.0 and 1.1 end",
+    6960: "OCSP", 7633: "TLS feature extension (must-staple)",
     1428: "From 8 bits to 7", 1918: "Private IPv4 addresses", 1952: "gzip", 2253: "Text of distinguished names", 2544: "Benchmarking (its addresses)", 2781: "UTF-16", 2782: "SRV records", 3986: "URI",
     2928: "IPv6 sub-TLA (its addresses)", 3056: "6to4", 3597: "Unknown DNS records", 3720: "CRC-32C (iSCSI)", 3849: "IPv6 addresses for documentation", 3927: "IPv4 link-local addresses", 4035: "DNSSEC protocol",
     5056: "Channel binding", 5737: "IPv4 addresses for documentation", 6068: "mailto", 6598: "Shared IPv4 addresses", 6890: "Special-purpose addresses", 7301: "TLS ALPN", 7526: "6to4 anycast ends", 8017: "RSA",
