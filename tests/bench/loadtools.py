@@ -46,8 +46,8 @@ class Sink:
 
 
 class Source:
-    def __init__(self, program, ledger, **options):
-        command = [program, "--ledger", ledger]
+    def __init__(self, program, ledger, flags=(), **options):
+        command = [program, "--ledger", ledger, *flags]
         for name, value in options.items():
             command += [f"--{name.replace('_', '-')}", str(value)]
         self.process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, text=True)

@@ -6,7 +6,7 @@ import pathlib
 import shutil
 import subprocess
 
-from world import SINK_NETWORK, Missing, Server, wait_for_port
+from world import SINK_NETWORK, Missing, Server, run, wait_for_port
 
 PORT = 2525
 
@@ -33,15 +33,18 @@ socket = "{directory}/control.sock"
 class Sealpost:
     port = PORT
 
-    def __init__(self, directory, program, counter=None):
+    def __init__(self, directory, program, counter=None, more="", accounts=None):
+        """`more`: what the configuration says beside; `accounts`: password by name."""
         self.directory = pathlib.Path(directory)
         self.program = program
         data = self.directory / "data"
         data.mkdir(parents=True)
         data.chmod(0o700)
         self.configuration = self.directory / "sealpost.toml"
-        self.configuration.write_text(
-            CONFIGURATION.format(data=data, directory=self.directory, port=PORT, network=SINK_NETWORK))
+        text = CONFIGURATION.format(data=data, directory=self.directory, port=PORT, network=SINK_NETWORK)
+        self.configuration.write_text(text + more)
+        for name, password in (accounts or {}).items():
+            run(program, "user", "add", name, "--password-stdin", "--config", self.configuration, input=password + "\n")
         self.server = Server([program, "run", "--config", self.configuration], self.directory / "log", counter)
         self.pid = self.server.pid
         wait_for_port(self.server, PORT)

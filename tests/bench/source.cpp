@@ -98,6 +98,14 @@ int main(int argc, char** argv) {
   app.add_option("--ledger", options.ledger, "append every recipient whose message got 250, one a line");
   app.add_option("--run", options.run, "prefix of the message ids")->capture_default_str();
   app.add_flag("--starttls", options.starttls, "submit under TLS (the certificate is not judged)");
+  app.add_flag("--tls", options.tls, "the same from the first octet");
+  app.add_flag("--chunks", options.chunks, "BDAT instead of DATA");
+  app.add_option("--auth", options.auth, "log in first, by this mechanism")
+      ->check(CLI::IsMember({"PLAIN", "SCRAM-SHA-256"}));
+  app.add_option("--user", options.user, "as whom");
+  app.add_option("--password", options.password, "with which password");
+  app.add_flag("--logins", options.logins,
+               "no messages: sessions that log in and go, each of which counts as one");
   app.add_option("--give-up", options.give_up, "seconds without any 250 after which to stop")
       ->capture_default_str();
   CLI11_PARSE(app, argc, argv);

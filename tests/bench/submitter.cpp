@@ -21,8 +21,12 @@ void Session::open(std::uint64_t key) {
   in_.clear();
   reply_.clear();
   sent_here_ = 0;
-  dot_waits_ = polite_ = false;
+  dot_waits_ = polite_ = authenticated_ = false;
   step_ = wire_.open() ? Step::greeting : Step::closed;
+  if (wire_.open() && worker_->shared.options.tls) {
+    wire_.begin_tls(*worker_->tls, false);
+    step_ = Step::handshake;
+  }
   if (wire_.open())
     worker_->poll.add(wire_.fd(), key);
   else
@@ -58,10 +62,14 @@ void Session::ready(bool hang_up) {
   if (step_ == Step::handshake) {
     const Io result = wire_.handshake();
     if (result == Io::blocked) return;
-    if (result == Io::closed || !say_hello()) {
+    if (result == Io::closed) {
       fail(false);
       return;
     }
+    if (worker_->shared.options.tls)
+      step_ = Step::greeting;
+    else
+      say_hello();
   }
   if (!flush()) return;
   std::array<char, 4096> room;
@@ -94,6 +102,7 @@ bool Session::take_replies() {
     }
     if (line[3] == '-') continue;
     const int code = (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
+    line_ = line.substr(0, line.find_last_not_of("\r") + 1);
     if (code >= 400) reply_.assign(line.substr(0, line.find_last_not_of('\r') + 1));
     if (!on_reply(code)) return false;
   }
@@ -111,6 +120,7 @@ bool Session::say_hello() {
 
 bool Session::begin_message() {
   const Options& options = worker_->shared.options;
+  if (!options.auth.empty() && !authenticated_) return say_auth();
   const bool rest = options.per_connection != 0 && sent_here_ >= options.per_connection;
   if (!ticket_ && !rest) ticket_ = worker_->take_ticket();
   if (!ticket_ || rest) {
@@ -129,15 +139,19 @@ bool Session::begin_message() {
   out_ += id_;
   out_ += '@';
   out_ += domain_;
-  out_ += ">\r\nDATA\r\n";
+  out_ += options.chunks ? ">\r\n" : ">\r\nDATA\r\n";
+  if (options.chunks) send_text();
   step_ = Step::envelope;
-  expected_ = 3;
+  expected_ = options.chunks ? 2 : 3;
   if (worker_->totals.first_submission == 0) worker_->totals.first_submission = now_ns();
   return true;
 }
 
+// A chunk goes along with the envelope, and its size in front of it.
 void Session::send_text() {
   const std::size_t size = worker_->shared.options.size;
+  std::string before;
+  if (worker_->shared.options.chunks) before.swap(out_);
   const std::size_t start = out_.size();
   out_ += "From: <sender@source.bench.test>\r\nTo: <";
   out_ += id_;
@@ -150,13 +164,63 @@ void Session::send_text() {
   if (fixed < size) out_.append(worker_->filler, worker_->filler.size() - (size - fixed));
   out_ += "end ";
   out_ += id_;
-  out_ += "\r\n.\r\n";
+  if (worker_->shared.options.chunks) {
+    out_ += "\r\n";
+    before += "BDAT " + std::to_string(out_.size()) + " LAST\r\n" + out_;
+    out_.swap(before);
+  } else {
+    out_ += "\r\n.\r\n";
+  }
   dot_waits_ = true;
   step_ = Step::text;
 }
 
-bool Session::on_reply(int code) {
+bool Session::say_auth() {
+  const Options& options = worker_->shared.options;
+  if (options.logins && !ticket_) ticket_ = worker_->take_ticket();
+  if (options.logins && !ticket_) {
+    step_ = Step::quit;
+    out_ += "QUIT\r\n";
+    return true;
+  }
+  step_ = Step::auth;
+  auth_steps_ = 0;
+  dot_at_ = now_ns();
+  if (worker_->totals.first_submission == 0) worker_->totals.first_submission = dot_at_;
+  const std::string first = options.auth == "PLAIN"
+                                ? plain_login(options.user, options.password)
+                                : scram_.begin(options.user, static_cast<unsigned long>(dot_at_));
+  out_ += "AUTH " + options.auth + " " + first + "\r\n";
+  return true;
+}
+
+bool Session::on_auth_reply(int code) {
+  if (code == 334 && ++auth_steps_ <= 2) {
+    if (auth_steps_ == 1) out_ += scram_.answer(line_.substr(4), worker_->salted);
+    out_ += "\r\n";
+    return true;
+  }
+  if (code != 235) return fail(true);
+  authenticated_ = true;
+  if (!worker_->shared.options.logins) return begin_message();
+  taken(dot_at_);
+  step_ = Step::quit;
+  out_ += "QUIT\r\n";
+  return true;
+}
+
+// What was begun then has its yes.
+void Session::taken(std::int64_t begun) {
   Totals& totals = worker_->totals;
+  const std::int64_t now = now_ns();
+  totals.ack_us.push_back(static_cast<std::uint32_t>((now - begun) / 1000));
+  totals.last_ack = now;
+  ++totals.accepted;
+  ++sent_here_;
+  ticket_ = false;
+}
+
+bool Session::on_reply(int code) {
   switch (step_) {
     case Step::greeting: return code == 220 ? say_hello() : fail(true);
     case Step::ehlo:
@@ -181,17 +245,17 @@ bool Session::on_reply(int code) {
       return result == Io::closed ? fail(false) : true;
     }
     case Step::envelope:
-      if (code != (expected_ == 1 ? 354 : 250)) return fail(true);
-      if (--expected_ == 0) send_text();
+      if (code != (expected_ == 1 && !worker_->shared.options.chunks ? 354 : 250)) return fail(true);
+      if (--expected_ > 0) return true;
+      if (worker_->shared.options.chunks)
+        step_ = Step::text;
+      else
+        send_text();
       return true;
+    case Step::auth: return on_auth_reply(code);
     case Step::text: {
       if (code != 250) return fail(true);
-      const std::int64_t now = now_ns();
-      totals.ack_us.push_back(static_cast<std::uint32_t>((now - dot_at_) / 1000));
-      totals.last_ack = now;
-      ++totals.accepted;
-      ++sent_here_;
-      ticket_ = false;
+      taken(dot_at_);
       worker_->promises += id_;
       worker_->promises += '@';
       worker_->promises += domain_;
@@ -210,7 +274,9 @@ bool Session::on_reply(int code) {
 }
 
 Worker::Worker(Shared& all, unsigned connections)
-    : shared(all), tls(all.options.starttls ? client_tls() : nullptr) {
+    : shared(all),
+      tls(all.options.starttls || all.options.tls ? client_tls() : nullptr),
+      salted(all.options.password) {
   sessions_.reserve(connections);
   while (sessions_.size() < connections) sessions_.emplace_back(*this);
   while (filler.size() < all.options.size) filler += std::string(70, 'x') + "\r\n";

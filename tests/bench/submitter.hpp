@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "login.hpp"
 #include "wire.hpp"
 
 namespace bench {
@@ -27,7 +28,10 @@ struct Options {
   std::uint64_t per_connection = 0;
   std::string ledger;
   std::string run = "r";
-  bool starttls = false;
+  bool starttls = false, tls = false;  // after STARTTLS, or from the first octet
+  bool chunks = false;                 // BDAT instead of DATA
+  std::string auth, user, password;    // the mechanism; "": no AUTH
+  bool logins = false;                 // sessions that log in and go; each counts as a message
   double give_up = 10;
 };
 
@@ -53,7 +57,7 @@ struct Totals {
   std::string last_refusal;
 };
 
-enum class Step { closed, greeting, ehlo, starttls, handshake, envelope, text, quit };
+enum class Step { closed, greeting, ehlo, starttls, handshake, auth, envelope, text, quit };
 
 class Worker;
 
@@ -73,6 +77,9 @@ class Session {
   bool on_reply(int code);
   bool begin_message();
   bool say_hello();
+  bool say_auth();
+  bool on_auth_reply(int code);
+  void taken(std::int64_t begun);
   void send_text();
   bool fail(bool refused);
 
@@ -82,10 +89,13 @@ class Session {
   std::string out_;
   std::string in_;
   std::string reply_;
+  std::string_view line_;  // that is answered
+  ScramLogin scram_;
   std::string id_, domain_;
   std::uint64_t sent_here_ = 0;
   std::int64_t dot_at_ = 0;
-  unsigned expected_ = 0;
+  unsigned expected_ = 0, auth_steps_ = 0;
+  bool authenticated_ = false;
   bool ticket_ = false, starttls_offered_ = false, pipelining_ = false, dot_waits_ = false, polite_ = false;
 };
 
@@ -99,6 +109,7 @@ class Worker {
   Poll poll;
   SslContextPtr tls;
   std::string filler;
+  SaltedPassword salted;
   std::string promises;  // ledger lines not yet written
 
   void write_ledger();
