@@ -176,6 +176,20 @@ std::optional<std::uint8_t> parse_notify(std::string_view list) noexcept {
   }
 }
 
+// With SMTPUTF8 Postfix writes an address beyond ASCII as xtext of its octets, whatever the type.
+bool is_xtext_of_octets(std::string_view text) noexcept {
+  constexpr std::string_view hex = "0123456789ABCDEF";
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] <= ' ' || text[i] > '~' || text[i] == '=') return false;
+    if (text[i] != '+') continue;
+    if (i + 2 >= text.size()) return false;
+    const std::size_t high = hex.find(text[i + 1]), low = hex.find(text[i + 2]);
+    if (high == hex.npos || low == hex.npos || high < 2 || (high << 4 | low) == 127) return false;
+    i += 2;
+  }
+  return !text.empty();
+}
+
 // ORCPT=addr-type;xtext, at most 500 octets (RFC 3461 §4.2), kept as it came. An address beyond ASCII has a type and an
 // encoding of its own (RFC 6533 §3).
 bool is_original_recipient(std::string_view value, Utf8 utf8) {
@@ -184,6 +198,7 @@ bool is_original_recipient(std::string_view value, Utf8 utf8) {
     return false;
   const std::string_view type = value.substr(0, semicolon), address = value.substr(semicolon + 1);
   if (text::iequals(type, "utf-8") && is_utf8_xtext(address, utf8 == Utf8::accept)) return true;
+  if (utf8 == Utf8::accept && is_keyword(type) && is_xtext_of_octets(address)) return true;
   return is_keyword(type) && from_xtext(address).has_value();
 }
 

@@ -123,12 +123,6 @@ class CompareLab(Lab):
         super().__init__(*arguments)
         self.servers |= {kind.name: kind(self) for kind in (Sender, PolicyResolver)}
 
-    def write_etc(self):
-        """Postfix insists on its users where it runs."""
-        super().write_etc()
-        for name in ("passwd", "group"):
-            (self.relay_etc / name).write_bytes((self.world_etc / name).read_bytes())
-
 
 @dataclass
 class Fate:

@@ -6,6 +6,7 @@ import base64
 import json
 
 import pytest
+from drivers import SMART_HOSTS, SMART_WAYS
 from lab.world import wait_for
 from relay import Relay, ports
 from test_submission import PASSWORD, WRONG, add_user
@@ -173,8 +174,8 @@ def others(lab, tmp_path_factory):
     """A satellite of Postfix and of Exim, on both ports, with a good password and a wrong one."""
     here = tmp_path_factory.mktemp("others")
     good, wrong = credentials(here / "good.toml"), credentials(here / "wrong.toml", WRONG)
-    cases = [(peer, port) for peer in ("postfix", "exim") for port in (587, 465)]
-    lab.change_all(*[{"name": f"smart-{peer}", "peer": peer, "mx": ["submit1"]} for peer in ("postfix", "exim")])
+    cases = [(peer, port) for peer in SMART_HOSTS for port in SMART_WAYS]
+    lab.change_all(*[{"name": f"smart-{peer}", "peer": peer, "mx": ["submit1"]} for peer in SMART_HOSTS])
     routes = []
     for peer, port in cases:
         relay = f"[submit1.smart-{peer}.test]:{port}"
@@ -183,11 +184,11 @@ def others(lab, tmp_path_factory):
     one = Relay(lab, here, route=routes)
     yield one.start()
     one.kill()
-    lab.remove("smart-postfix", "smart-exim")
+    lab.remove(*[f"smart-{peer}" for peer in SMART_HOSTS])
 
 
-@pytest.mark.parametrize("port", [587, 465])
-@pytest.mark.parametrize("peer", ["postfix", "exim"])
+@pytest.mark.parametrize("port", SMART_WAYS)
+@pytest.mark.parametrize("peer", SMART_HOSTS)
 def test_real_servers_as_smart_hosts(lab, others, peer, port):
     domain = f"smart-{peer}.test"
     word = f"through-{peer}-{port}"

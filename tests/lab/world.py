@@ -176,6 +176,8 @@ class Lab:
         (self.world_etc / "group").write_text("\n".join(groups) + "\n")
         (self.world_etc / "resolv.conf").write_text(f"nameserver {addresses.DNS[0]}\n")
         (self.relay_etc / "resolv.conf").write_text("nameserver 127.0.0.1\noptions edns0 trust-ad\n")
+        for name in ("passwd", "group"):  # servers insist on their users, where they are satellites too
+            (self.relay_etc / name).write_bytes((self.world_etc / name).read_bytes())
 
     def write_plan(self):
         packages = {p for s in self.servers.values() for p in s.packages}

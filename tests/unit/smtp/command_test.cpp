@@ -302,6 +302,9 @@ TEST_CASE("N8 ORCPT of type utf-8, as it may be said with SMTPUTF8 and without (
   } rows[] = {
       {"utf-8;b\\x{FC}@b.example", true, true},
       {"utf-8;b@b.example", true, true},
+      {"utf-8;b+C3+BC@b.example", true, false},  // as Postfix writes it
+      {"rfc822;b+C3+BC@b.example", true, false},
+      {"utf-8;b+c3+BC@b.example", false, false},
       {"UTF-8;b\xc3\xbc@b.example", true, false},
       {"utf-8;b\xc3@b.example", false, false},
       {"rfc822;b\xc3\xbc@b.example", false, false},
