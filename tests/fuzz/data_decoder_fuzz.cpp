@@ -48,8 +48,9 @@ void check_binary(const std::string& input, std::size_t slice, BareNewline bare)
   for (const std::size_t each : {std::size_t(1), slice}) {
     const Decoded decoded = decode(input, each, bare, Framing::binary);
     require(decoded.state == expected.state && decoded.consumed == expected.consumed);
+    if (expected.state != State::end) continue;
     require(decoded.nul == expected.nul && decoded.longest == expected.longest);
-    if (expected.state == State::end) require(decoded.content == expected.content);
+    require(decoded.content == expected.content);
   }
   if (bare == BareNewline::normalize || expected.state != State::end) return;
   const std::size_t head = ("\r\n" + input).find("\r\n\r\n");
