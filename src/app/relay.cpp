@@ -406,6 +406,8 @@ void Relay::serve_control() {
   clock_->serve(*control_);
   control_->handle("policy.history",
                    [this](admin::Json arguments) { return rule_history(std::move(arguments)); });
+  control_->handle("ledger.trail",
+                   [this](admin::Json arguments) { return ledger_trail(std::move(arguments)); });
   control_->handle("ledger.erase",
                    [this](admin::Json arguments) { return erase_from_ledger(std::move(arguments)); });
   control_->handle("status", [this](admin::Json) { return status(); });

@@ -125,6 +125,7 @@ class Relay {
   event::Task<admin::Page> ready_page();
   event::Task<admin::Answer> status();
   event::Task<admin::Answer> rule_history(admin::Json arguments);
+  event::Task<admin::Answer> ledger_trail(admin::Json arguments);
   event::Task<admin::Answer> erase_from_ledger(admin::Json arguments);
   admin::Json ledger_status() const;
 

@@ -89,25 +89,6 @@ admin::Json Relay::ledger_status() const {
   return body;
 }
 
-// Waits for the disk, so in the pool.
-event::Task<admin::Answer> Relay::erase_from_ledger(admin::Json arguments) {
-  if (!ledger_) co_return admin::Answer(503, "no ledger is kept", "[ledger] enabled = false");
-  const std::string before = arguments.value("before", std::string());
-  const std::string address = arguments.value("address", std::string());
-  if (before.empty() == address.empty())
-    co_return admin::Answer(400, "either an address or a date is wanted");
-  std::function<Expected<ledger::Erased>()> work = [this, before, address] {
-    return before.empty() ? ledger_->erase_address(address) : ledger_->erase_before(before);
-  };
-  auto erased = co_await event::run_blocking<ledger::Erased>(*pool_, main_, std::move(work));
-  if (!erased) co_return admin::Answer(503, erased.error().detail);
-  log::warning("ledger_erased", {{"days", erased->days}, {"rows", erased->rows}});
-  admin::Json body;
-  body["days"] = erased->days;
-  body["rows"] = erased->rows;
-  co_return admin::Answer(std::move(body));
-}
-
 // What changed in the rules, for `policy history`; the oldest first.
 event::Task<admin::Answer> Relay::rule_history(admin::Json arguments) {
   constexpr std::size_t most = 1000;

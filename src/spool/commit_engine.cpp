@@ -13,7 +13,8 @@ namespace {
 constexpr std::uint64_t copied_when_busy = 256u << 10;  // per batch, so that mail does not wait for it
 constexpr std::uint64_t copied_when_idle = 1u << 20;
 constexpr Duration free_pause = std::chrono::seconds(1);
-constexpr std::size_t most_named = 10;  // stretches in one alert
+constexpr Duration patience_with_followers = std::chrono::seconds(5);  // while room is short
+constexpr std::size_t most_named = 10;                                 // stretches in one alert
 
 JournalWriter::Claim claim_of(const Request& request) noexcept {
   if (request.kind == Request::Kind::relocate) return JournalWriter::Claim::relocation;
@@ -306,25 +307,28 @@ void CommitEngine::free_segments(SteadyTime now) {
   }
 }
 
-// Nothing lives in it, and who follows the journal has read it, unless that would keep mail from being taken.
+// Nothing lives in it, and who follows the journal has read it. Beyond the bound it goes unread, and when room has been short for
+// some time, one after the other: mail is taken rather than recorded.
 bool CommitEngine::may_go(std::uint64_t segment, SteadyTime now) {
   if (!state_.is_free(segment) && !planted(Plant::free_segment_too_early)) return false;
   if (!progress_.is_unread(segment) || planted(Plant::free_unread)) return true;
-  const std::uint64_t octets = (writer_.current() - segment) * options_.segment_size;
-  if (now - room_looked_at_ >= free_pause) {
-    room_looked_at_ = now;
-    room_short_ = !room_on(disk_, options_, 0);
-  }
-  const bool goes =
-      octets >= options_.follower_bound || room_short_ || writer_.state() == JournalWriter::State::waiting;
   free_again_ = now + free_pause;
-  if (!goes) return false;
-  room_looked_at_ = SteadyTime{};
+  const bool too_long = (writer_.current() - segment) * options_.segment_size >= options_.follower_bound;
+  if (!too_long && !short_for_long(now)) return false;
   counters_.freed_unread.fetch_add(1, std::memory_order_relaxed);
   log::error("journal_freed_unread",
-             {{"segment", segment},
-              {"why", octets >= options_.follower_bound ? "the bound is reached" : "room is short"}});
+             {{"segment", segment}, {"why", too_long ? "the bound is reached" : "room is short"}});
   return true;
+}
+
+// True once for each time of it: what was freed then may be enough.
+bool CommitEngine::short_for_long(SteadyTime now) {
+  if (now < room_look_at_) return false;
+  room_look_at_ = now + free_pause;
+  const bool is_short = writer_.state() == JournalWriter::State::waiting || !room_on(disk_, options_, 0);
+  if (!is_short) short_since_.reset();
+  if (is_short && !short_since_) short_since_ = now;
+  return is_short && now - *short_since_ >= patience_with_followers;
 }
 
 std::optional<SteadyTime> CommitEngine::retry_at() const noexcept {

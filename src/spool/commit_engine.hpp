@@ -72,6 +72,7 @@ class CommitEngine {
   void apply(Request& request);
   void free_segments(SteadyTime now);
   bool may_go(std::uint64_t segment, SteadyTime now);
+  bool short_for_long(SteadyTime now);
   void count();
   void report(const Recovered& recovered);
 
@@ -90,8 +91,8 @@ class CommitEngine {
   bool freeing_ = true;
   bool starved_ = false;  // something that has happened waits for room
   std::optional<SteadyTime> free_again_;
-  bool room_short_ = false;  // as of ...
-  SteadyTime room_looked_at_{};
+  std::optional<SteadyTime> short_since_;  // room, as of when it was looked last
+  SteadyTime room_look_at_{};
 };
 
 RequestPtr make_withdrawal(const MessageId& id);

@@ -126,3 +126,30 @@ def test_addresses_can_be_left_out(lab, world, tmp_path):
             assert b"carol@" not in file.read_bytes() and b"alice@" not in file.read_bytes()
     finally:
         relay.kill()
+
+
+def test_the_page_of_a_message_that_is_long_gone_tells_its_trail(lab, world, tmp_path):
+    control = {"http": "127.0.0.1:9978", "http_proxy_from": ["127.0.0.1/32"], "http_proxy_header": "X-Remote-User", "http_proxy_role": "operator"}
+    one = Relay(lab, tmp_path, control=control).start()
+
+    def page(id: str) -> str:
+        with lab.connect("127.0.0.1", 9978) as connection:
+            request = [f"GET /message?id={id} HTTP/1.1", "Host: relay.home.test", "X-Remote-User: gina", "Connection: close", "", ""]
+            connection.sendall("\r\n".join(request).encode())
+            answer = b""
+            while part := connection.recv(65536):
+                answer += part
+        return answer.decode()
+
+    try:
+        id = one.submit("alice@home.test", "b@ledger-good.test", MESSAGE.format("gone"))
+        one.wait_gone(id)
+        assert wait_for(lambda: "delivered: b@ledger-good.test, by mx1.ledger-good.test" in page(id), 30, 0.5)
+        one.restart()
+        text = page(id)
+        assert "It is not in the queue" in text and "lines of the log that are kept in memory" in text
+        assert "sender alice@home.test, 1 recipient(s)" in text
+        assert "delivered: b@ledger-good.test, by mx1.ledger-good.test" in text
+        assert "The ledger has nothing of it yet." in page("01KB9T9Z1QF6R3W0C8N5XKJ4ME")
+    finally:
+        one.kill()

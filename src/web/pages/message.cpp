@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One message: what it is, why it waits, and its trail: each attempt, with what was demanded and what was shown. The trail is what
-// the log of this run has kept in memory; what is older is in the log.
+// One message: what it is, why it waits, its trail as the log of this run has kept it in memory, and what the ledger has on
+// record of it: each attempt, with what was demanded and what was shown, also of a message that is long gone.
+#include <algorithm>
+
 #include "base/text.hpp"
 #include "base/words.hpp"
 #include "web/pages/pages.hpp"
@@ -113,9 +115,8 @@ std::string shown(const Json& line) {
 void put_trail(Html& html, const Json& lines) {
   html.put("h2", "Its trail");
   if (!lines.is_array() || lines.empty()) {
-    html.put(
-        "p", {{"class", "soft"}},
-        "Nothing of it is among the lines of the log that are kept in memory; what is older is in the log.");
+    html.put("p", {{"class", "soft"}},
+             "Nothing of it is among the lines of the log that are kept in memory.");
     return;
   }
   put_swim_lanes(html, lines);
@@ -142,6 +143,50 @@ void put_trail(Html& html, const Json& lines) {
     const std::string reply = words_of(line, "reply");
     html.put("td", {{"class", "words"}},
              reply.empty() ? words_of(line, "why") : words_of(line, "status") + " " + reply);
+  }
+}
+
+// The first line says what happened, those behind it what was proven.
+void put_words(Html& html, std::string_view words) {
+  bool first = true;
+  for (const std::string_view line : text::split(words, '\n')) {
+    if (first)
+      html.text(line);
+    else {
+      html.alone("br");
+      html.put("span", {{"class", "small"}}, line.substr(std::min(line.find_first_not_of(' '), line.size())));
+    }
+    first = false;
+  }
+}
+
+void put_on_record(Html& html, const admin::Answer& answer) {
+  html.put("h2", "On record");
+  const Json& rows = part_of(answer.body, "rows");
+  if (answer.status != 200 || !rows.is_array() || rows.empty()) {
+    html.put("p", {{"class", "soft"}},
+             answer.status == 200 ? "The ledger has nothing of it yet."
+                                  : "The ledger cannot be asked: " + words_of(answer.body, "error"));
+    return;
+  }
+  if (const std::uint64_t total = number_of(answer.body, "total"); total > rows.size())
+    html.put("p", {{"class", "soft"}},
+             "The last " + text::grouped(rows.size()) + " of " + text::grouped(total) +
+                 " rows; `sealpost trace` has all.");
+  const Table table(html, "What the ledger says, the oldest first", {{"When"}, {"What"}, {"On record"}});
+  const auto body = html.in("tbody");
+  for (const Json& entry : rows) {
+    const auto row = html.in("tr");
+    {
+      const auto head = html.in("th", {{"scope", "row"}, {"class", "n"}});
+      put_time(html, words_of(entry, "time"));
+    }
+    {
+      const auto cell = html.in("td");
+      put_tag(html, tone_of_event(words_of(entry, "kind")), words_of(entry, "kind"));
+    }
+    const auto cell = html.in("td", {{"class", "words"}});
+    put_words(html, words_of(entry, "words"));
   }
 }
 
@@ -178,6 +223,9 @@ event::Task<Reply> message_page(const Call& call) {
   const Json of_message{{"id", id}, {"limit", most_in_trail}};
   const admin::Answer lines = co_await call.ask("log.recent", of_message);
   put_trail(html, part_of(lines.body, "lines"));
+  const Json by_id{{"id", id}};
+  const admin::Answer record = co_await call.ask("ledger.trail", by_id);
+  put_on_record(html, record);
   if (queued) put_actions(html, call, filter);
   co_return reply;
 }
