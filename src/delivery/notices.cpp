@@ -35,6 +35,21 @@ queue::LaneKey lane_of(const std::string& sender, Tells tells) {
   return key;
 }
 
+// Of those recipients that are the job's still: an operator may have taken others out of it.
+void add_endings(const queue::Job& job, spool::Outcome& outcome) {
+  if (!job.endings) return;
+  auto next = job.endings->begin();
+  for (const std::uint32_t recipient : job.recipients) {
+    if (next == job.endings->end() || next->recipient != recipient)
+      next = std::find_if(job.endings->begin(), job.endings->end(),
+                          [recipient](const auto& ending) { return ending.recipient == recipient; });
+    if (next == job.endings->end())
+      outcome.recipients.emplace_back(recipient, spool::RecipientState::failed, std::string());
+    else
+      outcome.recipients.push_back(*next++);
+  }
+}
+
 constexpr std::string_view waits_for_turn =
     "this notification of a success waits: its reader has had as many as [notifications] allows in an hour";
 
@@ -129,6 +144,7 @@ void Settler::postpone_failures(Settlement& settlement, NoticeBudget& budget,
   const Duration wait = whole ? Duration(1s) : budget.wait_for(job.message->id, context_.loop.now());
   std::vector<std::uint32_t> recipients;
   std::vector<DsnRecipient> told, silent;
+  std::vector<spool::RecipientOutcome> endings;
   auto next = settlement.failed.begin();  // in the order of the outcome's
   for (spool::RecipientOutcome& entry : settlement.outcome.recipients) {
     if (entry.state != spool::RecipientState::failed) continue;
@@ -137,6 +153,7 @@ void Settler::postpone_failures(Settlement& settlement, NoticeBudget& budget,
       silent.push_back(std::move(one));
       continue;
     }
+    endings.push_back(entry);
     entry.state = spool::RecipientState::pending;
     recipients.push_back(entry.recipient);
     told.push_back(std::move(one));
@@ -152,6 +169,7 @@ void Settler::postpone_failures(Settlement& settlement, NoticeBudget& budget,
     return;
   }
   later.push_back(notice_job(job, std::move(recipients), std::move(told), wait));
+  later.back()->endings = std::make_shared<const std::vector<spool::RecipientOutcome>>(std::move(endings));
 }
 
 void Settler::postpone_delay(Settlement& settlement, NoticeBudget& budget,
@@ -238,9 +256,7 @@ event::Task<void> Settler::tell(queue::Lane& lane, std::vector<queue::JobPtr> jo
   for (const queue::JobPtr& job : jobs) {
     auto& list = job->recipients.empty() ? all.delayed : all.failed;
     list.insert(list.end(), job->told->begin(), job->told->end());
-    for (std::size_t i = 0; i < job->recipients.size(); ++i)
-      all.outcome.recipients.emplace_back(job->recipients[i], spool::RecipientState::failed,
-                                          text::printable((*job->told)[i].diagnostic));
+    add_endings(*job, all.outcome);
   }
   context_.notices->counters().gathered.fetch_add(all.failed.size() + all.delayed.size(),
                                                   std::memory_order_relaxed);

@@ -96,6 +96,8 @@ struct Job {
   // In a lane that returns mail: what its sender is to be told, of each of `recipients` in their order when these have
   // failed; of others, who are late, when there are none. Empty, not null: the message is itself the notification.
   std::shared_ptr<const std::vector<DsnRecipient>> told;
+  // Beside it, of each of `recipients` at least, in their order: what will be on record of it then. Null: `told` is not about them.
+  std::shared_ptr<const std::vector<spool::RecipientOutcome>> endings;
   Tally::Entry tallied;  // the shard's tally knows it so
 };
 using JobPtr = std::unique_ptr<Job>;

@@ -16,6 +16,7 @@ constexpr std::uint16_t tag_answer = 2;
 constexpr std::uint16_t tag_proof = 3;
 constexpr std::uint16_t tag_message_id = 4;
 constexpr std::uint16_t critical = 0x8000;  // beside a tag: whoever does not know it must hold the message
+constexpr std::uint16_t tag_binary = 5 | critical;
 
 constexpr std::size_t max_status = 16;   // "5.999.999"
 constexpr std::size_t max_address = 64;  // an IP address in words
@@ -157,10 +158,17 @@ Taken take_message_id(std::string_view value, Envelope& envelope) {
   return has_message_id(envelope) ? Taken::yes : Taken::broken;
 }
 
+Taken take_binary(std::string_view value, Envelope& envelope) {
+  if (!value.empty() || envelope.body != BodyType::eight_bit_mime) return Taken::broken;
+  envelope.body = BodyType::binary;
+  return Taken::yes;
+}
+
 Taken take_of_message(const Attribute& one, MessageRecord& record) {
   switch (one.tag) {
     case tag_account: return take_account(one.value, record.envelope);
     case tag_message_id: return take_message_id(one.value, record.envelope);
+    case tag_binary: return take_binary(one.value, record.envelope);
     default: record.unknown += one.whole; return Taken::unknown;
   }
 }
@@ -190,6 +198,7 @@ std::string attributes_of(const MessageRecord& record) {
   if (has_message_id(record.envelope))
     put_attribute(out, tag_message_id,
                   std::string(record.envelope.message_id.begin(), record.envelope.message_id.end()));
+  if (record.envelope.body == BodyType::binary) put_attribute(out, tag_binary, "");
   out += record.unknown;
   return out;
 }

@@ -38,7 +38,8 @@ std::uint32_t get32(std::string_view octets, std::size_t at) noexcept {
 
 void put_envelope(std::string& out, const Envelope& envelope) {
   put_time(out, envelope.arrival);
-  put(out, static_cast<std::uint8_t>(envelope.body));
+  // Binary mail says so by an attribute that holds it in a release that would send it as lines.
+  put(out, static_cast<std::uint8_t>(std::min(envelope.body, BodyType::eight_bit_mime)));
   put(out, static_cast<std::uint8_t>(envelope.message_class));
   put(out, static_cast<std::uint8_t>((envelope.flags.requiretls ? flag_requiretls : 0) |
                                      (envelope.flags.tls_required_no ? flag_tls_required_no : 0) |
@@ -73,7 +74,7 @@ Envelope get_envelope(ByteReader& in) {
   const auto message_class = in.get<std::uint8_t>();
   const auto flags = in.get<std::uint8_t>();
   envelope.ret = in.get<std::uint8_t>();
-  if (body > static_cast<std::uint8_t>(BodyType::binary) ||
+  if (body > static_cast<std::uint8_t>(BodyType::eight_bit_mime) ||
       message_class > static_cast<std::uint8_t>(MessageClass::report) || envelope.ret > 2 ||
       flags > (flag_requiretls | flag_tls_required_no | flag_smtputf8))
     in.fail();

@@ -58,6 +58,7 @@ def test_the_trail_of_a_message(lab, one):
     assert notice["caused_by"] == good and notice["message_class"] == "notification"
     (failed,) = [row for row in trail["rows"] if row["kind"] == "failed"]
     assert failed["recipient"] == "bob@ledger-no.test" and "550 5.1.1 <bob@ledger-no.test> is nobody" in failed["reply"]
+    assert failed["mx_host"] == "mx1.ledger-no.test" and failed["status"] == "5.1.1" and failed["proof"]["verdict"] == "deliver"
     (delivered,) = [row for row in trail["rows"] if row["kind"] == "delivered"]
     assert delivered["status"] == "2.0.0" and delivered["mx_host"] == "mx1.ledger-good.test"
     assert delivered["proof"]["verdict"] == "deliver" and delivered["proof"]["certificate"]["names"] == ["mx1.ledger-good.test"]

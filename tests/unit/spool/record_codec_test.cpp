@@ -156,6 +156,29 @@ TEST_CASE("what an outcome says of each recipient arrives: the status, and whose
   CHECK_FALSE(recipients[1].proof);
 }
 
+TEST_CASE("D-11: binary mail is held by a release that would send it as lines") {
+  MessageRecord record = rich_message();
+  record.envelope.body = BodyType::binary;
+  const auto [head, flags] = encode_head(record);
+  const auto read = decode_head(2, head, flags);
+  REQUIRE(read);
+  CHECK(std::get<MessageRecord>(read->record).envelope.body == BodyType::binary);
+  CHECK_FALSE(read->beyond);
+  // Head and attribute as another release reads them: 8BITMIME, and something critical that it does not know.
+  record.envelope.body = BodyType::eight_bit_mime;
+  const auto lines = encode_head(record);
+  CHECK(head.substr(0, 60) == lines.octets.substr(0, 60));
+  CHECK(head.find(std::string("\x05\x80\0\0\0\0", 6)) != std::string::npos);
+  // Of 7-bit mail, or twice, it means nothing that anybody wrote.
+  record.envelope.body = BodyType::seven_bit;
+  record.unknown = std::string("\x05\x80\0\0\0\0", 6);
+  auto broken = encode_head(record);
+  CHECK_FALSE(decode_head(2, broken.octets, broken.flags));
+  record.envelope.body = BodyType::binary;
+  broken = encode_head(record);
+  CHECK_FALSE(decode_head(2, broken.octets, broken.flags));
+}
+
 TEST_CASE("a proof that is too long is named by its digest alone") {
   OutcomeRecord record;
   record.outcome.recipients.emplace_back(0, RecipientState::delivered, "");
