@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every real client in each way it knows (drivers.py), and docs/compatibility.md, which says so."""
 
+import pathlib
 import re
 import shutil
 import subprocess
+import tempfile
 
 import pytest
 from drivers import CASES, CLIENTS, PAGE, Way, page
@@ -16,16 +18,20 @@ TAKES_UTF8 = "compatible-utf8"
 
 
 @pytest.fixture(scope="module")
-def one(lab, tmp_path_factory):
+def one(lab):
     """587, 465, and a listener that relays for who shows a certificate; the first relays for this machine."""
     lab.change_all(
         {"name": "compatible"},
         {"name": TAKES_UTF8, "peer": "script", "ehlo": ["8BITMIME", "SMTPUTF8"], "ehlo_tls": ["8BITMIME", "SMTPUTF8"]},
     )
-    directory = tmp_path_factory.mktemp("compatible")
-    directory.parent.parent.chmod(0o755)  # Exim and Postfix give up root, and read what is theirs below
-    for path in (directory.parent, directory):
-        path.chmod(0o755)
+    # Exim and Postfix give up root and read what is theirs below; nobody but root comes into a directory of pytest's.
+    with tempfile.TemporaryDirectory(prefix="sealpost-compatible-") as name:
+        directory = pathlib.Path(name)
+        directory.chmod(0o755)
+        yield from served(lab, directory)
+
+
+def served(lab, directory):
     pem, client = directory / "relay.pem", directory / "client.pem"
     for file, kind, name in ((pem, "good", "relay.home.test"), (client, "wrong-usage", "client.home.test")):
         file.touch(0o600)
@@ -49,6 +55,14 @@ def one(lab, tmp_path_factory):
     lab.remove("compatible", TAKES_UTF8)
 
 
+@pytest.fixture
+def place(one):
+    """A directory for one of them."""
+    path = pathlib.Path(tempfile.mkdtemp(dir=one.directory))
+    path.chmod(0o755)
+    return path
+
+
 def body_for(client: str, way: str) -> str:
     """Jakarta Mail 2.0 doubles dots in chunks, too, which nobody who takes them can undo."""
     if way != "bdat":
@@ -69,13 +83,12 @@ def told(one, client: str, way: str) -> Way:
 
 
 @pytest.mark.parametrize("client, way", CASES, ids=[f"{c} {w}" for c, w in CASES])
-def test_SMTP09_a_real_client_hands_in_mail_in_each_way_it_knows(lab, one, tmp_path, client, way):
+def test_SMTP09_a_real_client_hands_in_mail_in_each_way_it_knows(lab, one, place, client, way):
     needs = CLIENTS[client].needs
     if needs and not shutil.which(needs):
         pytest.skip(f"{needs} is not installed")
-    tmp_path.chmod(0o755)
     asked = told(one, client, way)
-    CLIENTS[client].send(lab, asked, tmp_path)
+    CLIENTS[client].send(lab, asked, place)
     domain = asked.recipient.partition("@")[2]
     found = lambda: [m for m in lab.mail_of(domain) if m.message["Subject"] == asked.subject]
     assert wait_for(lambda: bool(found()), 25, 0.1)

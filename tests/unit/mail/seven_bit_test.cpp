@@ -191,7 +191,7 @@ std::string lines_of(const std::string& message, Takes takes, bool possible = tr
   return out;
 }
 
-const std::string head = "MIME-Version: 1.0\r\n";
+const std::string mime_head = "MIME-Version: 1.0\r\n";
 
 }  // namespace
 
@@ -200,39 +200,43 @@ TEST_CASE("X4 what is not made of lines becomes base64 (RFC 3030 §3, RFC 2045 �
   const std::string part = "Content-Type: image/png\r\nContent-Transfer-Encoding: binary\r\n\r\n";
   const std::string encoded = "Content-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n\r\n";
   for (const auto takes : {Takes::seven_bits, Takes::eight_bits}) {
-    CHECK(lines_of(head + part + octets, takes) == head + encoded + "YQBiDQoKDS4=\r\n");
-    CHECK(lines_of(head + part + octets + "\r\n", takes) == head + encoded + "YQBiDQoKDS4NCg==\r\n");
+    CHECK(lines_of(mime_head + part + octets, takes) == mime_head + encoded + "YQBiDQoKDS4=\r\n");
+    CHECK(lines_of(mime_head + part + octets + "\r\n", takes) ==
+          mime_head + encoded + "YQBiDQoKDS4NCg==\r\n");
     // The CRLF in front of a delimiter is the delimiter's (RFC 2046 §5.1.1).
     const std::string outer = "Content-Type: multipart/mixed; boundary=b\r\n";
     const std::string bits = takes == Takes::eight_bits ? "Content-Transfer-Encoding: 8bit\r\n" : "";
-    CHECK(lines_of(head + outer + "Content-Transfer-Encoding: binary\r\n\r\n--b\r\n" + part + octets +
+    CHECK(lines_of(mime_head + outer + "Content-Transfer-Encoding: binary\r\n\r\n--b\r\n" + part + octets +
                        "\r\n--b\r\n\r\nplain\r\n--b--\r\nbeside\0\r\n",
                    takes)
-              .starts_with(head + outer + bits + "\r\n--b\r\n" + encoded +
+              .starts_with(mime_head + outer + bits + "\r\n--b\r\n" + encoded +
                            "YQBiDQoKDS4=\r\n--b\r\n\r\nplain\r\n--b--\r\nbeside"));
   }
   const std::string many(1000, '\0');
-  const std::string out = lines_of(head + part + many, Takes::seven_bits);
+  const std::string out = lines_of(mime_head + part + many, Takes::seven_bits);
   for (std::size_t at = 0; at < out.size(); at = out.find('\n', at) + 1) CHECK(out.find('\n', at) - at <= 77);
 }
 
 TEST_CASE("X4 what calls itself binary and is lines gets another label, and text its usual encoding") {
   const std::string text = "Content-Type: text/plain; charset=utf-8\r\n";
   const std::string binary = "Content-Transfer-Encoding: binary\r\n";
-  CHECK(lines_of(head + text + binary + "\r\nplain\r\n", Takes::seven_bits) == head + text + "\r\nplain\r\n");
-  CHECK(lines_of(head + text + binary + "\r\n\xc3\xbc\r\n", Takes::seven_bits) ==
-        head + text + "Content-Transfer-Encoding: quoted-printable\r\n\r\n=C3=BC\r\n");
-  CHECK(lines_of(head + text + binary + "\r\n\xc3\xbc\r\n", Takes::eight_bits) ==
-        head + text + "Content-Transfer-Encoding: 8bit\r\n\r\n\xc3\xbc\r\n");
-  CHECK(lines_of(head + text + "\r\n\xc3\xbc\r\n", Takes::eight_bits) == head + text + "\r\n\xc3\xbc\r\n");
-  CHECK(lines_of(head + text + "\r\n" + std::string(999, 'x') + "\r\n", Takes::eight_bits).find("base64") !=
-        std::string::npos);
+  CHECK(lines_of(mime_head + text + binary + "\r\nplain\r\n", Takes::seven_bits) ==
+        mime_head + text + "\r\nplain\r\n");
+  CHECK(lines_of(mime_head + text + binary + "\r\n\xc3\xbc\r\n", Takes::seven_bits) ==
+        mime_head + text + "Content-Transfer-Encoding: quoted-printable\r\n\r\n=C3=BC\r\n");
+  CHECK(lines_of(mime_head + text + binary + "\r\n\xc3\xbc\r\n", Takes::eight_bits) ==
+        mime_head + text + "Content-Transfer-Encoding: 8bit\r\n\r\n\xc3\xbc\r\n");
+  CHECK(lines_of(mime_head + text + "\r\n\xc3\xbc\r\n", Takes::eight_bits) ==
+        mime_head + text + "\r\n\xc3\xbc\r\n");
+  CHECK(lines_of(mime_head + text + "\r\n" + std::string(999, 'x') + "\r\n", Takes::eight_bits)
+            .find("base64") != std::string::npos);
 }
 
 TEST_CASE("X4 what is encoded already, or parted, and yet no lines cannot be converted") {
   const std::string nul("\0", 1);
-  lines_of(head + "Content-Transfer-Encoding: base64\r\n\r\nAA" + nul, Takes::eight_bits, false);
-  lines_of(head + "Content-Type: multipart/mixed\r\n\r\n" + nul, Takes::eight_bits, false);
-  lines_of(head + "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nX: " + nul + "\r\n\r\n--b--\r\n",
-           Takes::eight_bits, false);
+  lines_of(mime_head + "Content-Transfer-Encoding: base64\r\n\r\nAA" + nul, Takes::eight_bits, false);
+  lines_of(mime_head + "Content-Type: multipart/mixed\r\n\r\n" + nul, Takes::eight_bits, false);
+  lines_of(
+      mime_head + "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nX: " + nul + "\r\n\r\n--b--\r\n",
+      Takes::eight_bits, false);
 }

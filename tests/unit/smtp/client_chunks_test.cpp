@@ -16,7 +16,7 @@ using Lines = std::vector<std::string>;
 constexpr const char* offer =
     "250-mx.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-BINARYMIME\r\n250 CHUNKING\r\n";
 
-int code(const std::optional<Reply>& reply) { return reply ? reply->code : 0; }
+int code_said(const std::optional<Reply>& reply) { return reply ? reply->code : 0; }
 
 // Offers what chunks need, and answers as told.
 struct ChunkTalk : Talk {
@@ -50,11 +50,11 @@ TEST_CASE("X3 a small message is one chunk, dots are dots, and no CR or LF stand
   const auto result =
       talk.send_chunks(message_to({"a@mx.test", "b@mx.test"}), {".x\r\n.\r", "\n..\nend\rof"});
   CHECK_FALSE(result.failure);
-  CHECK(code(result.final) == 250);
+  CHECK(code_said(result.final) == 250);
   CHECK(talk.peer.data == ".x\r\n.\r\n..\r\nend\r\nof\r\n");
   CHECK(talk.chunks() == Lines{"BDAT " + std::to_string(talk.peer.data.size()) + " LAST"});
   CHECK(talk.peer.count("DATA") == 0);
-  CHECK(code(talk.send_chunks(message_to({"c@mx.test"}), {}).final) == 250);
+  CHECK(code_said(talk.send_chunks(message_to({"c@mx.test"}), {}).final) == 250);
   CHECK(talk.chunks().back() == "BDAT 0 LAST");
   CHECK(talk.peer.count("RSET") == 0);
 }
@@ -68,7 +68,7 @@ TEST_CASE(
       Lines pieces;
       for (std::size_t at = 0; at < large.size(); at += piece) pieces.push_back(large.substr(at, piece));
       const auto result = talk.send_chunks(message_to({"a@mx.test"}), pieces);
-      CHECK(code(result.final) == 250);
+      CHECK(code_said(result.final) == 250);
       CHECK(talk.peer.data == large + "\r\n");
       CHECK(talk.chunks().size() >= 3);
       for (const std::string& line : talk.chunks())
@@ -82,7 +82,7 @@ TEST_CASE("X4 what is binary goes as it is to who offers BINARYMIME, and to nobo
   const std::string octets("Subject: x\r\n\r\n\0\n.\r\r\n", 21);
   ChunkTalk talk;
   const auto message = binary_message();
-  CHECK(code(talk.send_chunks(message, {octets}).final) == 250);
+  CHECK(code_said(talk.send_chunks(message, {octets}).final) == 250);
   CHECK(talk.peer.data == octets);
   CHECK(talk.peer.count("MAIL FROM:<sender@source.test> BODY=BINARYMIME") == 1);
   CHECK(talk.send(message).failure->stage == Stage::mail);  // by DATA
@@ -99,9 +99,9 @@ TEST_CASE("X3 with nobody accepted no chunk is sent, and RSET comes before the n
   ChunkTalk talk("RCPT", {"550 5.1.1 nobody\r\n", "250 ok\r\n"});
   const auto result = talk.send_chunks(message_to({"a@mx.test"}), {"secret\r\n"});
   CHECK_FALSE(result.final);
-  CHECK(code(result.rcpt.front()) == 550);
+  CHECK(code_said(result.rcpt.front()) == 550);
   CHECK(talk.chunks().empty());
-  CHECK(code(talk.send_chunks(message_to({"b@mx.test"}), {"x\r\n"}).final) == 250);
+  CHECK(code_said(talk.send_chunks(message_to({"b@mx.test"}), {"x\r\n"}).final) == 250);
   CHECK(talk.peer.count("RSET") == 1);
 }
 
@@ -117,7 +117,7 @@ TEST_CASE("X3 a refused chunk refuses the message, ends it, and RSET comes befor
       CHECK(talk.chunks().size() < 15);
       CHECK_FALSE(talk.chunks().back().ends_with("LAST"));
       talk.peer.always("BDAT", "250 ok\r\n");
-      CHECK(code(talk.send_chunks(message_to({"b@mx.test"}), {"x\r\n"}).final) == 250);
+      CHECK(code_said(talk.send_chunks(message_to({"b@mx.test"}), {"x\r\n"}).final) == 250);
       CHECK(talk.peer.count("RSET") == 1);
     }
   }

@@ -170,9 +170,9 @@ SpoolOptions tiny() {
   return options;
 }
 
-struct Followed : World {
-  explicit Followed(std::uint64_t seed = 1) : World(tiny(), seed) { follower = &keeper; }
-  ~Followed() { stop(); }
+struct CrashWorld : World {
+  explicit CrashWorld(std::uint64_t seed = 1) : World(tiny(), seed) { follower = &keeper; }
+  ~CrashWorld() { stop(); }
   KeepingFollower keeper;
 };
 
@@ -196,7 +196,7 @@ void play(Player& player) {
 }
 
 std::uint64_t calls_of_scenario(std::uint64_t& of_start) {
-  Followed world;
+  CrashWorld world;
   REQUIRE(world.start());
   of_start = world.disk.calls();
   Player player(world);
@@ -281,7 +281,7 @@ TEST_CASE(
   const std::uint64_t calls = calls_of_scenario(of_start);
   for (std::uint64_t call = 1; call <= calls; ++call)
     for (const int error : {ENOSPC, EIO, EDQUOT, EMFILE, EINTR, SimDisk::short_write}) {
-      Followed world(call);
+      CrashWorld world(call);
       world.disk.fail_at(call, error);
       if (!world.start()) {
         CHECK_MESSAGE(call <= of_start, "start failed although its calls went well");
@@ -298,7 +298,7 @@ TEST_CASE("D-03 D-18 D-28: the process is killed at each storage call") {
   std::uint64_t of_start = 0;
   const std::uint64_t calls = calls_of_scenario(of_start);
   for (std::uint64_t call = of_start + 1; call <= calls; ++call) {
-    Followed world(call);
+    CrashWorld world(call);
     REQUIRE(world.start());
     world.disk.stop_at(call);
     Player player(world);
@@ -315,7 +315,7 @@ TEST_CASE(
   const std::uint64_t calls = calls_of_scenario(of_start);
   for (std::uint64_t call = of_start + 1; call <= calls; ++call)
     for (unsigned seed = 0; seed <= seeds(); ++seed) {
-      Followed world(call * 1'000'000 + first_seed() + seed);
+      CrashWorld world(call * 1'000'000 + first_seed() + seed);
       REQUIRE(world.start());
       world.disk.stop_at(call);
       Player player(world);
@@ -331,7 +331,7 @@ TEST_CASE(
   std::uint64_t of_start = 0;
   const std::uint64_t calls = calls_of_scenario(of_start);
   for (std::uint64_t call = of_start + 1; call <= calls; ++call) {
-    Followed world(call);
+    CrashWorld world(call);
     REQUIRE(world.start());
     world.disk.break_syncs_at(call);
     Player player(world);
@@ -344,7 +344,7 @@ TEST_CASE(
 TEST_CASE("D-21: the power is cut at each storage call of a start") {
   for (unsigned seed = 0; seed <= seeds(); ++seed)
     for (std::uint64_t call = 1;; ++call) {
-      Followed world(call * 1'000'000 + first_seed() + seed);
+      CrashWorld world(call * 1'000'000 + first_seed() + seed);
       REQUIRE(world.start());
       Player player(world);
       play(player);
