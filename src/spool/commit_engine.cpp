@@ -250,6 +250,7 @@ void CommitEngine::succeed(std::deque<RequestPtr>& waiting, std::vector<RequestP
       waiting.push_front(make_withdrawal(request->id));  // D-06: refused meanwhile
     done.push_back(std::move(request));
   }
+  relocator_.committed();
   counters_.groups.fetch_add(taken_.size(), std::memory_order_relaxed);
   counters_.octets.fetch_add(batch_.end() - batch_.start(), std::memory_order_relaxed);
   free_segments(now);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "spool/relocator.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/log.hpp"
@@ -33,6 +34,11 @@ bool Relocator::choose(std::uint64_t current_segment) {
     chosen_at_ = current_segment;
     const auto ids = state_.messages_in(oldest);
     ids_.assign(ids.begin(), ids.end());
+    // What is copied by the batch that is being made looks as if it were not: a second copy of it that came to nothing
+    // would take the parts of the first one along.
+    std::erase_if(ids_, [this](const MessageId& id) {
+      return std::find(in_batch_.begin(), in_batch_.end(), id) != in_batch_.end();
+    });
   }
   if (ids_.empty()) return false;
   job_.emplace();
@@ -112,12 +118,15 @@ void Relocator::placed(const Request& request) {
   const NewRecord& record = request.group.front();
   if (std::holds_alternative<BodyPartRecord>(record.record))
     job_->to.push_back(record.place);
-  else
+  else {
+    in_batch_.push_back(job_->id);
     job_.reset();
+  }
 }
 
 // Parts of earlier batches are durable but belong to nothing now.
 void Relocator::failed() {
+  in_batch_.clear();
   if (!job_) return;
   state_.discard_parts(job_->id);
   ids_.push_front(job_->id);

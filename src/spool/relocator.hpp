@@ -26,8 +26,9 @@ class Relocator {
   // The next record to write, if it is worth while: a part of a long body, or the message itself. Its
   // snapshot is that of now, so it goes into a batch before anything else about its message.
   RequestPtr next(std::uint64_t current_segment);
-  void placed(const Request& request);  // it has its place in the batch
-  void failed();                        // the batch was not written: begin again
+  void placed(const Request& request);              // it has its place in the batch
+  void committed() noexcept { in_batch_.clear(); }  // the batch is durable, and folded
+  void failed();                                    // it was not written: begin again
 
  private:
   struct Job {
@@ -49,6 +50,7 @@ class Relocator {
   std::uint64_t chosen_at_ = 0;  // what was the current segment when `ids_` was made
   std::deque<MessageId> ids_;
   std::optional<Job> job_;
+  std::vector<MessageId> in_batch_;  // copied by the batch that is being made
 };
 
 }  // namespace sealpost::spool
