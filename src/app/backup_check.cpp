@@ -25,6 +25,7 @@
 #include "sqlite/handles.hpp"
 #include "sts/database.hpp"
 #include "tlsrpt/counting/schema.hpp"
+#include "webhooks/schema.hpp"
 
 namespace sealpost::app {
 namespace {
@@ -123,6 +124,7 @@ std::vector<Known> known_databases() {
           {"tlsrpt.db", tlsrpt::schema_settings("tlsrpt.db").newest},
           {"evidence.db", history::schema_settings("evidence.db").newest},
           {"ledger.db", ledger::schema_settings("ledger.db").newest},
+          {"webhooks.db", webhooks::schema_settings("webhooks.db").newest},
           {"users.db", auth::newest_schema()}};
 }
 

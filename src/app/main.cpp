@@ -109,6 +109,7 @@ int main(int argc, char** argv) {
     cli::add_report_commands(app, line);
     cli::add_spool_commands(app, line);
     cli::add_evidence_commands(app, line);
+    cli::add_webhook_commands(app, line);
     cli::add_status_command(app, line);
     cli::add_clock_commands(app, line);
     cli::add_reload_command(app, line);

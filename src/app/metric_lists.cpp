@@ -9,6 +9,16 @@ namespace {
 
 using metrics::Registry;
 
+// A number of the follower of that name, as of now.
+template <class What>
+Registry::Read of_one(const spool::JournalSpool& spool, std::string_view name, What what) {
+  return [&spool, name, what] {
+    for (const spool::FollowerStatus& follower : spool.followers())
+      if (follower.name == name) return static_cast<double>(what(follower));
+    return 0.0;
+  };
+}
+
 }  // namespace
 
 void list_intake(Registry& registry, const intake::Counters& counters,
@@ -225,14 +235,7 @@ void list_spool(Registry& registry, const spool::JournalSpool& spool) {
 
 void list_ledger(Registry& registry, const ledger::LedgerFollower& ledger, const spool::JournalSpool& spool) {
   const auto& counters = ledger.counters();
-  const auto of_followers = [&spool](auto what) {
-    return [&spool, what] {
-      double sum = 0;
-      for (const spool::FollowerStatus& follower : spool.followers())
-        sum += static_cast<double>(what(follower));
-      return sum;
-    };
-  };
+  const auto of_follower = [&spool](auto what) { return of_one(spool, "ledger", what); };
   registry.gauge("sealpost_ledger_rows", "The number of the last row of the ledger.", "ledger.rows",
                  [&counters] { return static_cast<double>(counters.rows.load(std::memory_order_relaxed)); });
   registry.counter("sealpost_ledger_commits_total", "Transactions written to the ledger.", "ledger.commits",
@@ -242,10 +245,54 @@ void list_ledger(Registry& registry, const ledger::LedgerFollower& ledger, const
                    counters.failures);
   registry.gauge("sealpost_ledger_lag_bytes", "Octets of the journal that the ledger has not read yet.",
                  "ledger.octets_behind",
-                 of_followers([](const spool::FollowerStatus& status) { return status.octets_behind; }));
+                 of_follower([](const spool::FollowerStatus& status) { return status.octets_behind; }));
   registry.counter("sealpost_ledger_gaps_total", "Parts of the journal that the ledger could not read.",
                    "ledger.gaps",
-                   of_followers([](const spool::FollowerStatus& status) { return status.missed; }));
+                   of_follower([](const spool::FollowerStatus& status) { return status.missed; }));
+}
+
+void list_webhooks(Registry& registry, const webhooks::Senders& senders, const spool::JournalSpool& spool) {
+  const auto of_follower = [&spool](auto what) { return of_one(spool, "webhooks", what); };
+  const auto count = [&](const char* name, const char* help, const char* where, auto what) {
+    registry.counter(name, help, where, [&senders, what] { return static_cast<double>(what(senders)); });
+  };
+  count("sealpost_webhook_events_total", "Events written for webhooks.", "webhooks.events",
+        [](const webhooks::Senders& all) { return all.store().events(); });
+  count("sealpost_webhook_sent_total", "Events that a webhook has taken, each as often as it did.",
+        "webhooks.sent", [](const webhooks::Senders& all) { return all.counted().sent; });
+  count("sealpost_webhook_requests_total", "Requests to webhooks.", "webhooks.requests",
+        [](const webhooks::Senders& all) { return all.counted().requests; });
+  count("sealpost_webhook_failures_total", "Of these, those that were not answered 2xx.", "webhooks.failures",
+        [](const webhooks::Senders& all) { return all.counted().failures; });
+  count("sealpost_webhook_dropped_total", "Events that a webhook was not told while they were kept.",
+        "webhooks.dropped", [](const webhooks::Senders& all) { return all.dropped(); });
+  registry.gauge("sealpost_webhook_kept_bytes", "Octets of events in webhooks.db.", "webhooks.octets_kept",
+                 [&senders] { return static_cast<double>(senders.store().octets()); });
+  registry.gauge("sealpost_webhook_journal_lag_bytes",
+                 "Octets of the journal that the webhooks have not read yet.", "webhooks.octets_behind",
+                 of_follower([](const spool::FollowerStatus& status) { return status.octets_behind; }));
+  registry.counter("sealpost_webhook_gaps_total", "Parts of the journal that the webhooks could not read.",
+                   "webhooks.gaps",
+                   of_follower([](const spool::FollowerStatus& status) { return status.missed; }));
+  const auto each = [&](const char* name, const char* help, auto what) {
+    registry.gauges(name, help, [&senders, what] {
+      std::vector<metrics::Sample> samples;
+      for (const webhooks::Standing& standing : senders.last_standings())
+        samples.emplace_back(metrics::Labels{{"webhook", standing.name}}, what(standing));
+      return samples;
+    });
+  };
+  each("sealpost_webhook_waiting", "Events that a webhook was not told yet; counted up to 10000.",
+       [](const webhooks::Standing& standing) { return static_cast<double>(standing.waiting); });
+  each("sealpost_webhook_lag_seconds", "Age of the oldest of these.",
+       [&senders](const webhooks::Standing& standing) {
+         return static_cast<double>(senders.lag(standing).count());
+       });
+  each("sealpost_webhook_failing",
+       "1 while its last answer was none to be content with, or it is told nothing.",
+       [](const webhooks::Standing& standing) {
+         return standing.failing_since || !standing.gone.empty() ? 1.0 : 0.0;
+       });
 }
 
 void list_names(Registry& registry, const dns::AresResolver::Counters& counters, const Observed& observed) {

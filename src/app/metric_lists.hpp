@@ -15,6 +15,7 @@
 #include "queue/site.hpp"
 #include "spool/journal_spool.hpp"
 #include "sts/service.hpp"
+#include "webhooks/senders.hpp"
 
 namespace sealpost::app {
 
@@ -27,6 +28,8 @@ void list_notices(metrics::Registry& registry, delivery::NoticeBudget& notices);
 void list_spool(metrics::Registry& registry, const spool::JournalSpool& spool);
 void list_ledger(metrics::Registry& registry, const ledger::LedgerFollower& ledger,
                  const spool::JournalSpool& spool);
+void list_webhooks(metrics::Registry& registry, const webhooks::Senders& senders,
+                   const spool::JournalSpool& spool);
 void list_names(metrics::Registry& registry, const dns::AresResolver::Counters& counters,
                 const Observed& observed);
 void list_policies(metrics::Registry& registry, const sts::StsService::Counters* counters);

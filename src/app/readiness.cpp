@@ -38,6 +38,7 @@ constexpr std::array known{
     Known{"spool missing", "spool_missing"},
     Known{"thread ", "thread"},
     Known{"weaker rules", "weaker_rules"},
+    Known{"webhook ", "webhook"},
 };
 constexpr std::string_view other = "other";
 

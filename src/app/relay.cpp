@@ -228,6 +228,8 @@ Expected<void> Relay::open_spool() {
     ledger_driver_ = spool::make_thread_driver();
     followers.push_back({ledger_.get(), ledger_driver_.get()});
   }
+  if (auto opened = open_webhooks(); !opened) return opened;
+  followers.push_back({webhook_follower_.get(), webhook_driver_.get()});
   auto spool =
       spool::JournalSpool::open(*disk_, *driver_, *pool_, spool::SpoolOptions(), &health_, followers);
   if (!spool) return spool.error();
@@ -314,6 +316,7 @@ Expected<void> Relay::open_workers() {
   });
   reporting_ = std::make_unique<Reporting>(main_, config_, *resolver_, *recorder_, trust(), *spool_,
                                            *dispatcher_, in_force->dkim, health_);
+  begin_webhooks();
   own_domains_ = std::make_unique<OwnDomains>(
       main_, [this] { return in_force_.get(); }, *resolver_, trust());
   postmaster_ = std::make_unique<Postmaster>(main_, config_, *recorder_, *spool_, *dispatcher_, health_);
@@ -410,6 +413,7 @@ void Relay::serve_control() {
                    [this](admin::Json arguments) { return ledger_trail(std::move(arguments)); });
   control_->handle("ledger.erase",
                    [this](admin::Json arguments) { return erase_from_ledger(std::move(arguments)); });
+  serve_webhooks();
   control_->handle("status", [this](admin::Json) { return status(); });
   control_->handle("reload", [this](admin::Json) { return reload_for_who_asks(); });
 }

@@ -46,10 +46,12 @@
 #include "dns/ares_resolver.hpp"
 #include "dns/caching_resolver.hpp"
 #include "dns/dnssec_watch.hpp"
+#include "dns/resolver_proxy.hpp"
 #include "event/blocking_pool.hpp"
 #include "event/event_loop.hpp"
 #include "event/one_at_a_time.hpp"
 #include "history/db_recorder.hpp"
+#include "http/curl_client.hpp"
 #include "ledger/follower.hpp"
 #include "partner/rule_calendar.hpp"
 #include "partner/rule_keeper.hpp"
@@ -61,6 +63,8 @@
 #include "tls/server_certificates.hpp"
 #include "tlsrpt/counting/db_recorder.hpp"
 #include "web/site.hpp"
+#include "webhooks/follower.hpp"
+#include "webhooks/senders.hpp"
 
 namespace sealpost::app {
 
@@ -128,6 +132,14 @@ class Relay {
   event::Task<admin::Answer> ledger_trail(admin::Json arguments);
   event::Task<admin::Answer> erase_from_ledger(admin::Json arguments);
   admin::Json ledger_status() const;
+  Expected<void> open_webhooks();  // the file, before the journal
+  void begin_webhooks();           // what tells them
+  void serve_webhooks();
+  event::Task<admin::Answer> webhook_list();
+  event::Task<admin::Answer> webhook_test(admin::Json arguments);
+  event::Task<admin::Answer> webhook_replay(admin::Json arguments);
+  event::Task<admin::Answer> webhook_pause(admin::Json arguments, bool paused);
+  event::Task<admin::Answer> webhook_events(admin::Json arguments);
 
   class QueueSink;
 
@@ -158,6 +170,9 @@ class Relay {
   std::unique_ptr<spool::Driver> driver_;
   std::unique_ptr<ledger::LedgerFollower> ledger_;  // null: none is kept; reads the journal until that ends
   std::unique_ptr<spool::Driver> ledger_driver_;
+  std::shared_ptr<webhooks::Store> webhook_store_;  // idle while no webhook is configured
+  std::unique_ptr<webhooks::WebhookFollower> webhook_follower_;
+  std::unique_ptr<spool::Driver> webhook_driver_;
   std::unique_ptr<spool::JournalSpool> spool_;
   std::unique_ptr<sts::StsService> sts_;
   std::unique_ptr<tlsrpt::DbRecorder> recorder_;
@@ -184,6 +199,9 @@ class Relay {
   std::unique_ptr<auth::Authenticator> authenticator_;  // null: no listener asks for it
   std::vector<std::unique_ptr<Worker>> workers_;  // sessions and couriers die here, before what they use
   std::unique_ptr<Reporting> reporting_;
+  std::unique_ptr<dns::ResolverProxy> webhook_resolver_;
+  std::unique_ptr<http::CurlClient> webhook_http_;
+  std::unique_ptr<webhooks::Senders> webhooks_;
   std::unique_ptr<OwnDomains> own_domains_;
   std::unique_ptr<queue::Probation> probation_;
   RuleCalendar calendar_;

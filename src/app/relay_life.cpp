@@ -59,6 +59,7 @@ int Relay::run() {
   reporting_->use_keys(config_, in_force_.get()->dkim);
   scope_.spawn(keep_rules());
   scope_.spawn(reporting_->run());
+  scope_.spawn(webhooks_->run());
   scope_.spawn(calendar_.run());
   scope_.spawn(addresses_.run());
   scope_.spawn(certificate_watch_.run());

@@ -191,6 +191,7 @@ void Relay::list_parts() {
                     "evidence.sessions_dropped",
                     [this, number] { return number(evidence_ ? evidence_->dropped() : 0); });
   if (ledger_) list_ledger(registry_, *ledger_, *spool_);
+  list_webhooks(registry_, *webhooks_, *spool_);
   const auto& alerts = postmaster_->alerts();
   registry_.gauge("sealpost_alerts_open", "Alerts that last ('sealpost report alerts').", "alerts.open",
                   [&alerts, number] { return number(alerts.counters().open.load()); });

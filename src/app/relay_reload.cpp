@@ -128,6 +128,8 @@ event::Task<void> Relay::put_in_force(InForcePtr next) {
   connections_.set_caps(
       connection_caps(next->config.limits, (descriptors_.limit - descriptors_.reserved) / 2));
   if (ledger_) ledger_->set_keep_days(next->config.ledger.keep_days);
+  co_await webhooks_->use(next->config.webhooks, next->config.webhook_keeping,
+                          next->config.delivery.routing.allow_destinations);
   if (evidence_) evidence_->set_keep_days(next->config.evidence.keep_days);
   for (auto& worker : workers_) {
     auto apply = [this, &worker = *worker, next, former] {

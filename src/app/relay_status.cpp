@@ -68,6 +68,7 @@ event::Task<admin::Answer> Relay::status() {
   body["alerts"].update(alerts);
   body["evidence"]["state"] = evidence_ ? recording_state(health_.list()) : "off: " + evidence_off_;
   body["ledger"].update(ledger_status());
+  body["webhooks"]["configured"] = in_force_.get()->config.webhooks.size();
   const admin::Trials trials(main_, evidence_.get());
   body["rules_on_trial"] = co_await trials.audit_lines(in_force_.get()->rules);
   body["rule_dates"] = calendar_.ahead();
@@ -84,7 +85,7 @@ admin::Json Relay::ledger_status() const {
   }
   body["state"] = "recording";
   for (const spool::FollowerStatus& follower : spool_->followers())
-    if (follower.broken)
+    if (follower.name == ledger_->name() && follower.broken)
       body["state"] = "not recording, the journal keeps what it has not read: see 'troubles'";
   return body;
 }

@@ -71,7 +71,7 @@ std::string fault_of_certificate(const Json& status) {
 // Somebody must decide or be in time, and until then the relay itself is well: mail moves, and demands hold.
 bool can_wait(const std::string& cause, const Json& status) {
   if (cause == "listener certificate") return fault_of_certificate(status) != "date";
-  return cause == "held mail" || cause == "weaker rules";
+  return cause == "held mail" || cause == "weaker rules" || cause.starts_with("webhook ");
 }
 
 // Whatever its alerts are, it stands here once.

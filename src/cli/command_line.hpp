@@ -52,6 +52,7 @@ void add_dns_commands(CLI::App& app, CommandLine& line);
 void add_report_commands(CLI::App& app, CommandLine& line);
 void add_spool_commands(CLI::App& app, CommandLine& line);
 void add_evidence_commands(CLI::App& app, CommandLine& line);  // and trace
+void add_webhook_commands(CLI::App& app, CommandLine& line);
 void add_status_command(CLI::App& app, CommandLine& line);
 void add_clock_commands(CLI::App& app, CommandLine& line);
 void add_reload_command(CLI::App& app, CommandLine& line);

@@ -45,6 +45,8 @@ constexpr auto reloaded = std::to_array<std::string_view>({
     "route.",
     "evidence.keep_days",
     "ledger.keep_days",
+    "webhook.",
+    "webhooks.",
     "alerts.",
     "dkim.",
     "policies.",

@@ -225,6 +225,8 @@ void read_root(TableReader& root, Config& config) {
   root.table("tls_rpt", [&](TableReader& reader) { read_tls_rpt(reader, config); });
   root.table("evidence", [&](TableReader& reader) { read_evidence(reader, config.evidence); });
   root.table("ledger", [&](TableReader& reader) { read_ledger(reader, config.ledger); });
+  root.table("webhooks", [&](TableReader& reader) { read_webhooks(reader, config.webhook_keeping); });
+  root.each_table("webhook", [&](TableReader& reader) { read_webhook(reader, config.webhooks); });
   root.table("alerts", [&](TableReader& reader) { read_alerts(reader, config.alerts); });
   root.table("dkim", [&](TableReader& reader) { read_dkim(reader, config); });
   root.table("control", [&](TableReader& reader) { read_control(reader, config); });

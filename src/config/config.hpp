@@ -34,6 +34,7 @@
 #include "tlsrpt/alerts/alerts.hpp"
 #include "tlsrpt/counting/retention.hpp"
 #include "tlsrpt/sending/sender.hpp"
+#include "webhooks/settings.hpp"
 
 namespace sealpost::app {
 
@@ -186,6 +187,8 @@ struct Config {
   AlertsConfig alerts;
   EvidenceConfig evidence;
   LedgerConfig ledger;
+  webhooks::Webhooks webhooks;        // [[webhook]]
+  webhooks::Keeping webhook_keeping;  // [webhooks]
   std::optional<DkimConfig> dkim;
   std::string control_socket;
   std::optional<Endpoint> control_http;     // none: off

@@ -29,6 +29,10 @@ void read_web(TableReader& control, Config& config);
 // traffic_section.cpp.
 void read_traffic_limit(TableReader& reader, std::vector<delivery::TrafficLimit>& limits);
 
+// webhook_section.cpp.
+void read_webhooks(TableReader& reader, webhooks::Keeping& keeping);
+void read_webhook(TableReader& reader, webhooks::Webhooks& webhooks);
+
 // dkim_section.cpp.
 void read_dkim(TableReader& reader, Config& config);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // HTTPS requests as sealpost makes them: MTA-STS policies (RFC 8461 §3.3) and TLS reports (RFC 8460 §5.4), to hosts a
-// stranger named. The caller resolves and checks the addresses; nothing else is contacted (T-20). Behind the interface:
-// libcurl (curl_client), or a script in tests.
+// stranger named, and events to webhooks, which the operator named. The caller resolves and checks the addresses; nothing
+// else is contacted (T-20). Behind the interface: libcurl (curl_client), or a script in tests.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,8 @@ struct Header {
 
 struct Request {
   Request() = default;
-  std::string host;  // A-labels: SNI, Host, and what the certificate must name
+  std::string host;  // A-labels: SNI, Host, and what the certificate must name; without TLS an address
+  bool tls = true;   // false: in clear, to an address that the operator wrote himself
   std::uint16_t port = 443;
   std::string path = "/";            // with its query
   std::vector<IpAddress> addresses;  // where `host` is, in the order to try

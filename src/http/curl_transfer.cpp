@@ -62,14 +62,16 @@ bool CurlClient::Transfer::start() {
 void CurlClient::Transfer::set_options() {
   CURL* const easy = easy_.get();
   const auto set = [easy](CURLoption option, auto value) { curl_easy_setopt(easy, option, value); };
-  addresses_.reset(curl_slist_append(nullptr, resolve_entry(request_).c_str()));
+  if (request_.tls) addresses_.reset(curl_slist_append(nullptr, resolve_entry(request_).c_str()));
   curl_slist* list = curl_slist_append(nullptr, "Accept-Encoding: identity");  // T-19
   list = curl_slist_append(list, "Expect:");  // no pause before a report's body
   for (const Header& header : request_.headers)
     list = curl_slist_append(list, (header.name + ": " + header.value).c_str());
   headers_.reset(list);
 
-  const std::string url = "https://" + request_.host + ":" + std::to_string(request_.port) + request_.path;
+  const char* const scheme = request_.tls ? "https" : "http";
+  const std::string url =
+      std::string(scheme) + "://" + request_.host + ":" + std::to_string(request_.port) + request_.path;
   set(CURLOPT_URL, url.c_str());
   set(CURLOPT_PRIVATE, this);
   set(CURLOPT_ERRORBUFFER, error_);
@@ -83,7 +85,7 @@ void CurlClient::Transfer::set_options() {
   }
 
   // What libcurl would do of its own accord or because of its environment, and must not (S20, T-14).
-  set(CURLOPT_PROTOCOLS_STR, "https");
+  set(CURLOPT_PROTOCOLS_STR, scheme);
   set(CURLOPT_FOLLOWLOCATION, 0L);
   set(CURLOPT_PROXY, "");
   set(CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));

@@ -33,12 +33,15 @@ struct Cursor {
   bool operator==(const Cursor&) const = default;
 };
 
-// All calls come from one thread, its own.
+// All calls but idle() come from one thread, its own.
 class Follower {
  public:
   virtual ~Follower() = default;
   // A word for logs, metrics and alerts: "ledger".
   virtual std::string_view name() const noexcept = 0;
+  // It wants nothing now: the journal is neither read nor kept for it. Once it wants something again it is asked for its
+  // cursor, as at a start. Any thread.
+  virtual bool idle() const noexcept { return false; }
   // How far its store says that it has read; nullopt: nothing yet, it begins with the oldest segment there is.
   virtual Expected<std::optional<Cursor>> cursor() = 0;
   // The entries of whole groups, in the order of the journal. Their effect and `next` become durable together (a power cut

@@ -57,6 +57,10 @@ void Following::finish(Duration limit) {
 // True: there may be more to read.
 Expected<bool> Following::step() {
   if (files_.count() == 0) return false;  // a first start that waits for room
+  if (follower_.idle()) {
+    pass_by();
+    return false;
+  }
   if (!sure_)
     if (auto found = find_cursor(); !found) return found.error();
   const Cursor durable = progress_.durable();
@@ -99,6 +103,12 @@ Expected<void> Following::find_cursor() {
   }
   move_to(cursor);
   return {};
+}
+
+// Where it stands says nothing any more of what it has read.
+void Following::pass_by() {
+  move_to(progress_.durable());
+  sure_ = false;
 }
 
 Expected<void> Following::pass_over(const Cursor& next, std::string_view why) {

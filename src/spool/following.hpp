@@ -52,6 +52,7 @@ class Following {
   std::optional<SteadyTime> turn(SteadyTime now);
   Expected<bool> step();
   Expected<void> find_cursor();
+  void pass_by();
   Expected<void> pass_over(const Cursor& next, std::string_view why);
   Expected<void> give(const std::vector<JournalEntry>& entries, const Cursor& next);
   void move_to(const Cursor& next);

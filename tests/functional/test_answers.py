@@ -20,7 +20,7 @@ SCHEMAS = answers.Answers()
 def one(lab, tmp_path_factory):
     lab.change("answers", peer="script", script=[{"at": "rcpt", "reply": "451 4.7.1 come back later"}])
     partners = [{"name": "Bank", "domains": ["clear.test"], "tls": "verify", "on_failure": "bounce", "grace": "4h"}]
-    relay = Relay(lab, tmp_path_factory.mktemp("answers"), partners=partners, delivery={"retry": ["1h"], "lifetime": "5d"})
+    relay = Relay(lab, tmp_path_factory.mktemp("answers"), partners=partners, delivery={"retry": ["1h"], "lifetime": "5d"}, webhook=[{"name": "poll"}])
     relay.start()
     relay.wait_gone(relay.submit("a@home.test", "b@sts-enforce.test", MESSAGE))
     for n in range(4):
@@ -39,7 +39,7 @@ def one(lab, tmp_path_factory):
     "policy explain x@nowhere.test", "policy probe sts-enforce.test", "policy replay --rule RULES", "sts show", "sts refresh sts-enforce.test",
     "dns show home.test", "dns check home.test", "report list", "report show --domain clear.test", "report list --received", "report alerts",
     "report aside", "report why clear.test", "status", "status --check", "clock show", "reload", "check", "check --against RULES", "user list",
-    "evidence list", "evidence verify", "trace --recipient b@sts-enforce.test",
+    "webhook list", "webhook events poll", "webhook pause poll", "webhook resume poll", "evidence list", "evidence verify", "trace --recipient b@sts-enforce.test",
 ])  # fmt: skip
 def test_an_answer_is_as_it_is_written_down(one, words):
     words = ["--json", *words.replace("RULES", str(one.policies / "partners.toml")).split()]

@@ -52,7 +52,8 @@ TEST_CASE("T-59 a trouble is counted under one of a few words, whatever it names
         Row{"listening on 192.0.2.1:25", "listener"}, Row{"accounts", "accounts"},
         Row{"database tlsrpt.db", "database"}, Row{"damaged sts.db", "database_damaged"},
         Row{"journal", "journal"}, Row{"journal damage", "journal_damage"}, Row{"thread worker 12", "thread"},
-        Row{"clock", "clock"}, Row{"clock record", "clock_record"}, Row{"something new", "other"}})
+        Row{"clock", "clock"}, Row{"clock record", "clock_record"}, Row{"webhook crm", "webhook"},
+        Row{"something new", "other"}})
     CHECK(app::trouble_code(row.cause) == row.code);
   const auto& codes = app::trouble_codes();
   CHECK(std::is_sorted(codes.begin(), codes.end()));

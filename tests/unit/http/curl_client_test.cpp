@@ -4,7 +4,12 @@
 #include <doctest.h>
 #include <unistd.h>
 
+#include <arpa/inet.h>
+#include <sys/socket.h>
+
 #include <csignal>
+#include <string_view>
+#include <thread>
 
 #include "../few_descriptors.hpp"
 #include "event/run.hpp"
@@ -351,4 +356,39 @@ TEST_CASE("many at once, and given up at any moment") {
     event::run_until_done(loop, run());
   }
   CHECK(done >= 4);
+}
+
+TEST_CASE("in clear a request goes to the address that its URL names, and to nothing else") {
+  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in at{};
+  at.sin_family = AF_INET;
+  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof at;
+  REQUIRE(::bind(listener, reinterpret_cast<sockaddr*>(&at), size) == 0);
+  REQUIRE(::listen(listener, 1) == 0);
+  REQUIRE(::getsockname(listener, reinterpret_cast<sockaddr*>(&at), &size) == 0);
+  std::string came;
+  std::thread server([&] {
+    const int fd = ::accept(listener, nullptr, nullptr);
+    char octets[4096];
+    while (came.find("{\"a\":1}") == std::string::npos) {
+      const auto got = ::read(fd, octets, sizeof octets);
+      if (got <= 0) break;
+      came.append(octets, static_cast<std::size_t>(got));
+    }
+    const std::string_view answer = "HTTP/1.1 204 No Content\r\n\r\n";
+    CHECK(::write(fd, answer.data(), answer.size()) == static_cast<ssize_t>(answer.size()));
+    ::close(fd);
+  });
+  Request request = request_to(ntohs(at.sin_port));
+  request.host = "127.0.0.1";
+  request.tls = false;
+  request.post = true;
+  request.body = "{\"a\":1}";
+  const auto response = send(std::move(request));
+  server.join();
+  ::close(listener);
+  REQUIRE(response);
+  CHECK(response->status == 204);
+  CHECK(came.starts_with("POST /.well-known/mta-sts.txt HTTP/1.1\r\nHost: 127.0.0.1:"));
 }

@@ -118,6 +118,25 @@ TEST_CASE("a segment stays until it was read, and goes then") {
   CHECK(world.keeper.gaps.empty());
 }
 
+TEST_CASE("one that wants nothing keeps no segment, and begins with the oldest one when it does") {
+  Followed world;
+  world.keeper.rests = true;
+  REQUIRE(world.start());
+  REQUIRE(world.store(message_of(50, "waits")));
+  world.fill(1, 40);
+  world.loop.advance(std::chrono::seconds(3));
+  CHECK(world.spool->counters().segments <= 3);
+  CHECK(world.behind() == 0);
+  CHECK(world.keeper.calls == 0);
+  world.keeper.rests = false;
+  REQUIRE(world.store(message_of(41, "comes")));
+  world.pass();
+  // All that is alive is there, as it came or copied forward.
+  CHECK(world.times(50, RecordType::message) + world.times(50, RecordType::relocate) >= 1);
+  CHECK(world.times(41, RecordType::message) == 1);
+  CHECK(world.keeper.gaps.empty());
+}
+
 TEST_CASE(
     "D-08: beyond its bound a follower keeps nobody's mail from being taken, and is told what it lacks") {
   SpoolOptions options = World::small();

@@ -61,6 +61,7 @@ inline event::Task<Expected<std::string>> read_all(BodyReader& reader) {
 class KeepingFollower final : public Follower {
  public:
   std::string_view name() const noexcept override { return "keeper"; }
+  bool idle() const noexcept override { return rests; }
   Expected<std::optional<Cursor>> cursor() override {
     if (!reads_cursor) return Error(Errc::unavailable, "its store is closed");
     return at;
@@ -85,7 +86,7 @@ class KeepingFollower final : public Follower {
   std::vector<std::string> gaps;
   std::optional<Cursor> at;
   unsigned calls = 0, fails = 0, loses_answers = 0;
-  bool reads_cursor = true;
+  bool reads_cursor = true, rests = false;
 };
 
 struct World {
