@@ -77,8 +77,12 @@ std::vector<Endpoint> addresses_of(const Config& config) {
   return addresses;
 }
 
-std::uint64_t descriptors_for_reports(const Config& config) {
-  return config.tls_rpt.receive_http ? ReportEndpoint::usual_limits().connections + 4 : 0;
+// Beside mail: connections of those who bring reports, and one to each webhook with the files of webhooks.db.
+std::uint64_t descriptors_besides(const Config& config) {
+  const std::uint64_t reports =
+      config.tls_rpt.receive_http ? ReportEndpoint::usual_limits().connections + 4 : 0;
+  const std::uint64_t webhooks = config.webhooks.empty() ? 0 : config.webhooks.size() + 3;
+  return reports + webhooks;
 }
 
 // A socket that a service manager handed over: all workers accept from the one.
@@ -110,7 +114,7 @@ Relay::Relay(Config config, const keys::Source& keys, Rights& rights)
       rule_keeper_(config_.data_dir, health_),
       started_(main_.wall()),
       descriptors_(share_out(raise_descriptor_limit(), config_.limits.sessions, config_.listeners.size(),
-                             worker_count(config_), descriptors_for_reports(config_))),
+                             worker_count(config_), descriptors_besides(config_))),
       hosts_(config_.connections_per_host, descriptors_.outbound),
       sites_(shard_settings(worker_count(config_)).concurrency),
       notices_(config_.notices),

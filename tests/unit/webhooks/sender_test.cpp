@@ -172,15 +172,18 @@ TEST_CASE("410 ends it until the operator says otherwise") {
   CHECK(told.hooked.health.well());
 }
 
-TEST_CASE("one that hangs keeps nothing from another") {
-  Told told(
-      {webhook_of("hangs", [](Webhook& one) { one.url = parse_url("https://other.example.net/").value(); }),
-       webhook_of("well")});
+TEST_CASE("one that hangs, and one whose host is nowhere, keep nothing from another") {
+  const auto elsewhere = [](Webhook& one) { one.url = parse_url("https://other.example.net/").value(); };
+  Told told({webhook_of("absent", elsewhere), webhook_of("hangs"), webhook_of("well")});
   told.http.usual = 200;
-  told.take(1);  // other.example.net has no address: that is a failure, too
-  REQUIRE(told.http.requests.size() == 1);
-  CHECK(told.http.body(0).at("webhook") == "well");
+  told.http.statuses = {-1};  // of the first that has an address
+  for (std::uint32_t number = 1; number <= 3; ++number) told.take(number);
+  REQUIRE(told.http.requests.size() == 4);
+  CHECK(told.http.body(0).at("webhook") == "hangs");
+  for (std::size_t n = 1; n < 4; ++n) CHECK(told.http.body(n).at("webhook") == "well");
   CHECK(told.hooked.store->standings().value()[0].answer.find("has no address") != std::string::npos);
+  told.loop.advance(30s);
+  CHECK(told.hooked.store->standings().value()[1].sent == 3);
 }
 
 TEST_CASE(
