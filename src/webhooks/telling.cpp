@@ -36,8 +36,10 @@ Expected<Batch> Store::next(const Webhook& webhook, std::int64_t most_through) {
   if (auto opened = ready(); !opened) return opened.error();
   Batch batch;
   std::int64_t untold = 0, untold_through = 0;
+  SystemTime untold_time{};
   {
-    auto own = prepared("SELECT through, paused, gone, untold, untold_through FROM webhook WHERE name = ?1");
+    auto own = prepared(
+        "SELECT through, paused, gone, untold, untold_through, untold_time FROM webhook WHERE name = ?1");
     if (!own) return own.error();
     auto there = (*own)->bind(1, webhook.name).row();
     if (!there) return there.error();
@@ -46,11 +48,12 @@ Expected<Batch> Store::next(const Webhook& webhook, std::int64_t most_through) {
     batch.stopped = (*own)->number(1) != 0 || !(*own)->text(2).empty();
     untold = (*own)->number(3);
     untold_through = (*own)->number(4);
+    untold_time = (*own)->time(5);
     (*own)->reset();
   }
   if (batch.stopped) return batch;
   if (untold > 0) {
-    const Event gap = gap_of(webhook.name, untold, untold_through, now_());
+    const Event gap = gap_of(webhook.name, untold, untold_through, untold_time);
     batch.events.push_back(to_text(gap));
     batch.ids.push_back(event_name(gap.id));
     batch.oldest = gap.when;
@@ -298,6 +301,7 @@ Expected<std::vector<Dropped>> Store::prune(std::optional<SystemTime> before, st
         dropped.push_back({webhook->name, 0});
       }
       std::int64_t last = 0, looked = 0;
+      SystemTime last_when{};
       for (;;) {
         auto row = (*rows)->row();
         if (!row) return row.error();
@@ -306,6 +310,7 @@ Expected<std::vector<Dropped>> Store::prune(std::optional<SystemTime> before, st
         if (!old && octets_ <= static_cast<std::int64_t>(octets)) break;
         ++looked;
         last = (*rows)->number(0);
+        last_when = (*rows)->time(1);
         octets_ -= (*rows)->number(2);
         for (std::size_t i = 0; i < webhooks_.size(); ++i)
           if (webhooks_[i]->url && last > through[i] &&
@@ -318,14 +323,15 @@ Expected<std::vector<Dropped>> Store::prune(std::optional<SystemTime> before, st
       for (const Dropped& one : dropped) {
         if (one.events == 0) continue;
         auto note = prepared(
-            "UPDATE webhook SET dropped = dropped + ?2, untold = untold + ?2, untold_through = ?3, through = "
-            "max(through, ?3) "
-            "WHERE name = ?1");
+            "UPDATE webhook SET dropped = dropped + ?2, untold = untold + ?2, untold_through = ?3, "
+            "untold_time = ?4, "
+            "through = max(through, ?3) WHERE name = ?1");
         if (!note) return note.error();
         if (auto noted = (*note)
                              ->bind(1, one.webhook)
                              .bind(2, static_cast<std::int64_t>(one.events))
                              .bind(3, last)
+                             .bind(4, last_when)
                              .done();
             !noted)
           return noted;
