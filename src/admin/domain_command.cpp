@@ -10,7 +10,7 @@
 namespace sealpost::admin {
 namespace {
 
-constexpr int most_at_once = 2;
+constexpr int most_questions = 2;
 constexpr std::size_t most_addresses = 16;
 
 Json json_of(const publishing::Item& item) {
@@ -93,7 +93,7 @@ event::Task<Answer> check_domains(DomainAccess access, Json arguments) {
 namespace {
 
 event::Task<Answer> check_in_turn(std::shared_ptr<int> under_way, DomainAccess access, Json arguments) {
-  if (*under_way >= most_at_once)
+  if (*under_way >= most_questions)
     co_return Answer(503, "two checks are under way already", "try again when they are done");
   const std::shared_ptr<int> place(&++*under_way, [under_way](int* count) { --*count; });
   Answer answer = co_await check_domains(std::move(access), std::move(arguments));

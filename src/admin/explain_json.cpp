@@ -37,7 +37,7 @@ std::string_view word_for(DaneState::Kind kind) noexcept {
 
 Json text_or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
 
-Json to_json(const StsState& sts) {
+Json told(const StsState& sts) {
   Json all{{"state", word_for(sts.kind)},
            {"id", text_or_null(sts.id)},
            {"mode", Json()},
@@ -55,19 +55,19 @@ Json to_json(const StsState& sts) {
   return all;
 }
 
-Json to_json(const std::vector<TlsaRecord>& records) {
+Json told(const std::vector<TlsaRecord>& records) {
   Json all = Json::array();
   for (const TlsaRecord& record : records) all.push_back(to_text(record));
   return all;
 }
 
-Json to_json(const DaneState& dane) {
+Json told(const DaneState& dane) {
   return {{"state", word_for(dane.kind)}, {"base_domain", text_or_null(dane.base_domain)},
-          {"records", to_json(dane.all)}, {"usable", to_json(dane.usable)},
+          {"records", told(dane.all)},    {"usable", told(dane.usable)},
           {"mx_secure", dane.mx_secure},  {"failure_reason", text_or_null(dane.failure_reason)}};
 }
 
-Json to_json(const Demand& demand) {
+Json told(const Demand& demand) {
   Json unmet = Json::array();
   for (const DemandFailure& failure : demand.unmet)
     unmet.push_back({{"result_type", failure.result_type},
@@ -84,14 +84,14 @@ Json to_json(const Demand& demand) {
           {"names",
            {{"mx", demand.match_mx_name}, {"domain", demand.match_domain}, {"literal", demand.match_names}}},
           {"mx_patterns", demand.mx_patterns},
-          {"tlsa", to_json(demand.tlsa)},
+          {"tlsa", told(demand.tlsa)},
           {"pins", demand.pins},
           {"minimum", demand.minimum == TlsVersion::none ? Json() : Json(sealpost::name_of(demand.minimum))},
           {"requiretls", demand.requiretls_offer},
           {"unmet", std::move(unmet)}};
 }
 
-Json to_json(const delivery::HostExplanation& host) {
+Json told(const delivery::HostExplanation& host) {
   Json entry{{"mx", host.mx},
              {"preference", host.preference},
              {"trace", host.trace},
@@ -101,11 +101,11 @@ Json to_json(const delivery::HostExplanation& host) {
              {"unusable_because", text_or_null(host.unusable)},
              {"addresses", host.addresses}};
   if (!host.unusable.empty()) return entry;
-  entry["dane"] = to_json(host.dane);
+  entry["dane"] = told(host.dane);
   entry["tls_tried"] = host.decision.try_tls;
   entry["authentication_required"] = host.decision.requirement.authentication_required();
   entry["demands"] = Json::array();
-  for (const Demand& demand : host.decision.requirement.demands) entry["demands"].push_back(to_json(demand));
+  for (const Demand& demand : host.decision.requirement.demands) entry["demands"].push_back(told(demand));
   entry["skipped"] = Json();
   if (const auto& skip = host.decision.skip)
     entry["skipped"] = {{"source", sealpost::name_of(skip->source)},
@@ -117,7 +117,7 @@ Json to_json(const delivery::HostExplanation& host) {
   return entry;
 }
 
-Json to_json(const PartnerException& exception) {
+Json told(const PartnerException& exception) {
   return {{"until", to_rfc3339(exception.until)},
           {"tls", sealpost::name_of(exception.level)},
           {"reason", exception.reason},
@@ -131,13 +131,13 @@ Json to_json(const PartnerRule& rule, SystemTime now) {
     return time ? Json(to_rfc3339(*time)) : Json();
   };
   Json exceptions = Json::array();
-  for (const PartnerException& exception : rule.exceptions) exceptions.push_back(to_json(exception));
+  for (const PartnerException& exception : rule.exceptions) exceptions.push_back(told(exception));
   const PartnerException* const current = exception_at(rule, now);
   return {{"name", rule.name},
           {"domains", rule.domains},
           {"tls", sealpost::name_of(level_at(rule, now))},
           {"tls_by_rule", sealpost::name_of(rule.level)},
-          {"exception", current == nullptr ? Json() : to_json(*current)},
+          {"exception", current == nullptr ? Json() : told(*current)},
           {"mode", rule.audit ? "audit" : "enforce"},
           {"mx", rule.mx},
           {"on_failure", on_failure_of(rule)},
@@ -162,9 +162,9 @@ Json to_json(const delivery::Explanation& explanation, SystemTime now) {
   if (!explanation.no_route.empty()) return answer;
   answer["partner"] = explanation.partner ? to_json(*explanation.partner, now) : Json();
   answer["relay_partner"] = explanation.hop_partner ? to_json(*explanation.hop_partner, now) : Json();
-  answer["mta_sts"] = to_json(explanation.sts);
+  answer["mta_sts"] = told(explanation.sts);
   answer["mx_lookup"] = {{"implicit", explanation.mx_implicit}, {"dnssec_secure", explanation.mx_secure}};
-  for (const auto& host : explanation.hosts) answer["hosts"].push_back(to_json(host));
+  for (const auto& host : explanation.hosts) answer["hosts"].push_back(told(host));
   return answer;
 }
 

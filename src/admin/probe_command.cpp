@@ -14,7 +14,7 @@
 namespace sealpost::admin {
 namespace {
 
-constexpr int most_at_once = 2;
+constexpr int most_probes = 2;
 constexpr auto soon = std::chrono::days(30);
 constexpr std::size_t most_names = 50;  // of a certificate, shown
 
@@ -258,7 +258,7 @@ class ProbeCommand {
 
   // Null when there are enough; the place is free again when the last copy goes, on whatever thread.
   std::shared_ptr<void> take_place() {
-    if (under_way_->fetch_add(1) < most_at_once)
+    if (under_way_->fetch_add(1) < most_probes)
       return std::shared_ptr<void>(under_way_.get(), [count = under_way_](void*) { count->fetch_sub(1); });
     under_way_->fetch_sub(1);
     return {};

@@ -14,7 +14,7 @@ namespace {
 
 using namespace std::chrono_literals;
 constexpr std::size_t most_listed = 100'000, most_rows = queue::Shard::most_rows;
-constexpr std::size_t most_octets = 4u << 20;  // of a message in one answer
+constexpr std::size_t most_content = 4u << 20;  // of a message in one answer
 const std::vector<std::chrono::seconds> age_bounds{5min, 15min, 1h, 4h, 12h, 24h, 48h};
 
 Json time_or_null(const std::optional<SystemTime>& time) {
@@ -181,7 +181,7 @@ class QueueCommands {
     Json answer{{"id", message->id.to_string()}, {"size", message->size}, {"offset", offset}};
     std::string octets;
     std::uint64_t at = 0;
-    while (octets.size() < most_octets) {
+    while (octets.size() < most_content) {
       const Expected<std::string_view> piece = co_await reader->next();
       if (!piece) {
         answer["damaged"] = piece.error().detail;  // what is whole of it is shown all the same
@@ -192,7 +192,7 @@ class QueueCommands {
       octets += piece->substr(static_cast<std::size_t>(skip));
       at += piece->size();
     }
-    answer["last"] = answer.contains("damaged") || octets.size() < most_octets;
+    answer["last"] = answer.contains("damaged") || octets.size() < most_content;
     answer["octets"] = text::base64(octets);
     co_return Answer(std::move(answer));
   }

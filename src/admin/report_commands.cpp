@@ -20,7 +20,7 @@ namespace {
 constexpr std::size_t usual_lines = 1000;
 constexpr std::size_t most_lines = 100'000;
 constexpr int most_plotted_before = 13;  // a day is shown among those before it
-constexpr std::size_t most_days = 366;
+constexpr std::size_t most_report_days = 366;
 
 class ReportCommands {
  public:
@@ -174,7 +174,8 @@ class ReportCommands {
     if (one_day && !filter.from.empty()) filter.from = days_before(filter.to, most_plotted_before);
     auto days = tlsrpt::sums_of_days(store, filter);
     if (!days) return days.error();
-    if (days->size() > most_days) days->erase(days->begin(), days->end() - most_days);  // the newest
+    if (days->size() > most_report_days)
+      days->erase(days->begin(), days->end() - most_report_days);  // the newest
     found.days = std::move(*days);
     if (!one_day && !found.days.empty()) {
       found.from = found.days.front().day;

@@ -11,7 +11,7 @@
 namespace sealpost::admin {
 namespace {
 
-constexpr unsigned most_days = 3650;
+constexpr unsigned most_looked_back = 3650;
 
 class RuleCommands {
  public:
@@ -21,7 +21,7 @@ class RuleCommands {
   event::Task<Answer> readiness(Json arguments) {
     const std::string partner = arguments.value("partner", std::string());
     const auto days = arguments.value("days", readiness_days);
-    if (days < 1 || days > most_days) co_return Answer(400, "days must be between 1 and 3650");
+    if (days < 1 || days > most_looked_back) co_return Answer(400, "days must be between 1 and 3650");
     const delivery::RulesPtr rules = access_.rules();
     const auto known = co_await trials_.readiness(rules, days);
     if (!known) co_return refused(known.error());
@@ -65,10 +65,10 @@ class RuleCommands {
 
   event::Task<Answer> suggest(Json arguments) {
     const auto days = arguments.value("days", readiness_days);
-    if (days < 1 || days > most_days) co_return Answer(400, "days must be between 1 and 3650");
+    if (days < 1 || days > most_looked_back) co_return Answer(400, "days must be between 1 and 3650");
     history::SuggestTerms wanted;
     wanted.least_sessions = arguments.value("least_sessions", wanted.least_sessions);
-    wanted.least_span = std::chrono::days(std::min(arguments.value("least_days", 7U), most_days));
+    wanted.least_span = std::chrono::days(std::min(arguments.value("least_days", 7U), most_looked_back));
     wanted.most = std::min<std::size_t>(arguments.value("limit", wanted.most), 10'000);
     const std::string domain = text::lower(arguments.value("domain", std::string()));
     const auto made = co_await trials_.suggest(access_.rules(), domain, days, wanted);

@@ -16,7 +16,7 @@
 namespace sealpost::admin {
 namespace {
 
-constexpr std::int64_t most_octets = std::int64_t{512} << 20;  // eight segments
+constexpr std::int64_t most_segment = std::int64_t{512} << 20;  // eight segments
 
 std::string name_in_corrupt(const std::string& path) {
   const std::size_t slash = path.rfind('/');
@@ -81,7 +81,7 @@ Expected<std::string> read_segment_file(const std::string& path) {
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) return cannot_read(path, errno);
   if (!S_ISREG(status.st_mode)) return Error(Errc::invalid, path + " is not a regular file");
-  if (status.st_size > most_octets) return Error(Errc::too_long, path + " is larger than any segment");
+  if (status.st_size > most_segment) return Error(Errc::too_long, path + " is larger than any segment");
   std::string octets(static_cast<std::size_t>(status.st_size), '\0');
   std::size_t got = 0;
   while (got < octets.size()) {

@@ -115,11 +115,11 @@ Error newer(const std::string& path, const std::string& version, int ours) {
                                 "; it was left untouched");
 }
 
-struct Known {
+struct KnownDatabase {
   const char* name;
   int newest;
 };
-std::vector<Known> known_databases() {
+std::vector<KnownDatabase> known_databases() {
   return {{"sts.db", sts::newest_schema()},
           {"tlsrpt.db", tlsrpt::schema_settings("tlsrpt.db").newest},
           {"evidence.db", history::schema_settings("evidence.db").newest},
@@ -168,7 +168,7 @@ Expected<void> check_database(const std::string& directory, const std::string& n
   if (!version) return version.error();
   const auto known = known_databases();
   const auto ours =
-      std::find_if(known.begin(), known.end(), [&](const Known& each) { return name == each.name; });
+      std::find_if(known.begin(), known.end(), [&](const KnownDatabase& each) { return name == each.name; });
   if (ours != known.end() && std::stoll(*version) > ours->newest) return newer(path, *version, ours->newest);
   const auto whole = first_value(*opened, "PRAGMA integrity_check(1)", path);
   if (!whole) return whole.error();
@@ -262,7 +262,7 @@ Expected<CheckedBackup> check_backup(const std::string& directory) {
 // From the header of the file itself (https://sqlite.org/fileformat.html, 1.3): opening it would make files beside it.
 Expected<void> refuse_newer_databases(const std::string& data_dir) {
   constexpr std::size_t header_octets = 100, version_at = 60;
-  for (const Known& known : known_databases()) {
+  for (const KnownDatabase& known : known_databases()) {
     const std::string path = data_dir + "/" + known.name;
     const auto file = open_file(path);
     std::array<unsigned char, header_octets> header{};

@@ -11,27 +11,27 @@ namespace {
 
 using namespace std::chrono_literals;
 constexpr auto certificates_every = 1h;
-using Kind = tls::Objection::Kind;
-constexpr std::string_view cause = "listener certificate";
+constexpr std::string_view certificate_cause = "listener certificate";
 
 std::vector<std::optional<tls::Objection>> objections_of(const InForce& now, SystemTime date) {
   return now.certificates->objections(now.config.hostname, date, now.config.alerts.settings.certificate);
 }
 
 bool is_of_date(const std::optional<tls::Objection>& objection) {
-  return objection && (objection->kind == Kind::refused || objection->kind == Kind::ends_soon ||
-                       objection->kind == Kind::staple);
+  return objection && (objection->kind == tls::Objection::Kind::refused ||
+                       objection->kind == tls::Objection::Kind::ends_soon ||
+                       objection->kind == tls::Objection::Kind::staple);
 }
 
 // For `status`: "soon" is good today.
 const char* fault_of(const std::optional<tls::Objection>& objection) {
   if (!objection) return "";
   switch (objection->kind) {
-    case Kind::name: return "name";
-    case Kind::staple: return "staple";
-    case Kind::unused: return "unused";
-    case Kind::ends_soon: return "soon";
-    case Kind::refused: break;
+    case tls::Objection::Kind::name: return "name";
+    case tls::Objection::Kind::staple: return "staple";
+    case tls::Objection::Kind::unused: return "unused";
+    case tls::Objection::Kind::ends_soon: return "soon";
+    case tls::Objection::Kind::refused: break;
   }
   return "date";
 }
@@ -59,17 +59,18 @@ event::Task<void> CertificateWatch::run() {
 
 void CertificateWatch::look() {
   const InForcePtr now = in_force_();
-  if (!now->certificates) return health_.clear(cause);
+  if (!now->certificates) return health_.clear(certificate_cause);
   const auto against = objections_of(*now, loop_.date());
   std::string what, remedy;
   for (std::size_t i = 0; i < against.size(); ++i) {
     if (!is_of_date(against[i])) continue;
-    what += (what.empty() ? "" : "; ") + now->config.certificates[i].certificate + " " + against[i]->what +
-            (against[i]->kind == Kind::refused ? ": clients that verify us send us nothing" : "");
+    what +=
+        (what.empty() ? "" : "; ") + now->config.certificates[i].certificate + " " + against[i]->what +
+        (against[i]->kind == tls::Objection::Kind::refused ? ": clients that verify us send us nothing" : "");
     if (remedy.empty()) remedy = against[i]->remedy;
   }
-  if (what.empty()) return health_.clear(cause);
-  health_.raise(cause, std::move(what), std::move(remedy));
+  if (what.empty()) return health_.clear(certificate_cause);
+  health_.raise(certificate_cause, std::move(what), std::move(remedy));
 }
 
 nlohmann::json CertificateWatch::status() const {

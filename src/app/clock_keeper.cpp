@@ -14,7 +14,7 @@ using Doubt = BelievedClock::Doubt;
 
 constexpr auto clock_every = 5s;
 constexpr int looks_per_record = 12;
-constexpr const char* cause = "clock";
+constexpr const char* clock_cause = "clock";
 constexpr const char* record_cause = "clock record";
 
 std::string length_of(std::chrono::microseconds off) {
@@ -59,11 +59,11 @@ void ClockKeeper::look() {
                                    {"why", in_words(state, wall)},
                                    {"do", what_to_do}});
     // The words name hours, not the moment: a trouble whose words change is logged anew.
-    if (state.doubt != told_) health_.raise(cause, in_words(state, wall), what_to_do);
+    if (state.doubt != told_) health_.raise(clock_cause, in_words(state, wall), what_to_do);
   } else if (told_ != Doubt::none) {
     log::warning("clock_believed",
                  {{"clock", to_rfc3339(wall)}, {"believed", to_rfc3339(state.believed.now)}});
-    health_.clear(cause);
+    health_.clear(clock_cause);
   } else if (state.steps != steps_told_) {
     log::warning("clock_stepped", {{"clock", to_rfc3339(wall)},
                                    {"what", "the clock was wrong for a moment and is right again"}});

@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t most_domains = 10;
 constexpr auto fetch_limit = std::chrono::seconds(20);  // somebody waits for it
 
-sts::FetchSettings fetch_settings(const Config& config) {
+sts::FetchSettings hasty_fetch_settings(const Config& config) {
   sts::FetchSettings settings;
   settings.allow_destinations = config.delivery.routing.allow_destinations;
   settings.limit = std::min<Duration>(config.policy_fetch_limit, fetch_limit);
@@ -50,7 +50,7 @@ OwnDomains::OwnDomains(event::EventLoop& loop, std::function<InForcePtr()> in_fo
       in_force_(std::move(in_force)),
       resolver_(loop, resolver),
       http_(loop, std::move(trust)),
-      fetcher_(loop, resolver_, http_, fetch_settings(in_force_()->config)) {}
+      fetcher_(loop, resolver_, http_, hasty_fetch_settings(in_force_()->config)) {}
 
 publishing::OwnDomain OwnDomains::known_of(const std::string& domain, std::vector<IpAddress> senders) const {
   const InForcePtr now = in_force_();

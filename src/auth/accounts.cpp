@@ -6,6 +6,7 @@
 
 #include "auth/exchanges.hpp"
 #include "auth/password.hpp"
+#include "auth/scram.hpp"
 #include "base/digest.hpp"
 #include "base/random.hpp"
 #include "base/text.hpp"
@@ -14,7 +15,6 @@ namespace sealpost::auth {
 namespace {
 
 constexpr std::chrono::seconds refresh_every{1};
-constexpr std::size_t nonce_octets = 18;
 constexpr const char* cause = "accounts";
 
 std::string random_nonce() {

@@ -8,6 +8,7 @@
 #include <array>
 #include <new>
 
+#include "auth/scram.hpp"
 #include "base/digest.hpp"
 #include "base/random.hpp"
 #include "base/text.hpp"
@@ -19,7 +20,6 @@ namespace {
 // ask for.
 constexpr std::uint32_t most_iterations = 600'000;
 constexpr std::size_t most_kept = 8;
-constexpr std::size_t nonce_octets = 18;
 
 constexpr std::array<std::string_view, 6> by_strength = {
     "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "OAUTHBEARER", "XOAUTH2", "PLAIN", "LOGIN"};

@@ -13,6 +13,8 @@
 
 namespace sealpost::auth {
 
+inline constexpr std::size_t nonce_octets = 18;  // of randomness in a nonce of ours
+
 // Who steals the file guesses against these keys, for they are cheaper to try than the hash beside them; who logs in
 // works them out anew each time, on a telephone too (ADR 36). RFC 7677 §4 asks for 4096 at least.
 constexpr std::uint32_t scram_iterations = 100'000;

@@ -21,7 +21,7 @@ struct RestoreOptions {
   bool replace = false, keep_queue = false, set_queue_aside = false, check = false;
 };
 
-int fail(const CommandLine& line, const app::RestoreFailure& error) {
+int fail_restore(const CommandLine& line, const app::RestoreFailure& error) {
   const int exit_code = error.code == Errc::exists      ? EX_CANTCREAT
                         : error.code == Errc::not_found ? EX_NOINPUT
                         : error.code == Errc::io        ? EX_IOERR
@@ -83,7 +83,7 @@ std::vector<std::string> warnings_of(const app::Restored& done) {
 
 int check_only(const CommandLine& line, const RestoreOptions& options) {
   const auto checked = app::check_backup(options.backup);
-  if (!checked) return fail(line, checked.error());
+  if (!checked) return fail_restore(line, checked.error());
   if (line.json) return line.print(to_json(*checked));
   const Screen screen;
   show(*checked, options.backup);
@@ -105,7 +105,7 @@ int restore(const CommandLine& line, const RestoreOptions& options) {
   if (options.set_queue_aside) wish.queue = app::FormerQueue::set_aside;
   wish.now = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
   const auto done = app::restore(wish);
-  if (!done) return fail(line, done.error());
+  if (!done) return fail_restore(line, done.error());
   const std::vector<std::string> warnings = warnings_of(*done);
   if (line.json) {
     Json answer = to_json(done->backup);

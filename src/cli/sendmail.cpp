@@ -28,12 +28,12 @@ int refuse(const std::string& called, int code, const std::string& why) {
   return code;
 }
 
-struct User {
+struct Caller {
   std::string login = "unknown", full_name;
 };
 
-User this_user() {
-  User user;
+Caller this_user() {
+  Caller user;
   passwd entry{};
   passwd* found = nullptr;
   std::array<char, 16384> space{};
@@ -77,7 +77,7 @@ bool read_input(std::string& input) {
 }
 
 int send(const std::string& called, const SendmailOptions& options, const app::Config& config) {
-  const User user = this_user();
+  const Caller user = this_user();
   SubmissionFacts facts;
   facts.hostname = config.hostname;
   facts.postmaster = config.postmaster;

@@ -20,7 +20,7 @@ namespace {
 
 constexpr int got_damage = 1;  // as `check --against`: the question was answered, with a bad answer
 
-int fail(const CommandLine& line, const Error& error) {
+int fail_spool(const CommandLine& line, const Error& error) {
   if (error.code == Errc::exists)
     return line.fail(
         {EX_TEMPFAIL, error.detail,
@@ -36,7 +36,7 @@ std::string data_dir(const CommandLine& line) { return app::load_config(line.con
 int check(const CommandLine& line, const std::string& directory) {
   log::configure(-1, log::Format::text, log::Level::error);  // the same is printed below
   const auto found = app::check_spool(directory.empty() ? data_dir(line) + "/spool" : directory);
-  if (!found) return fail(line, found.error());
+  if (!found) return fail_spool(line, found.error());
   Json damages = Json::array();
   for (const auto& damage : found->damages) damages.push_back(spool::describe(damage));
   if (line.json) {
@@ -91,7 +91,7 @@ int recover(const CommandLine& line, const std::string& file) {
   if (answer.error().exit_code != EX_UNAVAILABLE) return line.fail(answer.error());
   log::configure(2, log::Format::text, log::Level::error);
   const auto taken = app::recover_into_spool(data_dir(line), path);
-  if (!taken) return fail(line, taken.error());
+  if (!taken) return fail_spool(line, taken.error());
   return print(line, *taken);
 }
 

@@ -63,7 +63,7 @@ int exit_code_of(Errc code) {
   }
 }
 
-int fail(const CommandLine& line, const Error& error, const std::string& remedy = {}) {
+int fail_accounts(const CommandLine& line, const Error& error, const std::string& remedy = {}) {
   return line.fail({exit_code_of(error.code), error.detail, remedy});
 }
 
@@ -95,16 +95,16 @@ int with_accounts(const CommandLine& line, const Work& work) {
                       "'sealpost check' says what is wrong with it"});
   }
   const auto owner = owner_of(loaded.config);
-  if (!owner) return fail(line, owner.error());
+  if (!owner) return fail_accounts(line, owner.error());
   log::configure(-1, log::Format::text, log::Level::error);  // the same is said below
   ::umask(0077);
   const AsOwner rights(*owner);
   const auto held = app::hold_data_dir(loaded.config.data_dir, std::chrono::seconds(1));
-  if (!held) return fail(line, held.error());
+  if (!held) return fail_accounts(line, held.error());
   UserStore store(loaded.config.data_dir, auth::Access::write);
   if (auto opened = store.open(); !opened) {
     const bool damaged = opened.error().code == Errc::damaged;
-    return fail(
+    return fail_accounts(
         line, opened.error(),
         damaged ? "put a good copy of users.db in its place, from a backup; it was left untouched" : "");
   }
@@ -122,7 +122,7 @@ int fail_for(const CommandLine& line, UserStore& store, const std::string& name,
         remedy = "did you mean " + std::string(meant) + "?";
     }
   }
-  return fail(line, error, remedy);
+  return fail_accounts(line, error, remedy);
 }
 
 int done(const CommandLine& line, const std::string& name, const char* what, const std::string& words) {
@@ -142,10 +142,10 @@ Expected<auth::Secret> password_for(const UserOptions& options, const std::strin
 }
 
 int fail_without_password(const CommandLine& line, const Error& error) {
-  return fail(line, error,
-              error.code == Errc::not_found
-                  ? "say --password-stdin and hand it in, or --generate for one that is made here"
-                  : "nothing was changed");
+  return fail_accounts(line, error,
+                       error.code == Errc::not_found
+                           ? "say --password-stdin and hand it in, or --generate for one that is made here"
+                           : "nothing was changed");
 }
 
 // The password, where one was made, alone on standard output: it is shown only now.
@@ -171,26 +171,27 @@ Expected<std::vector<std::string>> patterns_of(const std::vector<std::string>& t
 
 int add(const CommandLine& line, const UserOptions& options) {
   const auto name = auth::prepared_name(options.name);
-  if (!name) return fail(line, name.error());
+  if (!name) return fail_accounts(line, name.error());
   const auto senders = patterns_of(options.senders);
-  if (!senders) return fail(line, senders.error(), "say --sender anna@example.org, or --sender @example.org");
+  if (!senders)
+    return fail_accounts(line, senders.error(), "say --sender anna@example.org, or --sender @example.org");
   return with_accounts(line, [&](UserStore& store) {
     const auto there = store.find(*name);
-    if (!there) return fail(line, there.error());
+    if (!there) return fail_accounts(line, there.error());
     if (*there)
-      return fail(line, Error(Errc::exists, "there is an account " + *name + " already"),
-                  "'sealpost user passwd' gives it another password");
+      return fail_accounts(line, Error(Errc::exists, "there is an account " + *name + " already"),
+                           "'sealpost user passwd' gives it another password");
     const auto password = password_for(options, *name);
     if (!password) return fail_without_password(line, password.error());
     auto credentials = auth::credentials_of(*password);
-    if (!credentials) return fail(line, credentials.error());
+    if (!credentials) return fail_accounts(line, credentials.error());
     User user;
     user.name = *name;
     user.credentials = std::move(*credentials);
     user.senders = *senders;
     user.limits = auth::Limits(options.messages.value_or(0), options.recipients.value_or(0));
     user.created = user.changed = now();
-    if (auto added = store.add(user); !added) return fail(line, added.error());
+    if (auto added = store.add(user); !added) return fail_accounts(line, added.error());
     const std::string whom = senders->empty() ? " It may send as anybody (user senders)." : "";
     return done_with_password(line, options, *name, *password, "added", "Added " + *name + "." + whom);
   });
@@ -200,12 +201,12 @@ int change_password(const CommandLine& line, const UserOptions& options) {
   const std::string name = auth::prepared_name(options.name).value_or(options.name);
   return with_accounts(line, [&](UserStore& store) {
     const auto there = store.find(name);
-    if (!there) return fail(line, there.error());
+    if (!there) return fail_accounts(line, there.error());
     if (!*there) return fail_for(line, store, name, Error(Errc::not_found, "there is no account " + name));
     const auto password = password_for(options, name);
     if (!password) return fail_without_password(line, password.error());
     const auto credentials = auth::credentials_of(*password);
-    if (!credentials) return fail(line, credentials.error());
+    if (!credentials) return fail_accounts(line, credentials.error());
     if (auto set = store.set_credentials(name, *credentials, now()); !set)
       return fail_for(line, store, name, set.error());
     return done_with_password(line, options, name, *password, "password changed",
@@ -244,7 +245,7 @@ int set_senders(const CommandLine& line, const UserOptions& options) {
     return line.fail({EX_USAGE, "which senders the account may send as is not clear",
                       "name them, or say --any: it may send as anybody"});
   const auto senders = patterns_of(options.senders);
-  if (!senders) return fail(line, senders.error());
+  if (!senders) return fail_accounts(line, senders.error());
   return change(
       line, options, "senders changed", "Changed the senders of",
       [&](UserStore& store, const std::string& name) { return store.set_senders(name, *senders, now()); });
@@ -253,14 +254,14 @@ int set_senders(const CommandLine& line, const UserOptions& options) {
 // For the pages of control.http: who may see them stands in the configuration, which is the operator's to write.
 int web_user(const CommandLine& line, const UserOptions& options) {
   const auto name = auth::prepared_name(options.name);
-  if (!name) return fail(line, name.error());
+  if (!name) return fail_accounts(line, name.error());
   if (!auth::role_of(options.role))
     return line.fail({EX_USAGE, "there is no role '" + text::printable(options.role, 60) + "'",
                       "roles are viewer, compliance and operator"});
   const auto password = password_for(options, *name);
   if (!password) return fail_without_password(line, password.error());
   const auto hash = auth::hash_password(*password);
-  if (!hash) return fail(line, hash.error());
+  if (!hash) return fail_accounts(line, hash.error());
   if (line.json) {
     Json made{{"name", *name}, {"role", options.role}, {"hash", *hash}};
     if (options.generate) made["password"] = password->view();
@@ -288,7 +289,7 @@ std::string senders_in_words(const std::vector<std::string>& senders) {
 int list(const CommandLine& line) {
   return with_accounts(line, [&](UserStore& store) {
     const auto users = store.list();
-    if (!users) return fail(line, users.error());
+    if (!users) return fail_accounts(line, users.error());
     Json body = Json::array();
     Table table({"NAME", "STATE", "SENDERS", "MESSAGES/H", "RECIPIENTS/H", "CHANGED"});
     for (const User& user : *users) {

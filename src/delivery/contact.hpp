@@ -7,12 +7,19 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "delivery/look.hpp"
 #include "smtp/client_session.hpp"
 #include "tls/tls_client.hpp"
 
 namespace sealpost::delivery {
+
+inline constexpr std::size_t endpoints_per_host = 4;  // addresses of one host that are tried
+// "mx.example.org[192.0.2.1]:25", as logs and refusals name it.
+inline std::string where(const std::string& host, const Endpoint& endpoint) {
+  return host + "[" + endpoint.address.to_string() + "]:" + std::to_string(endpoint.port);
+}
 
 // How it is made. classical: TLS with a small first flight, for a peer that stalled on the usual one (T18).
 enum class Manner : std::uint8_t { tls, classical, clear };

@@ -14,7 +14,6 @@ constexpr auto plan_age = 30s;     // then policies and hosts are looked at agai
 constexpr auto hold_open = 500ms;  // a connection stays with its lane this long before others may have it
 constexpr std::size_t most_refused = 10'000;  // by one refusal of their lane
 constexpr auto no_place_pause = 200ms;
-constexpr auto journal_pause = 1min;
 constexpr auto policy_pause = 1s;                   // until a policy that is being fetched is looked at again
 constexpr std::uint32_t most_routed_at_once = 100;  // then others have their turn
 constexpr int most_rounds = 3;  // of planning anew for one job, because policies change under it

@@ -13,12 +13,7 @@ namespace sealpost::delivery {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr std::size_t endpoints_per_host = 4;
 constexpr auto avoid_unreachable = 1min;
-
-std::string where(const std::string& host, const Endpoint& endpoint) {
-  return host + "[" + endpoint.address.to_string() + "]:" + std::to_string(endpoint.port);
-}
 
 // REQUIRETLS leans on the MTA-STS policy where DNSSEC does not vouch for the hosts: then, too, the record is looked
 // at again before mail is returned (S38).

@@ -12,6 +12,7 @@
 #include "base/health.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "delivery/contact.hpp"
 #include "sealpost/requirement.hpp"
 #include "sealpost/verdict.hpp"
 
@@ -60,10 +61,6 @@ Expected<std::string> read_token(const std::string& path) {
   if (whole) return token;
   auth::wipe(token);
   return Error(Errc::invalid, "the token file " + path + " does not hold one token in one line");
-}
-
-std::string where(const std::string& host, const Endpoint& endpoint) {
-  return host + "[" + endpoint.address.to_string() + "]:" + std::to_string(endpoint.port);
 }
 
 Refusal trouble(Context& context, const SmartHost& smart_host, std::string_view status,

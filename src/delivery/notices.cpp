@@ -16,7 +16,6 @@ namespace sealpost::delivery {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr auto journal_pause = 1min;
 
 bool wants_failure(const Recipient& recipient) noexcept {
   return recipient.notify == 0 || (recipient.notify & notify_failure) != 0;

@@ -11,7 +11,6 @@ namespace {
 using namespace std::chrono_literals;
 constexpr auto step_limit = 10s;  // greeting, EHLO, STARTTLS, handshake: each
 constexpr auto host_limit = 30s;  // one host, all its addresses; hosts are probed side by side
-constexpr std::size_t endpoints_per_host = 4;
 
 // The context that a probe works in: the world is the same, what deliveries learn from and share is its own.
 class Apart {

@@ -17,6 +17,8 @@
 
 namespace sealpost::delivery {
 
+inline constexpr std::chrono::minutes journal_pause{1};  // until what the journal did not take is tried again
+
 // The circumstances of an attempt, for the log line, the notification and the schedule.
 struct AttemptEnd {
   AttemptEnd() = default;

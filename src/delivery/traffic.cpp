@@ -52,7 +52,8 @@ std::vector<std::string> hosts_in(const std::string& site) {
 }
 
 template <class T>
-void take(std::optional<Traffic::Bound<T>>& into, const std::optional<T>& value, const TrafficLimit& limit) {
+void take_bound(std::optional<Traffic::Bound<T>>& into, const std::optional<T>& value,
+                const TrafficLimit& limit) {
   if (into || !value) return;
   into.emplace();
   into->value = *value;
@@ -107,10 +108,11 @@ Traffic traffic_for(const std::vector<TrafficLimit>& limits, std::string_view do
                    [](const TrafficLimit* a, const TrafficLimit* b) { return rank(*a) > rank(*b); });
   for (const TrafficLimit* limit : found) {
     const bool for_domain = limit->by == TrafficLimit::By::domain;
-    take(for_domain ? traffic.domain_connections : traffic.site_connections, limit->connections, *limit);
-    take(for_domain ? traffic.domain_rate : traffic.site_rate, limit->rate, *limit);
-    take(traffic.messages_per_connection, limit->messages_per_connection, *limit);
-    take(traffic.recipients_per_transaction, limit->recipients_per_transaction, *limit);
+    take_bound(for_domain ? traffic.domain_connections : traffic.site_connections, limit->connections,
+               *limit);
+    take_bound(for_domain ? traffic.domain_rate : traffic.site_rate, limit->rate, *limit);
+    take_bound(traffic.messages_per_connection, limit->messages_per_connection, *limit);
+    take_bound(traffic.recipients_per_transaction, limit->recipients_per_transaction, *limit);
   }
   return traffic;
 }

@@ -8,7 +8,7 @@ namespace sealpost::intake {
 namespace {
 
 constexpr std::size_t most_octets = std::size_t{10} << 20;  // as of a file that is read by hand
-constexpr std::size_t lease_step = 64 * 1024;
+constexpr std::size_t report_lease_step = 64 * 1024;
 
 constexpr smtp::ServerReply too_large{552, "5.3.4", "a report has 10 MiB at most"};
 constexpr smtp::ServerReply too_much{552, "5.3.4", "more in it than is taken of one mail, split it"};
@@ -41,12 +41,13 @@ smtp::IncomingMessage::Progress ReportMessage::appended() {
     refusal_ = too_large;
     return Progress::refused;
   }
-  return lease_.grow_to(up_to_step(mail_.octets.size(), lease_step)) ? Progress::go_on : Progress::settle;
+  return lease_.grow_to(up_to_step(mail_.octets.size(), report_lease_step)) ? Progress::go_on
+                                                                            : Progress::settle;
 }
 
 event::Task<smtp::IncomingMessage::Progress> ReportMessage::settle() {
   const bool got =
-      co_await lease_.wait_for(worker_.loop, up_to_step(mail_.octets.size(), lease_step), memory_wait);
+      co_await lease_.wait_for(worker_.loop, up_to_step(mail_.octets.size(), report_lease_step), memory_wait);
   if (!got) refusal_ = no_memory;
   co_return got ? Progress::go_on : Progress::refused;
 }

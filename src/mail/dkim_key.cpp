@@ -13,6 +13,7 @@
 #include "base/text.hpp"
 #include "mail/dkim.hpp"
 #include "mail/dkim_tags.hpp"
+#include "mail/without_blanks.hpp"
 
 namespace sealpost {
 namespace {

@@ -25,13 +25,4 @@ inline DkimTags dkim_tags(std::string_view list) {
   return tags;
 }
 
-// Values of base64 may be folded anywhere.
-inline std::string without_blanks(std::string_view value) {
-  std::string text;
-  for (const char c : value) {
-    if (c != ' ' && c != '\t' && c != '\r' && c != '\n') text += c;
-  }
-  return text;
-}
-
 }  // namespace sealpost

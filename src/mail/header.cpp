@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t message_id_cap = 250;  // longer ones are not repeated in our References
 
-bool is_blank(char c) noexcept { return c == ' ' || c == '\t'; }
+bool is_fold_blank(char c) noexcept { return c == ' ' || c == '\t'; }
 bool is_field_character(char c) noexcept { return c > 0x20 && c < 0x7f && c != ':'; }
 
 std::string_view without_line_end(std::string_view line) noexcept {
@@ -49,9 +49,9 @@ bool HeaderReader::next(HeaderField& field) noexcept {
       text_ = text_.substr(0, at_);
       return false;
     }
-    while (at_ < text_.size() && is_blank(text_[at_])) line();
+    while (at_ < text_.size() && is_fold_blank(text_[at_])) line();
     const std::size_t colon = first.find(':');
-    if (colon == first.npos || is_blank(first.front())) continue;
+    if (colon == first.npos || is_fold_blank(first.front())) continue;
     const std::string_view name = text::trim(first.substr(0, colon));
     if (name.empty() || !std::all_of(name.begin(), name.end(), is_field_character)) continue;
     field.name = name;
@@ -71,7 +71,7 @@ std::string unfold(std::string_view value, std::size_t most) {
   std::string out;
   bool blank = false;
   for (const char c : value) {
-    if (is_blank(c) || c == '\r' || c == '\n') {
+    if (is_fold_blank(c) || c == '\r' || c == '\n') {
       blank = !out.empty();
       continue;
     }

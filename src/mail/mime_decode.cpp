@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "mail/without_blanks.hpp"
 
 namespace sealpost {
 namespace {
@@ -12,15 +13,6 @@ constexpr std::string_view blanks = " \t\r";
 
 bool is_base64(char c) noexcept {
   return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
-}
-
-std::string without_blanks(std::string_view body) {
-  std::string plain;
-  plain.reserve(body.size());
-  for (const char c : body) {
-    if (c != '\r' && c != '\n' && c != ' ' && c != '\t') plain += c;
-  }
-  return plain;
 }
 
 // How much of `body` is the data when something follows it. Padding ends it; without, the first empty line behind whole

@@ -11,7 +11,7 @@
 namespace sealpost {
 namespace {
 
-constexpr std::size_t most_field = 4096;
+constexpr std::size_t most_part_field = 4096;
 
 struct Head {
   MimeField type{"text/plain"}, disposition{""};
@@ -23,9 +23,10 @@ Head read_head(std::string_view entity) {
   Head head;
   HeaderReader reader(entity);
   for (HeaderField field; reader.next(field);) {
-    if (text::iequals(field.name, "Content-Type")) head.type = MimeField(unfold(field.value, most_field));
+    if (text::iequals(field.name, "Content-Type"))
+      head.type = MimeField(unfold(field.value, most_part_field));
     if (text::iequals(field.name, "Content-Disposition"))
-      head.disposition = MimeField(unfold(field.value, most_field));
+      head.disposition = MimeField(unfold(field.value, most_part_field));
     if (text::iequals(field.name, "Content-Transfer-Encoding"))
       head.encoding = text::lower(text::trim(unfold(field.value, 64)));
   }

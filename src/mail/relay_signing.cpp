@@ -5,6 +5,7 @@
 #include "mail/author.hpp"
 #include "mail/dkim_tags.hpp"
 #include "mail/header.hpp"
+#include "mail/without_blanks.hpp"
 
 namespace sealpost {
 namespace {

@@ -12,7 +12,7 @@ namespace sealpost {
 namespace {
 
 // QCHAR of RFC 6533 §3.
-bool is_plain(char c) noexcept { return c > 0x20 && c < 0x7f && c != '+' && c != '=' && c != '\\'; }
+bool is_qchar(char c) noexcept { return c > 0x20 && c < 0x7f && c != '+' && c != '=' && c != '\\'; }
 
 // "\x{HEX}" off the front of `text`: a code point, in upper case and without zeros in front. Octets; 0: it is none.
 std::size_t embedded(std::string_view text) noexcept {
@@ -47,7 +47,7 @@ std::string to_utf8_xtext(std::string_view address) {
   std::string out;
   while (!address.empty()) {
     const text::Utf8Unit unit = text::decode_utf8(address);
-    if (unit.code < 0x80 && is_plain(address.front()))
+    if (unit.code < 0x80 && is_qchar(address.front()))
       out += address.front();
     else
       fmt::format_to(std::back_inserter(out), "\\x{{{:02X}}}", unit.code);
@@ -59,7 +59,7 @@ std::string to_utf8_xtext(std::string_view address) {
 bool is_utf8_xtext(std::string_view text, bool raw) noexcept {
   if (text.empty()) return false;
   while (!text.empty()) {
-    std::size_t taken = is_plain(text.front()) ? 1 : embedded(text);
+    std::size_t taken = is_qchar(text.front()) ? 1 : embedded(text);
     if (taken == 0 && raw && static_cast<unsigned char>(text.front()) >= 0x80) {
       const text::Utf8Unit unit = text::decode_utf8(text);
       if (unit.well_formed) taken = unit.length;

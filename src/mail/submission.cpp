@@ -43,7 +43,7 @@ std::string_view without_envelope_line(std::string_view message) {
   return message;
 }
 
-struct Field {
+struct SubmittedField {
   std::string_view name, value;
   std::string_view whole;  // with its folds and line ends
 };
@@ -59,8 +59,8 @@ std::string_view name_at(std::string_view line) {
 
 // Takes the header off `message`: it ends with an empty line, which goes too, or where no field goes on or begins, which
 // is the body then, and no octet of it is lost.
-std::vector<Field> take_header(std::string_view& message) {
-  std::vector<Field> fields;
+std::vector<SubmittedField> take_header(std::string_view& message) {
+  std::vector<SubmittedField> fields;
   for (;;) {
     const std::string_view name = name_at(message);
     if (name.empty()) break;
@@ -80,15 +80,15 @@ bool is_one_of(std::string_view name, std::initializer_list<std::string_view> na
                      [&](std::string_view one) { return text::iequals(name, one); });
 }
 
-bool has(const std::vector<Field>& header, std::initializer_list<std::string_view> names) {
+bool has(const std::vector<SubmittedField>& header, std::initializer_list<std::string_view> names) {
   return std::any_of(header.begin(), header.end(),
-                     [&](const Field& field) { return is_one_of(field.name, names); });
+                     [&](const SubmittedField& field) { return is_one_of(field.name, names); });
 }
 
-std::vector<std::string> recipients_of(const std::vector<Field>& header) {
+std::vector<std::string> recipients_of(const std::vector<SubmittedField>& header) {
   const bool resent = has(header, {"Resent-To", "Resent-Cc", "Resent-Bcc"});
   std::vector<std::string> all;
-  for (const Field& field : header) {
+  for (const SubmittedField& field : header) {
     if (!(resent ? is_one_of(field.name, {"Resent-To", "Resent-Cc", "Resent-Bcc"})
                  : is_one_of(field.name, {"To", "Cc", "Bcc"})))
       continue;
@@ -112,13 +112,13 @@ std::string from_field(const SubmissionFacts& facts) {
 }
 
 // What a message must have and `header` has not, in front of what stays of it: all but Bcc.
-std::string completed(const std::vector<Field>& header, const SubmissionFacts& facts) {
+std::string completed(const std::vector<SubmittedField>& header, const SubmissionFacts& facts) {
   std::string made;
   if (!has(header, {"From"})) made += from_field(facts);
   if (!has(header, {"Date"})) made += "Date: " + to_rfc5322(facts.now) + "\r\n";
   if (!has(header, {"Message-ID"}))
     made += "Message-ID: <" + MessageId::make(facts.now).to_string() + "@" + facts.hostname + ">\r\n";
-  for (const Field& field : header)
+  for (const SubmittedField& field : header)
     if (!is_one_of(field.name, {"Bcc", "Resent-Bcc"})) made += field.whole;
   return made += "\r\n";
 }
@@ -141,7 +141,7 @@ Expected<std::string> full_address(std::string_view typed, const std::string& ho
 Expected<Submission> make_submission(std::string_view input, const SubmissionFacts& facts) {
   const std::string lines = with_crlf(input, facts.dot_ends);
   std::string_view rest = without_envelope_line(lines);
-  const std::vector<Field> header = take_header(rest);
+  const std::vector<SubmittedField> header = take_header(rest);
 
   Submission made;
   std::vector<std::string> wanted = facts.recipients;
@@ -166,11 +166,11 @@ Expected<Submission> make_submission(std::string_view input, const SubmissionFac
 Expected<SubmittedHeader> submitted_header(std::string_view header, const SubmissionFacts& facts) {
   const auto malformed = [](const char* why) { return Error(Errc::invalid, why); };
   std::string_view rest = header;
-  const std::vector<Field> fields = take_header(rest);
+  const std::vector<SubmittedField> fields = take_header(rest);
   if (!rest.empty()) return malformed("a line in the header is no field");
   SubmittedHeader made;
   unsigned from = 0;
-  for (const Field& field : fields) {
+  for (const SubmittedField& field : fields) {
     if (!text::iequals(field.name, "From")) continue;
     if (++from > 1) return malformed("there are several From fields");
     auto authors = authors_of(field.value, Syntax::lenient);

@@ -6,14 +6,14 @@ namespace {
 
 constexpr std::string_view hex_letters = "0123456789ABCDEF";
 
-bool is_plain(char c) noexcept { return c > 0x20 && c < 0x7f && c != '+' && c != '='; }
+bool is_xchar(char c) noexcept { return c > 0x20 && c < 0x7f && c != '+' && c != '='; }
 
 }  // namespace
 
 std::string to_xtext(std::string_view text) {
   std::string out;
   for (const char c : text) {
-    if (is_plain(c)) {
+    if (is_xchar(c)) {
       out += c;
       continue;
     }
@@ -28,7 +28,7 @@ std::optional<std::string> from_xtext(std::string_view xtext) {
   std::string out;
   for (std::size_t i = 0; i < xtext.size(); ++i) {
     if (xtext[i] != '+') {
-      if (!is_plain(xtext[i])) return std::nullopt;
+      if (!is_xchar(xtext[i])) return std::nullopt;
       out += xtext[i];
       continue;
     }

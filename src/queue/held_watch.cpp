@@ -8,7 +8,7 @@ namespace sealpost::queue {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr auto look_every = 30s;
+constexpr auto look_for_held_every = 30s;
 constexpr std::string_view cause = "held mail";
 
 }  // namespace
@@ -16,7 +16,7 @@ constexpr std::string_view cause = "held mail";
 event::Task<void> HeldWatch::run() {
   for (;;) {
     co_await look();
-    co_await event::sleep_for(loop_, look_every);
+    co_await event::sleep_for(loop_, look_for_held_every);
   }
 }
 

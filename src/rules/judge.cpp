@@ -7,6 +7,7 @@
 
 #include "base/planted.hpp"
 #include "rules/failures.hpp"
+#include "rules/tlsa_usage.hpp"
 #include "sealpost/verdict.hpp"
 
 namespace sealpost {
@@ -15,7 +16,6 @@ namespace {
 using Failures = std::vector<DemandFailure>;
 
 constexpr std::string_view expired_token = "X509_V_ERR_CERT_HAS_EXPIRED";
-constexpr std::uint8_t dane_ta = 2, dane_ee = 3;
 
 // What OpenSSL says when no TLSA record led to an anchor: either plainly, or that the chain ends nowhere.
 bool means_no_match(std::string_view token) noexcept {

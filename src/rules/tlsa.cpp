@@ -6,11 +6,11 @@
 #include <algorithm>
 
 #include "rules/sha256.hpp"
+#include "rules/tlsa_usage.hpp"
 
 namespace sealpost {
 namespace {
 
-enum : std::uint8_t { dane_ta = 2, dane_ee = 3 };              // usage
 enum : std::uint8_t { full = 0, sha2_256 = 1, sha2_512 = 2 };  // matching type
 
 }  // namespace

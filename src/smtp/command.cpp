@@ -14,38 +14,38 @@
 namespace sealpost::smtp {
 namespace {
 
-struct Keyword {
+struct Word {
   std::string_view word;
   Verb verb;
 };
-constexpr std::array keywords = {
+constexpr std::array command_words = {
     // In the order of how often they come.
-    Keyword{"MAIL", Verb::mail},
-    Keyword{"RCPT", Verb::rcpt},
-    Keyword{"DATA", Verb::data},
-    Keyword{"EHLO", Verb::ehlo},
-    Keyword{"QUIT", Verb::quit},
-    Keyword{"RSET", Verb::rset},
-    Keyword{"NOOP", Verb::noop},
-    Keyword{"HELO", Verb::helo},
-    Keyword{"STARTTLS", Verb::starttls},
-    Keyword{"VRFY", Verb::vrfy},
-    Keyword{"EXPN", Verb::expn},
-    Keyword{"HELP", Verb::help},
-    Keyword{"AUTH", Verb::auth},
-    Keyword{"BDAT", Verb::bdat},
-    Keyword{"XCLIENT", Verb::xclient},
+    Word{"MAIL", Verb::mail},
+    Word{"RCPT", Verb::rcpt},
+    Word{"DATA", Verb::data},
+    Word{"EHLO", Verb::ehlo},
+    Word{"QUIT", Verb::quit},
+    Word{"RSET", Verb::rset},
+    Word{"NOOP", Verb::noop},
+    Word{"HELO", Verb::helo},
+    Word{"STARTTLS", Verb::starttls},
+    Word{"VRFY", Verb::vrfy},
+    Word{"EXPN", Verb::expn},
+    Word{"HELP", Verb::help},
+    Word{"AUTH", Verb::auth},
+    Word{"BDAT", Verb::bdat},
+    Word{"XCLIENT", Verb::xclient},
     // Methods of HTTP, and the first word of HTTP/2 (T-06).
-    Keyword{"GET", Verb::http},
-    Keyword{"POST", Verb::http},
-    Keyword{"HEAD", Verb::http},
-    Keyword{"PUT", Verb::http},
-    Keyword{"DELETE", Verb::http},
-    Keyword{"OPTIONS", Verb::http},
-    Keyword{"CONNECT", Verb::http},
-    Keyword{"TRACE", Verb::http},
-    Keyword{"PATCH", Verb::http},
-    Keyword{"PRI", Verb::http},
+    Word{"GET", Verb::http},
+    Word{"POST", Verb::http},
+    Word{"HEAD", Verb::http},
+    Word{"PUT", Verb::http},
+    Word{"DELETE", Verb::http},
+    Word{"OPTIONS", Verb::http},
+    Word{"CONNECT", Verb::http},
+    Word{"TRACE", Verb::http},
+    Word{"PATCH", Verb::http},
+    Word{"PRI", Verb::http},
 };
 
 // One parameter taken off the front of `rest`: keyword ["=" value] (RFC 5321 §4.1.2, esmtp-param).
@@ -280,7 +280,7 @@ CommandLine split_command(std::string_view line, Syntax syntax) noexcept {
   const std::size_t blank = std::min(line.find_first_of(between), line.size());
   const std::string_view word = line.substr(0, blank);
   CommandLine command;
-  for (const Keyword& known : keywords) {
+  for (const Word& known : command_words) {
     if (!text::iequals(word, known.word)) continue;
     command.verb = known.verb;
     break;

@@ -67,20 +67,20 @@ void read_auth(std::string_view mechanisms, Extensions& into) {
   }
 }
 
-struct Keyword {
+struct Announced {
   std::string_view name;
   bool Extensions::*flag;
 };
-constexpr std::array keywords{
-    Keyword{"STARTTLS", &Extensions::starttls},
-    Keyword{"PIPELINING", &Extensions::pipelining},
-    Keyword{"8BITMIME", &Extensions::eight_bit_mime},
-    Keyword{"DSN", &Extensions::dsn},
-    Keyword{"SMTPUTF8", &Extensions::smtputf8},
-    Keyword{"CHUNKING", &Extensions::chunking},
-    Keyword{"BINARYMIME", &Extensions::binarymime},
-    Keyword{"REQUIRETLS", &Extensions::requiretls},
-    Keyword{"ENHANCEDSTATUSCODES", &Extensions::enhanced_status},
+constexpr std::array announced{
+    Announced{"STARTTLS", &Extensions::starttls},
+    Announced{"PIPELINING", &Extensions::pipelining},
+    Announced{"8BITMIME", &Extensions::eight_bit_mime},
+    Announced{"DSN", &Extensions::dsn},
+    Announced{"SMTPUTF8", &Extensions::smtputf8},
+    Announced{"CHUNKING", &Extensions::chunking},
+    Announced{"BINARYMIME", &Extensions::binarymime},
+    Announced{"REQUIRETLS", &Extensions::requiretls},
+    Announced{"ENHANCEDSTATUSCODES", &Extensions::enhanced_status},
 };
 
 void read_keyword(std::string_view line, Extensions& into) {
@@ -89,7 +89,7 @@ void read_keyword(std::string_view line, Extensions& into) {
   if (text::iequals(name, "AUTH")) return read_auth(line, into);
   if (text::iequals(name, "SIZE")) return read_size(line, into);
   if (text::iequals(name, "LIMITS")) return read_limits(line, into);
-  for (const Keyword& keyword : keywords) {
+  for (const Announced& keyword : announced) {
     if (text::iequals(name, keyword.name)) into.*keyword.flag = true;
   }
 }
@@ -108,7 +108,7 @@ void leave_out(Extensions& extensions, std::string_view keyword) {
     extensions.rcpt_max.reset();
     extensions.rcpt_domain_max.reset();
   }
-  for (const Keyword& known : keywords)
+  for (const Announced& known : announced)
     if (text::iequals(keyword, known.name)) extensions.*known.flag = false;
 }
 

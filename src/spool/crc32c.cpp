@@ -9,15 +9,13 @@
 namespace sealpost::spool {
 namespace {
 
-constexpr std::uint32_t polynomial = 0x82F63B78;  // reflected
-
 // tables[k][b]: the effect of octet b followed by k zero octets; eight octets are then eight independent
 // look-ups.
 constexpr auto tables = [] {
   std::array<std::array<std::uint32_t, 256>, 8> made{};
   for (std::uint32_t b = 0; b < 256; ++b) {
     std::uint32_t crc = b;
-    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1u) != 0 ? polynomial : 0);
+    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1u) != 0 ? crc32c_polynomial : 0);
     made[0][b] = crc;
   }
   for (std::size_t k = 1; k < 8; ++k)

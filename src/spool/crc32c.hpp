@@ -8,6 +8,8 @@
 
 namespace sealpost::spool {
 
+inline constexpr std::uint32_t crc32c_polynomial = 0x82F63B78;  // reflected
+
 // Continues `crc` (0 to begin) over `octets`: crc32c(crc32c(0, a), b) == crc32c(0, ab).
 std::uint32_t crc32c(std::uint32_t crc, std::string_view octets) noexcept;
 

@@ -11,7 +11,7 @@
 namespace sealpost::spool {
 namespace {
 
-constexpr std::string_view magic = "SEALMARK";
+constexpr std::string_view mark_magic = "SEALMARK";
 constexpr std::size_t fields = mark_size - 4;
 const std::string root = ".";
 
@@ -20,7 +20,7 @@ std::string file_name(std::size_t number) { return "mark-" + std::to_string(numb
 }  // namespace
 
 std::string encode_mark(const Mark& mark) {
-  std::string out(magic);
+  std::string out(mark_magic);
   put(out, format_version);
   put(out, static_cast<std::uint32_t>(mark.clean ? 1 : 0));
   put(out, mark.turn);
@@ -37,9 +37,9 @@ std::string encode_mark(const Mark& mark) {
 }
 
 Expected<Mark> decode_mark(std::string_view octets) {
-  if (octets.size() < mark_size || octets.substr(0, magic.size()) != magic)
+  if (octets.size() < mark_size || octets.substr(0, mark_magic.size()) != mark_magic)
     return Error(Errc::invalid, "it is no mark");
-  ByteReader in(octets.substr(magic.size(), fields - magic.size()));
+  ByteReader in(octets.substr(mark_magic.size(), fields - mark_magic.size()));
   const auto version = in.get<std::uint32_t>();
   if (version > format_version)
     return Error(Errc::unavailable, "format version " + std::to_string(version) +

@@ -13,14 +13,12 @@
 namespace sealpost::spool {
 namespace {
 
-constexpr std::uint32_t polynomial = 0x82F63B78;  // of CRC-32C, reflected
-
 // The value that continues to `crc` over `octets`: crc32c() run backwards.
 std::uint32_t begins_with(std::uint32_t crc, std::string_view octets) noexcept {
   std::uint32_t state = ~crc;
   for (std::size_t i = octets.size(); i > 0; --i) {
     for (int bit = 0; bit < 8; ++bit)
-      state = (state & 0x80000000U) != 0 ? ((state ^ polynomial) << 1) | 1U : state << 1;
+      state = (state & 0x80000000U) != 0 ? ((state ^ crc32c_polynomial) << 1) | 1U : state << 1;
     state ^= static_cast<unsigned char>(octets[i - 1]);
   }
   return ~state;

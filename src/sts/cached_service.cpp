@@ -13,7 +13,6 @@ namespace sealpost::sts {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr auto clock_play = 10min;
 
 // RFC 8461 §3.4: a literal has no policy; and nothing but a domain name can have one (S25).
 std::optional<std::string> policy_name(std::string_view domain) {

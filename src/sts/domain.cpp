@@ -9,7 +9,6 @@ namespace {
 
 using namespace std::chrono_literals;
 constexpr auto attempt = 10s;
-constexpr auto clock_play = 10min;  // more than a clock is out by while it is believed
 
 }  // namespace
 

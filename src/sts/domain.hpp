@@ -15,6 +15,9 @@
 
 namespace sealpost::sts {
 
+// More than a clock is out by while it is believed.
+inline constexpr auto clock_play = std::chrono::minutes(10);
+
 struct StsSettings {
   StsSettings() = default;
   std::chrono::seconds retry = std::chrono::minutes(5);   // after a failed fetch of the same id (S23)

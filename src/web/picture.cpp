@@ -8,6 +8,7 @@
 
 #include "base/words.hpp"
 #include "web/kit.hpp"
+#include "web/svg.hpp"
 
 namespace sealpost::web {
 namespace {
@@ -15,12 +16,6 @@ namespace {
 constexpr double width = 760, height = 200, left = 46, right = 8, top = 10, bottom = 24;
 constexpr double widest_column = 48;
 constexpr double plot_width = width - left - right, plot_height = height - top - bottom;
-
-std::string at(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.1f", value);
-  return text;
-}
 
 // 1, 2, 5, 10, 20, 50 ...: the first that is not below.
 std::uint64_t round_above(std::uint64_t value) {

@@ -2,13 +2,14 @@
 #include "web/swim_lane.hpp"
 
 #include <algorithm>
-#include <cstdio>
+
+#include "web/svg.hpp"
 
 namespace sealpost::web {
 namespace {
 
 constexpr std::size_t most_lanes = 20;
-constexpr double width = 760, names = 210, right = 16, lane_height = 28, foot = 24;
+constexpr double lanes_width = 760, names = 210, lanes_right = 16, lane_height = 28, foot = 24;
 
 struct Mark {
   SystemTime when{};
@@ -20,12 +21,6 @@ struct Lanes {
   std::vector<std::string> names;
   std::vector<Mark> marks;
 };
-
-std::string at(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.1f", value);
-  return text;
-}
 
 // Of a log line: "mx.example" is also what stands as "mx.example [192.0.2.1]:25".
 std::string host_of(const Json& line) {
@@ -89,29 +84,34 @@ void put_swim_lanes(Html& html, const Json& lines) {
                                      {"tabindex", "0"},
                                      {"role", "region"},
                                      {"aria-label", "Attempts by host and time"}});
-    const auto svg = html.in("svg", {{"viewBox", "0 0 " + at(width) + " " + at(height)}, {"role", "img"}});
+    const auto svg =
+        html.in("svg", {{"viewBox", "0 0 " + at(lanes_width) + " " + at(height)}, {"role", "img"}});
     html.put("title", "Attempts by host and time");
     html.put("desc", "A lane for each host; the same stands in the table below.");
     for (std::size_t i = 0; i < lanes.names.size(); ++i) {
       const double y = lane_height * (static_cast<double>(i) + 0.5);
-      html.put(
-          "line",
-          {{"class", "axis"}, {"x1", at(names)}, {"x2", at(width - right)}, {"y1", at(y)}, {"y2", at(y)}},
-          "");
+      html.put("line",
+               {{"class", "axis"},
+                {"x1", at(names)},
+                {"x2", at(lanes_width - lanes_right)},
+                {"y1", at(y)},
+                {"y2", at(y)}},
+               "");
       html.put("text", {{"class", "label end"}, {"x", at(names - 14)}, {"y", at(y + 4)}},
                lanes.names[i].substr(0, 34));
     }
     for (const Mark& mark : lanes.marks) {
       const double along = std::chrono::duration<double>(mark.when - first).count() / span;
-      const auto circle = html.in("circle", {{"class", "f" + std::to_string(colour_of(mark.event))},
-                                             {"cx", at(names + 6 + (width - right - names - 12) * along)},
-                                             {"cy", at(lane_height * (static_cast<double>(mark.lane) + 0.5))},
-                                             {"r", 6}});
+      const auto circle =
+          html.in("circle", {{"class", "f" + std::to_string(colour_of(mark.event))},
+                             {"cx", at(names + 6 + (lanes_width - lanes_right - names - 12) * along)},
+                             {"cy", at(lane_height * (static_cast<double>(mark.lane) + 0.5))},
+                             {"r", 6}});
       html.put("title", mark.words);
     }
     html.put("text", {{"class", "label"}, {"x", at(names)}, {"y", at(height - 6)}},
              to_rfc3339(first).substr(11, 8));
-    html.put("text", {{"class", "label end"}, {"x", at(width - right)}, {"y", at(height - 6)}},
+    html.put("text", {{"class", "label end"}, {"x", at(lanes_width - lanes_right)}, {"y", at(height - 6)}},
              to_rfc3339(lanes.marks.back().when).substr(11, 8));
   }
   const auto legend = html.in("ul", {{"class", "legend"}});

@@ -2,15 +2,16 @@
 coroutines/rules.query, an example of each in coroutines/bad.cpp, the right way beside it in coroutines/good.cpp.
 Before the tree is looked at, the rules must find exactly what bad.cpp expects and nothing in good.cpp.
 
-A file is looked at again only when it, a header it includes or the rules have changed; results are kept in
-build/checks-coroutines.json."""
+The files of a room are read as one, as the grouped builds compile them: headers are most of the work. So a name that is
+local to two files of a room is found here, too. A room is looked at again only when a file of it, a header it includes
+or the rules have changed; results are kept in build/checks-coroutines.json."""
 import concurrent.futures
 import hashlib
 import json
 import os
-import pathlib
 import re
 import subprocess
+import tempfile
 
 from sources import quoted_includes, sources
 
@@ -31,23 +32,43 @@ WHY = {
 MACRO = re.compile(r"\b(?:CHECK|REQUIRE|WARN|assert)\w*\s*\(.*\bco_await\b")
 
 
-def query(root, path):
-    """[(line, rule)] of one file."""
-    name = str(path.relative_to(root))
-    command = [TOOL, "-f", RULES, name, "--", *FLAGS, f"-I{path.parent}"]
-    run = subprocess.run(command, cwd=root, capture_output=True, text=True)
+ROOMS = ("src", "tests/unit")  # below which the files of a folder are compiled together
+
+
+def query(root, files):
+    """[(file, line, rule)] of files that are read as one."""
+    known = {os.path.realpath(path): path for path in files}
+    shown = " ".join(str(path.relative_to(root)) for path in files[:3])
+    with tempfile.NamedTemporaryFile("w", suffix=".cpp") as together:
+        together.writelines(f'#include "{path}"\n' for path in files)
+        together.flush()
+        command = [TOOL, "-f", RULES, together.name, "--", *FLAGS, *sorted({f"-I{path.parent}" for path in files})]
+        run = subprocess.run(command, cwd=root, capture_output=True, text=True)
     output = run.stdout + run.stderr
     if run.returncode != 0 or "Error parsing" in output or re.search(r": (?:fatal )?error:", output):
         lines = [line for line in output.splitlines() if "rror" in line]
-        raise RuntimeError(f"{name}: {TOOL} could not read it: {lines[0] if lines else output[:200]}")
+        advice = "; what two files of a room name alike differs, or comes from a header" if "redefinition" in output else ""
+        raise RuntimeError(f"{shown}: {TOOL} could not read it: {lines[0] if lines else output[:200]}{advice}")
     found = set()
     for file, line, rule in re.findall(r'^(.+?):(\d+):\d+: note: "([\w-]+)" binds here$', output, re.M):
-        if os.path.realpath(os.path.join(root, file)) == str(path):
-            found.add((int(line), rule))
-    for number, line in enumerate(path.read_text().splitlines(), 1):
-        if MACRO.search(line):
-            found.add((number, "macro"))
+        path = known.get(os.path.realpath(os.path.join(root, file)))
+        if path:
+            found.add((path, int(line), rule))
+    for path in files:
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            if MACRO.search(line):
+                found.add((path, number, "macro"))
     return sorted(found)
+
+
+def rooms(root, files):
+    """The files of a room together; of other folders, whose files are programs, each alone."""
+    together = {}
+    for path in files:
+        room = path.relative_to(root).parent
+        grouped = any(room.is_relative_to(base) for base in ROOMS)
+        together.setdefault(room if grouped else path, []).append(path)
+    return list(together.values())
 
 
 def self_test(root):
@@ -56,12 +77,12 @@ def self_test(root):
     for number, line in enumerate((root / BAD).read_text().splitlines(), 1):
         for rule in re.findall(r"// expect: (\w+)", line):
             expected.add((number, rule))
-    found = set(query(root, root / BAD))
+    found = {(line, rule) for _, line, rule in query(root, [root / BAD])}
     for line, rule in sorted(expected - found):
         problems.append(f"{BAD}:{line}: the rules do not find '{rule}' here")
     for line, rule in sorted(found - expected):
         problems.append(f"{BAD}:{line}: the rules find '{rule}', which is not expected here")
-    problems += [f"{GOOD}:{line}: the rules reject good code as '{rule}'" for line, rule in query(root, root / GOOD)]
+    problems += [f"{GOOD}:{line}: the rules reject good code as '{rule}'" for _, line, rule in query(root, [root / GOOD])]
     untested = set(WHY) - {rule for _, rule in expected}
     problems += [f"{BAD}: no example of '{rule}'" for rule in sorted(untested)]
     return problems
@@ -87,11 +108,12 @@ class Fingerprints:
         for target in self.known[path][1]:
             self.closure(target, seen)
 
-    def of(self, path):
+    def of(self, files):
         seen = set()
-        self.closure(path, seen)
+        for path in files:
+            self.closure(path, seen)
         parts = sorted(self.known[p][0] for p in seen)
-        return hashlib.sha256((self.base + str(path) + "".join(parts)).encode()).hexdigest()
+        return hashlib.sha256((self.base + " ".join(map(str, files)) + "".join(parts)).encode()).hexdigest()
 
 
 def load_cache(path):
@@ -114,29 +136,30 @@ def check(root):
              if path not in planted and "co_await" in path.read_text()]
     fingerprints = Fingerprints(root)
     old, new, todo = load_cache(root / CACHE), {}, []
-    for path in files:
-        key = fingerprints.of(path)
+    for room in rooms(root, files):
+        key = fingerprints.of(room)
         if key in old:
             new[key] = old[key]
         else:
-            todo.append((path, key))
+            todo.append((room, key))
 
     problems = self_test(root)
     if problems:
         return "self-test", problems
 
     def one(job):
-        path, key = job
-        return path, key, query(root, path)
+        room, key = job
+        return key, query(root, room)
 
     workers = int(os.environ.get("JOBS", 0)) or os.cpu_count() or 2
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         for future in concurrent.futures.as_completed([pool.submit(one, job) for job in todo]):
             try:
-                path, key, found = future.result()
-                new[key] = [f"{path.relative_to(root)}:{line}: {WHY[rule]}" for line, rule in found]
+                key, found = future.result()
+                new[key] = [f"{path.relative_to(root)}:{line}: {WHY[rule]}" for path, line, rule in found]
             except RuntimeError as error:
                 problems.append(str(error))
     save_cache(root / CACHE, new)
     problems += sorted(problem for found in new.values() for problem in found)
-    return f"{len(files)} files with coroutines, {len(todo)} looked at", problems
+    looked = sum(len(room) for room, _ in todo)
+    return f"{len(files)} files with coroutines, {looked} looked at", problems

@@ -183,6 +183,18 @@ class Coroutines(Tree):
         self.write("src/dns/a.cpp", '#include "event/wait.hpp"\nint broken = co_await;\n')
         self.finds(coroutines, "src/dns/a.cpp", "could not read it")
 
+    def test_name_local_to_two_files_of_a_room(self):
+        local = (
+            '#include "event/wait.hpp"\nnamespace { int breath() { return 1; } }\n'
+            "sealpost::event::Task<void> %s(sealpost::event::Task<void> first) { breath(); co_await std::move(first); }\n"
+        )
+        for name in ("one", "two"):
+            self.write(f"src/dns/{name}.cpp", local % name)
+            self.write(f"tests/fuzz/{name}.cpp", local % name)  # programs of their own
+        problems = self.problems(coroutines)
+        self.assertEqual(len(problems), 1, problems)
+        self.finds(coroutines, "src/dns/one.cpp src/dns/two.cpp", "redefinition of 'breath'", "comes from a header")
+
     def test_rules_that_miss_something(self):
         self.write(coroutines.BAD, self.bad.replace("if (co_await flag(loop)) co_return;", "co_await flag(loop);"))
         self.finds(coroutines, "do not find 'condition'")

@@ -18,7 +18,7 @@ constexpr std::size_t most_total = 64u << 20;  // of all that is found in one fi
 constexpr std::size_t most_ratio = 200;        // reports pack 10 to 60 times smaller
 constexpr std::size_t always_fine = 64 << 10;
 constexpr int most_wrappings = 3;  // gzip in zip, and once more
-constexpr std::size_t most_name = 255;
+constexpr std::size_t most_shown_name = 255;
 
 bool is_gzip(std::string_view octets) noexcept { return octets.starts_with("\x1f\x8b"); }
 
@@ -54,7 +54,7 @@ std::string domain_in_name(std::string_view name) {
   if (fields.size() < 4) return {};
   std::string domain = text::lower(fields[1]);
   while (domain.ends_with('.')) domain.pop_back();
-  const bool host = domain.find('.') != std::string::npos && domain.size() <= most_name &&
+  const bool host = domain.find('.') != std::string::npos && domain.size() <= most_shown_name &&
                     domain.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-._") == std::string::npos;
   return host ? domain : std::string();
 }
@@ -94,7 +94,7 @@ class Finder {
       const bool claims = claims_to_be_report(part);
       if (!claims && !is_json(part.octets) && !looks_packed(part.octets)) continue;
       FoundReport about;
-      about.name = where + text::printable(part.name.empty() ? part.type : part.name, most_name);
+      about.name = where + text::printable(part.name.empty() ? part.type : part.name, most_shown_name);
       about.domain = domain_of(part);
       if (!part.note.empty()) about.notes.push_back("the attachment: " + part.note);
       if (part.problem.empty())
@@ -116,7 +116,7 @@ class Finder {
   static std::string domain_of(const MimePart& part) {
     std::string domain = text::lower(text::trim(find_field(part.message, "TLS-Report-Domain").value_or("")));
     while (domain.ends_with('.')) domain.pop_back();
-    return domain.size() <= most_name ? clean_text(domain, most_name) : std::string();
+    return domain.size() <= most_shown_name ? clean_text(domain, most_shown_name) : std::string();
   }
 
   void zip(FoundReport about, std::string octets, bool claims, int wrappings) {
@@ -133,7 +133,8 @@ class Finder {
     for (ZippedFile& file : *files) {
       if (file.name.starts_with("__MACOSX/")) continue;  // what one archiver adds of its own
       FoundReport inner;
-      inner.name = (about.name.empty() ? "" : about.name + ", ") + text::printable(file.name, most_name);
+      inner.name =
+          (about.name.empty() ? "" : about.name + ", ") + text::printable(file.name, most_shown_name);
       inner.domain = domain_in_name(file.name);
       if (inner.domain.empty()) inner.domain = about.domain;
       inner.notes = about.notes;

@@ -16,7 +16,7 @@ namespace sealpost::tlsrpt {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr std::size_t page = 500;
+constexpr std::size_t due_page = 500;
 constexpr std::size_t attempts_at_once = 8;
 constexpr unsigned most_failures_in_a_row = 3;
 constexpr auto look_again = 1min;
@@ -241,16 +241,17 @@ event::Task<void> Sender::run() {
     if (settings_.send && !loop_.believed().in_doubt) {
       // "Today" begins at the night offset, so that a finished day is planned only after it.
       co_await planner_.plan_before(to_utc_day(loop_.date() - settings_.night_offset));
-      std::string first;  // of the last page: rows the database does not let us change are not tried for ever
+      std::string
+          first;  // of the last due_page: rows the database does not let us change are not tried for ever
       for (bool more = true; more;) {
         const SystemTime now = loop_.date();
         std::function<Expected<List>(Store&)> query = [now](Store& store) {
-          return Jobs(store).due(now, page);
+          return Jobs(store).due(now, due_page);
         };
         Expected<List> due = co_await store_.ask<List>(loop_, std::move(query));
         if (!due || due->empty()) break;
         const std::string head = due->front().day + " " + due->front().domain + " " + due->front().target;
-        more = due->size() == page && head != first;
+        more = due->size() == due_page && head != first;
         first = head;
         co_await work_through(std::move(*due));
       }

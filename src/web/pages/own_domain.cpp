@@ -29,7 +29,7 @@ void put_lines(Html& html, std::string_view what, const Json& lines) {
   html.text(all);
 }
 
-void put_record(Html& html, const Json& record) {
+void put_dns_record(Html& html, const Json& record) {
   const auto row = html.in("tr");
   const bool good = words_of(record, "state") == "ok";
   {
@@ -114,7 +114,7 @@ event::Task<Reply> own_domain_page(const Call& call) {
     const Table table(html, "What it should publish, and what DNS says of it now",
                       {{"Item"}, {"State"}, {"What it says"}});
     const auto body = html.in("tbody");
-    for (const Json& record : records) put_record(html, record);
+    for (const Json& record : records) put_dns_record(html, record);
   }
   co_return reply;
 }

@@ -71,35 +71,35 @@ struct Object {
   Counted counted;
 };
 
-using Result = std::string;
+using Trace = std::string;
 
-Task<void> named_then_tested(Loop& loop, Result& out) {
+Task<void> named_then_tested(Loop& loop, Trace& out) {
   const std::string got = co_await text_of(loop, "x");
   if (got == "x") out = "ok";
 }
-Task<void> constructor_argument(Loop& loop, Result& out) {
+Task<void> constructor_argument(Loop& loop, Trace& out) {
   const std::string got = co_await of_options(loop, Options("a text too long for the small string buffer"));
   out = got.size() == 43 ? "ok" : "";
 }
-Task<void> moved_local(Loop& loop, Result& out) {
+Task<void> moved_local(Loop& loop, Trace& out) {
   Options options("moved");
   const std::string got = co_await of_options(loop, std::move(options));
   out = got == "moved" ? "ok" : "";
 }
-Task<void> references_in_one_statement(Loop& loop, Result& out) {
+Task<void> references_in_one_statement(Loop& loop, Trace& out) {
   const std::size_t size = co_await of_reference(loop, std::string(50, 'a'), std::string(60, 'b'));
   out = size == 110 ? "ok" : "";
 }
-Task<void> defaults(Loop& loop, Result& out) {
+Task<void> defaults(Loop& loop, Trace& out) {
   const int value = co_await of_default(loop);
   out = value == 10 ? "ok" : "";
 }
-Task<void> optionals(Loop& loop, Result& out) {
+Task<void> optionals(Loop& loop, Trace& out) {
   const auto got = co_await of_optional(loop, std::optional<Options>(Options("there")));
   const auto none = co_await of_optional(loop, std::nullopt);
   out = got && got->text == "there" && !none ? "ok" : "";
 }
-Task<void> vectors(Loop& loop, Result& out) {
+Task<void> vectors(Loop& loop, Trace& out) {
   std::vector<Options> named;
   named.emplace_back("one");
   named.emplace_back("two");
@@ -107,12 +107,12 @@ Task<void> vectors(Loop& loop, Result& out) {
   const auto filled = co_await of_vector(loop, std::vector<Options>(3, Options("x")));
   out = got.size() == 2 && named.size() == 2 && filled.size() == 3 ? "ok" : "";
 }
-Task<void> tuples(Loop& loop, Result& out) {
+Task<void> tuples(Loop& loop, Trace& out) {
   const auto got = co_await of_tuple(loop, std::tuple<int, Options>(4, Options("four")));
   const auto& [number, options] = got;
   out = number == 4 && options.text == "four" ? "ok" : "";
 }
-Task<void> conditional(Loop& loop, Result& out) {
+Task<void> conditional(Loop& loop, Trace& out) {
   // In ?: the temporaries of the branch not taken would be destroyed too (GCC 12.2).
   const bool first = out.empty();
   std::string got;
@@ -123,11 +123,11 @@ Task<void> conditional(Loop& loop, Result& out) {
   }
   out = got == "yes" ? "ok" : "";
 }
-Task<void> two_in_one_expression(Loop& loop, Result& out) {
+Task<void> two_in_one_expression(Loop& loop, Trace& out) {
   const std::string got = co_await text_of(loop, "o") + co_await of_options(loop, Options("k"));
   out = got;
 }
-Task<void> range_for(Loop& loop, Result& out) {
+Task<void> range_for(Loop& loop, Trace& out) {
   std::map<int, Options> options;
   for (int i = 0; i < 3; ++i) options[i].text = std::to_string(i);
   std::string all;
@@ -136,7 +136,7 @@ Task<void> range_for(Loop& loop, Result& out) {
   }
   out = all == "012" ? "ok" : "";
 }
-Task<void> try_and_catch(Loop& loop, Result& out) {
+Task<void> try_and_catch(Loop& loop, Trace& out) {
   const Counted outer;
   try {
     const Counted inner;
@@ -145,12 +145,12 @@ Task<void> try_and_catch(Loop& loop, Result& out) {
     out = caught.text == "thrown" ? "ok" : "";
   }
 }
-Task<void> methods(Loop& loop, Result& out) {
+Task<void> methods(Loop& loop, Trace& out) {
   const Object object(loop);
   const int value = co_await object.method(Options("four"));
   out = value == 11 ? "ok" : "";
 }
-Task<void> named_lambda(Loop& loop, Result& out) {
+Task<void> named_lambda(Loop& loop, Trace& out) {
   const Counted captured;
   const auto lambda = [captured, &loop](int value) -> Task<int> {
     co_await yield(loop);
@@ -159,20 +159,20 @@ Task<void> named_lambda(Loop& loop, Result& out) {
   const int value = co_await lambda(1);
   out = value == 2 ? "ok" : "";
 }
-Task<void> named_function_argument(Loop& loop, Result& out) {
+Task<void> named_function_argument(Loop& loop, Trace& out) {
   const Counted captured;
   const std::function<std::string()> make = [captured] { return std::string("made"); };
   const std::string got = co_await text_of(loop, make());
   out = got == "made" ? "ok" : "";
 }
-Task<void> task_kept_and_awaited_later(Loop& loop, Result& out) {
+Task<void> task_kept_and_awaited_later(Loop& loop, Trace& out) {
   Task<std::string> first = of_options(loop, Options("a"));
   Task<std::string> second = of_options(loop, Options("b"));
   const std::string b = co_await second;
   const std::string a = co_await std::move(first);
   out = a + b == "ab" ? "ok" : "";
 }
-Task<void> loop_with_break(Loop& loop, Result& out) {
+Task<void> loop_with_break(Loop& loop, Trace& out) {
   for (int i = 0;; ++i) {
     const Counted each;
     const std::string got = co_await text_of(loop, std::to_string(i));
@@ -181,7 +181,7 @@ Task<void> loop_with_break(Loop& loop, Result& out) {
   }
   out = "ok";
 }
-Task<void> in_a_switch_body(Loop& loop, Result& out) {
+Task<void> in_a_switch_body(Loop& loop, Trace& out) {
   const int which = 2;
   switch (which) {
     case 1: co_return;
@@ -199,7 +199,7 @@ Task<Expected<Options>> expected_value(Loop& loop, bool good) {
   if (!good) co_return Error(Errc::refused, "because it must be longer than a small string buffer");
   co_return Options("good");
 }
-Task<void> expected_values(Loop& loop, Result& out) {
+Task<void> expected_values(Loop& loop, Trace& out) {
   auto good = co_await expected_value(loop, true);
   if (!good) co_return;
   auto bad = co_await expected_value(loop, false);
@@ -207,7 +207,7 @@ Task<void> expected_values(Loop& loop, Result& out) {
   out = good->text == "good" && bad.error().code == Errc::refused ? "ok" : "";
 }
 
-using Construct = Task<void> (*)(Loop&, Result&);
+using Construct = Task<void> (*)(Loop&, Trace&);
 struct Row {
   const char* name;
   Construct construct;
@@ -240,7 +240,7 @@ TEST_CASE("expected-good constructs work, and can be destroyed wherever they are
     int steps_in_all = 0;
     {
       SimLoop loop;
-      Result result;
+      Trace result;
       TaskScope scope(loop);
       scope.spawn(row.construct(loop, result));
       while (loop.step()) ++steps_in_all;
@@ -252,7 +252,7 @@ TEST_CASE("expected-good constructs work, and can be destroyed wherever they are
     for (int steps = 0; steps < steps_in_all; ++steps) {
       CAPTURE(steps);
       SimLoop loop;
-      Result result;
+      Trace result;
       {
         TaskScope scope(loop);
         scope.spawn(row.construct(loop, result));

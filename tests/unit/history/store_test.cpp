@@ -18,7 +18,7 @@ using test::noon;
 
 namespace {
 
-Store opened(const test::ScratchDirectory& dir) {
+Store opened_store(const test::ScratchDirectory& dir) {
   auto store = Store::open(dir.file("evidence.db"));
   REQUIRE(store);
   return std::move(*store);
@@ -42,7 +42,7 @@ Found all(Store& store, SystemTime since = noon - 30 * 24h) {
 
 TEST_CASE("equal sessions are one row with a count, and come back whole") {
   const test::ScratchDirectory dir;
-  Store store = opened(dir);
+  Store store = opened_store(dir);
   std::vector<Session> sessions(100, good_session());
   for (std::size_t i = 0; i < sessions.size(); ++i) sessions[i].when = noon + std::chrono::minutes(i);
   sessions[3].reused = true;
@@ -69,7 +69,7 @@ TEST_CASE("equal sessions are one row with a count, and come back whole") {
 
 TEST_CASE("sessions are seen one by one in the order in which they are found, and are not kept") {
   const test::ScratchDirectory dir;
-  Store store = opened(dir);
+  Store store = opened_store(dir);
   REQUIRE(store.add({good_session(), clear_session("c.example", "mx.c.example"),
                      clear_session("a.example", "mx.a.example"), good_session()}));
   std::vector<std::string> seen;
@@ -87,7 +87,7 @@ TEST_CASE("sessions are seen one by one in the order in which they are found, an
 
 TEST_CASE("days and domains are asked for") {
   const test::ScratchDirectory dir;
-  Store store = opened(dir);
+  Store store = opened_store(dir);
   Session old = good_session();
   old.when = noon - 40 * 24h;
   Session through = good_session("d.example", "gateway.example");
@@ -109,7 +109,7 @@ TEST_CASE("days and domains are asked for") {
 
 TEST_CASE("what has grown old is forgotten, with the facts nobody needs any more") {
   const test::ScratchDirectory dir;
-  Store store = opened(dir);
+  Store store = opened_store(dir);
   Session old = clear_session("old.example", "mx.old.example");
   old.when = noon - 40 * 24h;
   REQUIRE(store.add({old, good_session()}));
@@ -123,7 +123,7 @@ TEST_CASE("what has grown old is forgotten, with the facts nobody needs any more
 
 TEST_CASE("a host that shows something new each time does not fill the disk") {
   const test::ScratchDirectory dir;
-  Store store = opened(dir);
+  Store store = opened_store(dir);
   std::vector<Session> sessions;
   for (std::size_t i = 0; i < most_per_domain_and_day + 50; ++i) {
     sessions.push_back(good_session());
@@ -155,7 +155,7 @@ TEST_CASE("T-54 edited rows are left out and counted, and nothing breaks") {
   for (const char* edit : edits) {
     CAPTURE(edit);
     const test::ScratchDirectory dir;
-    Store store = opened(dir);
+    Store store = opened_store(dir);
     REQUIRE(store.add({good_session()}));
     REQUIRE(store.file().run(edit));
     const Found found = all(store);
@@ -166,7 +166,7 @@ TEST_CASE("T-54 edited rows are left out and counted, and nothing breaks") {
 
 TEST_CASE("T-54 remote text is bound, never run") {
   const test::ScratchDirectory dir;
-  Store store = opened(dir);
+  Store store = opened_store(dir);
   Session session = good_session("b'); DROP TABLE session; --.example", "mx\"';.example");
   session.ending.reason_code = "'; DELETE FROM session; --";
   REQUIRE(store.add({session}));
@@ -178,7 +178,7 @@ TEST_CASE("T-54 remote text is bound, never run") {
 
 TEST_CASE("the view reads for people") {
   const test::ScratchDirectory dir;
-  Store store = opened(dir);
+  Store store = opened_store(dir);
   REQUIRE(store.add({good_session(), clear_session("c.example", "mx.c.example")}));
   auto view = store.file().statement(
       "SELECT day, domain, mx_host, verdict, starttls, tls_version, spki_sha256, certificate_expires, "
@@ -200,7 +200,7 @@ TEST_CASE("D-23 a damaged file is set aside and begun anew; D-26 a newer one is 
   const test::ScratchDirectory dir;
   dir.write("evidence.db", "this is no database, but it is long enough to be taken for one\n");
   {
-    Store store = opened(dir);
+    Store store = opened_store(dir);
     REQUIRE(store.add({good_session()}));
     CHECK(dir.count("evidence.db.damaged-") >= 1);
     REQUIRE(store.file().run("PRAGMA user_version=99"));

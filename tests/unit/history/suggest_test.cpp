@@ -17,7 +17,7 @@ using test::untrusted_session;
 
 namespace {
 
-Terms terms() {
+Terms suggest_terms() {
   Terms made;
   made.now = noon + 24h;
   return made;
@@ -52,7 +52,7 @@ Session with_dane() {
 }
 
 Suggestions from(const std::vector<Recorded>& sessions, const std::vector<PartnerRule>& rules = {}) {
-  return suggest(sessions, rules, terms(), SuggestTerms());
+  return suggest(sessions, rules, suggest_terms(), SuggestTerms());
 }
 
 }  // namespace
@@ -83,7 +83,7 @@ TEST_CASE("the strongest plain rule that every session would have passed") {
     CHECK(to_toml(all.proposals[0]).find(row.lines) != std::string::npos);
     // What is proposed holds for what it rests on.
     for (const Recorded& one : sessions)
-      CHECK(assess_rule(one, all.proposals[0].rule, terms()).result == Result::pass);
+      CHECK(assess_rule(one, all.proposals[0].rule, suggest_terms()).result == Result::pass);
   }
 }
 
@@ -113,7 +113,7 @@ TEST_CASE("who gets no proposal") {
   few.most = 1;
   const auto cut =
       suggest({over_weeks(good_session()), over_weeks(good_session("c.example", "mx.c.example"), 99)}, {},
-              terms(), few);
+              suggest_terms(), few);
   REQUIRE(cut.proposals.size() == 1);
   CHECK(cut.proposals[0].rule.name == "c.example");
   CHECK(cut.more == 1);

@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const SystemTime now{std::chrono::sys_days{std::chrono::year{2026} / 11 / 29}};
+const SystemTime stored_at{std::chrono::sys_days{std::chrono::year{2026} / 11 / 29}};
 
 struct Data {
   std::string path;
@@ -40,7 +40,7 @@ Config with_level(const std::string& level) {
         read_partner_text("[[partner]]\nname = \"N\"\ndomains = [\"n.test\"]\ntls = \"" + level +
                               "\"\nends = 2030-01-01\n[[partner.exception]]\nuntil = 2026-11-01\n"
                               "tls = \"encrypt\"\nreason = \"r\"\napproved_by = \"a\"\n",
-                          "p.toml", now)
+                          "p.toml", stored_at)
             .rules;
   return config;
 }
@@ -52,11 +52,11 @@ struct Life {
   std::string last;
   std::string go(const std::string& level, Moment moment = Moment::start) {
     RuleKeeper keeper(data.path, health);
-    const auto admission = keeper.admit(with_level(level), now);
-    const auto kept = keeper.commit(admission, moment, now);
+    const auto admission = keeper.admit(with_level(level), stored_at);
+    const auto kept = keeper.commit(admission, moment, stored_at);
     if (!kept) return "refused";
     if (!admission.guarded.config.delivery.hold_all.empty()) return "all waits";
-    const PartnerRule* found = find_partner(admission.guarded.config.partners, "n.test", now);
+    const PartnerRule* found = find_partner(admission.guarded.config.partners, "n.test", stored_at);
     return found == nullptr ? "-" : std::string(name_of(found->level));
   }
 };
@@ -74,7 +74,7 @@ TEST_CASE("rules come back from the record as they were") {
   rules.settings.routes.back().implicit_tls = true;
   rules.settings.allow_destinations = {"10.0.0.0/8"};
   rules.partners[0].file = "/etc/\xff.toml";  // a name that is no UTF-8
-  const auto saved = store.save(rules, now);
+  const auto saved = store.save(rules, stored_at);
   REQUIRE(saved);
   const auto found = store.load();
   REQUIRE(found.state == State::known);
@@ -177,7 +177,7 @@ TEST_CASE("T-52 rules are written down before they are in force") {
 TEST_CASE("the history is a chain of lines, and a torn one is left behind") {
   const Data data;
   RulesStore store(data.path);
-  REQUIRE(store.save(rules_in_force(with_level("verify")), now));
+  REQUIRE(store.save(rules_in_force(with_level("verify")), stored_at));
   RuleNews news;
   news.way = RuleNews::Way::weaker;
   news.subject = "N";
@@ -186,13 +186,13 @@ TEST_CASE("the history is a chain of lines, and a torn one is left behind") {
   SourceFile source;
   source.path = "/etc/p.toml";
   source.sha256 = std::string(64, 'a');
-  REQUIRE(store.append(history_entry(now, "start", {source}, "", "b", {})));
-  REQUIRE(store.append(history_entry(now, "reload", {source}, "b", "b", {news})));
+  REQUIRE(store.append(history_entry(stored_at, "start", {source}, "", "b", {})));
+  REQUIRE(store.append(history_entry(stored_at, "reload", {source}, "b", "b", {news})));
   {
     std::ofstream torn(data.file("history.jsonl"), std::ios::app);
     torn << "{\"changes\":[{\"subj";
   }
-  REQUIRE(store.append(history_entry(now, "reload", {source}, "b", "c", {news})));
+  REQUIRE(store.append(history_entry(stored_at, "reload", {source}, "b", "c", {news})));
   const auto all = store.history("", 10);
   REQUIRE(all.size() == 3);
   CHECK(store.history("n", 10).size() == 2);

@@ -12,12 +12,12 @@
 
 using namespace sealpost;
 using namespace sealpost::smtp;
-using State = ReplyParser::State;
+using ParserState = ReplyParser::State;
 
 namespace {
 
 struct Outcome {
-  State state = State::more;
+  ParserState state = ParserState::more;
   Reply reply;
   std::string error;
 };
@@ -26,17 +26,17 @@ Outcome parse(const std::vector<std::string>& lines) {
   ReplyParser parser;
   Outcome outcome;
   for (const std::string& line : lines) {
-    REQUIRE(outcome.state == State::more);
+    REQUIRE(outcome.state == ParserState::more);
     outcome.state = parser.add(line);
   }
-  if (outcome.state == State::done) outcome.reply = parser.take();
-  if (outcome.state == State::failed) outcome.error = parser.error().detail;
+  if (outcome.state == ParserState::done) outcome.reply = parser.take();
+  if (outcome.state == ParserState::failed) outcome.error = parser.error().detail;
   return outcome;
 }
 
 Reply reply_of(const std::vector<std::string>& lines) {
   const Outcome outcome = parse(lines);
-  REQUIRE(outcome.state == State::done);
+  REQUIRE(outcome.state == ParserState::done);
   return outcome.reply;
 }
 
@@ -121,7 +121,7 @@ TEST_CASE("SMTP-03: replies that are none end in one error") {
   for (const auto& row : rows) {
     CAPTURE(row.back());
     const Outcome outcome = parse(row);
-    CHECK(outcome.state == State::failed);
+    CHECK(outcome.state == ParserState::failed);
     CHECK_FALSE(outcome.error.empty());
     for (const char c : outcome.error) CHECK((c >= ' ' && c <= '~'));
   }
@@ -137,16 +137,16 @@ TEST_CASE("T-25: a reply has at most 1024 lines, and what is kept of a line is b
   CHECK(reply.lines.size() == most_reply_lines);
   for (const std::string& line : reply.lines) CHECK(line.size() <= longest_kept_text);
   CHECK(reply.to_string().size() <= 1024);
-  CHECK(parse(lines(most_reply_lines + 1)).state == State::failed);
+  CHECK(parse(lines(most_reply_lines + 1)).state == ParserState::failed);
 }
 
 TEST_CASE("a parser begins anew after a reply and after an error") {
   ReplyParser parser;
-  CHECK(parser.add("250-a") == State::more);
-  CHECK(parser.add("junk") == State::failed);
-  CHECK(parser.add("550 5.1.1 b") == State::done);
+  CHECK(parser.add("250-a") == ParserState::more);
+  CHECK(parser.add("junk") == ParserState::failed);
+  CHECK(parser.add("550 5.1.1 b") == ParserState::done);
   CHECK(parser.take().to_string() == "550 5.1.1 b");
-  CHECK(parser.add("250 c") == State::done);
+  CHECK(parser.add("250 c") == ParserState::done);
   CHECK(parser.take().to_string() == "250 c");
 }
 

@@ -20,7 +20,7 @@ namespace {
 
 const std::string good = text::base64(std::string_view("\0anna\0pencil", 12));
 const std::string wrong = text::base64(std::string_view("\0anna\0penknife", 14));
-constexpr std::string_view mail = "MAIL FROM:<anna@home.example>\r\nRCPT TO:<b@example.org>\r\n";
+constexpr std::string_view transaction = "MAIL FROM:<anna@home.example>\r\nRCPT TO:<b@example.org>\r\n";
 
 struct Submission : SessionFixture {
   explicit Submission(smtp::Service service = smtp::Service::submission) {
@@ -213,11 +213,11 @@ TEST_CASE("X7 AUTH comes once, after EHLO, and outside a transaction, which goes
   CHECK(fixture.authenticate().starts_with("235"));
   CHECK(fixture.authenticate().starts_with("503 5.5.1 "));
   CHECK(fixture.say_inside("EHLO c\r\n").find("AUTH") == std::string::npos);  // it would be of no use
-  CHECK(codes(fixture.say_inside(mail)) == "250 250");
+  CHECK(codes(fixture.say_inside(transaction)) == "250 250");
   CHECK(fixture.authenticate().starts_with("503 5.5.1 "));
   CHECK(codes(fixture.say_inside("DATA\r\n")) == "354");
   CHECK(codes(fixture.say_inside("x\r\n.\r\n")) == "250");
-  CHECK(codes(fixture.say_inside(mail)) == "250 250");
+  CHECK(codes(fixture.say_inside(transaction)) == "250 250");
   CHECK(codes(fixture.say_inside("BDAT 3\r\nx\r\n")) == "250");
   CHECK(fixture.authenticate().starts_with("503 5.5.1 "));
   CHECK(codes(fixture.say_inside("BDAT 3 LAST\r\ny\r\n")) == "503");  // as after every other command there

@@ -12,7 +12,7 @@ using Ending = smtp::ServerSession::Ending;
 
 namespace {
 
-const std::string opening =
+const std::string chunk_opening =
     "EHLO client.example.net\r\nMAIL FROM:<a@example.net> BODY=8BITMIME\r\nRCPT TO:<b@example.org>\r\n";
 
 std::string chunk(std::string_view octets, std::string_view last = "") {
@@ -20,7 +20,7 @@ std::string chunk(std::string_view octets, std::string_view last = "") {
 }
 
 std::string after_opening(SessionFixture& fixture, const std::string& input, std::size_t slice = SIZE_MAX) {
-  const std::string replies = codes(fixture.talk(opening + input, slice));
+  const std::string replies = codes(fixture.talk(chunk_opening + input, slice));
   REQUIRE(replies.starts_with("220 250 250 250"));
   return replies.size() > 16 ? replies.substr(16) : "";
 }
@@ -91,7 +91,7 @@ TEST_CASE("X3 one chunk, LAST with nothing, and the next message behind it") {
 TEST_CASE("X3 RFC 2920 replies go out when the input is empty, in the middle of a chunk too") {
   SessionFixture fixture;
   fixture.open();
-  CHECK(codes(fixture.say(opening + "BDAT 10\r\n")) == "250 250 250");
+  CHECK(codes(fixture.say(chunk_opening + "BDAT 10\r\n")) == "250 250 250");
   CHECK(fixture.say("12345").empty());
   CHECK(codes(fixture.say("678\r\n" + chunk("", " LAST"))) == "250 250");
 }
@@ -274,18 +274,18 @@ TEST_CASE("T-21 what nearly says BDAT ends the session: octets of a chunk are ne
 TEST_CASE("T-26 silence and dripping between chunks, and within one") {
   SessionFixture silent;
   silent.open();
-  silent.say(opening + chunk("x\r\n"));
+  silent.say(chunk_opening + chunk("x\r\n"));
   silent.loop.advance(std::chrono::seconds(301));
   CHECK(*silent.ending == Ending::timed_out);
   CHECK(silent.handler.dropped == 1);
   SessionFixture within;
   within.open();
-  within.say(opening + "BDAT 100\r\nx");
+  within.say(chunk_opening + "BDAT 100\r\nx");
   within.loop.advance(std::chrono::seconds(301));
   CHECK(*within.ending == Ending::timed_out);
   SessionFixture dripping;
   dripping.open();
-  dripping.say(opening);
+  dripping.say(chunk_opening);
   int seconds = 0;
   for (; seconds < 3600 && !dripping.ending; seconds += 10) {
     dripping.say(chunk("x"));
@@ -295,7 +295,7 @@ TEST_CASE("T-26 silence and dripping between chunks, and within one") {
   SessionFixture slow;
   slow.options->limits.transaction = std::chrono::minutes(30);
   slow.open();
-  slow.say(opening);
+  slow.say(chunk_opening);
   for (seconds = 0; seconds < 3600 && !slow.ending; seconds += 10) {
     slow.say(chunk(std::string(6000, 'x') + "\r\n"));
     slow.loop.advance(std::chrono::seconds(10));
@@ -313,7 +313,7 @@ TEST_CASE(
     "D-28 a relay that ends waits for the last chunk; RSET and a client that hangs up drop the message") {
   SessionFixture draining;
   draining.open();
-  draining.say(opening + chunk("x\r\n"));
+  draining.say(chunk_opening + chunk("x\r\n"));
   draining.session->drain();
   draining.loop.settle();
   CHECK(!draining.ending);

@@ -19,16 +19,16 @@ using event::IoState;
 
 namespace {
 
-void must(bool ok, const char* what) {
+void loopback_must(bool ok, const char* what) {
   if (!ok) throw std::runtime_error(what);
 }
 
 std::unique_ptr<event::Stream> adopt(event::EventLoop& loop, FileDescriptor fd) {
-  must(::fcntl(fd.get(), F_SETFL, O_NONBLOCK) == 0, "non-blocking");
+  loopback_must(::fcntl(fd.get(), F_SETFL, O_NONBLOCK) == 0, "non-blocking");
   const int on = 1;
-  must(::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0, "no delay");
+  loopback_must(::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0, "no delay");
   auto stream = event::SocketStream::adopt(loop, std::move(fd), *Endpoint::parse("127.0.0.1:25"));
-  must(stream.has_value(), "adopt");
+  loopback_must(stream.has_value(), "adopt");
   return std::move(*stream);
 }
 
@@ -42,11 +42,11 @@ Ends loopback(event::EventLoop& loop) {
   at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof at;
   auto* address = reinterpret_cast<sockaddr*>(&at);
-  must(::bind(listening.get(), address, size) == 0 && ::listen(listening.get(), 1) == 0, "listen");
-  must(::getsockname(listening.get(), address, &size) == 0, "name");
-  must(::connect(client.get(), address, size) == 0, "connect");
+  loopback_must(::bind(listening.get(), address, size) == 0 && ::listen(listening.get(), 1) == 0, "listen");
+  loopback_must(::getsockname(listening.get(), address, &size) == 0, "name");
+  loopback_must(::connect(client.get(), address, size) == 0, "connect");
   FileDescriptor server(::accept(listening.get(), nullptr, nullptr));
-  must(server.get() >= 0, "accept");
+  loopback_must(server.get() >= 0, "accept");
   Ends ends;
   ends.client = adopt(loop, std::move(client));
   ends.server = adopt(loop, std::move(server));
@@ -56,31 +56,32 @@ Ends loopback(event::EventLoop& loop) {
 namespace {
 void apply(SSL_CTX& context, const PeerOptions& options) {
   SSL_CTX_set_mode(&context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-  must(SSL_CTX_set_cipher_list(&context, options.ciphers.c_str()) == 1, "ciphers");
-  must(SSL_CTX_set_min_proto_version(&context, options.oldest) == 1, "oldest");
-  must(SSL_CTX_set_max_proto_version(&context, options.newest) == 1, "newest");
+  loopback_must(SSL_CTX_set_cipher_list(&context, options.ciphers.c_str()) == 1, "ciphers");
+  loopback_must(SSL_CTX_set_min_proto_version(&context, options.oldest) == 1, "oldest");
+  loopback_must(SSL_CTX_set_max_proto_version(&context, options.newest) == 1, "newest");
   if (!options.groups.empty())
-    must(SSL_CTX_set1_groups_list(&context, options.groups.c_str()) == 1, "groups");
+    loopback_must(SSL_CTX_set1_groups_list(&context, options.groups.c_str()) == 1, "groups");
 }
 }  // namespace
 
 SslContextPtr lax_server(const Issued& leaf, const std::vector<const Issued*>& chain,
                          const PeerOptions& options) {
   SslContextPtr context(SSL_CTX_new(TLS_server_method()));
-  must(context != nullptr, "context");
+  loopback_must(context != nullptr, "context");
   apply(*context, options);
   std::vector<const X509*> others;
   for (const Issued* issued : chain) others.push_back(issued->certificate.get());
   const X509StackPtr stack = stack_of(others);
-  must(SSL_CTX_use_cert_and_key(context.get(), leaf.certificate.get(), leaf.key.get(), stack.get(), 1) == 1,
-       "certificate");
+  loopback_must(
+      SSL_CTX_use_cert_and_key(context.get(), leaf.certificate.get(), leaf.key.get(), stack.get(), 1) == 1,
+      "certificate");
   SSL_CTX_set_dh_auto(context.get(), 1);
   return context;
 }
 
 SslContextPtr lax_client(const PeerOptions& options) {
   SslContextPtr context(SSL_CTX_new(TLS_client_method()));
-  must(context != nullptr, "context");
+  loopback_must(context != nullptr, "context");
   apply(*context, options);
   return context;
 }

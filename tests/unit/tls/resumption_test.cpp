@@ -14,8 +14,8 @@ namespace sealpost::test {
 namespace {
 
 // A host with tickets, and a client that goes to it.
-struct Fixture {
-  explicit Fixture(int version = TLS1_3_VERSION, std::size_t sessions = 16) {
+struct ResumptionFixture {
+  explicit ResumptionFixture(int version = TLS1_3_VERSION, std::size_t sessions = 16) {
     auto made = tls::OpensslClient::create(trust_in_root(), sessions);
     REQUIRE(made.has_value());
     client = std::move(*made);
@@ -54,7 +54,7 @@ struct Fixture {
 TEST_CASE("T-07: the same key resumes, with the recorded facts; TLS 1.2 and 1.3") {
   for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
     CAPTURE(version);
-    Fixture f(version);
+    ResumptionFixture f(version);
     const HandshakeFacts first = f.visit("mx|enforce|mx.example.test");
     CHECK_FALSE(first.resumed);
     for (int i = 0; i < 3; ++i) {
@@ -69,7 +69,7 @@ TEST_CASE("T-07: the same key resumes, with the recorded facts; TLS 1.2 and 1.3"
 }
 
 TEST_CASE("T-07, STS-18: another key never does, in either order, and no key keeps nothing") {
-  Fixture f;
+  ResumptionFixture f;
   CHECK_FALSE(f.visit("mx|opportunistic").resumed);
   CHECK_FALSE(f.visit("mx|enforce").resumed);
   CHECK_FALSE(f.visit("").resumed);
@@ -82,7 +82,7 @@ TEST_CASE("T-07, STS-18: another key never does, in either order, and no key kee
 TEST_CASE("T-07: the client's own profile is part of the key: no session goes from one to another") {
   for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
     CAPTURE(version);
-    Fixture f(version);
+    ResumptionFixture f(version);
     tls::ClientOptions plain;
     plain.server_name = bad_host;
     plain.session_key = "the same for all";
@@ -107,7 +107,7 @@ TEST_CASE(
     "each handshake") {
   for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
     CAPTURE(version);
-    Fixture f(version);
+    ResumptionFixture f(version);
     tls::ClientOptions former;
     former.server_name = bad_host;
     former.session_key = "the same for all";
@@ -126,14 +126,14 @@ TEST_CASE(
 }
 
 TEST_CASE("a connection that just goes away does not spoil the session") {
-  Fixture f;
+  ResumptionFixture f;
   CHECK_FALSE(f.visit("k", false).resumed);
   CHECK(f.visit("k", false).resumed);
   CHECK(f.visit("k").resumed);
 }
 
 TEST_CASE("the cache is bounded; the least recently used goes first") {
-  Fixture f(TLS1_3_VERSION, 2);
+  ResumptionFixture f(TLS1_3_VERSION, 2);
   f.visit("a");
   f.visit("b");
   CHECK(f.visit("a").resumed);
@@ -141,13 +141,13 @@ TEST_CASE("the cache is bounded; the least recently used goes first") {
   CHECK(f.client->sessions() == 2);
   CHECK(f.visit("a").resumed);
   CHECK_FALSE(f.visit("b").resumed);
-  Fixture none(TLS1_3_VERSION, 0);
+  ResumptionFixture none(TLS1_3_VERSION, 0);
   none.visit("a");
   CHECK_FALSE(none.visit("a").resumed);
 }
 
 TEST_CASE("T-07: a peer that fails when a session is offered is met with a full handshake next time") {
-  Fixture f;
+  ResumptionFixture f;
   f.visit("k");
   CHECK(f.client->sessions() == 1);
   Ends ends = loopback(f.loop);
@@ -161,7 +161,7 @@ TEST_CASE("T-07: a peer that fails when a session is offered is met with a full 
 }
 
 TEST_CASE("a peer that forgets its tickets is verified anew") {
-  Fixture f;
+  ResumptionFixture f;
   const HandshakeFacts first = f.visit("k");
   f.peer = lax_server(issue(server(bad_host), trusted_root()), {});
   const HandshakeFacts second = f.visit("k");
@@ -172,7 +172,7 @@ TEST_CASE("a peer that forgets its tickets is verified anew") {
 }
 
 TEST_CASE("a session with a huge chain is not kept") {
-  Fixture f;
+  ResumptionFixture f;
   CertificateSpec spec = server(bad_host);
   for (int i = 0; i < 1000; ++i) spec.dns.push_back("name" + std::to_string(i) + ".example.test");
   f.peer = lax_server(issue(spec, trusted_root()), {});
@@ -182,7 +182,7 @@ TEST_CASE("a session with a huge chain is not kept") {
 }
 
 TEST_CASE("streams may outlive the client that made them") {
-  Fixture f;
+  ResumptionFixture f;
   Ends ends = loopback(f.loop);
   tls::ClientOptions options;
   options.session_key = "k";

@@ -16,7 +16,7 @@ using namespace sealpost::tlsrpt;
 
 namespace {
 
-const SystemTime now{std::chrono::sys_days{std::chrono::year{2026} / 3 / 2}};
+const SystemTime read_on{std::chrono::sys_days{std::chrono::year{2026} / 3 / 2}};
 
 ReceivedReport report(const std::string& id, const std::string& day, std::uint64_t success,
                       std::uint64_t failure) {
@@ -60,12 +60,12 @@ TEST_CASE("a report is taken once; another organization may use the same id") {
   auto store = Store::open(dir.path() + "/tlsrpt.db");
   REQUIRE(store);
   Received received(*store);
-  CHECK(received.add(report("r1", "2026-03-01", 10, 2), "r1.json", now).value() == Added::taken);
-  CHECK(received.add(report("r1", "2026-03-01", 10, 2), "again.json", now).value() == Added::known);
+  CHECK(received.add(report("r1", "2026-03-01", 10, 2), "r1.json", read_on).value() == Added::taken);
+  CHECK(received.add(report("r1", "2026-03-01", 10, 2), "again.json", read_on).value() == Added::known);
   CHECK(received.of_day("2026-03-01", "home.example", "", 10)->size() == 1);
   auto other = report("r1", "2026-03-01", 1, 0);
   other.organization = "Zuid";
-  CHECK(received.add(other, "r1.json", now).value() == Added::taken);
+  CHECK(received.add(other, "r1.json", read_on).value() == Added::taken);
   const auto rows = received.of_day("2026-03-01", "home.example", "", 10);
   REQUIRE(rows->size() == 2);
   CHECK(rows->front().organization == "Noord");
@@ -77,8 +77,8 @@ TEST_CASE("how others reach us has the same view as how we reach them, and does 
   const TemporaryDirectory dir;
   auto store = Store::open(dir.path() + "/tlsrpt.db");
   Received received(*store);
-  REQUIRE(received.add(report("r1", "2026-03-01", 100, 0), "", now));
-  REQUIRE(received.add(report("r2", "2026-03-02", 5, 5), "", now));
+  REQUIRE(received.add(report("r1", "2026-03-01", 100, 0), "", read_on));
+  REQUIRE(received.add(report("r2", "2026-03-02", 5, 5), "", read_on));
   OverviewFilter filter;
   CHECK(overview(*store, filter)->empty());
   filter.way = Way::to_us;
@@ -99,25 +99,25 @@ TEST_CASE("D-23 a report that cannot be kept whole is not kept at all") {
   auto store = Store::open(dir.path() + "/tlsrpt.db");
   REQUIRE(store->run(
       "CREATE TRIGGER full BEFORE INSERT ON received_failure BEGIN SELECT RAISE(ABORT, 'full'); END"));
-  CHECK_FALSE(Received(*store).add(report("r1", "2026-03-01", 1, 1), "", now));
+  CHECK_FALSE(Received(*store).add(report("r1", "2026-03-01", 1, 1), "", read_on));
   REQUIRE(store->run("DROP TRIGGER full"));
-  CHECK(Received(*store).add(report("r1", "2026-03-01", 1, 1), "", now).value() == Added::taken);
+  CHECK(Received(*store).add(report("r1", "2026-03-01", 1, 1), "", read_on).value() == Added::taken);
 }
 
 TEST_CASE("D-23 the same id on two days or for two domains is two reports, and none is lost for another") {
   const TemporaryDirectory dir;
   auto store = Store::open(dir.path() + "/tlsrpt.db");
   Received received(*store);
-  CHECK(received.add(report("daily", "2026-03-01", 10, 0), "", now).value() == Added::taken);
-  CHECK(received.add(report("daily", "2026-03-02", 10, 0), "", now).value() == Added::taken);
+  CHECK(received.add(report("daily", "2026-03-01", 10, 0), "", read_on).value() == Added::taken);
+  CHECK(received.add(report("daily", "2026-03-02", 10, 0), "", read_on).value() == Added::taken);
   auto other = report("daily", "2026-03-01", 10, 0);
   other.domain = other.policies[0].domain = "home.test";
-  CHECK(received.add(other, "", now).value() == Added::taken);
+  CHECK(received.add(other, "", read_on).value() == Added::taken);
   CHECK(received.of_day("2026-03-01", "home.example", "", 10)->size() == 1);
   CHECK(received.of_day("2026-03-01", "home.test", "", 10)->size() == 1);
   CHECK(received.of_day("2026-03-02", "home.example", "", 10)->size() == 1);
-  CHECK(received.add(report("daily", "2026-03-01", 10, 0), "", now).value() == Added::known);
-  CHECK(received.add(report("daily", "2026-03-01", 11, 0), "", now).value() == Added::differs);
+  CHECK(received.add(report("daily", "2026-03-01", 10, 0), "", read_on).value() == Added::known);
+  CHECK(received.add(report("daily", "2026-03-01", 11, 0), "", read_on).value() == Added::differs);
   CHECK(received.of_day("2026-03-01", "home.example", "", 10)->front().policy.success == 10);
 }
 
@@ -128,7 +128,7 @@ TEST_CASE("what could not be taken is kept aside once, within bounds") {
   KeptAside about;
   about.file = "a.json";
   about.why = "no";
-  about.read_at = now;
+  about.read_at = read_on;
   const auto id = aside.keep(about, std::string("\0x", 2)).value();
   about.why = "still no";
   CHECK(aside.keep(about, std::string("\0x", 2)).value() == id);
@@ -161,9 +161,9 @@ TEST_CASE("T-46 what strangers bring, by mail or HTTPS, drives nothing out that 
   Aside aside(*store);
   KeptAside mine, mailed;
   mine.file = "a.json";
-  mine.read_at = now;
+  mine.read_at = read_on;
   mailed.file = std::string(mail_file) + "id";
-  mailed.read_at = now + std::chrono::hours(1);
+  mailed.read_at = read_on + std::chrono::hours(1);
   REQUIRE(aside.keep(mine, "mine"));
   for (int i = 0; i < 7; ++i) {  // each of 10 MiB
     mailed.file = std::string(i % 2 == 0 ? mail_file : posted_file) + "id";
@@ -184,7 +184,7 @@ std::string json_of(const std::string& id, SystemTime day) {
 }
 
 TakenPiece::State state_of(Store& store, const std::string& octets) {
-  return take_reports(store, octets, "a.json", {}, now)->front().state;
+  return take_reports(store, octets, "a.json", {}, read_on)->front().state;
 }
 
 }  // namespace
@@ -194,10 +194,10 @@ TEST_CASE(
   using namespace std::chrono_literals;
   const TemporaryDirectory dir;
   auto store = Store::open(dir.path() + "/tlsrpt.db");
-  CHECK(state_of(*store, json_of("1", now + 48h)) == TakenPiece::State::taken);
-  CHECK(state_of(*store, json_of("2", now + 72h)) == TakenPiece::State::refused);
-  CHECK(state_of(*store, json_of("3", now + 24h * 365 * 1000)) == TakenPiece::State::refused);
-  CHECK(state_of(*store, json_of("4", now - 24h * 365)) == TakenPiece::State::taken);  // retention has it
+  CHECK(state_of(*store, json_of("1", read_on + 48h)) == TakenPiece::State::taken);
+  CHECK(state_of(*store, json_of("2", read_on + 72h)) == TakenPiece::State::refused);
+  CHECK(state_of(*store, json_of("3", read_on + 24h * 365 * 1000)) == TakenPiece::State::refused);
+  CHECK(state_of(*store, json_of("4", read_on - 24h * 365)) == TakenPiece::State::taken);  // retention has it
   const auto aside = Aside(*store).list().value();
   REQUIRE(aside.size() == 2);
   CHECK(aside.front().why.find("/date-range: its day, ") == 0);
@@ -207,24 +207,24 @@ TEST_CASE("T-46 strangers' mail takes so much of the disk in a day, and no more;
   using namespace std::chrono_literals;
   const TemporaryDirectory dir;
   auto store = Store::open(dir.path() + "/tlsrpt.db");
-  const std::string one = json_of("1", now), two = json_of("2", now), three = json_of("3", now);
+  const std::string one = json_of("1", read_on), two = json_of("2", read_on), three = json_of("3", read_on);
   StrangersRoom room(2 * one.size() + 1);
   const auto take = [&](const std::string& octets, SystemTime when) {
     return take_reports(*store, octets, "mail x", {}, when, &room);
   };
-  REQUIRE(take(one, now));
-  CHECK(take(one, now)->front().state == TakenPiece::State::known);
-  REQUIRE(take(two, now));
-  const auto full = take(three, now);
+  REQUIRE(take(one, read_on));
+  CHECK(take(one, read_on)->front().state == TakenPiece::State::known);
+  REQUIRE(take(two, read_on));
+  const auto full = take(three, read_on);
   REQUIRE_FALSE(full);
   CHECK(full.error().code == Errc::no_space);
-  CHECK(take_reports(*store, three, "a.json", {}, now));  // an operator's file is nobody else's
-  CHECK_FALSE(take(json_of("4", now), now + 1h));
-  CHECK_FALSE(take(json_of("4", now), now - 24h * 365));  // a clock that goes back makes no room
-  CHECK(take(json_of("4", now), now + 24h));
+  CHECK(take_reports(*store, three, "a.json", {}, read_on));  // an operator's file is nobody else's
+  CHECK_FALSE(take(json_of("4", read_on), read_on + 1h));
+  CHECK_FALSE(take(json_of("4", read_on), read_on - 24h * 365));  // a clock that goes back makes no room
+  CHECK(take(json_of("4", read_on), read_on + 24h));
   // What is kept aside counts.
-  REQUIRE(take("\x1f\x8b" + std::string(one.size() - 10, 'x'), now + 24h));
-  CHECK_FALSE(take(json_of("5", now), now + 24h));
+  REQUIRE(take("\x1f\x8b" + std::string(one.size() - 10, 'x'), read_on + 24h));
+  CHECK_FALSE(take(json_of("5", read_on), read_on + 24h));
 }
 
 TEST_CASE("D-01 nothing is taken when it cannot be made to be on disk before it is said") {
@@ -232,9 +232,9 @@ TEST_CASE("D-01 nothing is taken when it cannot be made to be on disk before it 
   auto store = Store::open(dir.path() + "/tlsrpt.db");
   // SQLite changes that in no transaction that is under way, and says so.
   REQUIRE(store->run("BEGIN"));
-  CHECK_FALSE(take_reports(*store, json_of("1", now), "a.json", {}, now));
+  CHECK_FALSE(take_reports(*store, json_of("1", read_on), "a.json", {}, read_on));
   REQUIRE(store->run("COMMIT"));
-  CHECK(take_reports(*store, json_of("1", now), "a.json", {}, now)->front().state ==
+  CHECK(take_reports(*store, json_of("1", read_on), "a.json", {}, read_on)->front().state ==
         TakenPiece::State::taken);
 }
 
