@@ -10,7 +10,7 @@
 namespace sealpost::cli {
 namespace {
 
-std::string text_of(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
+std::string shown_text(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
 
 void show_tree(const Json& value, const std::string& indent) {
   const std::size_t width = terminal_width();
@@ -24,10 +24,10 @@ void show_tree(const Json& value, const std::string& indent) {
         if (item.is_object())
           show_tree(item, indent + "  ");
         else
-          std::cout << folded("- " + text_of(item), indent + "  ", width);
+          std::cout << folded("- " + shown_text(item), indent + "  ", width);
       }
     } else {
-      std::cout << folded(key + ": " + text_of(entry), indent, width);
+      std::cout << folded(key + ": " + shown_text(entry), indent, width);
     }
   }
 }
