@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "event/socket_stream.hpp"
+
 namespace sealpost::app {
 
 namespace {
@@ -20,7 +22,39 @@ std::shared_ptr<const intake::ClientMap> client_map(const std::vector<ClientConf
   return map;
 }
 
+using StreamResult = Expected<std::unique_ptr<event::Stream>>;
+
+event::Task<StreamResult> dial_endpoint(event::EventLoop& loop, Endpoint to, Duration limit) {
+  event::SocketConnector connector(loop);
+  co_return co_await connector.connect(to, limit);
+}
+
 }  // namespace
+
+auth::OutsideRulesPtr outside_rules(const AuthConfig& config) {
+  auto rules = std::make_shared<auth::OutsideRules>();
+  rules->unlisted = config.unlisted;
+  return rules;
+}
+
+auth::AccountsSettings accounts_settings(const AuthConfig& config) {
+  auth::AccountsSettings settings;
+  settings.outside = outside_rules(config);
+  if (config.dovecot.empty()) return settings;
+  settings.dovecot.emplace();
+  settings.dovecot->where = config.dovecot;
+  settings.dovecot->limit = config.dovecot_timeout;
+  const Duration limit = config.dovecot_timeout;
+  if (config.dovecot_endpoint)
+    settings.dovecot->dial = [to = *config.dovecot_endpoint, limit](event::Loop& loop) {
+      return dial_endpoint(static_cast<event::EventLoop&>(loop), to, limit);
+    };
+  else
+    settings.dovecot->dial = [path = config.dovecot_path, limit](event::Loop& loop) {
+      return event::connect_to_path(static_cast<event::EventLoop&>(loop), path, limit);
+    };
+  return settings;
+}
 
 intake::SettingsPtr intake_settings(const Config& config, const ListenerConfig& listener,
                                     std::shared_ptr<tls::Server> tls, std::shared_ptr<const DkimKeyring> dkim,

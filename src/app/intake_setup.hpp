@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "auth/accounts.hpp"
 #include "config/config.hpp"
 #include "intake/settings.hpp"
 
@@ -15,6 +16,10 @@ namespace sealpost::app {
 intake::SettingsPtr intake_settings(const Config& config, const ListenerConfig& listener,
                                     std::shared_ptr<tls::Server> tls, std::shared_ptr<const DkimKeyring> dkim,
                                     auth::Authenticator* authenticator);
+
+// For submission: who vouches for accounts. What is asked runs on loops that are EventLoops.
+auth::AccountsSettings accounts_settings(const AuthConfig& config);
+auth::OutsideRulesPtr outside_rules(const AuthConfig& config);  // what a reload replaces of it
 
 // At most half of the process's descriptors go to inbound sessions: the rest is for deliveries, DNS, the spool and
 // the databases, so that a flood from outside cannot stop what is under way (T-27).

@@ -206,7 +206,9 @@ Expected<void> Relay::open_parts() {
   auto disk = spool::open_posix_disk(config_.data_dir + "/spool");
   if (!disk) return disk.error();
   disk_ = std::move(*disk);
-  if (has_submission(config_)) authenticator_ = std::make_unique<auth::Accounts>(config_.data_dir, &health_);
+  if (has_submission(config_))
+    authenticator_ =
+        std::make_unique<auth::Accounts>(config_.data_dir, &health_, accounts_settings(config_.auth));
   pool_ = std::make_unique<event::ThreadPool>(4, 10'000);
   driver_ = spool::make_thread_driver();
   if (auto opened = open_spool(); !opened) return opened;

@@ -38,7 +38,7 @@
 #include "app/service_manager.hpp"
 #include "app/signals.hpp"
 #include "app/worker.hpp"
-#include "auth/authenticator.hpp"
+#include "auth/accounts.hpp"
 #include "base/health.hpp"
 #include "base/metrics.hpp"
 #include "config/config.hpp"
@@ -196,8 +196,8 @@ class Relay {
   intake::ConnectionLimits connections_;
   intake::BodyBudget bodies_;
   intake::Counters intake_counters_;
-  std::unique_ptr<auth::Authenticator> authenticator_;  // null: no listener asks for it
-  std::vector<std::unique_ptr<Worker>> workers_;  // sessions and couriers die here, before what they use
+  std::unique_ptr<auth::Accounts> authenticator_;  // null: no listener asks for it
+  std::vector<std::unique_ptr<Worker>> workers_;   // sessions and couriers die here, before what they use
   std::unique_ptr<Reporting> reporting_;
   std::unique_ptr<dns::ResolverProxy> webhook_resolver_;
   std::unique_ptr<http::CurlClient> webhook_http_;

@@ -122,6 +122,7 @@ event::Task<void> Relay::put_in_force(InForcePtr next) {
   in_force_.set(next);
   reporting_->use_keys(next->config, next->dkim);
   certificate_watch_.look();
+  if (authenticator_) authenticator_->use(outside_rules(next->config.auth));
   log::keep_recent(http_ != nullptr && next->config.web.on());
   notices_.set_settings(next->config.notices);
   postmaster_->use(next->config);

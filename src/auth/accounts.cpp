@@ -41,6 +41,16 @@ class Place {
   std::atomic<std::size_t>& taken_;
 };
 
+AccountPtr account_of(const User& user, std::string stamp) {
+  auto account = std::make_shared<Account>();
+  account->name = user.name;
+  account->senders = user.senders;
+  account->recipients_per_hour = user.limits.recipients_per_hour;
+  account->messages_per_hour = user.limits.messages_per_hour;
+  account->stamp = std::move(stamp);
+  return account;
+}
+
 // Changes with each new password, be it the same one, and with the senders.
 std::string stamp_of(const User& user) {
   std::string all = user.credentials.hash + user.credentials.scram.stored_key;
@@ -55,6 +65,8 @@ Accounts::Accounts(const std::string& data_dir, Health* health, AccountsSettings
       health_(health),
       store_(data_dir, Access::read, health),
       brakes_(settings_.brakes),
+      outside_(settings_.outside ? settings_.outside : std::make_shared<const OutsideRules>()),
+      dovecot_(settings_.dovecot ? std::make_unique<DovecotClient>(*settings_.dovecot, health) : nullptr),
       reading_(pool_of(settings_.reading, 1, settings_.most_reading)),
       hashing_(pool_of(settings_.hashing, settings_.hashing_threads, settings_.most_waiting)) {
   // What is wrong with the file is said now, and not to the first who logs in.
@@ -65,9 +77,14 @@ Accounts::~Accounts() = default;
 
 std::vector<std::string_view> Accounts::mechanisms(const Channel& channel) const {
   if (!channel.encrypted) return {};
-  std::vector<std::string_view> offered{"SCRAM-SHA-256", "PLAIN", "LOGIN"};
-  if (!channel.tls_exporter.empty() || !channel.tls_server_end_point.empty())
-    offered.insert(offered.begin(), "SCRAM-SHA-256-PLUS");
+  std::vector<std::string_view> offered;
+  // A client takes the strongest that it knows: what only users.db could answer would keep Dovecot's accounts out.
+  if (!dovecot_) {
+    if (!channel.tls_exporter.empty() || !channel.tls_server_end_point.empty())
+      offered.push_back("SCRAM-SHA-256-PLUS");
+    offered.push_back("SCRAM-SHA-256");
+  }
+  offered.insert(offered.end(), {"PLAIN", "LOGIN"});
   if (!channel.certified_user.empty()) offered.insert(offered.begin(), "EXTERNAL");
   return offered;
 }
@@ -135,18 +152,58 @@ Expected<AccountPtr> Accounts::read_again(const User& proven) {
   const std::optional<User>& user = found->user;
   now_is(proven.name, user);
   if (!user || user->disabled || !(user->credentials == proven.credentials)) return AccountPtr();
-  auto account = std::make_shared<Account>();
-  account->name = user->name;
-  account->senders = user->senders;
-  account->recipients_per_hour = user->limits.recipients_per_hour;
-  account->messages_per_hour = user->limits.messages_per_hour;
-  account->stamp = stamp_of(*user);
-  return AccountPtr(std::move(account));
+  return account_of(*user, stamp_of(*user));
 }
 
+event::Task<Expected<Accounts::Admission>> Accounts::admit(event::Loop& loop, std::string name) {
+  std::function<Expected<Admission>()> work = [this, name = std::move(name)] { return read_vouched(name); };
+  co_return co_await event::run_blocking<Admission>(*reading_, loop, std::move(work));
+}
+
+// On the reading thread too.
+Expected<Accounts::Admission> Accounts::read_vouched(const std::string& name) {
+  const Expected<Found> found = read(name);
+  if (!found) return found.error();
+  now_is(name, found->user);
+  Admission admission;
+  if (found->user && found->user->disabled) {
+    admission.why = "the account is disabled";
+    return admission;
+  }
+  const std::optional<User> user = found->user ? found->user : unlisted_user(name, outside()->unlisted);
+  if (user)
+    admission.account = account_of(*user, stamp_of(*user));
+  else
+    admission.why = "users.db has no such account, and auth.unlisted lets no other in by that name";
+  return admission;
+}
+
+OutsideRulesPtr Accounts::outside() const {
+  const std::lock_guard lock(mutex_);
+  return outside_;
+}
+
+void Accounts::use(OutsideRulesPtr outside) {
+  {
+    const std::lock_guard lock(mutex_);
+    outside_.swap(outside);
+  }
+  reading_->submit([this] {
+    seen_version_ = 0;
+    refresh();
+  });
+}
+
+bool Accounts::vouched_by_others(const OutsideRules&) const noexcept { return dovecot_ != nullptr; }
+
+// An account without a row may be one of those that others vouch for: that it has a row no more, or has one now, changes its
+// stamp, and who is in a session logs in anew.
 void Accounts::now_is(const std::string& name, const std::optional<User>& user) {
-  if (user && !user->disabled)
-    allowances_.set(name, user->limits, stamp_of(*user));
+  const OutsideRulesPtr rules = outside();
+  const std::optional<User> now =
+      user || !vouched_by_others(*rules) ? user : unlisted_user(name, rules->unlisted);
+  if (now && !now->disabled)
+    allowances_.set(name, now->limits, stamp_of(*now));
   else
     allowances_.close(name);
 }

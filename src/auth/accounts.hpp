@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The accounts of users.db as an Authenticator: PLAIN, LOGIN, SCRAM-SHA-256 and -PLUS, and EXTERNAL for who has shown a
-// certificate. OAUTHBEARER is not there.
+// certificate. Where a Dovecot is asked, it alone looks at passwords, by PLAIN and LOGIN, and this file says what its accounts
+// may (ADR 54).
 //
 //   auth::Accounts accounts(config.data_dir, &health);   // one for the relay, before the workers
 //
@@ -14,6 +15,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,12 +24,21 @@
 #include "auth/allowances.hpp"
 #include "auth/authenticator.hpp"
 #include "auth/brakes.hpp"
+#include "auth/dovecot_client.hpp"
 #include "auth/secret.hpp"
+#include "auth/unlisted.hpp"
 #include "auth/user_store.hpp"
 #include "base/health.hpp"
 #include "event/blocking_pool.hpp"
 
 namespace sealpost::auth {
+
+// Who besides users.db vouches for accounts, as far as a reload replaces it.
+struct OutsideRules {
+  OutsideRules() = default;
+  Unlisted unlisted;
+};
+using OutsideRulesPtr = std::shared_ptr<const OutsideRules>;
 
 struct AccountsSettings {
   AccountsSettings() = default;
@@ -36,6 +47,8 @@ struct AccountsSettings {
   std::size_t kept_back = 32;       // of these places, for who has logged in from his network before
   std::size_t most_reading = 4096;
   BrakeSettings brakes;
+  std::optional<DovecotSettings> dovecot;        // none: passwords are those of users.db
+  OutsideRulesPtr outside;                       // null: the defaults
   std::function<std::string()> nonce;            // null: random
   std::function<SteadyTime()> now;               // null: the system's steady clock; for take_message()
   std::unique_ptr<event::BlockingPool> reading;  // null: threads of its own
@@ -54,6 +67,8 @@ class Accounts final : public Authenticator {
   // An account that was closed, limited or changed since its session began is as it is now, a second later at most, counted
   // from the first message after that.
   bool take_message(const Account& account, std::uint32_t recipients) override;
+  // From now on, for open sessions too, as with a change of users.db. Any thread.
+  void use(OutsideRulesPtr outside);
 
   struct Counters {
     std::uint64_t accepted = 0, refused = 0, malformed = 0, unavailable = 0, too_many = 0;
@@ -75,10 +90,21 @@ class Accounts final : public Authenticator {
   // Looks again, for a proof may have taken a minute: null when the account is closed now, or has other credentials.
   event::Task<Expected<AccountPtr>> let_in(event::Loop& loop, User proven);
   Step counted(Step step) noexcept;
+  DovecotClient* dovecot() noexcept { return dovecot_.get(); }  // null: it is not asked
+  // Of somebody whom another has vouched for, by the prepared name of the account.
+  struct Admission {
+    Admission() = default;
+    AccountPtr account;  // null: it is not let in, and
+    std::string why;
+  };
+  event::Task<Expected<Admission>> admit(event::Loop& loop, std::string name);
 
  private:
   Expected<Found> read(const std::string& name);
   Expected<AccountPtr> read_again(const User& proven);
+  Expected<Admission> read_vouched(const std::string& name);
+  OutsideRulesPtr outside() const;
+  bool vouched_by_others(const OutsideRules& rules) const noexcept;
   void now_is(const std::string& name, const std::optional<User>& user);
   void refresh();
 
@@ -89,8 +115,11 @@ class Accounts final : public Authenticator {
   std::uint64_t seen_generation_ = 0;
   Brakes brakes_;
   Allowances allowances_;
-  std::atomic<std::int64_t> refreshed_{0};                  // steady time, in its own units
-  std::array<std::atomic<std::uint64_t>, 6> endings_{};     // by Step::Kind
+  std::atomic<std::int64_t> refreshed_{0};               // steady time, in its own units
+  std::array<std::atomic<std::uint64_t>, 6> endings_{};  // by Step::Kind
+  mutable std::mutex mutex_;                             // guards outside_
+  OutsideRulesPtr outside_;                              // never null
+  const std::unique_ptr<DovecotClient> dovecot_;
   std::atomic<std::size_t> strangers_{0};                   // whose hashes wait or run
   std::unique_ptr<event::BlockingPool> reading_, hashing_;  // die first: they use what stands above
 };

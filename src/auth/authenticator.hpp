@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,7 @@ namespace sealpost::auth {
 struct Channel {
   Channel() = default;
   IpAddress client;
+  std::optional<IpAddress> local;    // of ours, that it has connected to
   bool encrypted = false;            // without it no mechanism is offered (T-05)
   std::string tls_exporter;          // 32 octets, RFC 9266; empty: not to be had
   std::string tls_server_end_point;  // hash of our certificate, RFC 5929 §4; empty: not to be had

@@ -46,6 +46,14 @@ bool is_oneself(const std::string& authorization, const std::string& key) {
   return authorization.empty() || key_of(authorization) == key;
 }
 
+// As itself: who may act for whom is decided here, and a Dovecot would take the first name for a master's.
+std::shared_ptr<const Secret> plain_message(const std::string& name, const Secret& password) {
+  std::string message;
+  message.reserve(name.size() + password.view().size() + 2);
+  message.append(1, '\0').append(name).append(1, '\0').append(password.view());
+  return std::make_shared<const Secret>(Secret::taken_from(message));
+}
+
 // An attempt that is given up while we have been at work for so long was not given up for a guesser's sake.
 class OurWork {
  public:
@@ -68,7 +76,7 @@ class OurWork {
 class Base : public Exchange {
  public:
   Base(Accounts& accounts, event::Loop& loop, const Channel& channel) noexcept
-      : accounts_(accounts), loop_(loop), client_(channel.client) {}
+      : accounts_(accounts), loop_(loop), client_(channel.client), local_(channel.local) {}
 
  protected:
   // Until there is room for this attempt, and its pause is over. No step: it may go on.
@@ -110,6 +118,8 @@ class Base : public Exchange {
     std::optional<Step> stopped = co_await enter(attempt, name);
     if (stopped) co_return accounts_.counted(std::move(*stopped));
     const OurWork work(attempt, loop_);
+    if (accounts_.dovecot() != nullptr)
+      co_return co_await ask_dovecot(attempt, std::move(name), std::move(authorization), std::move(password));
     const Expected<Accounts::Found> found = co_await accounts_.look_up(loop_, key);
     if (!found) co_return no_answer(attempt, found.error(), name);
     const std::optional<User>& user = found->user;
@@ -129,6 +139,44 @@ class Base : public Exchange {
     co_return co_await accept(attempt, *user, std::string());
   }
 
+  // The same question for any name, and for no to each: what Dovecot does about it takes its time (T-32). The account is the one
+  // that Dovecot names.
+  event::Task<Step> ask_dovecot(Attempt& attempt, std::string name, std::string authorization,
+                                std::shared_ptr<const Secret> password) {
+    DovecotClient& dovecot = *accounts_.dovecot();
+    const SteadyTime asked = loop_.steady();
+    DovecotQuestion question;
+    question.client = client_;
+    question.local = local_;
+    question.known = attempt.known();
+    question.plain = plain_message(name, *password);
+    const Expected<DovecotVerdict> verdict = co_await dovecot.ask(loop_, std::move(question));
+    if (!verdict) co_return no_answer(attempt, verdict.error(), name);
+    const auto account = prepared_name(verdict->user);
+    std::string why;
+    if (!verdict->right)
+      why = "Dovecot refuses it";
+    else if (!account)
+      why = "Dovecot gives it a name that no account here can have";
+    else if (!is_oneself(authorization, key_of(name)))
+      why = "an account may not act for another";
+    if (!why.empty()) co_return co_await refuse_late(attempt, std::move(why), std::move(name), asked);
+    const Expected<Accounts::Admission> admission = co_await accounts_.admit(loop_, *account);
+    if (!admission) co_return no_answer(attempt, admission.error(), name);
+    if (!admission->account) co_return co_await refuse_late(attempt, admission->why, std::move(name), asked);
+    attempt.leave(Brakes::Ending::right, loop_.steady());
+    Step step = step_of(Kind::accepted, {}, name);
+    step.account = admission->account;
+    co_return accounts_.counted(std::move(step));
+  }
+
+  // No sooner than Dovecot says no to a wrong password, which it keeps back for seconds.
+  event::Task<Step> refuse_late(Attempt& attempt, std::string why, std::string name, SteadyTime asked) {
+    const Duration left = accounts_.dovecot()->refusal_takes() - (loop_.steady() - asked);
+    if (left > Duration()) co_await event::sleep_for(loop_, left);
+    co_return co_await refuse(attempt, std::move(why), std::move(name));
+  }
+
   Step no_answer(Attempt& attempt, const Error& error, const std::string& name) {
     attempt.leave(Brakes::Ending::unknown, loop_.steady());
     return accounts_.counted(unavailable(error, name));
@@ -139,6 +187,7 @@ class Base : public Exchange {
   Accounts& accounts_;
   event::Loop& loop_;
   const IpAddress client_;
+  const std::optional<IpAddress> local_;
 };
 
 class Plain final : public Base {

@@ -41,7 +41,7 @@ struct UserOptions {
   std::vector<std::string> senders;
   std::optional<std::uint32_t> messages, recipients;
   std::string role = "viewer";
-  bool password_stdin = false, generate = false, any_sender = false;
+  bool password_stdin = false, generate = false, no_password = false, any_sender = false;
 };
 using OptionsPtr = std::shared_ptr<UserOptions>;
 
@@ -133,9 +133,10 @@ int done(const CommandLine& line, const std::string& name, const char* what, con
 }
 
 Expected<auth::Secret> password_for(const UserOptions& options, const std::string& name) {
-  auto password = options.generate         ? Expected<auth::Secret>(auth::generate_password())
-                  : options.password_stdin ? read_password()
-                                           : ask_password(name);
+  // Nobody can log in with one that nobody knows.
+  auto password = options.generate || options.no_password ? Expected<auth::Secret>(auth::generate_password())
+                  : options.password_stdin                ? read_password()
+                                                          : ask_password(name);
   if (!password) return password;
   if (auto good = auth::check_password(password->view()); !good) return good.error();
   return password;
@@ -363,6 +364,11 @@ void add_user_commands(CLI::App& app, CommandLine& line) {
       ->type_name("PATTERN");
   add_limit_options(*adding, options);
   add_password_options(*adding, options);
+  adding
+      ->add_flag("--no-password", options->no_password,
+                 "For who logs in otherwise: with a Dovecot's password, a token or a certificate")
+      ->excludes("--password-stdin")
+      ->excludes("--generate");
   runs(adding, add);
 
   user->add_subcommand("list", "All accounts, and what they may send")->callback([&line] {

@@ -11,6 +11,9 @@ namespace {
 
 // Taken over by a reload: a whole table when the name ends in a dot. Everything else is read once, at the start.
 constexpr auto reloaded = std::to_array<std::string_view>({
+    "auth.messages",
+    "auth.recipients",
+    "auth.unlisted",
     "client.",
     "listener.address_literals",
     "listener.allow",

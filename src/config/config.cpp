@@ -208,6 +208,7 @@ void read_root(TableReader& root, Config& config) {
   if (root.has("listener")) config.listeners.clear();
   root.each_table("listener", [&](TableReader& reader) { read_listener(reader, config); });
   root.each_table("client", [&](TableReader& reader) { read_client(reader, config); });
+  root.table("auth", [&](TableReader& reader) { read_auth(reader, config); });
   root.table("dns", [&](TableReader& reader) { read_dns(reader, config.dns); });
   root.table("delivery", [&](TableReader& reader) { read_delivery(reader, config); });
   root.each_table("route", [&](TableReader& reader) { read_route(reader, config); });

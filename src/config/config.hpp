@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "auth/sasl_client.hpp"
+#include "auth/unlisted.hpp"
 #include "config/changes.hpp"
 #include "config/toml_reader.hpp"
 #include "config/weaker_entry.hpp"
@@ -67,6 +68,14 @@ struct ClientConfig {              // [[client]]: whom a certificate stands for
   std::vector<std::string> fingerprints;  // SHA-256, lower-case hex without colons
   std::string user;                       // auth::prepared_name(); empty: the address in the certificate
   bool relay = false;
+};
+
+struct AuthConfig {  // [auth]: who besides users.db vouches for accounts
+  auth::Unlisted unlisted;
+  std::string dovecot;                       // the socket, as it is written; empty: none is asked
+  std::string dovecot_path;                  // a socket in the file system, or
+  std::optional<Endpoint> dovecot_endpoint;  // one of this machine's network
+  std::chrono::seconds dovecot_timeout{20};
 };
 
 struct RouteConfig {
@@ -173,6 +182,7 @@ struct Config {
   std::string data_dir;
   std::vector<ListenerConfig> listeners;
   std::vector<ClientConfig> clients;
+  AuthConfig auth;
   std::vector<CertificateConfig> certificates;  // of our listeners; the first is that of [tls]. None: no TLS
   std::string trust;
   TlsVersion minimum = TlsVersion::tls1_2;

@@ -12,6 +12,7 @@ namespace sealpost::app {
 void read_listener(TableReader& reader, Config& config);
 void read_tls(TableReader& reader, Config& config);
 void read_client(TableReader& reader, Config& config);  // client_section.cpp, after the listeners
+void read_auth(TableReader& reader, Config& config);    // auth_section.cpp, likewise
 void read_limits(TableReader& reader, LimitsConfig& limits);
 void read_notifications(TableReader& reader, delivery::NoticeSettings& notices);
 

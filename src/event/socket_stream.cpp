@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include <cassert>
 #include <cerrno>
@@ -137,6 +138,42 @@ Task<Expected<std::unique_ptr<Stream>>> SocketConnector::connect(Endpoint to, Du
   ::getsockopt((*stream)->descriptor(), SOL_SOCKET, SO_ERROR, &number, &size);
   if (number != 0) co_return socket_error("connect", number);
   co_return std::unique_ptr<Stream>(std::move(*stream));
+}
+
+namespace {
+
+constexpr std::chrono::milliseconds full_backlog{20};
+
+// Nothing: the backlog is full.
+Expected<std::optional<FileDescriptor>> try_path(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path)
+    return Error(Errc::invalid, "the path of the socket is too long");
+  path.copy(address.sun_path, path.size());
+  FileDescriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd) return socket_error("socket", errno);
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0)
+    return std::optional<FileDescriptor>(std::move(fd));
+  if (errno == EAGAIN) return std::optional<FileDescriptor>();
+  return socket_error("connect", errno);
+}
+
+}  // namespace
+
+Task<Expected<std::unique_ptr<Stream>>> connect_to_path(EventLoop& loop, std::string path, Duration limit) {
+  const SteadyTime end = deadline(loop.now(), limit);
+  for (;;) {
+    Expected<std::optional<FileDescriptor>> fd = try_path(path);
+    if (!fd) co_return std::move(fd).error();
+    if (*fd) {
+      auto stream = SocketStream::adopt(loop, std::move(**fd), Endpoint());
+      if (!stream) co_return std::move(stream).error();
+      co_return std::unique_ptr<Stream>(std::move(*stream));
+    }
+    if (loop.now() >= end) co_return Error(Errc::timed_out, "no connection in time: its backlog is full");
+    co_await sleep_for(loop, full_backlog);
+  }
 }
 
 }  // namespace sealpost::event

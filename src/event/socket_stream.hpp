@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "base/handles.hpp"
 #include "event/event_loop.hpp"
@@ -66,5 +67,9 @@ class SocketConnector final : public Connector {
   EventLoop& loop_;
   std::optional<IpAddress> source_;
 };
+
+// The same for a socket in the file system; peer() and local() have no address. One whose backlog is full is tried again until
+// the limit passes.
+Task<Expected<std::unique_ptr<Stream>>> connect_to_path(EventLoop& loop, std::string path, Duration limit);
 
 }  // namespace sealpost::event

@@ -98,7 +98,8 @@ event::Task<void> ServerSession::authenticate() {
   event::Loop& loop = stream_.stream().loop();
   const AuthCommand command = std::move(*auth_);
   transaction_end_ = event::deadline(loop.now(), limits().authentication);
-  const auth::Channel known = channel();
+  auth::Channel known = channel();
+  known.local = stream_.stream().local().address;
   const auto begun = options_->authenticator->begin(loop, command.mechanism, known);
   if (spoke_early()) co_return;
   if (begun) {

@@ -9,7 +9,7 @@ import signal
 from pathlib import Path
 
 # Users that the servers insist on. They exist inside the lab's mount namespace only.
-USERS = {"postfix": 61901, "postdrop": 61902, "Debian-exim": 61903, "opensmtpd": 61904, "opensmtpq": 61905, "vmail": 61906}
+USERS = {"postfix": 61901, "postdrop": 61902, "Debian-exim": 61903, "opensmtpd": 61904, "opensmtpq": 61905, "vmail": 61906, "dovecot": 61907, "dovenull": 61908}
 UNKNOWN_RECIPIENT = "unknown"  # a local part that begins so exists nowhere
 
 
@@ -53,9 +53,9 @@ def bracketed(address: str) -> str:
 
 
 def all_servers() -> list[type[Server]]:
-    from . import exim, nginx, nsd, opensmtpd, peers, postfix, unbound
+    from . import dovecot, exim, nginx, nsd, opensmtpd, peers, postfix, unbound
 
     return [
         nsd.Nsd, unbound.Unbound, nginx.Nginx, postfix.Postfix, exim.Exim, opensmtpd.OpenSmtpd, opensmtpd.Stunnel,
-        peers.Peer, peers.DnsPeer, peers.SaslPeer,
+        peers.Peer, peers.DnsPeer, peers.SaslPeer, dovecot.Dovecot,
     ]  # fmt: skip

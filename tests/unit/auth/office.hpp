@@ -54,8 +54,7 @@ class CountingPool final : public event::BlockingPool {
 };
 
 struct Office {
-  explicit Office(BrakeSettings brakes = {}) {
-    AccountsSettings settings;
+  explicit Office(BrakeSettings brakes = {}, AccountsSettings settings = {}) {
     settings.brakes = brakes;
     settings.reading = std::make_unique<CountingPool>(reads, reading_full);
     auto pool = std::make_unique<CountingPool>(hashes, hashing_full);

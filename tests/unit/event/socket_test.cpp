@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <sys/resource.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include <string>
@@ -104,6 +105,61 @@ TEST_CASE("both families: addresses of both ends, and megabytes in both directio
     CHECK(run_until_done(loop, count_in(client)) == octets);
     CHECK(run_until_done(loop, count_in(server)) == octets);
   }
+}
+
+// A listening socket in the file system, in a directory of its own.
+struct PathServer {
+  explicit PathServer(int backlog) {
+    REQUIRE(::mkdtemp(directory) != nullptr);
+    path = std::string(directory) + "/socket";
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    socket = FileDescriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    REQUIRE(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+    REQUIRE(::listen(socket.get(), backlog) == 0);
+  }
+  ~PathServer() {
+    ::unlink(path.c_str());
+    ::rmdir(directory);
+  }
+  PathServer(const PathServer&) = delete;
+  PathServer& operator=(const PathServer&) = delete;
+  char directory[32] = "/tmp/sealpost-path-XXXXXX";
+  std::string path;
+  FileDescriptor socket;
+};
+
+TEST_CASE(
+    "a socket in the file system: octets both ways, nobody there, a full backlog, a path that is too long") {
+  EventLoop loop;
+  {
+    const PathServer server(8);
+    auto stream = run_until_done(loop, connect_to_path(loop, server.path, 5s));
+    REQUIRE(stream);
+    const FileDescriptor there(::accept4(server.socket.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    REQUIRE(there);
+    CHECK((*stream)->try_write("ask").bytes == 3);
+    char heard[8];
+    CHECK(::recv(there.get(), heard, sizeof heard, 0) == 3);
+    CHECK(::send(there.get(), "tell\n", 5, 0) == 5);
+    LineStream lines(std::move(*stream));
+    const auto line = run_until_done(loop, lines.line(100, 5s));
+    REQUIRE(line);
+    CHECK(line->text == "tell");
+  }
+  {
+    const PathServer server(0);
+    auto taken = run_until_done(loop, connect_to_path(loop, server.path, 5s));
+    CHECK(taken);
+    auto waited = run_until_done(loop, connect_to_path(loop, server.path, 100ms));
+    REQUIRE_FALSE(waited);
+    CHECK(waited.error().code == Errc::timed_out);
+  }
+  auto nobody = run_until_done(loop, connect_to_path(loop, "/tmp/sealpost-nobody", 5s));
+  REQUIRE_FALSE(nobody);
+  CHECK(nobody.error().detail.find("No such file") != std::string::npos);
+  CHECK_FALSE(run_until_done(loop, connect_to_path(loop, "/" + std::string(200, 'x'), 5s)));
 }
 
 TEST_CASE("connecting fails with what callers branch on") {
