@@ -34,6 +34,7 @@ event::Task<StreamResult> dial_endpoint(event::EventLoop& loop, Endpoint to, Dur
 auth::OutsideRulesPtr outside_rules(const AuthConfig& config) {
   auto rules = std::make_shared<auth::OutsideRules>();
   rules->unlisted = config.unlisted;
+  rules->tokens = config.tokens;
   return rules;
 }
 

@@ -84,6 +84,7 @@ std::vector<std::string_view> Accounts::mechanisms(const Channel& channel) const
       offered.push_back("SCRAM-SHA-256-PLUS");
     offered.push_back("SCRAM-SHA-256");
   }
+  if (outside()->tokens) offered.insert(offered.end(), {"OAUTHBEARER", "XOAUTH2"});
   offered.insert(offered.end(), {"PLAIN", "LOGIN"});
   if (!channel.certified_user.empty()) offered.insert(offered.begin(), "EXTERNAL");
   return offered;
@@ -194,7 +195,9 @@ void Accounts::use(OutsideRulesPtr outside) {
   });
 }
 
-bool Accounts::vouched_by_others(const OutsideRules&) const noexcept { return dovecot_ != nullptr; }
+bool Accounts::vouched_by_others(const OutsideRules& rules) const noexcept {
+  return dovecot_ != nullptr || rules.tokens != nullptr;
+}
 
 // An account without a row may be one of those that others vouch for: that it has a row no more, or has one now, changes its
 // stamp, and who is in a session logs in anew.

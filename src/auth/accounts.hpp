@@ -2,7 +2,7 @@
 //
 // The accounts of users.db as an Authenticator: PLAIN, LOGIN, SCRAM-SHA-256 and -PLUS, and EXTERNAL for who has shown a
 // certificate. Where a Dovecot is asked, it alone looks at passwords, by PLAIN and LOGIN, and this file says what its accounts
-// may (ADR 54).
+// may (ADR 54). OAUTHBEARER and XOAUTH2 take tokens of the issuer that is named (token.hpp).
 //
 //   auth::Accounts accounts(config.data_dir, &health);   // one for the relay, before the workers
 //
@@ -26,6 +26,7 @@
 #include "auth/brakes.hpp"
 #include "auth/dovecot_client.hpp"
 #include "auth/secret.hpp"
+#include "auth/token.hpp"
 #include "auth/unlisted.hpp"
 #include "auth/user_store.hpp"
 #include "base/health.hpp"
@@ -37,6 +38,7 @@ namespace sealpost::auth {
 struct OutsideRules {
   OutsideRules() = default;
   Unlisted unlisted;
+  std::shared_ptr<const TokenRules> tokens;  // whose tokens are taken; null: nobody's
 };
 using OutsideRulesPtr = std::shared_ptr<const OutsideRules>;
 
@@ -90,6 +92,7 @@ class Accounts final : public Authenticator {
   // Looks again, for a proof may have taken a minute: null when the account is closed now, or has other credentials.
   event::Task<Expected<AccountPtr>> let_in(event::Loop& loop, User proven);
   Step counted(Step step) noexcept;
+  OutsideRulesPtr outside() const;
   DovecotClient* dovecot() noexcept { return dovecot_.get(); }  // null: it is not asked
   // Of somebody whom another has vouched for, by the prepared name of the account.
   struct Admission {
@@ -103,7 +106,6 @@ class Accounts final : public Authenticator {
   Expected<Found> read(const std::string& name);
   Expected<AccountPtr> read_again(const User& proven);
   Expected<Admission> read_vouched(const std::string& name);
-  OutsideRulesPtr outside() const;
   bool vouched_by_others(const OutsideRules& rules) const noexcept;
   void now_is(const std::string& name, const std::optional<User>& user);
   void refresh();

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "auth/exchanges.hpp"
 
+#include "auth/bearer.hpp"
 #include "auth/entering.hpp"
 #include "auth/password.hpp"
 #include "auth/plain.hpp"
 #include "auth/scram.hpp"
+#include "base/digest.hpp"
 #include "base/text.hpp"
 #include "event/wait.hpp"
 
@@ -347,6 +349,72 @@ class Scram final : public Base {
   At at_ = At::first;
 };
 
+// A token, verified here: it is looked at before the brakes are, for nobody guesses one. A good one counts by its account, which
+// passwords share; a bad one by the name it was sent with, or by itself.
+class TokenLogin final : public Base {
+ public:
+  using Parse = Expected<BearerMessage> (*)(std::string_view);
+  TokenLogin(Accounts& accounts, event::Loop& loop, const Channel& channel, Parse parse) noexcept
+      : Base(accounts, loop, channel), parse_(parse) {}
+  bool client_first() const noexcept override { return true; }
+
+  event::Task<Step> step(std::string message) override {
+    const WipeAtEnd wiped(message);
+    // Whatever the client says to the challenge that told it of its failure (RFC 7628 §3.2.3).
+    if (failed_) {
+      const Step failed = std::move(*failed_);
+      failed_.reset();
+      co_return accounts_.counted(failed);
+    }
+    if (over_) co_return over();
+    over_ = true;
+    const OutsideRulesPtr rules = accounts_.outside();
+    if (!rules->tokens)
+      co_return accounts_.counted(step_of(Kind::unavailable, "tokens are not taken any more"));
+    const Expected<BearerMessage> heard = parse_(message);
+    if (!heard) co_return malformed(heard.error().detail);
+    const TokenVerdict verdict = verify_token(heard->token.view(), *rules->tokens, loop_.believed());
+    co_return co_await judge(verdict, heard->authorization, sha256_octets(heard->token.view()),
+                             rules->tokens->scope);
+  }
+
+ private:
+  event::Task<Step> judge(TokenVerdict verdict, std::string claimed, std::string digest, std::string scope) {
+    const bool good = verdict.fault == TokenFault::none;
+    const std::string name = claimed.empty() ? verdict.account : claimed;
+    Attempt attempt(accounts_.brakes(), client_,
+                    good              ? verdict.account
+                    : claimed.empty() ? digest
+                                      : key_of(claimed));
+    std::optional<Step> stopped = co_await enter(attempt, name);
+    if (stopped) co_return accounts_.counted(std::move(*stopped));
+    const OurWork work(attempt, loop_);
+    std::string why = verdict.why;
+    if (good && !is_oneself(claimed, verdict.account)) why = "an account may not act for another";
+    AccountPtr account;
+    if (why.empty()) {
+      const Expected<Accounts::Admission> admission = co_await accounts_.admit(loop_, verdict.account);
+      if (!admission) co_return no_answer(attempt, admission.error(), name);
+      account = admission->account;
+      why = admission->why;
+    }
+    if (!account) {
+      const Duration pause = attempt.leave(Brakes::Ending::wrong, loop_.steady());
+      if (pause > Duration()) co_await event::sleep_for(loop_, pause);
+      failed_ = step_of(Kind::refused, std::move(why), name);
+      co_return challenge(bearer_failure(verdict.fault, scope));
+    }
+    attempt.leave(Brakes::Ending::right, loop_.steady());
+    Step step = step_of(Kind::accepted, {}, name);
+    step.account = std::move(account);
+    co_return accounts_.counted(std::move(step));
+  }
+
+  const Parse parse_;
+  bool over_ = false;
+  std::optional<Step> failed_;
+};
+
 }  // namespace
 
 std::unique_ptr<Exchange> make_exchange(Accounts& accounts, event::Loop& loop, std::string_view mechanism,
@@ -354,6 +422,9 @@ std::unique_ptr<Exchange> make_exchange(Accounts& accounts, event::Loop& loop, s
   if (mechanism == "PLAIN") return std::make_unique<Plain>(accounts, loop, channel);
   if (mechanism == "EXTERNAL") return std::make_unique<External>(accounts, loop, channel);
   if (mechanism == "LOGIN") return std::make_unique<Login>(accounts, loop, channel);
+  if (mechanism == "OAUTHBEARER")
+    return std::make_unique<TokenLogin>(accounts, loop, channel, parse_oauthbearer);
+  if (mechanism == "XOAUTH2") return std::make_unique<TokenLogin>(accounts, loop, channel, parse_xoauth2);
   ScramBinding binding;
   binding.plus = mechanism == "SCRAM-SHA-256-PLUS";
   binding.tls_exporter = channel.tls_exporter;

@@ -5,6 +5,7 @@
 
 #include "config/checks.hpp"
 #include "config/sections.hpp"
+#include "config/whole_file.hpp"
 
 namespace sealpost::app {
 
@@ -52,6 +53,47 @@ void read_socket(TableReader& reader, AuthConfig& config) {
   }
 }
 
+bool is_one_word(const std::string& text) {
+  return !text.empty() && text.size() <= 1024 &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
+}
+
+std::string read_word(TableReader& reader, std::string_view key, std::string otherwise) {
+  auto word = reader.string(key);
+  if (word && !is_one_word(*word)) reader.error(key, "must be 1 to 1024 printable characters without blanks");
+  return std::move(word).value_or(std::move(otherwise));
+}
+
+std::shared_ptr<const auth::TokenKeys> read_token_keys(TableReader& reader) {
+  const std::string path = read_file_path(reader, "keys", Secret::no);
+  if (path.empty()) return nullptr;
+  const auto whole = read_whole_file(path);
+  if (!whole) {
+    reader.error("keys", whole.error().detail);
+    return nullptr;
+  }
+  auto keys = auth::TokenKeys::parse(whole->text);
+  if (!keys) {
+    reader.error("keys", path + ": " + keys.error().detail);
+    return nullptr;
+  }
+  return std::make_shared<const auth::TokenKeys>(std::move(*keys));
+}
+
+void read_oauth(TableReader& reader, AuthConfig& config) {
+  for (const std::string_view key : {"issuer", "audience", "keys"}) reader.required(key);
+  auto rules = std::make_shared<auth::TokenRules>();
+  rules->issuer = read_word(reader, "issuer", {});
+  rules->audiences = reader.one_or_more("audience").value_or(std::vector<std::string>());
+  if (reader.has("audience") && (rules->audiences.empty() ||
+                                 !std::all_of(rules->audiences.begin(), rules->audiences.end(), is_one_word)))
+    reader.error("audience", "must be one or several words: tokens for anybody else are not for us");
+  rules->account_claim = read_word(reader, "account", rules->account_claim);
+  rules->scope = read_word(reader, "scope", {});
+  rules->keys = read_token_keys(reader);
+  if (rules->keys) config.tokens = std::move(rules);
+}
+
 }  // namespace
 
 void read_auth(TableReader& reader, Config& config) {
@@ -66,13 +108,19 @@ void read_auth(TableReader& reader, Config& config) {
         dovecot.error("timeout", "must be from 1s to 60s: so long an AUTH may take");
     }
   });
+  bool oauth = false;
+  reader.table("oauth", [&](TableReader& issuer) {
+    oauth = true;
+    read_oauth(issuer, auth);
+  });
   const bool submission = std::any_of(config.listeners.begin(), config.listeners.end(),
                                       [](const ListenerConfig& listener) { return !listener.relays(); });
-  if (auth.dovecot.empty()) {
+  if (auth.dovecot.empty() && !oauth) {
     for (const std::string_view key : {"unlisted", "messages", "recipients"})
       if (reader.has(key)) reader.warning(key, "says nothing while only users.db vouches for accounts");
   } else if (!submission) {
-    reader.warning("dovecot", "says nothing while no listener has mode = \"submission\" or \"submissions\"");
+    reader.warning(oauth ? "oauth" : "dovecot",
+                   "says nothing while no listener has mode = \"submission\" or \"submissions\"");
   }
 }
 

@@ -12,6 +12,7 @@ namespace {
 // Taken over by a reload: a whole table when the name ends in a dot. Everything else is read once, at the start.
 constexpr auto reloaded = std::to_array<std::string_view>({
     "auth.messages",
+    "auth.oauth.",
     "auth.recipients",
     "auth.unlisted",
     "client.",

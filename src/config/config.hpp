@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "auth/sasl_client.hpp"
+#include "auth/token.hpp"
 #include "auth/unlisted.hpp"
 #include "config/changes.hpp"
 #include "config/toml_reader.hpp"
@@ -76,6 +77,8 @@ struct AuthConfig {  // [auth]: who besides users.db vouches for accounts
   std::string dovecot_path;                  // a socket in the file system, or
   std::optional<Endpoint> dovecot_endpoint;  // one of this machine's network
   std::chrono::seconds dovecot_timeout{20};
+  std::shared_ptr<const auth::TokenRules>
+      tokens;  // whose are taken, with the keys of its file; null: nobody's
 };
 
 struct RouteConfig {

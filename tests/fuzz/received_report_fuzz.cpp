@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <string>
 
+#include "base/i_json.hpp"
 #include "mail/mime_parts.hpp"
 #include "require.hpp"
-#include "tlsrpt/received/i_json.hpp"
 #include "tlsrpt/received/json_text.hpp"
 #include "tlsrpt/received/received_report.hpp"
 #include "tlsrpt/received/report_file.hpp"

@@ -3,7 +3,7 @@
 // Reports of others in tlsrpt.db, beside our own counts: "how do others reach us". This is the front of the room; in order:
 //
 //   1. report_file.hpp       from a file to the reports in it: mail, mbox, gzip, zip (unzip.hpp), plain
-//   2. json_text.hpp         to UTF-8; i_json.hpp: bounded and well-formed before anything is built of it
+//   2. json_text.hpp         to UTF-8; base/i_json.hpp: bounded and well-formed before anything is built of it
 //   3. received_report.hpp   what it says, read with suspicion
 //   4. here                  kept once, whole or not at all
 //   5. received_aside.hpp    or kept as it came, with the reason

@@ -7,10 +7,10 @@
 #include <set>
 
 #include "base/digest.hpp"
+#include "base/i_json.hpp"
 #include "base/text.hpp"
 #include "mail/address.hpp"
 #include "sealpost/ip_address.hpp"
-#include "tlsrpt/received/i_json.hpp"
 
 namespace sealpost::tlsrpt {
 namespace {

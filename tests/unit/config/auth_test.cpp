@@ -75,6 +75,42 @@ TEST_CASE("a Dovecot on another machine, one without a socket, and words that sa
   CHECK(findings(relay_only).front().find(" warning auth.dovecot: says nothing") != std::string::npos);
 }
 
+TEST_CASE("an issuer of tokens: who, for whom, and keys that can be used") {
+  const Directory directory;
+  const std::string good =
+      R"({"keys":[{"kty":"OKP","crv":"Ed25519","kid":"one","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]})";
+  const auto oauth = [&](const std::string& keys, const std::string& rest) {
+    const std::string path = directory.file("keys.json", keys, 0644);
+    return with_submission(directory, "[auth.oauth]\nkeys = \"" + path + "\"\n" + rest);
+  };
+  const std::string whom = "issuer = \"https://login.example\"\naudience = [\"sealpost\", \"mail\"]\n";
+  const LoadResult whole = oauth(good, whom + "account = \"upn\"\nscope = \"smtp.send\"\n");
+  CHECK(findings(whole).empty());
+  REQUIRE(whole.config.auth.tokens);
+  const auth::TokenRules& rules = *whole.config.auth.tokens;
+  CHECK(rules.issuer == "https://login.example");
+  CHECK(rules.audiences == std::vector<std::string>{"sealpost", "mail"});
+  CHECK(rules.account_claim == "upn");
+  CHECK(rules.scope == "smtp.send");
+  CHECK(rules.keys->all().size() == 1);
+  CHECK(outside_rules(whole.config.auth)->tokens == whole.config.auth.tokens);
+  CHECK(oauth(good, whom).config.auth.tokens->account_claim == "email");
+
+  const auto first = [&](const LoadResult& result) {
+    const auto found = findings(result);
+    REQUIRE_FALSE(found.empty());
+    return found.front();
+  };
+  CHECK(first(oauth("{}", whom)).find("is no JWK set") != std::string::npos);
+  CHECK(first(oauth(good, "audience = \"x\"\n")).find("auth.oauth.issuer") != std::string::npos);
+  CHECK(first(oauth(good, "issuer = \"x\"\n")).find("auth.oauth.audience") != std::string::npos);
+  CHECK(first(oauth(good, "issuer = \"x\"\naudience = []\n")).find("auth.oauth.audience") !=
+        std::string::npos);
+  CHECK(first(oauth(good, whom + "scope = \"a b\"\n")).find("auth.oauth.scope") != std::string::npos);
+  CHECK(first(with_submission(directory, "[auth.oauth]\n" + whom)).find("auth.oauth.keys") !=
+        std::string::npos);
+}
+
 TEST_CASE("T-52 what accounts elsewhere may is taken over by a reload; where Dovecot is, at a start") {
   WrittenValues before, after;
   before["auth.messages"] = "1";

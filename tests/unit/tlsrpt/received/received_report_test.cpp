@@ -3,7 +3,7 @@
 
 #include <doctest.h>
 
-#include "tlsrpt/received/i_json.hpp"
+#include "base/i_json.hpp"
 #include "tlsrpt/sending/report.hpp"
 
 using namespace sealpost;

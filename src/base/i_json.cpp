@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tlsrpt/received/i_json.hpp"
+#include "base/i_json.hpp"
 
 #include <algorithm>
 #include <set>
@@ -8,7 +8,7 @@
 
 #include "base/text.hpp"
 
-namespace sealpost::tlsrpt {
+namespace sealpost {
 namespace {
 
 using Json = nlohmann::json;
@@ -118,4 +118,4 @@ Expected<Json> parse_i_json(std::string_view text, const JsonBounds& bounds) {
   return Json::parse(text.begin(), text.end(), nullptr, false);
 }
 
-}  // namespace sealpost::tlsrpt
+}  // namespace sealpost

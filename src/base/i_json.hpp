@@ -12,7 +12,7 @@
 
 #include "sealpost/expected.hpp"
 
-namespace sealpost::tlsrpt {
+namespace sealpost {
 
 struct JsonBounds {
   std::size_t depth = 16;
@@ -25,4 +25,4 @@ inline constexpr std::uint64_t most_i_json_number = (std::uint64_t(1) << 53) - 1
 // Errc::invalid and Errc::too_long say what and where: "/policies/0/summary: member 'x' is there twice".
 Expected<nlohmann::json> parse_i_json(std::string_view text, const JsonBounds& bounds = {});
 
-}  // namespace sealpost::tlsrpt
+}  // namespace sealpost
