@@ -11,8 +11,8 @@
 //   3. handshake_facts.hpp                  what the session showed
 //   4. verdict.hpp                          judge(): does it satisfy the requirement?
 //
-// Sources and their order: RFC 8461 (MTA-STS), RFC 7672 (DANE), RFC 8689 (REQUIRETLS), the operator's partner
-// rules. `policy explain`, `policy probe`, `policy replay` and delivery all call this function.
+// Sources and their order: RFC 8461 (MTA-STS), RFC 7672 (DANE), RFC 8689 (REQUIRETLS), what its sender asked for with the
+// message, the operator's partner rules. `policy explain`, `policy probe`, `policy replay` and delivery all call this function.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,7 @@
 
 namespace sealpost {
 
-enum class Source : std::uint8_t { partner, requiretls, dane, mta_sts, opportunistic };
+enum class Source : std::uint8_t { partner, requiretls, message, dane, mta_sts, opportunistic };
 std::string_view name_of(Source source) noexcept;  // "partner", "mta-sts", ...
 
 enum class Force : std::uint8_t { enforce, observe };  // observe: testing / audit: report, never refuse
@@ -125,10 +125,20 @@ struct DaneState {
   std::string failure_reason;      // for failed; for disabled by the resolver: why, for people
 };
 
+// What whoever handed a message in asked for it, at our door alone: unlike REQUIRETLS it asks nothing of those behind the
+// next hop. It adds to what else is demanded and takes nothing away.
+enum class TlsNeed : std::uint8_t {
+  none,
+  encrypt,  // no clear text
+  verify,   // and the host authenticated by name: by DANE where it has records, else by WebPKI
+};
+std::string_view name_of(TlsNeed need) noexcept;  // "encrypt"; none: ""
+
 struct MessageFlags {
   bool requiretls = false;  // RFC 8689 §4.1
   bool tls_required_no =
       false;  // honoured header, or one of our own TLS reports: cancels DANE and STS, nothing else
+  TlsNeed tls_need = TlsNeed::none;
   bool operator==(const MessageFlags&) const = default;
 };
 

@@ -48,10 +48,14 @@ std::size_t times(const HttpRequest& request, std::string_view name) {
                                                 [&](const auto& field) { return field.first == name; }));
 }
 
-std::optional<HttpRefusal> look_at_type(const HttpRequest& request, bool report) {
+std::optional<HttpRefusal> look_at_type(const HttpRequest& request, HttpTaken taken) {
   const std::string_view field = request.field("content-type");
   const std::string_view type = text::trim(field.substr(0, field.find(';')));
-  if (!report) {
+  if (taken == HttpTaken::messages) {
+    if (text::iequals(type, "application/json") || text::iequals(type, "message/rfc822")) return std::nullopt;
+    return HttpRefusal(415, "a message is application/json or message/rfc822");
+  }
+  if (taken != HttpTaken::reports) {
     if (text::iequals(type, "application/x-www-form-urlencoded")) return std::nullopt;
     return HttpRefusal(415, "a form is taken as application/x-www-form-urlencoded alone");
   }
@@ -71,12 +75,12 @@ std::optional<HttpRefusal> look_at_expectation(HttpRequest& request, std::string
 
 // The length is said in one way and once, or there is none: where two who read it could differ, nothing is read (RFC 9112
 // §6.3, request smuggling).
-std::optional<HttpRefusal> look_at_body(HttpRequest& request, HttpTaken taken) {
-  const bool report = taken == HttpTaken::reports;
+std::optional<HttpRefusal> look_at_body(HttpRequest& request, HttpTaken taken, std::size_t most_message) {
+  const bool report = taken == HttpTaken::reports, message = taken == HttpTaken::messages;
   const std::size_t lengths = times(request, "content-length");
   const std::string_view length = request.field("content-length");
   if (times(request, "transfer-encoding") > 0)
-    return HttpRefusal(report ? 411 : 413, "no body is taken that does not say its length first");
+    return HttpRefusal(report || message ? 411 : 413, "no body is taken that does not say its length first");
   if (lengths > 1) return HttpRefusal(400, "Content-Length stands there more than once");
   if (request.method != HttpRequest::Method::post) {
     if (lengths > 0 && length != "0") return HttpRefusal(413, "no body is taken");
@@ -85,16 +89,18 @@ std::optional<HttpRefusal> look_at_body(HttpRequest& request, HttpTaken taken) {
   if (lengths == 0) return HttpRefusal(411, "the length of the body is not said");
   const auto octets = text::parse_u64(length);
   if (!octets) return HttpRefusal(400, "Content-Length is no number");
-  if (*octets > (report ? http_report_cap : http_form_cap))
-    return HttpRefusal(413, report ? "a report has 10 MiB at most" : "the form is too long");
-  if (const auto refusal = look_at_type(request, report)) return *refusal;
+  if (*octets > (report ? http_report_cap : message ? most_message : http_form_cap))
+    return HttpRefusal(413, report    ? "a report has 10 MiB at most"
+                            : message ? "the message is longer than limits.message_size allows"
+                                      : "the form is too long");
+  if (const auto refusal = look_at_type(request, taken)) return *refusal;
   request.form_octets = static_cast<std::size_t>(*octets);
   return std::nullopt;
 }
 
 std::optional<HttpRequest::Method> method_of(std::string_view word, HttpTaken taken) {
   if (word == "POST" && taken != HttpTaken::reading) return HttpRequest::Method::post;
-  if (taken == HttpTaken::reports) return std::nullopt;
+  if (taken == HttpTaken::reports || taken == HttpTaken::messages) return std::nullopt;
   if (word == "GET") return HttpRequest::Method::get;
   if (word == "HEAD") return HttpRequest::Method::head;
   return std::nullopt;
@@ -117,7 +123,8 @@ std::string_view HttpRequest::field(std::string_view lower_name) const noexcept 
   return found == nullptr ? std::string_view() : *found;
 }
 
-Expected<HttpRequest, HttpRefusal> read_http_request(std::string_view head, HttpTaken taken) {
+Expected<HttpRequest, HttpRefusal> read_http_request(std::string_view head, HttpTaken taken,
+                                                     std::size_t most_message) {
   if (head.size() > http_head_cap) return HttpRefusal(431, "the request is too long");
   std::string_view rest = head;
   const std::string_view line = next_line(rest);
@@ -128,6 +135,7 @@ Expected<HttpRequest, HttpRefusal> read_http_request(std::string_view head, Http
   if (parts[2] != "HTTP/1.1" && parts[2] != "HTTP/1.0") return HttpRefusal(505, "HTTP/1.1 is spoken here");
   HttpRequest request;
   const auto method = method_of(parts[0], taken);
+  if (!method && taken == HttpTaken::messages) return HttpRefusal(405, "messages are brought with POST");
   if (!method && taken == HttpTaken::reports) return HttpRefusal(405, "reports are brought with POST");
   if (!method) return HttpRefusal(405, "only GET and HEAD are answered; commands go over the control socket");
   request.method = *method;
@@ -138,7 +146,7 @@ Expected<HttpRequest, HttpRefusal> read_http_request(std::string_view head, Http
     if (const auto refusal = take_field(field, request)) return *refusal;
   }
   if (times(request, "host") > 1) return HttpRefusal(400, "Host stands there more than once");
-  if (const auto refusal = look_at_body(request, taken)) return *refusal;
+  if (const auto refusal = look_at_body(request, taken, most_message)) return *refusal;
   if (const auto refusal = look_at_expectation(request, parts[2])) return *refusal;
   const std::size_t mark = parts[1].find('?');
   request.path = parts[1].substr(0, mark);

@@ -42,9 +42,12 @@ struct HttpRefusal {
 // Where the head ends, its empty line included; npos: not yet.
 std::size_t http_head_end(std::string_view octets) noexcept;
 // GET and HEAD; a POST of a form besides; a POST of a TLS report, and nothing else.
-enum class HttpTaken : std::uint8_t { reading, forms, reports };
+// A POST of a message (docs/injection.md), and nothing else.
+enum class HttpTaken : std::uint8_t { reading, forms, reports, messages };
+// `most_message`: octets of the body of a message.
 // `head`: up to http_head_end(). CR, LF and NUL count only where they belong.
 Expected<HttpRequest, HttpRefusal> read_http_request(std::string_view head,
-                                                     HttpTaken taken = HttpTaken::reading);
+                                                     HttpTaken taken = HttpTaken::reading,
+                                                     std::size_t most_message = 0);
 
 }  // namespace sealpost::admin

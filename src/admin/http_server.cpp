@@ -20,6 +20,7 @@ constexpr auto settling = std::chrono::milliseconds(5);  // for those who give w
 std::string_view reason_of(int status) noexcept {
   switch (status) {
     case 200: return "OK";
+    case 202: return "Accepted";
     case 303: return "See Other";
     case 304: return "Not Modified";
     case 308: return "Permanent Redirect";
@@ -35,6 +36,7 @@ std::string_view reason_of(int status) noexcept {
     case 415: return "Unsupported Media Type";
     case 417: return "Expectation Failed";
     case 421: return "Misdirected Request";
+    case 422: return "Unprocessable Content";
     case 429: return "Too Many Requests";
     case 431: return "Request Header Fields Too Large";
     case 503: return "Service Unavailable";
@@ -56,6 +58,14 @@ std::string head_of(const Page& page) {
 }
 
 event::Task<Expected<Page>> made(event::Task<Page> work) {
+  try {
+    co_return co_await std::move(work);
+  } catch (const std::exception& error) {
+    co_return Page(500, std::string(error.what()) + "\n");
+  }
+}
+
+event::Task<std::optional<Page>> admitted(event::Task<std::optional<Page>> work) {
   try {
     co_return co_await std::move(work);
   } catch (const std::exception& error) {
@@ -134,7 +144,7 @@ void HttpServer::site(Site site, std::function<bool()> open) {
 
 void HttpServer::tls(Acceptor acceptor) { tls_ = std::move(acceptor); }
 
-void HttpServer::reports(ReportBox box) { box_.emplace(std::move(box)); }
+void HttpServer::serve_box(Box box) { box_.emplace(std::move(box)); }
 
 Expected<void> HttpServer::listen(FileDescriptor socket) {
   auto listener =
@@ -198,6 +208,7 @@ event::Task<void> HttpServer::converse(std::unique_ptr<Connection> connection) {
   bool body = true;
   auto page = co_await answer(*connection, body);
   if (!page) co_return;
+  if (box_ && box_->shape) box_->shape(*page);
   if (box_ && box_->answered) box_->answered(connection->client, *page);
   connection->forget_body();
   std::string text = head_of(*page);
@@ -254,7 +265,7 @@ event::Task<Expected<Page>> HttpServer::answer(Connection& connection, bool& bod
   if (!head) co_return head.error();
   const bool has_site = box_ || (site_ && site_open_());
   const HttpTaken taken = has_site ? HttpTaken::forms : HttpTaken::reading;
-  auto request = read_http_request(*head, box_ ? HttpTaken::reports : taken);
+  auto request = read_http_request(*head, box_ ? box_->taken : taken, box_ ? box_->most_message : 0);
   if (!request) {
     Page refused(request.error().status, std::string(request.error().why) + "\n");
     if (box_) refused.allow = "POST";
@@ -273,6 +284,15 @@ event::Task<Expected<Page>> HttpServer::answer(Connection& connection, bool& bod
     for (const auto& [path, maker] : pages_) there += path + "\n";
     co_return Page(404, "there is no such page; there are:\n" + there);
   }
+  const Site& taker = box_ ? box_->take : site_;
+  if (box_ && box_->admit) {
+    Visit visit;
+    visit.request = *request;
+    visit.client = connection.client;
+    visit.encrypted = connection.encrypted;
+    auto refused = co_await admitted(box_->admit(visit));
+    if (refused) co_return std::move(*refused);
+  }
   const auto told = co_await go_on(connection, *request);
   if (!told) co_return told.error();
   const auto form = co_await read_form(connection, request->form_octets);
@@ -281,7 +301,7 @@ event::Task<Expected<Page>> HttpServer::answer(Connection& connection, bool& bod
     co_return Page(408, "the body did not come in time\n");
   }
   if (!form && form.error().code == Errc::no_space) {
-    Page busy(503, "too many reports come at this moment; try again in a minute\n");
+    Page busy(503, "too much comes at this moment; try again in a minute\n");
     busy.header("Retry-After", "60");
     co_return busy;
   }
@@ -299,7 +319,6 @@ event::Task<Expected<Page>> HttpServer::answer(Connection& connection, bool& bod
   visit.form.swap(connection.unread);
   visit.client = connection.client;
   visit.encrypted = connection.encrypted;
-  const Site& taker = box_ ? box_->take : site_;
   event::Task<Page> work = taker(std::move(visit));
   co_return co_await made_in_time(connection, std::move(work), limits_.site);
 }

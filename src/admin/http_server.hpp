@@ -7,8 +7,8 @@
 // that slow ones keep nobody out. What the site makes may take long, and then it waits for us: no more than a quarter of the
 // places are its at once, so that who watches the relay is always answered. With an acceptor a connection that begins with a TLS handshake is taken as one.
 //
-// A server with a ReportBox is for strangers instead, `tls_rpt.receive_http`: TLS reports are brought to one path with POST, and
-// nothing else is there, no page and no site.
+// A server with a Box has one path instead, to which something is brought with POST, and nothing else is there, no page and no
+// site: TLS reports of strangers, `tls_rpt.receive_http`, or messages of programs that have a token, `injection.http`.
 #pragma once
 
 #include <atomic>
@@ -86,18 +86,23 @@ class HttpServer {
       std::unique_ptr<event::Stream> plain, Duration limit)>;
   void tls(Acceptor acceptor);
   // All of it is asked and called on the loop; what it refers to outlives the server.
-  struct ReportBox {
-    ReportBox(std::string path_, Site take_, intake::ConnectionLimits& places_, intake::BodyBudget& memory_)
+  struct Box {
+    Box(std::string path_, Site take_, intake::ConnectionLimits& places_, intake::BodyBudget& memory_)
         : path(std::move(path_)), take(std::move(take_)), places(places_), memory(memory_) {}
     std::string path;
-    Site take;                         // a report, whole
+    Site take;  // what was brought, whole
+    HttpTaken taken = HttpTaken::reports;
+    std::size_t most_message = 0;      // as of read_http_request()
     intake::ConnectionLimits& places;  // of one address too; loopback is a proxy's, and all places are its
-    intake::BodyBudget& memory;        // of reports that are being read
+    intake::BodyBudget& memory;        // of bodies that are being read
     bool encrypted_only = false;       // who speaks in clear is not answered
-    std::function<std::optional<Page>(const IpAddress& client)> refusal;  // asked before a report is read
+    std::function<std::optional<Page>(const IpAddress& client)> refusal;  // asked before a body is read
+    // Likewise, of the head of the request, where that takes time. `visit` has no body yet.
+    std::function<event::Task<std::optional<Page>>(const Visit& visit)> admit;
+    std::function<void(Page& page)> shape;  // every answer, before it leaves
     std::function<void(const IpAddress& client, const Page& page)> answered;
   };
-  void reports(ReportBox box);  // before listen()
+  void serve_box(Box box);  // before listen()
   Expected<void> listen(FileDescriptor socket);
 
   struct Counters {
@@ -134,7 +139,7 @@ class HttpServer {
   Site site_;
   std::function<bool()> site_open_;
   Acceptor tls_;
-  std::optional<ReportBox> box_;  // then nothing else is served
+  std::optional<Box> box_;  // then nothing else is served
   Counters counters_;
   std::list<Connection*> open_;  // the oldest first
   bool making_room_ = false;

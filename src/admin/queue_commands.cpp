@@ -63,6 +63,8 @@ Json message_json(const spool::StoredMessage& message) {
           {"smtputf8", envelope.smtputf8},
           {"requiretls", envelope.flags.requiretls},
           {"tls_required_no", envelope.flags.tls_required_no},
+          {"tls_need",
+           envelope.flags.tls_need == TlsNeed::none ? Json() : Json(name_of(envelope.flags.tls_need))},
           {"envid", envelope.envid},
           {"recipients_in_all", envelope.recipients.size()},
           {"recipients", Json::array()}};

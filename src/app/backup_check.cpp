@@ -20,6 +20,7 @@
 #include "base/durable_file.hpp"
 #include "base/handles.hpp"
 #include "history/schema.hpp"
+#include "injection/once_store.hpp"
 #include "ledger/schema.hpp"
 #include "partner/rules_store.hpp"
 #include "sqlite/handles.hpp"
@@ -125,7 +126,8 @@ std::vector<KnownDatabase> known_databases() {
           {"evidence.db", history::schema_settings("evidence.db").newest},
           {"ledger.db", ledger::schema_settings("ledger.db").newest},
           {"webhooks.db", webhooks::schema_settings("webhooks.db").newest},
-          {"users.db", auth::newest_schema()}};
+          {"users.db", auth::newest_schema()},
+          {"injected.db", injection::newest_once_schema()}};
 }
 
 Expected<std::string> first_value(sqlite3& database, const char* sql, const std::string& path) {

@@ -117,6 +117,7 @@ std::vector<LiveFinding> check_live(const Config& config) {
     try_address("control.http " + config.control_http->to_string(), *config.control_http, findings);
   if (const auto& at = config.tls_rpt.receive_http)
     try_address("tls_rpt.receive_http " + at->to_string(), *at, findings);
+  if (const auto& at = config.injection.http) try_address("injection.http " + at->to_string(), *at, findings);
   try_data_dir(config.data_dir, findings);
   return findings;
 }

@@ -116,6 +116,7 @@ int main(int argc, char** argv) {
     cli::add_backup_command(app, line);
     cli::add_restore_command(app, line);
     cli::add_user_commands(app, line);
+    cli::add_token_commands(app, line);
     app.add_subcommand("sendmail", "Hand in a mail from standard input, as sendmail(8) does")
         ->callback([&line] {
           line.work = [] {  // was done above

@@ -74,15 +74,18 @@ std::vector<Endpoint> addresses_of(const Config& config) {
   std::vector<Endpoint> addresses;
   for (const ListenerConfig& listener : config.listeners) addresses.push_back(listener.address);
   if (config.tls_rpt.receive_http) addresses.push_back(*config.tls_rpt.receive_http);
+  if (config.injection.http) addresses.push_back(*config.injection.http);
   return addresses;
 }
 
-// Beside mail: connections of those who bring reports, and one to each webhook with the files of webhooks.db.
+// Beside mail: connections of those who bring reports, or messages by HTTP with the files of injected.db, and one to each
+// webhook with the files of webhooks.db.
 std::uint64_t descriptors_besides(const Config& config) {
   const std::uint64_t reports =
       config.tls_rpt.receive_http ? ReportEndpoint::usual_limits().connections + 4 : 0;
+  const std::uint64_t injection = config.injection.http ? InjectionEndpoint::most_connections + 7 : 0;
   const std::uint64_t webhooks = config.webhooks.empty() ? 0 : config.webhooks.size() + 3;
-  return reports + webhooks;
+  return reports + injection + webhooks;
 }
 
 // A socket that a service manager handed over: all workers accept from the one.
@@ -206,7 +209,7 @@ Expected<void> Relay::open_parts() {
   auto disk = spool::open_posix_disk(config_.data_dir + "/spool");
   if (!disk) return disk.error();
   disk_ = std::move(*disk);
-  if (has_submission(config_))
+  if (has_submission(config_) || config_.injection.http)
     authenticator_ =
         std::make_unique<auth::Accounts>(config_.data_dir, &health_, accounts_settings(config_.auth));
   pool_ = std::make_unique<event::ThreadPool>(4, 10'000);
@@ -357,6 +360,11 @@ Expected<void> Relay::bind_listeners() {
     if (!sockets) return listener_refused(*at, sockets.error(), "tls_rpt.receive_http");
     report_socket_ = std::move(sockets->front());
   }
+  if (const auto& at = config_.injection.http) {
+    auto sockets = sockets_at(*at, 1);
+    if (!sockets) return listener_refused(*at, sockets.error(), "injection.http");
+    injection_socket_ = std::move(sockets->front());
+  }
   for (const FileDescriptor& fd : inherited)
     log::warning("inherited_socket_unused",
                  {{"address", event::local_of(fd.get()).to_string()},
@@ -364,10 +372,15 @@ Expected<void> Relay::bind_listeners() {
   return {};
 }
 
-void Relay::make_acceptors() {
-  const InForcePtr in_force = in_force_.get();
+intake::Services Relay::intake_services() {
   intake::Services services(*spool_, *sink_, connections_, bodies_, intake_counters_);
   services.reports = report_desk_.get();
+  return services;
+}
+
+void Relay::make_acceptors() {
+  const InForcePtr in_force = in_force_.get();
+  const intake::Services services = intake_services();
   for (std::size_t l = 0; l < config_.listeners.size(); ++l) {
     const ListenerConfig& listener = config_.listeners[l];
     for (auto& worker : workers_)

@@ -25,6 +25,7 @@
 #include "app/exit_guard.hpp"
 #include "app/host.hpp"
 #include "app/in_force.hpp"
+#include "app/injection_endpoint.hpp"
 #include "app/loop_watch.hpp"
 #include "app/observed.hpp"
 #include "app/own_domains.hpp"
@@ -91,14 +92,19 @@ class Relay {
                            TlsServers& servers) const;
   queue::ShardSettings shard_settings(unsigned workers) const;
   Expected<void> bind_listeners();  // sockets only
+  intake::Services intake_services();
   void make_acceptors();
   void serve_control();
   void list_metrics();
   void list_parts();
   void list_report_posts();
+  void list_injection();
   void list_troubles();
   Expected<void> serve_http();
   Expected<void> serve_report_posts();
+  void begin_injection(const std::vector<spool::StoredMessagePtr>& recovered);
+  void open_injection();
+  event::Task<void> injection_ends();
   void serve_pages();
   event::Task<admin::Answer> shown_config();
   event::Task<admin::Answer> evidence_days(admin::Json arguments);
@@ -158,7 +164,8 @@ class Relay {
   // The workers' loops. Threads of spool, databases and resolver post their answers to them until they end, so the
   // loops outlive all of those.
   std::vector<std::unique_ptr<event::EventLoop>> worker_loops_;
-  std::unique_ptr<event::EventLoop> report_loop_;  // of report_endpoint_, likewise; null without
+  std::unique_ptr<event::EventLoop> report_loop_;     // of report_endpoint_, likewise; null without
+  std::unique_ptr<event::EventLoop> injection_loop_;  // of injection_
   std::thread resolver_thread_;
   std::unique_ptr<ClockKeeper> clock_;  // what all loops ask for the time
 
@@ -196,8 +203,10 @@ class Relay {
   intake::ConnectionLimits connections_;
   intake::BodyBudget bodies_;
   intake::Counters intake_counters_;
-  std::unique_ptr<auth::Accounts> authenticator_;  // null: no listener asks for it
+  std::unique_ptr<auth::Accounts> authenticator_;  // null: nobody asks for it
   std::vector<std::unique_ptr<Worker>> workers_;   // sessions and couriers die here, before what they use
+  std::unique_ptr<InjectionEndpoint>
+      injection_;  // null: injection.http is off; hands to the workers what it has, to the end
   std::unique_ptr<Reporting> reporting_;
   std::unique_ptr<dns::ResolverProxy> webhook_resolver_;
   std::unique_ptr<http::CurlClient> webhook_http_;
@@ -214,8 +223,9 @@ class Relay {
   Observed observed_;
   metrics::Registry registry_;  // reads all of the above
   std::unique_ptr<admin::ControlServer> control_;
-  FileDescriptor http_socket_;    // until serve_http()
-  FileDescriptor report_socket_;  // until serve_report_posts()
+  FileDescriptor http_socket_;       // until serve_http()
+  FileDescriptor report_socket_;     // until serve_report_posts()
+  FileDescriptor injection_socket_;  // until begin_injection()
   std::unique_ptr<web::Site> site_;
   std::unique_ptr<HttpTls> http_tls_;
   std::unique_ptr<admin::HttpServer> http_;  // null: control.http is off

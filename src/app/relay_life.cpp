@@ -79,6 +79,7 @@ void Relay::watch_loops() {
   for (std::size_t w = 0; w < workers_.size(); ++w)
     loops.push_back({"worker " + std::to_string(w + 1), &workers_[w]->loop()});
   if (report_endpoint_) loops.push_back({"reports", report_loop_.get()});
+  if (injection_loop_) loops.push_back({"injection", injection_loop_.get()});
   const auto limit = manager_.watchdog();
   const auto all_turn = [this] {
     manager_.alive();
@@ -132,7 +133,9 @@ event::Task<void> Relay::watch_dnssec() {
 event::Task<void> Relay::begin_mail() {
   // The recovered mail is sorted first and the suspects among it are tried last: nobody waits for them to listen.
   probation_ = std::make_unique<queue::Probation>(main_, *spool_, *dispatcher_);
-  probation_->begin(spool_->take_recovered());
+  const auto recovered = spool_->take_recovered();
+  begin_injection(recovered);
+  probation_->begin(recovered);
   if (planted(Plant::probe_before_listen)) co_await probation_->run();
 
   for (std::size_t l = 0; l < sockets_.size() && !stopping_; ++l) {
@@ -154,6 +157,7 @@ event::Task<void> Relay::begin_mail() {
                             {"mode", name_of(config_.listeners[l].mode)},
                             {"tls", config_.certificates.empty() ? "off" : "offered"}});
   }
+  open_injection();
   sockets_.clear();
   taking_mail_ = !stopping_;
   if (!stopping_) {
@@ -170,6 +174,7 @@ event::Task<void> Relay::begin_mail() {
 void Relay::stop() {
   if (!stopping_) {
     stopping_ = true;
+    if (injection_) injection_->drain();
     spool_->drain();  // first of all: a manager of services may kill us before the grace is over
     exit_guard_.arm(config_.shutdown_grace + exit_after_grace);
     manager_.stopping(config_.shutdown_grace + 2 * exit_after_grace);
@@ -186,6 +191,7 @@ event::Task<void> Relay::shut_down() {
   log::info("stopping", {{"why", "a signal"}, {"grace_s", config_.shutdown_grace.count()}});
   {
     event::TaskScope draining(main_);  // all at once: the grace is one for everyone
+    draining.spawn(injection_ends());
     for (auto& worker : workers_) draining.spawn(drain_there(main_, *worker, config_.shutdown_grace));
     co_await draining.join();
   }
@@ -207,9 +213,11 @@ void Relay::finish() {
 void Relay::end_threads() {
   for (auto& worker : workers_) worker->end();
   if (report_endpoint_) report_endpoint_->end();
+  if (injection_) injection_->end();
   if (resolver_thread_.joinable()) resolver_loop_.stop();
   for (auto& worker : workers_) worker->stop();
   if (report_endpoint_) report_endpoint_->stop();
+  if (injection_) injection_->stop();
   if (resolver_thread_.joinable()) resolver_thread_.join();
 }
 

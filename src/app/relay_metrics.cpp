@@ -102,6 +102,7 @@ void Relay::list_metrics() {
   list_policies(registry_, sts_->counters());
   list_parts();
   list_report_posts();
+  list_injection();
   list_troubles();
 }
 

@@ -70,12 +70,12 @@ admin::HttpLimits ReportEndpoint::usual_limits() {
 ReportEndpoint::ReportEndpoint(event::EventLoop& loop, ReportDesk& desk, std::string path,
                                HttpTls::Certificates certificates, admin::HttpLimits limits)
     : loop_(loop), desk_(desk), tls_(certificates), places_(caps_of(limits)), server_(loop, {}, limits) {
-  admin::HttpServer::ReportBox box(
+  admin::HttpServer::Box box(
       std::move(path), [this](admin::Visit visit) { return take(std::move(visit)); }, places_, desk.room());
   box.encrypted_only = static_cast<bool>(certificates);
   box.refusal = [this](const IpAddress& client) { return over_its_share(client); };
   box.answered = [this](const IpAddress& client, const admin::Page& page) { answered(client, page); };
-  server_.reports(std::move(box));
+  server_.serve_box(std::move(box));
   if (certificates)
     server_.tls([this](std::unique_ptr<event::Stream> plain, Duration limit) {
       return tls_.begin(std::move(plain), limit);

@@ -199,6 +199,33 @@ bool Accounts::vouched_by_others(const OutsideRules& rules) const noexcept {
   return dovecot_ != nullptr || rules.tokens != nullptr;
 }
 
+event::Task<Expected<Accounts::TokenHolder>> Accounts::by_token(event::Loop& loop, std::string digest,
+                                                                std::string scope, SystemTime now) {
+  std::function<Expected<TokenHolder>()> work = [this, digest = std::move(digest), scope = std::move(scope),
+                                                 now] { return read_token(digest, scope, now); };
+  co_return co_await event::run_blocking<TokenHolder>(*reading_, loop, std::move(work));
+}
+
+// On the reading thread.
+Expected<Accounts::TokenHolder> Accounts::read_token(const std::string& digest, const std::string& scope,
+                                                     SystemTime now) {
+  store_.file().tend();
+  const auto token = store_.find_token(digest);
+  if (!token) return token.error();
+  TokenHolder holder;
+  if (!*token || ((*token)->expires != SystemTime{} && (*token)->expires <= now)) return holder;
+  const Expected<Found> found = read((*token)->user);
+  if (!found) return found.error();
+  if (!found->user) return holder;
+  auto account = read_again(*found->user);
+  if (!account) return account.error();
+  holder.account = std::move(*account);
+  holder.token = (*token)->name;
+  const auto& scopes = (*token)->scopes;
+  holder.has_scope = std::find(scopes.begin(), scopes.end(), scope) != scopes.end();
+  return holder;
+}
+
 // An account without a row may be one of those that others vouch for: that it has a row no more, or has one now, changes its
 // stamp, and who is in a session logs in anew.
 void Accounts::now_is(const std::string& name, const std::optional<User>& user) {

@@ -72,6 +72,16 @@ class Accounts final : public Authenticator {
   // From now on, for open sessions too, as with a change of users.db. Any thread.
   void use(OutsideRulesPtr outside);
 
+  // Whose key of that digest is, when it has the scope and its time is not over by `now`. Without brakes: keys cannot be guessed,
+  // and who tries is the caller's to slow down.
+  struct TokenHolder {
+    AccountPtr account;  // null: there is no such key, its account is disabled, or its time is over
+    std::string token;   // its name
+    bool has_scope = false;
+  };
+  event::Task<Expected<TokenHolder>> by_token(event::Loop& loop, std::string digest, std::string scope,
+                                              SystemTime now);
+
   struct Counters {
     std::uint64_t accepted = 0, refused = 0, malformed = 0, unavailable = 0, too_many = 0;
     Brakes::Counters brakes;
@@ -107,6 +117,7 @@ class Accounts final : public Authenticator {
   Expected<AccountPtr> read_again(const User& proven);
   Expected<Admission> read_vouched(const std::string& name);
   bool vouched_by_others(const OutsideRules& rules) const noexcept;
+  Expected<TokenHolder> read_token(const std::string& digest, const std::string& scope, SystemTime now);
   void now_is(const std::string& name, const std::optional<User>& user);
   void refresh();
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "auth/scram.hpp"
@@ -42,6 +43,29 @@ struct User {
   SystemTime created{}, changed{};
 };
 
+// A key of an account for programs that hand in mail by HTTP (docs/injection.md). The key itself is kept by nobody but
+// who was given it.
+struct Token {
+  Token() = default;
+  std::string user;                 // whose
+  std::string name;                 // one of the account's
+  std::string digest;               // SHA-256 of the key, 32 octets
+  std::vector<std::string> scopes;  // "send", sorted
+  SystemTime created{};
+  SystemTime expires{};  // the epoch: never
+};
+struct NewToken {
+  std::string key;  // what is shown once
+  std::string digest;
+};
+NewToken make_token_key();
+// Empty: no text that make_token_key() can have made.
+std::string digest_of_token_key(std::string_view key);
+inline constexpr std::size_t most_tokens_of_user = 100;
+// A name that a token may have: 1 to 60 letters, digits, '.', '_' and '-'.
+bool is_token_name(std::string_view name) noexcept;
+bool is_token_scope(std::string_view scope) noexcept;
+
 enum class Access : std::uint8_t {
   read,  // the relay's: nothing is made
   write,  // the command's: the file is made when it is missing, and each change is on disk when the call returns
@@ -74,7 +98,15 @@ class UserStore {
                              SystemTime now);
   Expected<void> remove(const std::string& name);
 
+  // Of the account as it is now: one of the same name that was made anew has none of its tokens.
+  Expected<std::optional<Token>> find_token(const std::string& digest);
+  Expected<std::vector<Token>> tokens();  // by user and name
+  // Errc::not_found: no such account. Errc::exists: it has a token of that name. Errc::no_space: it has too many.
+  Expected<void> add_token(const Token& token);
+  Expected<void> remove_token(const std::string& user, const std::string& name);  // Errc::not_found
+
  private:
+  Expected<bool> has_tokens();
   Expected<std::vector<std::string>> senders_of(const std::string& name);
   Expected<void> put_senders(const std::string& name, const std::vector<std::string>& senders);
   Expected<void> change(const std::string& name, Expected<sqlite::Statement> update);

@@ -59,6 +59,7 @@ void add_reload_command(CLI::App& app, CommandLine& line);
 void add_backup_command(CLI::App& app, CommandLine& line);
 void add_restore_command(CLI::App& app, CommandLine& line);
 void add_user_commands(CLI::App& app, CommandLine& line);
+void add_token_commands(CLI::App& app, CommandLine& line);
 void add_check_command(CLI::App& app, CommandLine& line);
 // Hidden: what `--help` says of every command, as JSON, for the manual and the shells' completion.
 void add_describe_command(CLI::App& app, CommandLine& line);

@@ -98,6 +98,7 @@ void show_messages(const Json& answer, const QueueOptions& options) {
     show_field("size", shown_of(message, "size") + " octets, " + shown_of(message, "body"), "  ");
     show_field("envelope id", shown_of(message, "envid"), "  ");
     if (message.at("requiretls") == true) show_field("REQUIRETLS", "yes", "  ");
+    show_field("TLS asked for", shown_of(message, "tls_need"), "  ");
     if (message.at("tls_required_no") == true) show_field("TLS-Required", "no", "  ");
     for (const Json& recipient : message.at("recipients")) {
       ++listed;

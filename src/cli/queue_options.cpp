@@ -136,7 +136,7 @@ void add_filter_options(CLI::App& sub, const std::shared_ptr<QueueOptions>& opti
       ->check(not_empty)
       ->group(group);
   sub.add_option("--policy", options->policy,
-                 "Last refused by mta-sts, dane, requiretls, partner or the rule of this name")
+                 "Last refused by mta-sts, dane, requiretls, message, partner or the rule of this name")
       ->check(not_empty)
       ->group(group);
   sub.add_option("--state", options->state, "active, waiting, deferred or held")

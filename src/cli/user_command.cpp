@@ -2,33 +2,26 @@
 //
 // sealpost user: the accounts of submission (docs/submission.md). Written straight into users.db, with the rights of whom the
 // data directory belongs to; a running relay reads it with the next login.
-#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
 #include <functional>
 #include <iostream>
 #include <memory>
 
-#include "app/host.hpp"
-#include "app/restore.hpp"
 #include "auth/password.hpp"
 #include "auth/role.hpp"
 #include "auth/sender_pattern.hpp"
 #include "auth/user_store.hpp"
-#include "base/as_owner.hpp"
-#include "base/log.hpp"
 #include "base/text.hpp"
 #include "base/words.hpp"
+#include "cli/accounts_file.hpp"
 #include "cli/ask_password.hpp"
 #include "cli/command_line.hpp"
 #include "cli/control_client.hpp"
 #include "cli/screen.hpp"
 #include "cli/table.hpp"
 #include "cli/terminal.hpp"
-#include "partner/load_config.hpp"
 
 namespace sealpost::cli {
 namespace {
@@ -49,82 +42,6 @@ SystemTime now() {
   return std::chrono::time_point_cast<SystemTime::duration>(std::chrono::system_clock::now());
 }
 
-int exit_code_of(Errc code) {
-  switch (code) {
-    case Errc::invalid:
-    case Errc::too_long: return EX_DATAERR;
-    case Errc::not_found:
-    case Errc::closed: return EX_NOINPUT;
-    case Errc::exists: return EX_CANTCREAT;
-    case Errc::refused: return EX_NOPERM;
-    case Errc::unavailable:
-    case Errc::no_space: return EX_TEMPFAIL;
-    default: return EX_IOERR;
-  }
-}
-
-int fail_accounts(const CommandLine& line, const Error& error, const std::string& remedy = {}) {
-  return line.fail({exit_code_of(error.code), error.detail, remedy});
-}
-
-// Whose directory it is. One that is not there is made where that needs nobody else's rights.
-Expected<struct stat> owner_of(const app::Config& config) {
-  struct stat status {};
-  const std::string& path = config.data_dir;
-  if (::stat(path.c_str(), &status) != 0 && errno == ENOENT && (::geteuid() != 0 || config.user.empty())) {
-    if (auto made = app::make_private_directory(path); !made) return made.error();
-  }
-  if (::stat(path.c_str(), &status) != 0)
-    return Error(errno == ENOENT ? Errc::not_found : Errc::io,
-                 "data_dir " + path + ": " + std::strerror(errno) +
-                     (errno == ENOENT ? "; start the relay once, which makes it for its user" : ""));
-  if (::geteuid() != 0 && ::geteuid() != status.st_uid)
-    return Error(Errc::refused, "data_dir " + path + " belongs to another user; be that user, or root");
-  return status;
-}
-
-using Work = std::function<int(UserStore&)>;
-
-int with_accounts(const CommandLine& line, const Work& work) {
-  const app::LoadResult loaded = app::load_config(line.config_file());
-  if (!loaded.ok()) {  // the data directory may be another than meant
-    for (const app::Finding& finding : loaded.findings)
-      if (finding.kind == app::Finding::Kind::error)
-        std::cerr << folded(finding.to_string(), "", terminal_width(STDERR_FILENO));
-    return line.fail({EX_CONFIG, "the configuration cannot be used, and nothing was done",
-                      "'sealpost check' says what is wrong with it"});
-  }
-  const auto owner = owner_of(loaded.config);
-  if (!owner) return fail_accounts(line, owner.error());
-  log::configure(-1, log::Format::text, log::Level::error);  // the same is said below
-  ::umask(0077);
-  const AsOwner rights(*owner);
-  const auto held = app::hold_data_dir(loaded.config.data_dir, std::chrono::seconds(1));
-  if (!held) return fail_accounts(line, held.error());
-  UserStore store(loaded.config.data_dir, auth::Access::write);
-  if (auto opened = store.open(); !opened) {
-    const bool damaged = opened.error().code == Errc::damaged;
-    return fail_accounts(
-        line, opened.error(),
-        damaged ? "put a good copy of users.db in its place, from a backup; it was left untouched" : "");
-  }
-  return work(store);
-}
-
-// "not found", and who was probably meant.
-int fail_for(const CommandLine& line, UserStore& store, const std::string& name, const Error& error) {
-  std::string remedy;
-  if (error.code == Errc::not_found) {
-    if (const auto users = store.list()) {
-      std::vector<std::string_view> names;
-      for (const User& user : *users) names.push_back(user.name);
-      if (const auto meant = text::nearest(name, names); !meant.empty())
-        remedy = "did you mean " + std::string(meant) + "?";
-    }
-  }
-  return fail_accounts(line, error, remedy);
-}
-
 int done(const CommandLine& line, const std::string& name, const char* what, const std::string& words) {
   if (line.json) return line.print({{"user", name}, {"done", what}});
   const Screen screen;
@@ -143,10 +60,11 @@ Expected<auth::Secret> password_for(const UserOptions& options, const std::strin
 }
 
 int fail_without_password(const CommandLine& line, const Error& error) {
-  return fail_accounts(line, error,
-                       error.code == Errc::not_found
-                           ? "say --password-stdin and hand it in, or --generate for one that is made here"
-                           : "nothing was changed");
+  return fail_with_accounts(
+      line, error,
+      error.code == Errc::not_found
+          ? "say --password-stdin and hand it in, or --generate for one that is made here"
+          : "nothing was changed");
 }
 
 // The password, where one was made, alone on standard output: it is shown only now.
@@ -172,27 +90,28 @@ Expected<std::vector<std::string>> patterns_of(const std::vector<std::string>& t
 
 int add(const CommandLine& line, const UserOptions& options) {
   const auto name = auth::prepared_name(options.name);
-  if (!name) return fail_accounts(line, name.error());
+  if (!name) return fail_with_accounts(line, name.error());
   const auto senders = patterns_of(options.senders);
   if (!senders)
-    return fail_accounts(line, senders.error(), "say --sender anna@example.org, or --sender @example.org");
+    return fail_with_accounts(line, senders.error(),
+                              "say --sender anna@example.org, or --sender @example.org");
   return with_accounts(line, [&](UserStore& store) {
     const auto there = store.find(*name);
-    if (!there) return fail_accounts(line, there.error());
+    if (!there) return fail_with_accounts(line, there.error());
     if (*there)
-      return fail_accounts(line, Error(Errc::exists, "there is an account " + *name + " already"),
-                           "'sealpost user passwd' gives it another password");
+      return fail_with_accounts(line, Error(Errc::exists, "there is an account " + *name + " already"),
+                                "'sealpost user passwd' gives it another password");
     const auto password = password_for(options, *name);
     if (!password) return fail_without_password(line, password.error());
     auto credentials = auth::credentials_of(*password);
-    if (!credentials) return fail_accounts(line, credentials.error());
+    if (!credentials) return fail_with_accounts(line, credentials.error());
     User user;
     user.name = *name;
     user.credentials = std::move(*credentials);
     user.senders = *senders;
     user.limits = auth::Limits(options.messages.value_or(0), options.recipients.value_or(0));
     user.created = user.changed = now();
-    if (auto added = store.add(user); !added) return fail_accounts(line, added.error());
+    if (auto added = store.add(user); !added) return fail_with_accounts(line, added.error());
     const std::string whom = senders->empty() ? " It may send as anybody (user senders)." : "";
     return done_with_password(line, options, *name, *password, "added", "Added " + *name + "." + whom);
   });
@@ -202,14 +121,15 @@ int change_password(const CommandLine& line, const UserOptions& options) {
   const std::string name = auth::prepared_name(options.name).value_or(options.name);
   return with_accounts(line, [&](UserStore& store) {
     const auto there = store.find(name);
-    if (!there) return fail_accounts(line, there.error());
-    if (!*there) return fail_for(line, store, name, Error(Errc::not_found, "there is no account " + name));
+    if (!there) return fail_with_accounts(line, there.error());
+    if (!*there)
+      return fail_for_account(line, store, name, Error(Errc::not_found, "there is no account " + name));
     const auto password = password_for(options, name);
     if (!password) return fail_without_password(line, password.error());
     const auto credentials = auth::credentials_of(*password);
-    if (!credentials) return fail_accounts(line, credentials.error());
+    if (!credentials) return fail_with_accounts(line, credentials.error());
     if (auto set = store.set_credentials(name, *credentials, now()); !set)
-      return fail_for(line, store, name, set.error());
+      return fail_for_account(line, store, name, set.error());
     return done_with_password(line, options, name, *password, "password changed",
                               "Changed the password of " + name + ".");
   });
@@ -219,7 +139,8 @@ int change(const CommandLine& line, const UserOptions& options, const char* what
            const std::function<Expected<void>(UserStore&, const std::string&)>& work) {
   const std::string name = auth::prepared_name(options.name).value_or(options.name);
   return with_accounts(line, [&](UserStore& store) {
-    if (auto changed = work(store, name); !changed) return fail_for(line, store, name, changed.error());
+    if (auto changed = work(store, name); !changed)
+      return fail_for_account(line, store, name, changed.error());
     return done(line, name, what, words + " " + name + ".");
   });
 }
@@ -246,7 +167,7 @@ int set_senders(const CommandLine& line, const UserOptions& options) {
     return line.fail({EX_USAGE, "which senders the account may send as is not clear",
                       "name them, or say --any: it may send as anybody"});
   const auto senders = patterns_of(options.senders);
-  if (!senders) return fail_accounts(line, senders.error());
+  if (!senders) return fail_with_accounts(line, senders.error());
   return change(
       line, options, "senders changed", "Changed the senders of",
       [&](UserStore& store, const std::string& name) { return store.set_senders(name, *senders, now()); });
@@ -255,14 +176,14 @@ int set_senders(const CommandLine& line, const UserOptions& options) {
 // For the pages of control.http: who may see them stands in the configuration, which is the operator's to write.
 int web_user(const CommandLine& line, const UserOptions& options) {
   const auto name = auth::prepared_name(options.name);
-  if (!name) return fail_accounts(line, name.error());
+  if (!name) return fail_with_accounts(line, name.error());
   if (!auth::role_of(options.role))
     return line.fail({EX_USAGE, "there is no role '" + text::printable(options.role, 60) + "'",
                       "roles are viewer, compliance and operator"});
   const auto password = password_for(options, *name);
   if (!password) return fail_without_password(line, password.error());
   const auto hash = auth::hash_password(*password);
-  if (!hash) return fail_accounts(line, hash.error());
+  if (!hash) return fail_with_accounts(line, hash.error());
   if (line.json) {
     Json made{{"name", *name}, {"role", options.role}, {"hash", *hash}};
     if (options.generate) made["password"] = password->view();
@@ -290,7 +211,7 @@ std::string senders_in_words(const std::vector<std::string>& senders) {
 int list(const CommandLine& line) {
   return with_accounts(line, [&](UserStore& store) {
     const auto users = store.list();
-    if (!users) return fail_accounts(line, users.error());
+    if (!users) return fail_with_accounts(line, users.error());
     Json body = Json::array();
     Table table({"NAME", "STATE", "SENDERS", "MESSAGES/H", "RECIPIENTS/H", "CHANGED"});
     for (const User& user : *users) {

@@ -231,6 +231,7 @@ void read_root(TableReader& root, Config& config) {
   root.table("alerts", [&](TableReader& reader) { read_alerts(reader, config.alerts); });
   root.table("dkim", [&](TableReader& reader) { read_dkim(reader, config); });
   root.table("control", [&](TableReader& reader) { read_control(reader, config); });
+  root.table("injection", [&](TableReader& reader) { read_injection(reader, config); });
   root.table("policies", [&](TableReader& reader) {
     reader.required("directory");
     if (const auto value = reader.string("directory")) {

@@ -169,6 +169,11 @@ struct DkimConfig {
   bool sign_relayed = false;
 };
 
+// Mail that comes by HTTP, on a listener of its own (docs/injection.md).
+struct InjectionConfig {
+  std::optional<Endpoint> http;  // none: off
+};
+
 struct LogConfig {
   std::string format = "text";  // text | json
   std::string level = "info";   // debug | info | warning | error
@@ -212,6 +217,7 @@ struct Config {
   std::vector<WeakerEntry> weaker;  // of this file and of the partner files
   SourceFiles sources;              // all that was read: this file first, then the partner files
   LimitsConfig limits;
+  InjectionConfig injection;
   LogConfig log;
   std::string user;                         // whom a relay started as root becomes; empty: it stays root
   bool sandbox = true;                      // the filter of system calls, and Landlock

@@ -114,6 +114,23 @@ void read_tls(TableReader& reader, Config& config) {
     config.minimum = *minimum == "1.3" ? TlsVersion::tls1_3 : TlsVersion::tls1_2;
 }
 
+// Tokens go over it, so it is spoken in TLS; on loopback a program of this machine may do without.
+void read_injection(TableReader& reader, Config& config) {
+  reader.required("http");
+  const auto at = read_endpoint(reader, "http");
+  if (!at) return;
+  config.injection.http = *at;
+  if (!at->address.is_loopback() && config.certificates.empty())
+    reader.error("http", "'" + at->to_string() +
+                             "' is not an address of this machine alone, and tokens never go in clear: set "
+                             "certificate and key in [tls], or use \"127.0.0.1:" +
+                             std::to_string(at->port) + "\"");
+  const bool taken = std::any_of(config.listeners.begin(), config.listeners.end(),
+                                 [&](const auto& listener) { return listener.address == *at; });
+  if (taken || config.control_http == *at || config.tls_rpt.receive_http == *at)
+    reader.error("http", at->to_string() + " has a listener already");
+}
+
 void read_limits(TableReader& reader, LimitsConfig& limits) {
   const auto number = [&](std::string_view key, auto& into, std::int64_t least, std::int64_t most) {
     if (const auto value = reader.integer(key, least, most))

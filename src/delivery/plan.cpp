@@ -108,6 +108,7 @@ event::Task<PlanResult> make_plan(Context& context, RulesPtr rules, queue::LaneK
   plan.recipient_domain = key.recipient_domain;
   plan.report = key.message_class == MessageClass::report;
   plan.flags.requiretls = key.requiretls;
+  plan.flags.tls_need = key.tls_need;
   plan.null_reverse_path = key.requiretls_bounce;
   plan.flags.tls_required_no = key.tls_required_no || plan.report;
   plan.relayed = is_relayed(key);

@@ -23,8 +23,8 @@ class VerdictCounts {
   };
   static constexpr std::array results{Result::satisfied, Result::reported, Result::refused};
   // By name_of(Source), and "none": nobody asked anything.
-  static constexpr std::array sources{Source::partner, Source::requiretls, Source::dane, Source::mta_sts,
-                                      Source::opportunistic};
+  static constexpr std::array sources{Source::partner, Source::requiretls, Source::message,
+                                      Source::dane,    Source::mta_sts,    Source::opportunistic};
   static constexpr std::size_t nobody = sources.size();
   static std::string_view source_name(std::size_t source) noexcept {
     return source == nobody ? "none" : name_of(sources.at(source));

@@ -150,6 +150,7 @@ std::string encode(const Facts& facts) {
       {"flags", {{"requiretls", facts.flags.requiretls}, {"tls_required_no", facts.flags.tls_required_no}}},
       {"sts", std::move(sts)},
       {"dane", std::move(dane)}};
+  if (facts.flags.tls_need != TlsNeed::none) all["flags"]["tls_need"] = name_of(facts.flags.tls_need);
   if (facts.session) {
     const SessionFacts& session = *facts.session;
     all["session"] = {{"starttls", word_of(starttls_words, session.starttls)},
@@ -195,6 +196,10 @@ std::optional<Facts> decode_facts(std::string_view text,
   JsonReader flags = reader.object("flags");
   facts.flags.requiretls = flags.flag("requiretls");
   facts.flags.tls_required_no = flags.flag("tls_required_no");
+  if (flags.has("tls_need")) {
+    static constexpr std::array<const char*, 3> needs{"", "encrypt", "verify"};
+    facts.flags.tls_need = flags.choice<TlsNeed>("tls_need", needs);
+  }
   facts.sts = read_sts(reader.object("sts"));
   facts.dane = read_dane(reader.object("dane"), facts.mx_secure);
   if (reader.has("session")) facts.session = read_session(reader.object("session"), std::move(certificate));

@@ -36,6 +36,7 @@ ReceivedFacts received_facts(const smtp::SessionInfo& session, const Settings& s
   facts.hide_client = settings.hide_client;
   facts.by = settings.server->hostname;
   facts.with.esmtp = session.esmtp;
+  facts.with.http = session.http;
   facts.with.auth = session.account != nullptr;  // who it is concerns no receiver
   facts.with.utf8 = envelope.smtputf8;
   facts.id = id;

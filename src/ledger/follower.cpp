@@ -26,10 +26,11 @@ std::string_view class_of(const Envelope& envelope) noexcept {
   return "";
 }
 
-// What the sender asks for, by RFC 8689.
-std::string_view asked_by(const MessageFlags& flags) noexcept {
-  if (flags.requiretls) return "requiretls";
-  return flags.tls_required_no ? "tls-required-no" : "";
+// What the sender asks for: by RFC 8689, and with the message at our door.
+std::string asked_by(const MessageFlags& flags) {
+  std::string all(flags.requiretls ? "requiretls" : flags.tls_required_no ? "tls-required-no" : "");
+  if (flags.tls_need == TlsNeed::none) return all;
+  return all.append(all.empty() ? "tls-" : " tls-").append(name_of(flags.tls_need));
 }
 
 std::string_view id_octets(const std::array<std::uint8_t, 16>& octets) noexcept {

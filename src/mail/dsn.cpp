@@ -217,6 +217,7 @@ Envelope envelope_of(const DsnRequest& request, bool eight_bit) {
   envelope.body = eight_bit ? BodyType::eight_bit_mime : BodyType::seven_bit;
   envelope.smtputf8 = !is_ascii(request.envelope->reverse_path);   // To names it
   envelope.flags.requiretls = request.envelope->flags.requiretls;  // RFC 8689 §5
+  envelope.flags.tls_need = request.envelope->flags.tls_need;      // it tells of that message
   envelope.arrival = request.now;
   return envelope;
 }

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,6 +44,13 @@ struct Recipient {
   std::uint8_t notify = 0;  // bits of Notify; 0: not given
 };
 
+// By what a client that asks twice is recognised (docs/injection.md): half of a SHA-256 each.
+struct OnceMark {
+  std::array<std::uint8_t, 16> key{};      // of the account and its Idempotency-Key
+  std::array<std::uint8_t, 16> content{};  // of what was asked with it
+  bool operator==(const OnceMark&) const = default;
+};
+
 struct Envelope {
   Envelope() = default;
   std::string reverse_path;  // "" is the null reverse-path
@@ -60,6 +68,7 @@ struct Envelope {
   std::string account;  // who submitted it, by AUTH; "" for who may relay by network, and for our own mail
   // The first half of the SHA-256 of its Message-ID, brackets included, by which it is found again; zeros: it has none.
   std::array<std::uint8_t, 16> message_id{};
+  std::shared_ptr<const OnceMark> once;  // null: its client gave no key
 };
 inline bool has_message_id(const Envelope& envelope) noexcept {
   return std::any_of(envelope.message_id.begin(), envelope.message_id.end(),

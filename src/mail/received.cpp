@@ -52,6 +52,8 @@ std::string_view name_of(const WithProtocol& with) noexcept {
   static constexpr std::array<std::string_view, 4> esmtp = {"ESMTP", "ESMTPS", "ESMTPA", "ESMTPSA"};
   static constexpr std::array<std::string_view, 4> utf8 = {"UTF8SMTP", "UTF8SMTPS", "UTF8SMTPA",
                                                            "UTF8SMTPSA"};
+  if (with.http)
+    return with.tls ? "HTTPS" : "HTTP";  // RFC 5321 §4.4 leaves other protocols a word of their own
   if (!with.esmtp) return "SMTP";
   const std::size_t security = (with.tls ? 1U : 0U) + (with.auth ? 2U : 0U);
   return with.utf8 ? utf8[security] : esmtp[security];

@@ -18,6 +18,7 @@ struct WithProtocol {  // M15
   bool tls = false;   // STARTTLS or implicit
   bool auth = false;
   bool utf8 = false;  // SMTPUTF8 transaction
+  bool http = false;  // it was no SMTP at all
 };
 std::string_view name_of(const WithProtocol& with) noexcept;  // "ESMTPSA"
 

@@ -120,6 +120,7 @@ LaneKey Dispatcher::key_by(const RouteTable& routes, const Envelope& envelope, c
       envelope.message_class == MessageClass::report ? MessageClass::report : MessageClass::normal;
   key.requiretls = envelope.flags.requiretls;
   key.tls_required_no = envelope.flags.tls_required_no;
+  key.tls_need = envelope.flags.tls_need;
   key.requiretls_bounce = key.requiretls && envelope.reverse_path.empty();
   return key;
 }

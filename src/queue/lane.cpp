@@ -19,7 +19,8 @@ std::size_t LaneKey::hash() const noexcept {
     return bits ^ (bits >> 31);
   };
   const std::hash<std::string> of;
-  const std::uint64_t flags = static_cast<std::uint64_t>(message_class) * 16 + (by_operator ? 8U : 0U) +
+  const std::uint64_t flags = static_cast<std::uint64_t>(tls_need) * 64 +
+                              static_cast<std::uint64_t>(message_class) * 16 + (by_operator ? 8U : 0U) +
                               (requiretls_bounce ? 4U : 0U) + (requiretls ? 2U : 0U) +
                               (tls_required_no ? 1U : 0U);
   const std::uint64_t place = mixed(mixed(flags, of(recipient_domain)), of(next_hop));

@@ -36,6 +36,7 @@ struct LaneKey {
   bool tls_required_no = false;
   // From the null reverse-path, which is asked less of than other mail with REQUIRETLS (RFC 8689 §5); said only then.
   bool requiretls_bounce = false;
+  TlsNeed tls_need = TlsNeed::none;  // what its sender asked for
   // The partner rule that hands this mail to `next_hop`, its gateway, because the partner could not be reached as it
   // demands. Empty: mail on its way to the partner itself.
   std::string gateway_rule;

@@ -29,6 +29,7 @@ class Decider {
       partner(rule);
     }
     requiretls();
+    message();
     dane();
     mta_sts();
     opportunistic();
@@ -90,6 +91,7 @@ class Decider {
   void ask_for_names(Demand& to, const PartnerRule& rule) const;
   void ask_for_dane_only(Demand& to) const;
   void requiretls();
+  void message();
   void dane();
   void mta_sts();
   void unknown_policy();
@@ -182,6 +184,26 @@ void Decider::requiretls() {
         : sts_vouches    ? "MTA-STS"
                          : "nobody",
         dane_rules() ? "DANE" : "WebPKI");
+  add(std::move(asked));
+}
+
+// Asked for with the message, and of the next hop alone. What authenticates a host is what REQUIRETLS takes for it, but who
+// vouches for its name is not asked: the rules of the recipient's domain and of the operator are for that.
+void Decider::message() {
+  const TlsNeed need = facts_.flags.tls_need;
+  if (need == TlsNeed::none) return;
+  Demand asked = demand(Source::message, Force::enforce);
+  ask_for_tls(asked);
+  if (need == TlsNeed::verify) {
+    if (dane_rules())
+      ask_for_tlsa(asked);
+    else
+      ask_for_webpki_of_mx(asked);
+  }
+  trace("the message's sender asks for tls = {}{}", name_of(need),
+        need != TlsNeed::verify ? ""
+        : dane_rules()          ? ", certificate checked by DANE"
+                                : ", certificate checked by WebPKI");
   add(std::move(asked));
 }
 
@@ -314,11 +336,21 @@ std::string_view name_of(Source source) noexcept {
   switch (source) {
     case Source::partner: return "partner";
     case Source::requiretls: return "requiretls";
+    case Source::message: return "message";
     case Source::dane: return "dane";
     case Source::mta_sts: return "mta-sts";
     case Source::opportunistic: return "opportunistic";
   }
   return "unknown";
+}
+
+std::string_view name_of(TlsNeed need) noexcept {
+  switch (need) {
+    case TlsNeed::none: return "";
+    case TlsNeed::encrypt: return "encrypt";
+    case TlsNeed::verify: return "verify";
+  }
+  return "";
 }
 
 bool Demand::needs_authentication() const noexcept { return webpki || !tlsa.empty() || !pins.empty(); }

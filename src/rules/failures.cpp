@@ -36,6 +36,7 @@ std::string asker(const Requirement& requirement, const Demand& demand) {
   switch (demand.source) {
     case Source::partner: return fmt::format("partner rule '{}'", demand.origin);
     case Source::requiretls: return "REQUIRETLS of the message";
+    case Source::message: return "what its sender asks for";
     case Source::dane: return fmt::format("the DANE records of {}", demand.origin);
     case Source::mta_sts: return fmt::format("the MTA-STS policy of {}", requirement.policy_domain);
     case Source::opportunistic: return "opportunistic TLS";

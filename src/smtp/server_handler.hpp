@@ -29,6 +29,7 @@ struct SessionInfo {
   Endpoint local;
   std::string helo;    // argument of the last EHLO or HELO, ASCII without controls or spaces; empty before
   bool esmtp = false;  // it was EHLO
+  bool http = false;   // no session at all: a request that hands in one message (src/injection)
   std::unique_ptr<const HandshakeFacts> tls;                  // null: in clear
   tls::ChannelBindings bindings;                              // until the client is authenticated
   std::shared_ptr<const tls::ClientCertificate> certificate;  // that the client showed; null: none

@@ -17,6 +17,8 @@ constexpr std::uint16_t tag_proof = 3;
 constexpr std::uint16_t tag_message_id = 4;
 constexpr std::uint16_t critical = 0x8000;  // beside a tag: whoever does not know it must hold the message
 constexpr std::uint16_t tag_binary = 5 | critical;
+constexpr std::uint16_t tag_tls_need = 6 | critical;  // a reader that does not know it might send it in clear
+constexpr std::uint16_t tag_once = 7;
 
 constexpr std::size_t max_status = 16;   // "5.999.999"
 constexpr std::size_t max_address = 64;  // an IP address in words
@@ -164,11 +166,30 @@ Taken take_binary(std::string_view value, Envelope& envelope) {
   return Taken::yes;
 }
 
+Taken take_tls_need(std::string_view value, Envelope& envelope) {
+  TlsNeed& need = envelope.flags.tls_need;
+  if (value.size() != 1 || need != TlsNeed::none) return Taken::broken;
+  if (value.front() == 1) need = TlsNeed::encrypt;
+  if (value.front() == 2) need = TlsNeed::verify;
+  return need == TlsNeed::none ? Taken::broken : Taken::yes;
+}
+
+Taken take_once(std::string_view value, Envelope& envelope) {
+  OnceMark mark;
+  if (value.size() != mark.key.size() + mark.content.size() || envelope.once) return Taken::broken;
+  std::copy_n(value.begin(), mark.key.size(), mark.key.begin());
+  std::copy_n(value.begin() + mark.key.size(), mark.content.size(), mark.content.begin());
+  envelope.once = std::make_shared<const OnceMark>(mark);
+  return Taken::yes;
+}
+
 Taken take_of_message(const Attribute& one, MessageRecord& record) {
   switch (one.tag) {
     case tag_account: return take_account(one.value, record.envelope);
     case tag_message_id: return take_message_id(one.value, record.envelope);
     case tag_binary: return take_binary(one.value, record.envelope);
+    case tag_tls_need: return take_tls_need(one.value, record.envelope);
+    case tag_once: return take_once(one.value, record.envelope);
     default: record.unknown += one.whole; return Taken::unknown;
   }
 }
@@ -199,6 +220,15 @@ std::string attributes_of(const MessageRecord& record) {
     put_attribute(out, tag_message_id,
                   std::string(record.envelope.message_id.begin(), record.envelope.message_id.end()));
   if (record.envelope.body == BodyType::binary) put_attribute(out, tag_binary, "");
+  if (record.envelope.flags.tls_need != TlsNeed::none)
+    put_attribute(out, tag_tls_need,
+                  std::string(1, record.envelope.flags.tls_need == TlsNeed::verify ? '\2' : '\1'));
+  if (record.envelope.once) {
+    const OnceMark& mark = *record.envelope.once;
+    std::string value(mark.key.begin(), mark.key.end());
+    value.append(mark.content.begin(), mark.content.end());
+    put_attribute(out, tag_once, value);
+  }
   out += record.unknown;
   return out;
 }

@@ -19,7 +19,7 @@ TITLES = {
     5746: "TLS renegotiation", 5802: "SCRAM", 5890: "IDNA: definitions", 5891: "IDNA: protocol", 5892: "IDNA: code points", 5893: "IDNA: bidirectional",
     5929: "TLS channel bindings", 5952: "Text of IPv6 addresses", 6066: "TLS extensions", 6125: "Names in certificates (older)",
     6152: "SMTP 8BITMIME", 6265: "Cookies", 6376: "DKIM", 6409: "Submission", 6522: "multipart/report", 6530: "Internationalised mail: overview",
-    6531: "SMTPUTF8", 6532: "Internationalised headers", 6533: "Internationalised notifications", 6698: "TLSA", 6710: "SMTP MT-PRIORITY",
+    6531: "SMTPUTF8", 6532: "Internationalised headers", 6533: "Internationalised notifications", 6698: "TLSA", 6710: "SMTP MT-PRIORITY", 6901: "JSON pointer",
     5801: "GS2 mechanisms", 7515: "JWS", 7517: "JWK", 7518: "JWA", 7519: "JWT", 7662: "OAuth 2.0 introspection", 8037: "EdDSA in JOSE", 8693: "OAuth 2.0 token exchange",
     8725: "JWT best practices", 9068: "JWT access tokens", 9864: "Fully specified algorithms of JOSE",
     6749: "OAuth 2.0", 6750: "OAuth bearer tokens", 6797: "HSTS", 6840: "Clarifications to DNSSEC", 6844: "CAA (older)", 6891: "EDNS", 7208: "SPF", 7217: "Stable interface identifiers",

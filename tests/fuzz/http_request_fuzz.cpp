@@ -37,9 +37,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   require(end == std::string_view::npos || (end >= 4 && end <= size));
   // As it is called, and on octets that are no whole head.
   for (const std::string_view head : {input.substr(0, end), input}) {
-    for (const admin::HttpTaken taken :
-         {admin::HttpTaken::reading, admin::HttpTaken::forms, admin::HttpTaken::reports}) {
-      const auto request = admin::read_http_request(head, taken);
+    for (const admin::HttpTaken taken : {admin::HttpTaken::reading, admin::HttpTaken::forms,
+                                         admin::HttpTaken::reports, admin::HttpTaken::messages}) {
+      constexpr std::size_t most_message = 1000;
+      const auto request = admin::read_http_request(head, taken, most_message);
       if (!request) {
         require(request.error().status >= 400 && request.error().status < 600 &&
                 !request.error().why.empty());
@@ -48,10 +49,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       require(head.size() <= admin::http_head_cap);
       require(request->path.starts_with("/") && request->path.find_first_of("? \r\n") == std::string::npos);
       const bool report = taken == admin::HttpTaken::reports;
-      require(request->form_octets <= (report ? admin::http_report_cap : admin::http_form_cap));
+      const bool message = taken == admin::HttpTaken::messages;
+      require(request->form_octets <= (report    ? admin::http_report_cap
+                                       : message ? most_message
+                                                 : admin::http_form_cap));
       require(request->form_octets == 0 || request->method == admin::HttpRequest::Method::post);
       const bool posts = request->method == admin::HttpRequest::Method::post;
-      require(taken == admin::HttpTaken::forms || posts == report);
+      require(taken == admin::HttpTaken::forms || posts == (report || message));
       require(!request->asks_first || request->form_octets > 0);
       for (const auto& [name, value] : request->fields)
         require(value.find_first_of(std::string_view("\r\n\0", 3)) == std::string::npos);

@@ -8,7 +8,9 @@ namespace {
 
 constexpr std::int64_t most_shown = 1000;
 
-bool is_ours(Source source) noexcept { return source == Source::partner || source == Source::requiretls; }
+bool is_ours(Source source) noexcept {
+  return source == Source::partner || source == Source::requiretls || source == Source::message;
+}
 
 }  // namespace
 

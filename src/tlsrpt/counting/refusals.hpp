@@ -20,7 +20,7 @@ inline constexpr const char* own_rule_type = "own-rule";
 
 struct Refusal {
   std::string day, domain;
-  std::string source, origin;  // "partner" and the rule's name, or "requiretls"
+  std::string source, origin;  // "partner" and the rule's name, "requiretls" or "message"
   std::string result_type, reason_code, mx_host;
   auto operator<=>(const Refusal&) const = default;
 };

@@ -34,6 +34,8 @@ void put_message(Html& html, const Json& message) {
   if (const std::string user = words_of(message, "user"); !user.empty()) put_fact(html, "Submitted by", user);
   put_fact(html, "Size", text::grouped(number_of(message, "size")) + " octets, " + words_of(message, "body"));
   put_fact(html, "Recipients", text::grouped(number_of(message, "recipients_in_all")) + " in all");
+  if (const std::string need = words_of(message, "tls_need"); !need.empty())
+    put_fact(html, "TLS asked for", need);
   if (flag_of(message, "requiretls")) put_fact(html, "REQUIRETLS", "asked for by the sender");
   if (flag_of(message, "tls_required_no")) put_fact(html, "TLS-Required", "No, asked for by the sender");
 }

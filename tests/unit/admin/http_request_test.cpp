@@ -141,6 +141,31 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("T-29 a message has one of two types, a length that is said, and no more octets than are allowed") {
+  struct Row {
+    std::string line, fields;
+    int status;  // 0: taken
+  };
+  const std::string json = "Content-Type: application/json\r\n", post = "POST /v1/messages?to=a HTTP/1.1";
+  for (const Row& row : {
+           Row{post, json + "Content-Length: 100\r\n", 0},
+           Row{post, json + "Content-Length: 101\r\n", 413},
+           Row{post, "Content-Type: message/rfc822; x=y\r\nContent-Length: 5\r\n", 0},
+           Row{post, "Content-Type: text/plain\r\nContent-Length: 5\r\n", 415},
+           Row{post, "Content-Length: 5\r\n", 415},
+           Row{post, json, 411},
+           Row{post, json + "Transfer-Encoding: chunked\r\n", 411},
+           Row{"GET /v1/messages HTTP/1.1", "", 405},
+           Row{"PUT /v1/messages HTTP/1.1", json + "Content-Length: 5\r\n", 405},
+       }) {
+    CAPTURE(row.line);
+    CAPTURE(row.fields);
+    const auto request =
+        read_http_request(row.line + "\r\n" + row.fields + "\r\n", admin::HttpTaken::messages, 100);
+    CHECK((request ? 0 : request.error().status) == row.status);
+  }
+}
+
 TEST_CASE("who asks before it sends a body is told apart from who does not (RFC 9110 10.1.1)") {
   struct Row {
     std::string version, fields;

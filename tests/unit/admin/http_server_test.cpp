@@ -236,13 +236,17 @@ struct Reports {
       : memory(memory_), places(few_places(most)) {}
   Served::More more() {
     return [this](ev::EventLoop& loop, admin::HttpServer& server) {
-      admin::HttpServer::ReportBox box(
+      admin::HttpServer::Box box(
           "/r",
           [this, &loop](admin::Visit visit) {
             return visit.form == "never" ? never(loop) : take(std::move(visit));
           },
           places, memory);
       box.encrypted_only = encrypted_only;
+      if (admits) {
+        box.admit = [this](const admin::Visit& visit) { return admission(visit); };
+        box.shape = [](admin::Page& page) { page.body = "shaped"; };
+      }
       box.refusal = [this](const IpAddress&) -> std::optional<admin::Page> {
         if (!full) return std::nullopt;
         admin::Page page(429, "full\n");
@@ -250,13 +254,17 @@ struct Reports {
         return page;
       };
       box.answered = [this](const IpAddress&, const admin::Page& page) { last = page.status; };
-      server.reports(std::move(box));
+      server.serve_box(std::move(box));
       if (encrypted_only)
         server.tls([](std::unique_ptr<ev::Stream> plain, Duration) { return as_it_is(std::move(plain)); });
     };
   }
   static ev::Task<Expected<std::unique_ptr<ev::Stream>>> as_it_is(std::unique_ptr<ev::Stream> plain) {
     co_return plain;
+  }
+  ev::Task<std::optional<admin::Page>> admission(const admin::Visit& visit) {
+    if (visit.request.field("authorization") == "good") co_return std::nullopt;
+    co_return admin::Page(401, "who?\n");
   }
   ev::Task<admin::Page> take(admin::Visit visit) {
     octets = visit.form.size();
@@ -265,7 +273,7 @@ struct Reports {
 
   intake::BodyBudget memory;
   intake::ConnectionLimits places;
-  bool encrypted_only = false;
+  bool encrypted_only = false, admits = false;
   std::atomic<bool> full{false};
   std::atomic<int> last{0};
   std::atomic<std::size_t> octets{0};
@@ -315,6 +323,19 @@ TEST_CASE("T-28 reports hold no more memory together than there is, and it is gi
   CHECK(hear(slow).starts_with("HTTP/1.1 200 "));
   for (int i = 0; i < 200 && reports.memory.used() > 0; ++i) std::this_thread::sleep_for(10ms);
   CHECK(reports.memory.used() == 0);
+}
+
+TEST_CASE("T-31 who is not admitted is answered before his body is read, and in the words of who asks") {
+  Reports reports;
+  reports.admits = true;
+  const Served served({}, false, reports.more());
+  const std::string whole = report_of("{}{}{}");
+  const std::string refused = asked(served, whole.substr(0, whole.size() - 6));  // none of it comes
+  CHECK(refused.starts_with("HTTP/1.1 401 "));
+  CHECK(refused.ends_with("\r\n\r\nshaped"));
+  CHECK(reports.octets == 0);
+  CHECK(asked(served, report_of("{}", "Authorization: good\r\n")).starts_with("HTTP/1.1 200 "));
+  CHECK(reports.octets == 2);
 }
 
 TEST_CASE("T-26 a report that drips in has the time of a request, and no more") {

@@ -107,6 +107,67 @@ TEST_CASE("accounts are added, changed and removed") {
   CHECK(store.list().value().size() == 2);
 }
 
+TEST_CASE("T-33 of a token there is nothing but its digest, and it is for the account that it was made for") {
+  const NewToken made = make_token_key();
+  CHECK(made.key.size() == 47);
+  CHECK(digest_of_token_key(made.key) == made.digest);
+  CHECK(make_token_key().key != made.key);
+  for (const std::string& wrong : {std::string(), made.key + "A", made.key.substr(1),
+                                   "slp_" + std::string(43, '='), "x" + made.key.substr(1)})
+    CHECK(digest_of_token_key(wrong).empty());
+
+  const ScratchDirectory dir;
+  UserStore store = opened(dir, Access::write);
+  CHECK(store.tokens().value().empty());
+  CHECK_FALSE(store.find_token(made.digest).value());
+  Token token;
+  token.user = "anna";
+  token.name = "app";
+  token.digest = made.digest;
+  token.scopes = {"send"};
+  token.created = later;
+  token.expires = later + std::chrono::hours(1);
+  CHECK(code_of(store.add_token(token)) == Errc::not_found);
+  User anna = some_user("anna", "secret");
+  anna.created = later;
+  REQUIRE(store.add(anna));
+  REQUIRE(store.add_token(token));
+  const auto found = store.find_token(made.digest);
+  REQUIRE((found && *found));
+  CHECK((*found)->user == "anna");
+  CHECK((*found)->name == "app");
+  CHECK((*found)->scopes == std::vector<std::string>{"send"});
+  CHECK((*found)->expires == token.expires);
+  token.digest = make_token_key().digest;
+  CHECK(code_of(store.add_token(token)) == Errc::exists);
+  CHECK(store.tokens().value().size() == 1);
+
+  REQUIRE(store.remove("anna"));
+  anna.created = later + std::chrono::seconds(1);
+  REQUIRE(store.add(anna));  // another one of that name
+  CHECK_FALSE(store.find_token(made.digest).value());
+  REQUIRE(store.add_token(token));
+  REQUIRE(store.remove_token("anna", "app"));
+  CHECK(code_of(store.remove_token("anna", "app")) == Errc::not_found);
+  CHECK(store.tokens().value().empty());
+}
+
+TEST_CASE("T-33 a file of a release that knows no tokens has none, for who reads it") {
+  const ScratchDirectory dir;
+  {
+    UserStore store = opened(dir, Access::write);
+    REQUIRE(store.add(some_user("anna", "secret")));
+    REQUIRE(store.file().run("DROP TABLE token"));
+  }
+  UserStore reader = opened(dir, Access::read);
+  CHECK(reader.find("anna").value());
+  CHECK_FALSE(reader.find_token(make_token_key().digest).value());
+  CHECK(reader.tokens().value().empty());
+  UserStore writer = opened(dir, Access::write);
+  CHECK(writer.tokens().value().empty());
+  CHECK(reader.find("anna").value());
+}
+
 TEST_CASE("D-23 a file that is missing is no file without accounts, and is not made by who reads") {
   const ScratchDirectory dir;
   Health health;

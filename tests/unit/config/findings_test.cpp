@@ -155,6 +155,14 @@ TEST_CASE("config: one thing wrong, one finding, with its line and what would be
        "it as \"https://relay.example.net/tlsrpt\""},
       {"[tls_rpt]\nreceive_url = \"https://a.test/r\"",
        "3 warning tls_rpt.receive_url: says nothing while receive_http is not set"},
+      {"[injection]\nhttp = \"192.0.2.1:8025\"",
+       "3 error injection.http: '192.0.2.1:8025' is not an address of this machine alone, and tokens never "
+       "go "
+       "in clear: set certificate and key in [tls], or use \"127.0.0.1:8025\""},
+      {"[injection]\nhttp = \"127.0.0.1:2525\"",
+       "3 error injection.http: 127.0.0.1:2525 has a listener already"},
+      {"[control]\nhttp = \"127.0.0.1:8025\"\n[injection]\nhttp = \"127.0.0.1:8025\"",
+       "5 error injection.http: 127.0.0.1:8025 has a listener already"},
       {"[control]\nhttp = \"192.0.2.1:9925\"",
        "3 error control.http: '192.0.2.1:9925' is not an address of this machine alone; say who may read "
        "there, "

@@ -37,7 +37,8 @@ class Generator {
     return pick({"3 1 1 ee", "2 0 1 ta", "1 1 1 px", "failed", "3 1 1 ee, 2 0 1 ta", "off"});
   }
   std::string flags() {
-    return pick({"", " mx-signed"}) + pick({"", "", " tls-required-no"}) + pick({"", "", " requiretls"});
+    return pick({"", " mx-signed"}) + pick({"", "", " tls-required-no"}) + pick({"", "", " requiretls"}) +
+           pick({"", "", "", " tls-encrypt", " tls-verify"});
   }
   std::string session() {
     const std::string plain = pick({"", "", "", "clear", "refused=454", "broken=closed", "untried"});
@@ -96,7 +97,7 @@ TEST_CASE("adding a source never weakens a requirement") {
     Cells with{i % 4 == 0 ? std::string() : generate.partner(), i % 3 == 0 ? "" : generate.sts(),
                i % 5 == 0 ? "" : generate.dane(), generate.flags(), generate.session()};
     const Seen all = see(with);
-    for (int source = 0; source < 4; ++source) {
+    for (int source = 0; source < 5; ++source) {
       Cells without = with;
       if (source == 0) without.partner.clear();
       if (source == 1) without.sts.clear();
@@ -107,6 +108,14 @@ TEST_CASE("adding a source never weakens a requirement") {
         if (at == std::string::npos) continue;
         without.flags.erase(at);
       }
+      if (source == 4) {
+        const std::size_t asked =
+            std::min(without.flags.find(" tls-encrypt"), without.flags.find(" tls-verify"));
+        if (asked == std::string::npos) continue;
+        without.flags.erase(asked);  // it is the last word
+      }
+      // What the message asks for is met by DANE where there are records, else by WebPKI: another proof, not a weaker one.
+      if (source == 2 && wants(with.flags, "tls-verify")) continue;
       // REQUIRETLS lives on what DNSSEC and MTA-STS vouch for: without them it asks for more, not less.
       if ((source == 1 || source == 2) && wants(with.flags, "requiretls")) continue;
       // A rule that demands DANE is about the records; taking them away makes it impossible to meet.
@@ -150,8 +159,9 @@ TEST_CASE("T-03 under any enforcing source nothing leaves in clear") {
         wants(cells.partner, " except=encrypt") && !wants(cells.partner, "audit");
     const bool by_sts = cells.sts.starts_with("enforce") && !relaxed;
     const bool by_dane = cells.dane != "off" && !relaxed;
-    const bool enforcing =
-        by_rule || by_raising_exception || by_sts || by_dane || wants(cells.flags, "requiretls");
+    const bool enforcing = by_rule || by_raising_exception || by_sts || by_dane ||
+                           wants(cells.flags, "requiretls") || wants(cells.flags, "tls-encrypt") ||
+                           wants(cells.flags, "tls-verify");
     INFO(text_of(cells));
     if (enforcing) CHECK(seen.decision.requirement.tls_required());
     if (!enforcing || seen.session.starttls == StartTls::established) continue;

@@ -141,6 +141,10 @@ void read_flags(const Row& row, DecisionFacts& facts) {
       facts.flags.requiretls = true;
     else if (word == "tls-required-no")
       facts.flags.tls_required_no = true;
+    else if (word == "tls-encrypt")
+      facts.flags.tls_need = TlsNeed::encrypt;
+    else if (word == "tls-verify")
+      facts.flags.tls_need = TlsNeed::verify;
     else if (word == "bounce")
       facts.null_reverse_path = true;
     else if (word == "dane-satisfies-sts")

@@ -27,6 +27,8 @@ MessageRecord rich_message() {
   record.envelope.recipients[1].notify = 5;
   record.envelope.account = "alice";
   record.envelope.message_id = {7, 0, 255};
+  record.envelope.flags.tls_need = TlsNeed::verify;
+  record.envelope.once = std::make_shared<const OnceMark>(OnceMark{{1, 0, 2}, {3, 255}});
   record.chunks = {Extent{7, 4144, 100, 0xDEADBEEF}, Extent{8, 8240, 4u << 20, 1}};
   return record;
 }
@@ -135,6 +137,9 @@ TEST_CASE("T-54: what a message record carries arrives") {
   CHECK(envelope.arrival == SystemTime(std::chrono::seconds(1'700'000'001)));
   CHECK(envelope.account == "alice");
   CHECK(envelope.message_id == rich_message().envelope.message_id);
+  CHECK(envelope.flags.tls_need == TlsNeed::verify);
+  REQUIRE(envelope.once);
+  CHECK(*envelope.once == *rich_message().envelope.once);
   CHECK(message.chunks == rich_message().chunks);
 }
 
@@ -237,6 +242,8 @@ TEST_CASE("D-11: an attribute of a later release is passed over, and holds its m
   MessageRecord plain = rich_message();
   plain.envelope.account.clear();
   plain.envelope.message_id = {};
+  plain.envelope.flags.tls_need = TlsNeed::none;
+  plain.envelope.once = nullptr;
   const std::string head = encode_head(plain).octets;
   const std::string later = attribute(0x7FFE, "what nobody knows yet");
   auto read = decode_head(2, with_attributes(head, later), record_flag::attributes);
@@ -290,6 +297,8 @@ TEST_CASE("T-54 T-23: an attribute that breaks its format is not believed though
   MessageRecord plain = rich_message();
   plain.envelope.account.clear();
   plain.envelope.message_id = {};
+  plain.envelope.flags.tls_need = TlsNeed::none;
+  plain.envelope.once = nullptr;
   const std::string message = encode_head(plain).octets;
   const auto refused = [&](const std::string& attributes) {
     return !decode_head(2, with_attributes(message, attributes), record_flag::attributes);
@@ -310,6 +319,16 @@ TEST_CASE("T-54 T-23: an attribute that breaks its format is not believed though
   CHECK(refused(attribute(4, std::string(15, 'd'))));
   CHECK(refused(attribute(4, std::string(16, '\0'))));  // that is how "none" is said
   CHECK(refused(attribute(4, std::string(16, 'd')) + attribute(4, std::string(16, 'd'))));
+  constexpr std::uint16_t tls_need = 0x8006;
+  CHECK_FALSE(refused(attribute(tls_need, "\1")));
+  CHECK_FALSE(refused(attribute(tls_need, "\2")));
+  for (const std::string& value :
+       {std::string(), std::string(1, '\0'), std::string("\3"), std::string("\1\1")})
+    CHECK(refused(attribute(tls_need, value)));
+  CHECK(refused(attribute(tls_need, "\2") + attribute(tls_need, "\1")));
+  CHECK_FALSE(refused(attribute(7, std::string(32, 'k'))));
+  CHECK(refused(attribute(7, std::string(31, 'k'))));
+  CHECK(refused(attribute(7, std::string(32, 'k')) + attribute(7, std::string(32, 'l'))));
   const std::string endless("\x01\x00\xFF\xFF\xFF\xFF", 6);
   CHECK(refused(endless));
 

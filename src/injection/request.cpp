@@ -1,0 +1,492 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "injection/request.hpp"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <span>
+
+#include <nlohmann/json.hpp>
+
+#include "base/random.hpp"
+#include "base/text.hpp"
+#include "base/words.hpp"
+#include "injection/compose.hpp"
+#include "mail/address.hpp"
+#include "mail/author.hpp"
+#include "mail/header.hpp"
+#include "mail/submission.hpp"
+
+namespace sealpost::injection {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::size_t deepest = 8;            // a message needs four levels
+constexpr std::size_t most_values = 100'000;  // 1000 recipients three times, headers, attachments
+constexpr std::size_t most_headers = 200, most_attachments = 200;
+constexpr std::size_t longest_name = 255;      // of a person or a file, octets
+constexpr std::size_t longest_value = 16'384;  // of a header field
+constexpr int unprocessable = 422, bad_request = 400;
+
+Mistake wrong(std::string at, std::string what, std::string remedy = {}) {
+  return Mistake(unprocessable, std::move(at), std::move(what), std::move(remedy));
+}
+
+bool has_controls(std::string_view text) {
+  return std::any_of(text.begin(), text.end(),
+                     [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; });
+}
+
+Mistake controls_at(const std::string& at) {
+  return wrong(at, "has a line end or another control character, which no header field may hold",
+               "take it out; it would begin a field of its own");
+}
+
+// What a parser would make of it must not depend on how much memory there is.
+bool has_sane_shape(std::string_view body) {
+  std::size_t depth = 0, values = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < body.size(); ++i) {
+    const char c = body[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      if (c == '"') in_string = false;
+      continue;
+    }
+    if (c == '"') in_string = true;
+    if (c == '{' || c == '[') ++depth, ++values;
+    if ((c == '}' || c == ']') && depth > 0) --depth;
+    if (c == ',') ++values;
+    if (depth > deepest || values > most_values) return false;
+  }
+  return true;
+}
+
+std::string pointer(const std::string& to, std::string_view member) {
+  std::string out = to + "/";
+  for (const char c : member) {  // RFC 6901 §3
+    if (c == '~')
+      out += "~0";
+    else if (c == '/')
+      out += "~1";
+    else
+      out += c;
+  }
+  return text::printable(out, 200);
+}
+
+// Looks at one request and makes a Wish of it; the first mistake stays.
+class Reader {
+ public:
+  explicit Reader(const WishLimits& limits) : limits_(limits) {}
+
+  Expected<Wish, Mistake> read(const Json& json) {
+    static constexpr std::array<std::string_view, 13> known{
+        "attachments", "bcc",      "cc",      "envelope", "from", "headers", "html",
+        "raw",         "reply_to", "subject", "text",     "tls",  "to"};
+    if (!json.is_object()) return Mistake(bad_request, "", "the body is no JSON object");
+    for (const auto& [name, value] : json.items()) look_at_name(name, "", known);
+    read_envelope(json);
+    if (json.contains("tls")) read_tls(json["tls"]);
+    if (json.contains("raw"))
+      read_raw(json);
+    else
+      read_parts(json);
+    if (mistake_) return std::move(*mistake_);
+    return std::move(wish_);
+  }
+
+ private:
+  void fail(Mistake mistake) {
+    if (!mistake_) mistake_ = std::move(mistake);
+  }
+
+  void look_at_name(const std::string& name, const std::string& at, std::span<const std::string_view> known) {
+    if (std::find(known.begin(), known.end(), name) != known.end()) return;
+    const std::string_view meant = text::nearest(name, known);
+    fail(Mistake(bad_request, pointer(at, name), "there is no such member here",
+                 meant.empty() ? "" : "did you mean " + std::string(meant) + "?"));
+  }
+
+  std::optional<std::string> string_at(const Json& value, const std::string& at) {
+    if (value.is_string()) return value.get<std::string>();
+    fail(wrong(at, "is no string"));
+    return std::nullopt;
+  }
+
+  std::optional<std::string> address_in(std::string_view written, const std::string& at) {
+    auto address = parse_mailbox(written, Utf8::accept, Syntax::lenient);
+    if (address && !domain_of(*address).empty()) return std::move(*address);
+    const std::string why = address ? "it has no domain" : address.error().detail;
+    fail(wrong(at, "'" + text::printable(written, 80) + "' is no address: " + why,
+               "write it as \"anna@example.org\" or \"Anna <anna@example.org>\""));
+    return std::nullopt;
+  }
+
+  // "anna@example.org", "Anna <anna@example.org>" or "\"A. N. Na\" <anna@example.org>".
+  std::optional<Mailbox> mailbox_at(const Json& value, const std::string& at) {
+    const auto written = string_at(value, at);
+    if (!written) return std::nullopt;
+    if (has_controls(*written)) return fail(controls_at(at)), std::nullopt;
+    Mailbox mailbox;
+    std::string_view rest = text::trim(*written);
+    const std::size_t open = rest.ends_with('>') ? rest.rfind('<') : std::string_view::npos;
+    if (open != std::string_view::npos) {
+      mailbox.name = unquoted(text::trim(rest.substr(0, open)));
+      rest = rest.substr(open + 1, rest.size() - open - 2);
+    }
+    if (mailbox.name.size() > longest_name)
+      return fail(wrong(at, "the name has more than 255 octets")), std::nullopt;
+    auto address = address_in(rest, at);
+    if (!address) return std::nullopt;
+    mailbox.address = std::move(*address);
+    return mailbox;
+  }
+
+  static std::string unquoted(std::string_view name) {
+    if (name.size() < 2 || name.front() != '"' || name.back() != '"') return std::string(name);
+    std::string out;
+    name = name.substr(1, name.size() - 2);
+    for (std::size_t i = 0; i < name.size(); ++i) {
+      if (name[i] == '\\' && i + 1 < name.size()) ++i;
+      out += name[i];
+    }
+    return out;
+  }
+
+  // One string, or an array of them.
+  std::vector<Mailbox> mailboxes_at(const Json& json, const std::string& name) {
+    std::vector<Mailbox> all;
+    if (!json.contains(name)) return all;
+    const Json& value = json[name];
+    const std::string at = pointer("", name);
+    if (value.is_string()) {
+      if (auto one = mailbox_at(value, at)) add_mailbox(all, std::move(*one), at);
+      return all;
+    }
+    if (!value.is_array()) return fail(wrong(at, "is neither a string nor an array of them")), all;
+    for (std::size_t i = 0; i < value.size(); ++i) {
+      const std::string place = at + "/" + std::to_string(i);
+      if (auto one = mailbox_at(value[i], place)) add_mailbox(all, std::move(*one), place);
+    }
+    return all;
+  }
+
+  void add_mailbox(std::vector<Mailbox>& all, Mailbox mailbox, const std::string& at) {
+    places_.emplace_back(mailbox.address, at);
+    all.push_back(std::move(mailbox));
+  }
+
+  void add_recipient(const std::string& address, const std::string& at) {
+    auto& all = wish_.recipients;
+    if (std::find(all.begin(), all.end(), address) != all.end()) return;
+    if (all.size() == limits_.recipients)
+      return fail(wrong(at,
+                        "there are more recipients than the " + std::to_string(limits_.recipients) +
+                            " that one message may have (limits.recipients)",
+                        "send it in several requests, each with a key of its own"));
+    all.push_back(address);
+    wish_.places.push_back(at);
+  }
+
+  void read_envelope(const Json& json) {
+    if (!json.contains("envelope")) return;
+    static constexpr std::array<std::string_view, 2> known{"from", "to"};
+    const Json& envelope = json["envelope"];
+    if (!envelope.is_object()) return fail(wrong("/envelope", "is no object"));
+    for (const auto& [name, value] : envelope.items()) look_at_name(name, "/envelope", known);
+    if (envelope.contains("from")) {
+      const auto written = string_at(envelope["from"], "/envelope/from");
+      has_sender_ = true;
+      if (written && !written->empty())
+        if (auto address = address_in(*written, "/envelope/from")) wish_.sender = std::move(*address);
+    }
+    if (!envelope.contains("to")) return;
+    const Json& to = envelope["to"];
+    if (!to.is_array() || to.empty())
+      return fail(wrong("/envelope/to", "is no array of at least one address"));
+    for (std::size_t i = 0; i < to.size() && !mistake_; ++i) {
+      const std::string at = "/envelope/to/" + std::to_string(i);
+      const auto written = string_at(to[i], at);
+      if (!written) return;
+      if (auto address = address_in(*written, at)) add_recipient(*address, at);
+    }
+    has_recipients_ = true;
+  }
+
+  void read_tls(const Json& value) {
+    const auto word = string_at(value, "/tls");
+    if (!word) return;
+    if (*word == "encrypt")
+      wish_.tls = TlsNeed::encrypt;
+    else if (*word == "verify")
+      wish_.tls = TlsNeed::verify;
+    else
+      fail(wrong("/tls", "'" + text::printable(*word, 40) + "' is neither \"encrypt\" nor \"verify\""));
+  }
+
+  void read_raw(const Json& json) {
+    for (const char* part :
+         {"attachments", "bcc", "cc", "from", "headers", "html", "reply_to", "subject", "text", "to"})
+      if (json.contains(part))
+        return fail(wrong(pointer("", part), "stands beside /raw, which is the whole message",
+                          "put it into the message, or leave raw out"));
+    if (!has_sender_ || !has_recipients_)
+      return fail(wrong("/envelope", "is not whole: with raw it says from and to"));
+    const auto written = string_at(json["raw"], "/raw");
+    if (!written) return;
+    auto message = text::from_base64(*written);
+    if (!message) return fail(wrong("/raw", "is no base64 (RFC 4648 4) of a message"));
+    wish_.message = std::move(*message);
+    if (wish_.message.size() > limits_.message) fail(too_long());
+  }
+
+  Mistake too_long() const {
+    return Mistake(413, "",
+                   "the message is longer than the " + std::to_string(limits_.message) +
+                       " octets that are taken (limits.message_size)");
+  }
+
+  std::optional<std::string> header_text(const Json& value, const std::string& at) {
+    auto written = string_at(value, at);
+    if (!written) return std::nullopt;
+    if (has_controls(*written)) return fail(controls_at(at)), std::nullopt;
+    if (written->size() > longest_value) return fail(wrong(at, "has more than 16384 octets")), std::nullopt;
+    return written;
+  }
+
+  void read_parts(const Json& json) {
+    Parts parts;
+    if (!json.contains("from")) return fail(wrong("/from", "is missing", "say who the message is from"));
+    auto from = mailbox_at(json["from"], "/from");
+    if (!from) return;
+    parts.from = std::move(*from);
+    parts.to = mailboxes_at(json, "to");
+    parts.cc = mailboxes_at(json, "cc");
+    mailboxes_at(json, "bcc");  // in no field: they are told of by nobody
+    if (!has_recipients_)
+      for (const auto& [address, at] : places_) {
+        if (mistake_) return;
+        add_recipient(address, at);
+      }
+    if (wish_.recipients.empty())
+      return fail(wrong("/to", "there is no recipient", "name one in to, cc, bcc or envelope.to"));
+    parts.reply_to = mailboxes_at(json, "reply_to");
+    if (!has_sender_) wish_.sender = parts.from.address;
+    if (json.contains("subject")) parts.subject = header_text(json["subject"], "/subject");
+    if (json.contains("text")) parts.text = string_at(json["text"], "/text");
+    if (json.contains("html")) parts.html = string_at(json["html"], "/html");
+    if (json.contains("headers")) read_headers(json["headers"], parts);
+    if (json.contains("attachments")) read_attachments(json["attachments"], parts);
+    if (!mistake_ && !parts.text && !parts.html && parts.attachments.empty())
+      fail(wrong("/text", "there is no content", "say text, html or both; an empty one is one, too"));
+    if (mistake_) return;
+    std::array<std::uint8_t, 12> random{};
+    random_bytes(random);
+    wish_.message = compose(parts, text::hex(random));
+    if (wish_.message.size() > limits_.message) fail(too_long());
+  }
+
+  void read_headers(const Json& headers, Parts& parts) {
+    if (!headers.is_object() || headers.size() > most_headers)
+      return fail(wrong("/headers", "is no object of at most " + std::to_string(most_headers) + " fields"));
+    for (const auto& [name, value] : headers.items()) {
+      const std::string at = pointer("/headers", name);
+      const auto written = header_text(value, at);
+      if (!written || !may_be_header(name, *written, at)) return;
+      parts.headers.emplace_back(name, *written);
+    }
+  }
+
+  bool may_be_header(const std::string& name, const std::string& value, const std::string& at) {
+    static constexpr std::array<std::string_view, 8> ours{
+        "From", "To", "Cc", "Bcc", "Reply-To", "Subject", "MIME-Version", "Return-Path"};
+    static constexpr std::array<std::string_view, 3> free{"Comments", "Keywords", "Thread-Topic"};
+    const auto is_in = [&](const auto& names) {
+      return std::any_of(names.begin(), names.end(),
+                         [&](std::string_view one) { return text::iequals(one, name); });
+    };
+    const bool good = !name.empty() && name.size() <= 76 && std::all_of(name.begin(), name.end(), [](char c) {
+      return c > ' ' && c < '\x7f' && c != ':';
+    });
+    if (!good) return fail(wrong(at, "is no name that a header field may have (RFC 5322 2.2)")), false;
+    if (is_in(ours) || text::istarts_with(name, "Content-") || text::istarts_with(name, "Resent-") ||
+        text::iequals(name, "Received"))
+      return fail(wrong(
+                 at, "is no field that can be said here",
+                 "from, to, cc, bcc, reply_to and subject are members of their own; what the content is "
+                 "says the message itself")),
+             false;
+    const bool ascii = std::all_of(value.begin(), value.end(), [](char c) { return c >= ' ' && c < '\x7f'; });
+    if (!ascii && !is_in(free) && !text::istarts_with(name, "X-"))
+      return fail(wrong(at, "is beyond ASCII, in a field that may have a grammar of its own (RFC 2047 5)",
+                        "encode it as that field wants it")),
+             false;
+    const std::vector<std::string_view> words = text::split(value, ' ');
+    if (std::any_of(words.begin(), words.end(), [](std::string_view word) { return word.size() > 900; }))
+      return fail(wrong(at, "has a word of more than 900 octets, which no line of a header can hold")), false;
+    return true;
+  }
+
+  void read_attachments(const Json& list, Parts& parts) {
+    static constexpr std::array<std::string_view, 4> known{"content", "content_id", "name", "type"};
+    if (!list.is_array() || list.size() > most_attachments)
+      return fail(
+          wrong("/attachments", "is no array of at most " + std::to_string(most_attachments) + " objects"));
+    for (std::size_t i = 0; i < list.size() && !mistake_; ++i) {
+      const std::string at = "/attachments/" + std::to_string(i);
+      const Json& one = list[i];
+      if (!one.is_object()) return fail(wrong(at, "is no object"));
+      for (const auto& [name, value] : one.items()) look_at_name(name, at, known);
+      if (!one.contains("content")) return fail(wrong(at + "/content", "is missing"));
+      Attachment attachment;
+      if (one.contains("name")) attachment.name = header_text(one["name"], at + "/name").value_or("");
+      attachment.type = one.contains("type") ? header_text(one["type"], at + "/type").value_or("")
+                                             : std::string("application/octet-stream");
+      if (one.contains("content_id"))
+        attachment.content_id = header_text(one["content_id"], at + "/content_id").value_or("");
+      const auto written = string_at(one["content"], at + "/content");
+      if (mistake_ || !written) return;
+      auto content = text::from_base64(*written);
+      if (!content) return fail(wrong(at + "/content", "is no base64 (RFC 4648 4)"));
+      attachment.content = std::move(*content);
+      if (attachment.name.size() > longest_name) return fail(wrong(at + "/name", "has more than 255 octets"));
+      if (!is_media_type(attachment.type))
+        return fail(wrong(at + "/type", "is no media type such as \"application/pdf\"",
+                          "leave parameters out; text of other types is attached as it is"));
+      if (!is_content_id(attachment.content_id))
+        return fail(wrong(at + "/content_id", "is none: letters, digits and . _ - + @ are, at most 200"));
+      parts.attachments.push_back(std::move(attachment));
+    }
+  }
+
+  // What is made of parts again, or is a message, cannot be base64 (RFC 2046 §5.1.1, §5.2.1).
+  static bool is_media_type(std::string_view type) {
+    const auto token = [](std::string_view text) {
+      return !text.empty() && text.size() <= 100 && std::all_of(text.begin(), text.end(), [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+               std::string_view("!#$&^_.+-").find(c) != std::string_view::npos;
+      });
+    };
+    const std::size_t slash = type.find('/');
+    if (slash == std::string_view::npos || !token(type.substr(0, slash)) || !token(type.substr(slash + 1)))
+      return false;
+    return !text::istarts_with(type, "multipart/") && !text::istarts_with(type, "message/");
+  }
+
+  static bool is_content_id(std::string_view id) {
+    return id.size() <= 200 && std::all_of(id.begin(), id.end(), [](char c) {
+             return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                    (c != '\0' && std::string_view("._-+@").find(c) != std::string_view::npos);
+           });
+  }
+
+  const WishLimits& limits_;
+  Wish wish_;
+  bool has_sender_ = false, has_recipients_ = false;  // in the envelope
+  std::vector<std::pair<std::string, std::string>>
+      places_;  // addresses of to, cc and bcc, and where they stood
+  std::optional<Mistake> mistake_;
+};
+
+// ---- the query of a message
+
+std::optional<std::string> percent_decoded(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      out += text[i];  // '+' too, which is common in addresses (RFC 3986 §3.4)
+      continue;
+    }
+    const auto octet = i + 2 < text.size() ? text::from_hex(text.substr(i + 1, 2)) : std::nullopt;
+    if (!octet) return std::nullopt;
+    out += static_cast<char>(octet->front());
+    i += 2;
+  }
+  return out;
+}
+
+struct Query {
+  std::optional<std::string> sender;
+  std::vector<std::string> recipients;
+  TlsNeed tls = TlsNeed::none;
+};
+
+Expected<Query, Mistake> read_query(std::string_view query) {
+  Query read;
+  if (query.empty()) return read;
+  for (const std::string_view part : text::split(query, '&')) {
+    const std::size_t equals = std::min(part.find('='), part.size());
+    const std::string_view name = part.substr(0, equals);
+    const auto value = percent_decoded(part.substr(std::min(equals + 1, part.size())));
+    const std::string at = "?" + text::printable(name, 40);
+    if (!value || has_controls(*value)) return Mistake(bad_request, at, "is malformed");
+    if (name == "from" && !read.sender)
+      read.sender = *value;
+    else if (name == "to")
+      read.recipients.push_back(*value);
+    else if (name == "tls" && *value == "encrypt")
+      read.tls = TlsNeed::encrypt;
+    else if (name == "tls" && *value == "verify")
+      read.tls = TlsNeed::verify;
+    else
+      return Mistake(bad_request, at, name == "tls" ? "is neither encrypt nor verify" : "is not known here",
+                     "there are from, to (again for each recipient) and tls");
+  }
+  return read;
+}
+
+}  // namespace
+
+Expected<Wish, Mistake> read_json_wish(std::string_view body, const WishLimits& limits) {
+  if (!has_sane_shape(body))
+    return Mistake(bad_request, "", "the JSON is nested too deeply, or has too many values");
+  const Json json = Json::parse(body, nullptr, false);
+  if (json.is_discarded()) return Mistake(bad_request, "", "the body is no JSON (RFC 8259, in UTF-8)");
+  return Reader(limits).read(json);
+}
+
+Expected<Wish, Mistake> read_message_wish(std::string_view query, std::string message,
+                                          const WishLimits& limits) {
+  auto asked = read_query(query);
+  if (!asked) return std::move(asked).error();
+  if (message.size() > limits.message)
+    return Mistake(413, "",
+                   "the message is longer than the " + std::to_string(limits.message) +
+                       " octets that are taken (limits.message_size)");
+  Wish wish;
+  wish.tls = asked->tls;
+  if (asked->sender) {
+    if (!asked->sender->empty()) {
+      auto address = parse_mailbox(*asked->sender, Utf8::accept, Syntax::lenient);
+      if (!address || domain_of(*address).empty()) return wrong("?from", "is no address");
+      wish.sender = std::move(*address);
+    }
+  } else {
+    const auto from = find_field(message, "From");
+    const auto authors = from ? authors_of(*from, Syntax::lenient)
+                              : Expected<std::vector<std::string>>(Error(Errc::invalid, "there is none"));
+    if (!authors || authors->size() != 1)
+      return wrong("?from", "is missing, and the From field names no single author",
+                   "say from, the sender of the envelope");
+    wish.sender = authors->front();
+  }
+  SubmissionFacts facts;
+  facts.sender = wish.sender;
+  facts.recipients = asked->recipients;
+  facts.recipients_in_header = asked->recipients.empty();
+  facts.dot_ends = false;
+  auto made = make_submission(message, facts);
+  if (!made) return wrong(facts.recipients_in_header ? "" : "?to", made.error().detail);
+  if (made->recipients.size() > limits.recipients)
+    return wrong("?to", "there are more recipients than the " + std::to_string(limits.recipients) +
+                            " that one message may have (limits.recipients)");
+  wish.places.assign(made->recipients.size(), facts.recipients_in_header ? "" : "?to");
+  wish.recipients = std::move(made->recipients);
+  // As it came: what is missing is added, and Bcc taken out, where every message of an account is seen to.
+  wish.message = std::move(message);
+  return wish;
+}
+
+}  // namespace sealpost::injection
