@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#define OPENSSL_SUPPRESS_DEPRECATED  // methods of keys; a provider of our own would be ten times the code (ADR 26)
 #include "keys/remote_key.hpp"
 
 #include <openssl/ec.h>
@@ -8,6 +7,10 @@
 
 #include <cstring>
 #include <new>
+
+// Methods of keys are deprecated; a provider of our own would be ten times the code (ADR 26).
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 
 namespace sealpost::keys {
 namespace {
@@ -128,3 +131,5 @@ EvpKeyPtr remote_key(const std::string& public_key, std::shared_ptr<const Remote
 }
 
 }  // namespace sealpost::keys
+
+#pragma GCC diagnostic pop
