@@ -45,7 +45,7 @@ TEST_CASE("an envelope of its own goes before the addresses of the header") {
 }
 
 TEST_CASE("T-23 what could end a line or begin a field is refused, and the place is named") {
-  for (const auto& [more, at] : std::vector<std::pair<std::string, std::string>>{
+  for (const auto& [said, at] : std::vector<std::pair<std::string, std::string>>{
            {R"("subject": "a\r\nBcc: x@x.test")", "/subject"},
            {R"("subject": "a\nb")", "/subject"},
            {R"("subject": "a\u0000b")", "/subject"},
@@ -61,6 +61,7 @@ TEST_CASE("T-23 what could end a line or begin a field is refused, and the place
            {R"("attachments": [{"content": "", "type": "a/b; name=\"x\""}])", "/attachments/0/type"},
            {R"("attachments": [{"content": "", "content_id": "a>\r\n"}])", "/attachments/0/content_id"},
        }) {
+    const std::string& more = said;
     CAPTURE(more);
     const auto wish = read_json_wish(request_with(more), {});
     REQUIRE(!wish);
@@ -71,7 +72,7 @@ TEST_CASE("T-23 what could end a line or begin a field is refused, and the place
 
 TEST_CASE("what is wrong is named by its place") {
   using Row = std::tuple<std::string, int, std::string>;
-  for (const auto& [body, status, at] : std::vector<Row>{
+  for (const auto& [said, status, at] : std::vector<Row>{
            {"{", 400, ""},
            {"[]", 400, ""},
            {std::string(100, '[') + std::string(100, ']'), 400, ""},
@@ -95,6 +96,7 @@ TEST_CASE("what is wrong is named by its place") {
            {request_with(R"("raw": "")"), 422, "/from"},
            {R"({"raw": "YQ=="})", 422, "/envelope"},
        }) {
+    const std::string& body = said;
     CAPTURE(body);
     const auto wish = read_json_wish(body, {});
     REQUIRE(!wish);
