@@ -70,7 +70,7 @@ class Injector::Keeper final : public intake::Sink {
   std::unordered_map<MessageId, spool::StoredMessagePtr, MessageIdHash> kept_;
 };
 
-// To the queue, however the task that has it ends: it is ours.
+// To the queue, however the task that has it ends.
 struct Injector::Released {
   Released(intake::Sink& onward_, spool::StoredMessagePtr message_)
       : onward(onward_), message(std::move(message_)) {}
@@ -114,7 +114,8 @@ Injector::Injector(event::Loop& loop, const intake::Services& services, Settings
       worker_(loop, with_sink(services, *keeper_)),
       settings_(std::move(settings)),
       store_(std::move(store)),
-      pool_(pool ? std::move(pool) : std::make_unique<event::ThreadPool>(1, 4096)) {}
+      pool_(pool ? std::move(pool) : std::make_unique<event::ThreadPool>(1, 4096)),
+      scope_(loop) {}
 
 Injector::~Injector() = default;
 
@@ -142,7 +143,24 @@ WishLimits Injector::limits() const {
 }
 
 event::Task<Expected<Injected, Mistake>> Injector::take(Injection injection) {
-  if (injection.once) co_return co_await take_once(injection);
+  event::OneShot<Answer> heard(loop_);
+  scope_.spawn(take_to_the_end(std::move(injection), heard.sender()));
+  Answer answer = co_await heard;
+  co_return answer;
+}
+
+event::Task<void> Injector::take_to_the_end(Injection injection,
+                                            event::OneShot<Answer>::Sender whoever_asked) {
+  if (injection.once) {
+    Answer once = co_await take_once(injection);
+    whoever_asked.send_here(std::move(once));
+    co_return;
+  }
+  Answer plain = co_await take_plain(injection);
+  whoever_asked.send_here(std::move(plain));
+}
+
+event::Task<Injector::Answer> Injector::take_plain(const Injection& injection) {
   auto id = co_await hand_in(injection);
   if (!id) co_return std::move(id).error();
   const Released released(onward_, keeper_->take(*id));
@@ -151,7 +169,7 @@ event::Task<Expected<Injected, Mistake>> Injector::take(Injection injection) {
   co_return injected;
 }
 
-event::Task<Expected<Injected, Mistake>> Injector::take_once(const Injection& injection) {
+event::Task<Injector::Answer> Injector::take_once(const Injection& injection) {
   const OnceMark mark = *injection.once;
   const OneKey one(keys_, mark);
   if (!one.first) {

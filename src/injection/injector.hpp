@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "event/blocking_pool.hpp"
+#include "event/wait.hpp"
 #include "injection/once_store.hpp"
 #include "injection/request.hpp"
 #include "intake/client_handler.hpp"
@@ -49,14 +50,18 @@ class Injector {
 
   void recall(const std::vector<spool::StoredMessagePtr>& recovered);  // before anything is taken; blocking
   WishLimits limits() const;                                           // as of now
+  // Who asks may give up waiting: what was begun goes on to its end, for what the journal has belongs to the queue.
   event::Task<Expected<Injected, Mistake>> take(Injection injection);
 
  private:
+  using Answer = Expected<Injected, Mistake>;
   class Keeper;   // the sink: what is durable waits in it for its row
   struct OneKey;  // under way
   struct Released;
+  event::Task<void> take_to_the_end(Injection injection, event::OneShot<Answer>::Sender whoever_asked);
+  event::Task<Answer> take_plain(const Injection& injection);
+  event::Task<Answer> take_once(const Injection& injection);
   event::Task<Expected<MessageId, Mistake>> hand_in(const Injection& injection);
-  event::Task<Expected<Injected, Mistake>> take_once(const Injection& injection);
 
   event::Loop& loop_;
   intake::Sink& onward_;
@@ -65,7 +70,8 @@ class Injector {
   Settings settings_;
   OnceStore store_;                            // on the pool's thread
   std::unordered_set<std::string> keys_;       // under way
-  std::unique_ptr<event::BlockingPool> pool_;  // dies first: it uses store_
+  std::unique_ptr<event::BlockingPool> pool_;  // dies before store_, which it uses
+  event::TaskScope scope_;
 };
 
 }  // namespace sealpost::injection
