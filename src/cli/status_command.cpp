@@ -10,7 +10,9 @@
 namespace sealpost::cli {
 namespace {
 
-std::string shown_text(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
+std::string shown_text(const Json& value) {
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
 
 void show_tree(const Json& value, const std::string& indent) {
   const std::size_t width = terminal_width();

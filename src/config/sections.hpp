@@ -11,8 +11,8 @@ namespace sealpost::app {
 // Taking mail in: intake_sections.cpp.
 void read_listener(TableReader& reader, Config& config);
 void read_tls(TableReader& reader, Config& config);
-void read_client(TableReader& reader, Config& config);  // client_section.cpp, after the listeners
-void read_auth(TableReader& reader, Config& config);    // auth_section.cpp, likewise
+void read_client(TableReader& reader, Config& config);     // client_section.cpp, after the listeners
+void read_auth(TableReader& reader, Config& config);       // auth_section.cpp, likewise
 void read_injection(TableReader& reader, Config& config);  // after all that has a listener
 void read_limits(TableReader& reader, LimitsConfig& limits);
 void read_notifications(TableReader& reader, delivery::NoticeSettings& notices);
