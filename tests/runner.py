@@ -161,10 +161,10 @@ def meson_tests(kind: str, suite: str) -> list[dict]:
 def count_cases(name: str, status: int, text: str, log: Path) -> Tally:
     """Single cases where the program counts them; a program that dies counts as a failure whatever it said."""
     where = f"{name}: see {log.relative_to(ROOT)}"
-    doctest = re.findall(r"test cases:\s*(\d+) \|\s*(\d+) passed \|\s*(\d+) failed \|\s*(\d+) skipped", text)
+    doctest = re.findall(r"test cases:\s*(\d+) \|\s*(\d+) passed \|\s*(\d+) failed \|(?:\s*(\d+) skipped)?", text)
     own = re.findall(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", text, re.MULTILINE)
     if doctest:
-        _, passed, failed, skipped = map(int, doctest[-1])
+        _, passed, failed, skipped = (int(number or 0) for number in doctest[-1])
     elif own:
         passed, failed, skipped = map(int, own[-1])
     elif status == SKIPPED_BY_EXIT:
@@ -202,7 +202,7 @@ def run_meson_test(kind: str, suite: str, test: dict) -> tuple[str, Tally]:
 def run_meson_suite(suite: str, progress: Progress) -> Tally:
     kind = SUITES[suite]
     total = Tally()
-    tests = meson_tests(kind, suite)
+    tests = sorted(meson_tests(kind, suite), key=lambda test: -test["priority"])
     alone = [t for t in tests if not t["is_parallel"]]
     together = [t for t in tests if t["is_parallel"]]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
