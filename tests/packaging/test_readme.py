@@ -36,16 +36,19 @@ sh -ex /blocks/service; echo "exit $?"
 wait_for sealpost status
 ss -Hltn | awk '{print $4}'
 systemctl stop sealpost
+# Who builds by hand has no package.
+dpkg --purge sealpost >/dev/null 2>&1
+rm -rf /etc/sealpost /var/lib/sealpost
 say hand
 sh -ex /blocks/run & relay=$!
 wait_for build/release/sealpost status
 sh -ex /blocks/ask; echo "exit $?"
-pkill -TERM -f 'build/release/sealpost run'; wait $relay; echo "ended $?"
+kill $(pidof sealpost); wait $relay; echo "ended $?"
 say network
-sed '/^sealpost run/d' /blocks/network | sh -ex; echo "exit $?"
-sealpost run & relay=$!
-wait_for sealpost status
-sealpost status; echo "exit $?"
+sed '$d' /blocks/network | sh -ex; echo "exit $?"
+$(tail -n 1 /blocks/network) & relay=$!
+wait_for build/release/sealpost --config relay.toml status
+build/release/sealpost --config relay.toml status; echo "exit $?"
 kill $relay; wait $relay; echo "ended $?"
 systemctl poweroff
 """
