@@ -129,7 +129,7 @@ class ClientSession {
   Endpoint local() const { return local_; }
 
  private:
-  class Exchange;  // one transaction (client_transaction.cpp)
+  class Exchange;  // one transaction (client_exchange.hpp)
 
   event::Loop& loop() noexcept { return loop_; }
   event::Task<SessionResult<Reply>> reply(Stage stage, Duration limit);
