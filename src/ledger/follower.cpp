@@ -3,28 +3,10 @@
 
 #include <algorithm>
 
+#include "ledger/kinds.hpp"
+
 namespace sealpost::ledger {
 namespace {
-
-std::string_view kind_of(spool::RecipientState state) noexcept {
-  switch (state) {
-    case spool::RecipientState::pending: return "deferred";
-    case spool::RecipientState::delivered: return "delivered";
-    case spool::RecipientState::failed: return "failed";
-    case spool::RecipientState::removed: return "removed";
-    case spool::RecipientState::held: return "held";
-  }
-  return "deferred";
-}
-
-std::string_view class_of(const Envelope& envelope) noexcept {
-  switch (envelope.message_class) {
-    case MessageClass::normal: return "";
-    case MessageClass::dsn: return "notification";
-    case MessageClass::report: return "report";
-  }
-  return "";
-}
 
 // What the sender asks for: by RFC 8689, and with the message at our door.
 std::string asked_by(const MessageFlags& flags) {
@@ -183,7 +165,7 @@ Expected<void> LedgerFollower::write_message(std::string_view kind, const Messag
     row->payload.text("from", short_text(store_.commitment(envelope.reverse_path)));
   row->payload.text_unless_empty("client", envelope.received_from);
   if (!envelope.account.empty()) row->payload.text("by", short_text(store_.commitment(envelope.account)));
-  row->payload.text_unless_empty("class", class_of(envelope));
+  row->payload.text_unless_empty("class", class_of(envelope.message_class));
   row->payload.text_unless_empty("asks", asked_by(envelope.flags));
   if (because_of != nullptr) row->payload.text("for", because_of->to_string());
   if (because_of != nullptr) row->about = key_of(*because_of);

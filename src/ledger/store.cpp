@@ -39,20 +39,11 @@ std::int64_t key_of(const MessageId& id) noexcept {
 Store::Store(StoreOptions options, Health* health)
     : options_(std::move(options)), file_(schema_settings(options_.path), health) {}
 
-Expected<sqlite::Statement*> Store::prepared(const char* sql) {
-  auto at = statements_.find(sql);
-  if (at == statements_.end()) {
-    auto made = file_.statement(sql);
-    if (!made) return made.error();
-    at = statements_.emplace(sql, std::move(*made)).first;
-  }
-  at->second.reset();
-  return &at->second;
-}
+Expected<sqlite::Statement*> Store::prepared(const char* sql) { return statements_.get(file_, sql); }
 
 // What is in memory is that of a file as it was: after a failure all of it is read again.
 void Store::forget() noexcept {
-  statements_.clear();
+  statements_.forget();
   loaded_ = false;
   ++generation_;
   sealed_.clear();

@@ -21,6 +21,7 @@
 #include "mail/message_id.hpp"
 #include "spool/follower.hpp"
 #include "sqlite/database.hpp"
+#include "sqlite/prepared_statements.hpp"
 
 namespace sealpost::ledger {
 
@@ -139,7 +140,7 @@ class Store {
 
   StoreOptions options_;
   sqlite::Database file_;
-  std::unordered_map<const char*, sqlite::Statement> statements_;
+  sqlite::PreparedStatements statements_;
   std::uint64_t generation_ = 0, opened_ = 0;
   bool loaded_ = false;
 

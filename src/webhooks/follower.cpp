@@ -5,30 +5,11 @@
 
 #include "base/text.hpp"
 #include "ledger/chain.hpp"
+#include "ledger/kinds.hpp"
 #include "mail/address.hpp"
 
 namespace sealpost::webhooks {
 namespace {
-
-std::string_view kind_of(spool::RecipientState state) noexcept {
-  switch (state) {
-    case spool::RecipientState::pending: return "deferred";
-    case spool::RecipientState::delivered: return "delivered";
-    case spool::RecipientState::failed: return "failed";
-    case spool::RecipientState::removed: return "removed";
-    case spool::RecipientState::held: return "held";
-  }
-  return "deferred";
-}
-
-std::string_view class_of(const Envelope& envelope) noexcept {
-  switch (envelope.message_class) {
-    case MessageClass::normal: return "";
-    case MessageClass::dsn: return "notification";
-    case MessageClass::report: return "report";
-  }
-  return "";
-}
 
 void put_unless_empty(Json& body, const char* key, std::string_view value) {
   if (!value.empty()) body[key] = value;
@@ -131,7 +112,7 @@ Expected<void> WebhookFollower::take_message(const Place& place, const spool::Me
   say_sender(event, envelope.reverse_path, envelope.account);
   event.body["recipients"] = envelope.recipients.size();
   put_unless_empty(event.body, "client", envelope.received_from);
-  put_unless_empty(event.body, "message_class", class_of(envelope));
+  put_unless_empty(event.body, "message_class", ledger::class_of(envelope.message_class));
   put_unless_empty(event.body, "envid", envelope.envid);
   if (auto added = store_.add(event); !added) return added;
   return store_.begin_open(place.message, envelope);
@@ -162,7 +143,7 @@ Expected<void> WebhookFollower::take_outcome(const Place& place, const spool::Ou
 Expected<void> WebhookFollower::take_recipient(const Place& place, const spool::Outcome& outcome,
                                                std::size_t index, const OpenMessage* message) {
   const spool::RecipientOutcome& one = outcome.recipients[index];
-  Event event = place.event(index, kind_of(one.state), outcome.when);
+  Event event = place.event(index, ledger::kind_of(one.state), outcome.when);
   if (message != nullptr) {
     say_sender(event, message->sender, message->account);
     event.body["recipient"] = message->recipients[one.recipient];

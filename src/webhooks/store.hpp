@@ -10,7 +10,6 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "base/health.hpp"
@@ -18,6 +17,7 @@
 #include "mail/message_id.hpp"
 #include "spool/follower.hpp"
 #include "sqlite/database.hpp"
+#include "sqlite/prepared_statements.hpp"
 #include "webhooks/event.hpp"
 #include "webhooks/settings.hpp"
 
@@ -69,7 +69,8 @@ struct OpenMessage {
 class Store {
  public:
   using Now = std::function<SystemTime()>;
-  // `health` outlives it; null: what is wrong is only logged. `now`: for the moment at which events begin.
+  // `health` outlives it; null: what is wrong is only logged. `now`: for the moment at which events begin; in doubt the
+  // earlier reading, for what was before it is never told.
   Store(const std::string& path, Now now, Health* health = nullptr);
 
   // Errc::newer: not to be touched. With any other error it is taken up when it can be.
@@ -140,7 +141,7 @@ class Store {
   std::mutex mutex_;  // guards all but the atomics
   sqlite::Database file_;
   const Now now_;
-  std::unordered_map<const char*, sqlite::Statement> statements_;
+  sqlite::PreparedStatements statements_;
   std::uint64_t opened_ = 0;
   bool loaded_ = false;
   bool resting_ = false;  // what there was has been forgotten
