@@ -186,7 +186,7 @@ event::Task<InjectionEndpoint::Admission> InjectionEndpoint::admission(const adm
   }
   auth::Accounts::TokenHolder holder;
   if (!digest.empty()) {
-    auto found = co_await accounts_.by_token(loop_, digest, "send", loop_.date());
+    auto found = co_await accounts_.by_token(loop_, digest, "send", loop_.believed().latest);
     if (!found) {
       attempt.leave(auth::Brakes::Ending::unknown, loop_.steady());
       Mistake away(503, "Authorization", "tokens cannot be looked at now",

@@ -51,7 +51,7 @@ admin::Answer answer_of(const Error& error) {
 Expected<void> Relay::open_webhooks() {
   const std::string path = config_.data_dir + "/webhooks.db";
   webhook_store_ = std::make_shared<webhooks::Store>(
-      path, [this] { return main_.date(); }, &health_);
+      path, [this] { return main_.believed().earliest; }, &health_);
   if (!config_.webhooks.empty() || !is_absent(path)) {
     if (auto opened = webhook_store_->open(); !opened && opened.error().code == Errc::newer) return opened;
   }

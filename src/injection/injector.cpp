@@ -123,7 +123,8 @@ Injector::~Injector() = default;
 void Injector::recall(const std::vector<spool::StoredMessagePtr>& recovered) {
   std::vector<OnceRow> rows;
   for (const spool::StoredMessagePtr& message : recovered) {
-    if (!message->envelope.once || message->envelope.arrival + OnceStore::kept < loop_.date()) continue;
+    if (!message->envelope.once || message->envelope.arrival + OnceStore::kept < loop_.believed().earliest)
+      continue;
     OnceRow row;
     row.mark = *message->envelope.once;
     row.id = message->id;
@@ -177,8 +178,8 @@ event::Task<Injector::Answer> Injector::take_once(const Injection& injection) {
     busy.retry_after = soon;
     co_return busy;
   }
-  const SystemTime now = loop_.date();
-  std::function<Expected<std::optional<OnceRow>>()> look = [this, mark, now] {
+  // While the date is in doubt no day is over (T-50): a key that is forgotten early is a message sent twice.
+  std::function<Expected<std::optional<OnceRow>>()> look = [this, mark, now = loop_.believed().earliest] {
     return store_.find(mark, now);
   };
   auto known = co_await event::run_blocking<std::optional<OnceRow>>(*pool_, loop_, std::move(look));
@@ -207,7 +208,7 @@ event::Task<Injector::Answer> Injector::take_once(const Injection& injection) {
   OnceRow row;
   row.mark = mark;
   row.id = *id;
-  row.at = released.message ? released.message->envelope.arrival : now;
+  row.at = loop_.believed().latest;
   std::function<Expected<bool>()> write = [this, row] {
     const auto written = store_.put(row);
     return written ? Expected<bool>(true) : Expected<bool>(written.error());

@@ -7,6 +7,7 @@
 
 #include "../intake/intake_fixture.hpp"
 #include "../temporary_directory.hpp"
+#include "base/shared_clock.hpp"
 
 using namespace sealpost;
 using namespace sealpost::test;
@@ -102,4 +103,22 @@ TEST_CASE(
   world.loop.settle();
   CHECK(world.answers.back() == "again " + world.sink.messages[0]->id.to_string());
   CHECK(world.sink.messages.size() == 1);
+}
+
+TEST_CASE("T-50 a step of the clock makes no key forgotten, so that no message is sent twice") {
+  InjectorWorld world;
+  SharedClock clock(world.loop.wall() - std::chrono::hours(24), std::nullopt, world.loop.wall(),
+                    world.loop.now());
+  world.loop.ask_clock(&clock);
+  world.scope.spawn(world.ask(InjectorWorld::asked()));
+  world.loop.settle();
+  for (const int days : {400, -800}) {
+    world.loop.shift_wall(std::chrono::days(days));
+    world.loop.advance(std::chrono::minutes(1));
+    world.scope.spawn(world.ask(InjectorWorld::asked()));
+    world.loop.settle();
+    CHECK(world.answers.back().starts_with("again "));
+  }
+  CHECK(world.sink.messages.size() == 1);
+  world.loop.ask_clock(nullptr);
 }

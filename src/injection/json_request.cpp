@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// A message that is said in parts, or whole, as JSON.
 #include "injection/request.hpp"
 
 #include <algorithm>
@@ -6,61 +8,28 @@
 #include <optional>
 #include <span>
 
-#include <nlohmann/json.hpp>
-
+#include "base/i_json.hpp"
 #include "base/random.hpp"
 #include "base/text.hpp"
 #include "base/words.hpp"
 #include "injection/compose.hpp"
+#include "injection/refusals.hpp"
 #include "mail/address.hpp"
-#include "mail/author.hpp"
-#include "mail/header.hpp"
-#include "mail/submission.hpp"
 
 namespace sealpost::injection {
 namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::size_t deepest = 8;            // a message needs four levels
-constexpr std::size_t most_values = 100'000;  // 1000 recipients three times, headers, attachments
+// A message needs four levels; 1000 recipients three times, headers and attachments are values.
+constexpr JsonBounds json_bounds{8, 100'000, 256};
 constexpr std::size_t most_headers = 200, most_attachments = 200;
 constexpr std::size_t longest_name = 255;      // of a person or a file, octets
 constexpr std::size_t longest_value = 16'384;  // of a header field
-constexpr int unprocessable = 422, bad_request = 400;
-
-Mistake wrong(std::string at, std::string what, std::string remedy = {}) {
-  return Mistake(unprocessable, std::move(at), std::move(what), std::move(remedy));
-}
-
-bool has_controls(std::string_view text) {
-  return std::any_of(text.begin(), text.end(),
-                     [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; });
-}
 
 Mistake controls_at(const std::string& at) {
   return wrong(at, "has a line end or another control character, which no header field may hold",
                "take it out; it would begin a field of its own");
-}
-
-// What a parser would make of it must not depend on how much memory there is.
-bool has_sane_shape(std::string_view body) {
-  std::size_t depth = 0, values = 0;
-  bool in_string = false;
-  for (std::size_t i = 0; i < body.size(); ++i) {
-    const char c = body[i];
-    if (in_string) {
-      if (c == '\\') ++i;
-      if (c == '"') in_string = false;
-      continue;
-    }
-    if (c == '"') in_string = true;
-    if (c == '{' || c == '[') ++depth, ++values;
-    if ((c == '}' || c == ']') && depth > 0) --depth;
-    if (c == ',') ++values;
-    if (depth > deepest || values > most_values) return false;
-  }
-  return true;
 }
 
 std::string pointer(const std::string& to, std::string_view member) {
@@ -182,10 +151,8 @@ class Reader {
     auto& all = wish_.recipients;
     if (std::find(all.begin(), all.end(), address) != all.end()) return;
     if (all.size() == limits_.recipients)
-      return fail(wrong(at,
-                        "there are more recipients than the " + std::to_string(limits_.recipients) +
-                            " that one message may have (limits.recipients)",
-                        "send it in several requests, each with a key of its own"));
+      return fail(
+          wrong(at, too_many_recipients(limits_), "send it in several requests, each with a key of its own"));
     all.push_back(address);
     wish_.places.push_back(at);
   }
@@ -218,10 +185,8 @@ class Reader {
   void read_tls(const Json& value) {
     const auto word = string_at(value, "/tls");
     if (!word) return;
-    if (*word == "encrypt")
-      wish_.tls = TlsNeed::encrypt;
-    else if (*word == "verify")
-      wish_.tls = TlsNeed::verify;
+    if (const auto need = tls_need_of(*word))
+      wish_.tls = *need;
     else
       fail(wrong("/tls", "'" + text::printable(*word, 40) + "' is neither \"encrypt\" nor \"verify\""));
   }
@@ -239,13 +204,7 @@ class Reader {
     auto message = text::from_base64(*written);
     if (!message) return fail(wrong("/raw", "is no base64 (RFC 4648 4) of a message"));
     wish_.message = std::move(*message);
-    if (wish_.message.size() > limits_.message) fail(too_long());
-  }
-
-  Mistake too_long() const {
-    return Mistake(413, "",
-                   "the message is longer than the " + std::to_string(limits_.message) +
-                       " octets that are taken (limits.message_size)");
+    if (wish_.message.size() > limits_.message) fail(too_long(limits_));
   }
 
   std::optional<std::string> header_text(const Json& value, const std::string& at) {
@@ -285,7 +244,7 @@ class Reader {
     std::array<std::uint8_t, 12> random{};
     random_bytes(random);
     wish_.message = compose(parts, text::hex(random));
-    if (wish_.message.size() > limits_.message) fail(too_long());
+    if (wish_.message.size() > limits_.message) fail(too_long(limits_));
   }
 
   void read_headers(const Json& headers, Parts& parts) {
@@ -390,103 +349,17 @@ class Reader {
   std::optional<Mistake> mistake_;
 };
 
-// ---- the query of a message
-
-std::optional<std::string> percent_decoded(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out += text[i];  // '+' too, which is common in addresses (RFC 3986 §3.4)
-      continue;
-    }
-    const auto octet = i + 2 < text.size() ? text::from_hex(text.substr(i + 1, 2)) : std::nullopt;
-    if (!octet) return std::nullopt;
-    out += static_cast<char>(octet->front());
-    i += 2;
-  }
-  return out;
-}
-
-struct Query {
-  std::optional<std::string> sender;
-  std::vector<std::string> recipients;
-  TlsNeed tls = TlsNeed::none;
-};
-
-Expected<Query, Mistake> read_query(std::string_view query) {
-  Query read;
-  if (query.empty()) return read;
-  for (const std::string_view part : text::split(query, '&')) {
-    const std::size_t equals = std::min(part.find('='), part.size());
-    const std::string_view name = part.substr(0, equals);
-    const auto value = percent_decoded(part.substr(std::min(equals + 1, part.size())));
-    const std::string at = "?" + text::printable(name, 40);
-    if (!value || has_controls(*value)) return Mistake(bad_request, at, "is malformed");
-    if (name == "from" && !read.sender)
-      read.sender = *value;
-    else if (name == "to")
-      read.recipients.push_back(*value);
-    else if (name == "tls" && *value == "encrypt")
-      read.tls = TlsNeed::encrypt;
-    else if (name == "tls" && *value == "verify")
-      read.tls = TlsNeed::verify;
-    else
-      return Mistake(bad_request, at, name == "tls" ? "is neither encrypt nor verify" : "is not known here",
-                     "there are from, to (again for each recipient) and tls");
-  }
-  return read;
-}
-
 }  // namespace
 
 Expected<Wish, Mistake> read_json_wish(std::string_view body, const WishLimits& limits) {
-  if (!has_sane_shape(body))
-    return Mistake(bad_request, "", "the JSON is nested too deeply, or has too many values");
-  const Json json = Json::parse(body, nullptr, false);
-  if (json.is_discarded()) return Mistake(bad_request, "", "the body is no JSON (RFC 8259, in UTF-8)");
-  return Reader(limits).read(json);
-}
-
-Expected<Wish, Mistake> read_message_wish(std::string_view query, std::string message,
-                                          const WishLimits& limits) {
-  auto asked = read_query(query);
-  if (!asked) return std::move(asked).error();
-  if (message.size() > limits.message)
-    return Mistake(413, "",
-                   "the message is longer than the " + std::to_string(limits.message) +
-                       " octets that are taken (limits.message_size)");
-  Wish wish;
-  wish.tls = asked->tls;
-  if (asked->sender) {
-    if (!asked->sender->empty()) {
-      auto address = parse_mailbox(*asked->sender, Utf8::accept, Syntax::lenient);
-      if (!address || domain_of(*address).empty()) return wrong("?from", "is no address");
-      wish.sender = std::move(*address);
-    }
-  } else {
-    const auto from = find_field(message, "From");
-    const auto authors = from ? authors_of(*from, Syntax::lenient)
-                              : Expected<std::vector<std::string>>(Error(Errc::invalid, "there is none"));
-    if (!authors || authors->size() != 1)
-      return wrong("?from", "is missing, and the From field names no single author",
-                   "say from, the sender of the envelope");
-    wish.sender = authors->front();
+  const auto json = parse_i_json(body, json_bounds);
+  if (!json) {
+    const std::string& why =
+        json.error().detail;  // without what was read last: that is mail, and this goes to the log
+    return Mistake(bad_request, "",
+                   "the body is no JSON that is taken (RFC 7493): " + why.substr(0, why.find("; last read")));
   }
-  SubmissionFacts facts;
-  facts.sender = wish.sender;
-  facts.recipients = asked->recipients;
-  facts.recipients_in_header = asked->recipients.empty();
-  facts.dot_ends = false;
-  auto made = make_submission(message, facts);
-  if (!made) return wrong(facts.recipients_in_header ? "" : "?to", made.error().detail);
-  if (made->recipients.size() > limits.recipients)
-    return wrong("?to", "there are more recipients than the " + std::to_string(limits.recipients) +
-                            " that one message may have (limits.recipients)");
-  wish.places.assign(made->recipients.size(), facts.recipients_in_header ? "" : "?to");
-  wish.recipients = std::move(made->recipients);
-  // As it came: what is missing is added, and Bcc taken out, where every message of an account is seen to.
-  wish.message = std::move(message);
-  return wish;
+  return Reader(limits).read(*json);
 }
 
 }  // namespace sealpost::injection
