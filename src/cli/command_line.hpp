@@ -47,6 +47,7 @@ void add_queue_commands(CLI::App& app, CommandLine& line);
 void add_policy_commands(CLI::App& app, CommandLine& line);
 void add_rule_commands(CLI::App& policy, CommandLine& line);  // the part of `policy` that tries rules
 void add_probe_command(CLI::App& policy, CommandLine& line);
+void add_policy_import_command(CLI::App& policy, CommandLine& line);
 void add_sts_commands(CLI::App& app, CommandLine& line);
 void add_dns_commands(CLI::App& app, CommandLine& line);
 void add_report_commands(CLI::App& app, CommandLine& line);

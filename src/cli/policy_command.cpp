@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// sealpost policy list | explain | history (trying rules: rule_command.cpp);  sealpost sts show | refresh
+// sealpost policy list | explain | history (trying rules: rule_command.cpp; import: policy_import_command.cpp);  sealpost sts show | refresh
 #include <iostream>
 #include <memory>
 
@@ -120,6 +120,7 @@ void add_policy_commands(CLI::App& app, CommandLine& line) {
     };
   });
   add_rule_commands(*policy, line);
+  add_policy_import_command(*policy, line);
   explain->callback([&line, address] {
     line.work = [&line, address] {
       return ask_and_show(line, "policy.explain", Json{{"address", *address}}, show_explanation);

@@ -5,6 +5,8 @@
 #include <map>
 #include <set>
 
+#include "rules/partner_text.hpp"
+
 namespace sealpost::history {
 namespace {
 
@@ -70,12 +72,6 @@ Suggestion summary_of(const Sessions& sessions) {
   return made;
 }
 
-std::string listed(const std::vector<std::string>& names) {
-  std::string text = "[";
-  for (const std::string& name : names) text += (text.size() > 1 ? ", \"" : "\"") + name + "\"";
-  return text + "]";
-}
-
 }  // namespace
 
 Suggestions suggest(const std::vector<Recorded>& sessions, const std::vector<PartnerRule>& rules,
@@ -121,16 +117,12 @@ Suggestions suggest(const std::vector<Recorded>& sessions, const std::vector<Par
 }
 
 std::string to_toml(const Suggestion& suggestion) {
-  const PartnerRule& rule = suggestion.rule;
   std::string text = "# All of " + std::to_string(suggestion.sessions) + " sessions with " +
                      std::to_string(suggestion.hosts.size()) + " host(s) from " +
                      to_utc_day(suggestion.first) + " to " + to_utc_day(suggestion.last) +
                      " would have passed.\n";
   if (suggestion.always_tls13) text += "# All of them used TLS 1.3: minimum = \"1.3\" would have held too.\n";
-  text += "[[partner]]\nname = \"" + rule.name + "\"\ndomains = " + listed(rule.domains) + "\ntls = \"" +
-          std::string(name_of(rule.level)) + "\"\n";
-  if (!rule.mx.empty()) text += "mx = " + listed(rule.mx) + "\n";
-  return text + "mode = \"audit\"\n";
+  return text + rules::partner_text(suggestion.rule);
 }
 
 }  // namespace sealpost::history
