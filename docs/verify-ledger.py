@@ -21,7 +21,7 @@ for name, key, by, signature in db.execute("SELECT fingerprint, public_key, sign
     keys[name] = key
     if by in trusted and by in keys and holds(keys[by], key, signature): trusted.add(name)
 copies = [json.loads(line[line.index("{"):line.index("}") + 1]) for line in open(sys.argv[3]) if '{"ledger_head"' in line] if len(sys.argv) > 3 else []
-previous, last, number, pruned, through, rows, newest = bytes(32), 0, 0, [], 0, 0, None
+previous, last, number, pruned, through, rows, newest, named = bytes(32), 0, 0, [], 0, 0, None, {}
 for number, (day, text, signature, gone) in enumerate(db.execute("SELECT number, head, signature, pruned FROM day ORDER BY number"), 1):
     head, h = json.loads(text), previous
     if day != number: bad(number, last + 1, "the day is missing")
@@ -34,6 +34,7 @@ for number, (day, text, signature, gone) in enumerate(db.execute("SELECT number,
         h = sha(h + payload)
         if n != expected or n > head["last"] or h[:4] != start: bad(day, expected, "was changed, dropped, added or moved")
         if payload.startswith(b'{"k":"pruned"'): through = max(through, json.loads(payload)["through"])
+        if payload.startswith(b'{"k":"rules"') and json.loads(payload)["set"]: named[json.loads(payload)["new"]] = (day, n)
         if any(c["day"] == day and c["last"] == n and c["hash"] != h.hex() for c in copies): bad(day, n, "is not what the copied head says")
     rows += len(stored)
     if gone: pruned.append(day)
@@ -42,6 +43,9 @@ for number, (day, text, signature, gone) in enumerate(db.execute("SELECT number,
     if any(c["day"] == day and (c["last"] > head["last"] or c["sealed"] and c != head) for c in copies): bad(day, 0, "its head is not the copied one")
     previous, last, newest = sha(text.encode()), head["last"], head
 if pruned and max(pruned) > through: bad(max(pruned), 0, "was pruned, but no row says so")
+for digest, (day, n) in named.items():
+    kept = db.execute("SELECT text FROM rules WHERE digest = ?", (bytes.fromhex(digest),)).fetchone()
+    if not kept or sha(gzip.decompress(kept[0])).hex() != digest: bad(day, n, "names a set of rules that is not there, or not what it was")
 if any(c["day"] > number for c in copies): bad(number + 1, last + 1, "a copied head tells of it, but it is not there")
 if trusted and newest["key"] not in trusted: bad(number, 0, "its head is signed by a key that is not the given one")
 print(f"whole: {rows} rows, {number} days, {len(pruned)} of them pruned; signed by {newest['key']}" + ("" if trusted else " (no key was given to compare it with)"))

@@ -60,7 +60,8 @@ Expected<std::unique_ptr<ledger::LedgerFollower>> open_ledger(const Config& conf
   };
   ledger::Store store(std::move(options), &health);
   if (auto opened = store.file().open(); !opened && opened.error().code == Errc::newer) return opened.error();
-  return std::make_unique<ledger::LedgerFollower>(std::move(store), config.ledger.keep_days);
+  return std::make_unique<ledger::LedgerFollower>(std::move(store), config.ledger.keep_days,
+                                                  ledger::RuleHistory(config.data_dir + "/rules-in-force"));
 }
 
 }  // namespace sealpost::app

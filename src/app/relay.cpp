@@ -154,6 +154,7 @@ Expected<std::unique_ptr<Relay>> Relay::create(Config config, const keys::Source
   const SystemTime now = relay->main_.date();
   if (auto done = relay->rule_keeper_.commit(*admission, RuleKeeper::Moment::start, now); !done)
     return done.error();
+  if (relay->ledger_) relay->ledger_->rules_changed();
   if (auto done = relay->open_workers(); !done) return done.error();
   relay->make_acceptors();
   relay->list_metrics();

@@ -64,6 +64,7 @@ Expected<InForcePtr> Relay::read_again() {
   if (!next) return next;
   if (auto kept = rule_keeper_.commit(admission, RuleKeeper::Moment::reload, now); !kept)
     return Error(kept.error().code, "the rules could not be written down first: " + kept.error().detail);
+  if (ledger_) ledger_->rules_changed();  // before anything is judged by them
   for (const RuleNews& news : admission.guarded.news)
     if (news.held)
       last_reload_.held.push_back((news.setting ? "" : "rule ") + news.subject + ": " + news.text);
@@ -213,7 +214,7 @@ event::Task<void> Relay::route_anew(InForcePtr former, InForcePtr next) {
 event::Task<void> Relay::keep_rules() {
   for (;;) {
     co_await event::sleep_for(main_, keep_again_every);
-    rule_keeper_.try_again(main_.date());
+    if (rule_keeper_.tend(main_.date()) && ledger_) ledger_->rules_changed();
   }
 }
 

@@ -15,6 +15,7 @@
 #include "base/handles.hpp"
 #include "base/log.hpp"
 #include "cli/command_line.hpp"
+#include "cli/config_change.hpp"
 #include "cli/control_client.hpp"
 #include "cli/screen.hpp"
 #include "cli/terminal.hpp"
@@ -38,51 +39,6 @@ Json to_json(const app::Findings& findings) {
                    {"message", finding.message}});
   }
   return all;
-}
-
-Json to_json(const rules::FloorChange& change) {
-  return {{"weaker", change.weaker}, {"stronger", change.stronger}, {"other", change.other}};
-}
-
-Json to_json(const app::ConfigChange& change) {
-  Json rules = Json::array();
-  for (const rules::RuleChange& rule : change.rules) {
-    Json one = to_json(rule.change);
-    one["kind"] = rules::name_of(rule.kind);
-    one["before"] = rule.before;
-    one["after"] = rule.after;
-    one["domains"] = rule.domains;
-    one["from"] = rule.from ? Json(to_rfc3339(*rule.from)) : Json();
-    rules.push_back(std::move(one));
-  }
-  return {{"weaker", change.weaker()}, {"settings", to_json(change.settings)}, {"rules", std::move(rules)}};
-}
-
-void show(const rules::FloorChange& change, const std::string& indent) {
-  for (const std::string& text : change.weaker) std::cout << indent << "- weaker: " << text << '\n';
-  for (const std::string& text : change.stronger) std::cout << indent << "- stronger: " << text << '\n';
-  for (const std::string& text : change.other) std::cout << indent << "- " << text << '\n';
-}
-
-void show(const app::ConfigChange& change, const std::string& against) {
-  if (change.settings.empty() && change.rules.empty()) {
-    std::cout << "Demands the same as " << against << ".\n";
-    return;
-  }
-  std::cout << "Compared with " << against << ":\n";
-  if (!change.settings.empty()) std::cout << "for everybody\n";
-  show(change.settings, "    ");
-  for (const rules::RuleChange& rule : change.rules) {
-    std::cout << rules::name_of(rule.kind) << "  " << (rule.after.empty() ? rule.before : rule.after);
-    if (!rule.before.empty() && !rule.after.empty() && rule.before != rule.after)
-      std::cout << " (was governed by " << rule.before << ")";
-    std::cout << ":";
-    for (const std::string& domain : rule.domains) std::cout << ' ' << domain;
-    if (rule.from) std::cout << ", from " << to_rfc3339(*rule.from);
-    std::cout << '\n';
-    show(rule.change, "    ");
-  }
-  std::cout << (change.weaker() ? "Something gets weaker.\n" : "Nothing gets weaker.\n");
 }
 
 void print(const app::Findings& findings) {
@@ -223,7 +179,7 @@ int check(const CommandLine& line, const std::string& against, bool with_live) {
     const app::LoadResult before = app::load_for_comparison(against, result.config, now);
     if (before.ok()) {
       change = app::compare_configs(before.config, result.config, now);
-      answer["against"] = to_json(*change);
+      answer["against"] = change_json(*change);
     } else {  // its warnings are not our business, its errors are
       good = false;
       for (const auto& finding : before.findings)
@@ -249,7 +205,7 @@ int check(const CommandLine& line, const std::string& against, bool with_live) {
                 << text::counted(result.config.partners.size(), "partner rule", "partner rules") << ", "
                 << text::counted(result.config.routes.size(), "route", "routes") << '\n';
     }
-    if (change) show(*change, against);
+    if (change) show_change(*change, against);
     show(here);
     show(live);
   }

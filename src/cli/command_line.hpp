@@ -45,7 +45,8 @@ int ask_and_show(const CommandLine& line, const std::string& name, const Json& a
 
 void add_queue_commands(CLI::App& app, CommandLine& line);
 void add_policy_commands(CLI::App& app, CommandLine& line);
-void add_rule_commands(CLI::App& policy, CommandLine& line);  // the part of `policy` that tries rules
+void add_rule_commands(CLI::App& policy, CommandLine& line);    // the part of `policy` that tries rules
+void add_change_commands(CLI::App& policy, CommandLine& line);  // the part that tells their history
 void add_probe_command(CLI::App& policy, CommandLine& line);
 void add_policy_import_command(CLI::App& policy, CommandLine& line);
 void add_sts_commands(CLI::App& app, CommandLine& line);

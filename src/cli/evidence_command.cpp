@@ -1,27 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // sealpost evidence verify | list | export | erase, and sealpost trace: what the ledger says. Reads its file, so that no relay needs to run.
-#include <sys/stat.h>
 #include <sysexits.h>
 
-#include <cerrno>
-#include <cstring>
 #include <iostream>
 #include <limits>
 #include <memory>
 
-#include "base/as_owner.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "cli/command_line.hpp"
 #include "cli/control_client.hpp"
 #include "cli/csv.hpp"
+#include "cli/ledger_file.hpp"
 #include "cli/screen.hpp"
-#include "config/config.hpp"
 #include "ledger/signer.hpp"
 #include "ledger/verify.hpp"
 #include "ledger/words.hpp"
-#include "partner/load_config.hpp"
 
 namespace sealpost::cli {
 namespace {
@@ -35,32 +30,6 @@ struct EvidenceOptions {
   bool csv = false, yes = false;
   ledger::Filter filter;
 };
-
-int fail_reading(const CommandLine& line, const Error& error) {
-  const int code = error.code == Errc::not_found ? EX_NOINPUT
-                   : error.code == Errc::invalid ? EX_DATAERR
-                   : error.code == Errc::damaged ? EX_DATAERR
-                                                 : EX_TEMPFAIL;
-  return line.fail({code, error.detail, ""});
-}
-
-std::string ledger_file(const CommandLine& line, const std::string& named) {
-  return named.empty() ? app::load_config(line.config_file()).config.data_dir + "/ledger.db" : named;
-}
-
-// As its owner: what SQLite makes beside the file must be the relay's.
-int with_ledger(const CommandLine& line, const std::string& named,
-                const std::function<int(ledger::Reader&)>& work) {
-  const std::string path = ledger_file(line, named);
-  struct stat owner {};
-  if (::stat(path.c_str(), &owner) != 0)
-    return line.fail(
-        {EX_NOINPUT, path + ": " + std::strerror(errno), "name the file, or see [ledger] enabled"});
-  const AsOwner eyes(owner);
-  auto reader = ledger::Reader::open(path);
-  if (!reader) return fail_reading(line, reader.error());
-  return work(*reader);
-}
 
 void show_verified(const ledger::Verified& found, bool key_asked) {
   for (const ledger::Break& one : found.breaks) {
@@ -151,14 +120,6 @@ int show_trails(const CommandLine& line, ledger::Questions& questions, const std
          "it may be older than the ledger, be pruned, or not have been read from the journal yet"});
   if (line.json) line.print({{"messages", messages}});
   return EX_OK;
-}
-
-// A date, or how long ago: "7d".
-std::string date_of(const std::string& text) {
-  if (text.empty()) return text;
-  if (const auto ago = parse_duration(text))
-    return to_utc_day(std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now()) - *ago);
-  return text;
 }
 
 int trace(const CommandLine& line, const EvidenceOptions& options) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// sealpost policy list | explain | history (trying rules: rule_command.cpp; import: policy_import_command.cpp);  sealpost sts show | refresh
+// sealpost policy list | explain (trying rules: rule_command.cpp, their history: policy_change_command.cpp, import: policy_import_command.cpp);
+// sealpost sts show | refresh
 #include <iostream>
 #include <memory>
 
@@ -58,27 +59,6 @@ void show_explanation(const Json& answer) {
   }
 }
 
-void show_history(const Json& answer) {
-  if (answer.at("changes").empty()) std::cout << "No change of rules is on record.\n";
-  for (const Json& entry : answer.at("changes")) {
-    std::cout << entry.at("when").get<std::string>() << "  " << entry.at("what").get<std::string>()
-              << "  rules " << entry.at("sha256").get<std::string>().substr(0, 12) << '\n';
-    for (const Json& change : entry.at("changes")) {
-      std::cout << "    " << change.at("subject").get<std::string>() << ": "
-                << change.at("way").get<std::string>() << ": " << change.at("text").get<std::string>();
-      if (change.value("held", false)) std::cout << " (not let in)";
-      if (change.contains("approved_by"))
-        std::cout << " (approved by " << change["approved_by"].get<std::string>() << ": "
-                  << change["reason"].get<std::string>() << ")";
-      std::cout << '\n';
-    }
-    for (const Json& file : entry.at("files"))
-      std::cout << "    " << file.at("path").get<std::string>() << " of "
-                << file.at("owner").get<std::string>() << ", SHA-256 "
-                << file.at("sha256").get<std::string>().substr(0, 12) << '\n';
-  }
-}
-
 void show_sts(const Json& answer) {
   const Json& entries = answer.at("policies");
   if (entries.empty()) {
@@ -109,16 +89,7 @@ void add_policy_commands(CLI::App& app, CommandLine& line) {
   CLI::App* explain = policy->add_subcommand(
       "explain", "What mail to an address must meet, who asks for it, and what happens if not");
   explain->add_option("ADDRESS", *address, "A mail address or a domain")->required();
-  CLI::App* history = policy->add_subcommand(
-      "history",
-      "What changed in the rules: when, in which files of whom, weaker or stronger, approved by whom");
-  const auto partner = std::make_shared<std::string>();
-  history->add_option("PARTNER", *partner, "Only changes of the rule of this name");
-  history->callback([&line, partner] {
-    line.work = [&line, partner] {
-      return ask_and_show(line, "policy.history", Json{{"partner", *partner}}, show_history);
-    };
-  });
+  add_change_commands(*policy, line);
   add_rule_commands(*policy, line);
   add_policy_import_command(*policy, line);
   explain->callback([&line, address] {

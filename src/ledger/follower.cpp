@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/log.hpp"
+#include "base/text.hpp"
 #include "ledger/kinds.hpp"
 
 namespace sealpost::ledger {
@@ -15,14 +17,22 @@ std::string asked_by(const MessageFlags& flags) {
   return all.append(all.empty() ? "tls-" : " tls-").append(name_of(flags.tls_need));
 }
 
+// Of its row; the epoch when the journal does not say.
+SystemTime moment_of(const spool::JournalEntry& entry) {
+  if (const auto* message = std::get_if<spool::MessageRecord>(&entry.record))
+    return message->envelope.arrival == SystemTime{} ? entry.id.time() : message->envelope.arrival;
+  if (const auto* outcome = std::get_if<spool::OutcomeRecord>(&entry.record)) return outcome->outcome.when;
+  return {};
+}
+
 std::string_view id_octets(const std::array<std::uint8_t, 16>& octets) noexcept {
   return {reinterpret_cast<const char*>(octets.data()), octets.size()};
 }
 
 }  // namespace
 
-LedgerFollower::LedgerFollower(Store store, unsigned keep_days)
-    : store_(std::move(store)), open_(store_), keep_days_(keep_days) {}
+LedgerFollower::LedgerFollower(Store store, unsigned keep_days, RuleHistory rules)
+    : store_(std::move(store)), open_(store_), rules_(std::move(rules)), keep_days_(keep_days) {}
 
 Expected<void> LedgerFollower::commit(const spool::Cursor& next,
                                       const std::function<Expected<void>()>& work) {
@@ -30,12 +40,16 @@ Expected<void> LedgerFollower::commit(const spool::Cursor& next,
   notifications_.clear();
   auto done = store_.commit(next, [&]() -> Expected<void> {
     if (generation != store_.generation()) open_.forget();  // opened again on the way here
+    if (generation != store_.generation()) rules_changed();
     generation = store_.generation();
+    if (auto looked = look_for_changes(); !looked) return looked;
     if (auto worked = work(); !worked) return worked;
     return open_.write();
   });
   if (!done) {
     open_.forget();
+    changes_.clear();
+    rules_changed();
     pruned_on_.clear();
     counters_.failures.fetch_add(1, std::memory_order_relaxed);
     return done;
@@ -88,8 +102,10 @@ Expected<void> LedgerFollower::apply(const std::vector<spool::JournalEntry>& ent
                                      const spool::Cursor& next) {
   const std::lock_guard lock(mutex_);
   return commit(next, [&]() -> Expected<void> {
-    for (const spool::JournalEntry& entry : entries)
+    for (const spool::JournalEntry& entry : entries) {
+      if (auto told = tell_changes(moment_of(entry)); !told) return told;
       if (auto taken = take(entry); !taken) return taken;
+    }
     if (auto written = write_notifications(nullptr); !written) return written;
     return prune();
   });
@@ -114,6 +130,61 @@ Expected<void> LedgerFollower::missed(const spool::Cursor& from, const spool::Cu
         .text("why", why);
     return store_.add(std::move(*row));
   });
+}
+
+Expected<void> LedgerFollower::caught_up(const spool::Cursor& at) {
+  const std::lock_guard lock(mutex_);
+  if (changes_.empty() && !rules_changed_.load(std::memory_order_acquire)) return {};
+  return commit(at, [&] { return tell_changes(SystemTime::max()); });
+}
+
+// What cannot be read holds up nothing of mail's trail: it is looked for again, and told then.
+Expected<void> LedgerFollower::look_for_changes() {
+  if (!rules_changed_.exchange(false, std::memory_order_acquire)) return {};
+  const auto place = store_.rules_place();
+  if (!place) return place.error();
+  auto found = rules_.behind(*place);
+  if (!found) {
+    if (!std::exchange(rules_unreadable_, true))
+      log::error("rule_history_unread",
+                 {{"why", found.error().detail},
+                  {"do", "make the file readable; it is tried again at the next change"}});
+    return {};
+  }
+  rules_unreadable_ = false;
+  changes_.assign(std::make_move_iterator(found->begin()), std::make_move_iterator(found->end()));
+  return {};
+}
+
+Expected<void> LedgerFollower::tell_changes(SystemTime until) {
+  while (!changes_.empty() && changes_.front().when <= until) {
+    if (auto told = tell_change(changes_.front()); !told) return told;
+    changes_.pop_front();
+  }
+  return {};
+}
+
+Expected<void> LedgerFollower::tell_change(const RuleChange& change) {
+  // One from before this ledger began, or of a clock that was set back, opens no day of the past.
+  const SystemTime time = std::max(store_.last_time(), change.when);
+  auto row = store_.row("rules", time);
+  if (!row) return row.error();
+  store_.note_time(time);
+  if (time != change.when) row->payload.number("at", change.when.time_since_epoch().count());
+  row->payload.text("what", change.what).text_unless_empty("old", change.before).text("new", change.after);
+  row->payload.number("changes", change.changes).number("weaker", change.weaker).number("held", change.held);
+  const auto octets = text::from_hex(change.after);
+  const std::string digest = octets ? std::string(octets->begin(), octets->end()) : std::string();
+  if (auto kept = store_.keep_rules(digest, rules_.set(change.after)); !kept) return kept;
+  const auto known = store_.has_rules(digest);
+  if (!known) return known.error();
+  row->payload.number("set", *known ? 1 : 0);
+  const std::string text_digest = sha256_octets(change.text);
+  row->payload.text("pf", short_text(text_digest));
+  if (auto kept = store_.keep_proof(text_digest, change.text); !kept) return kept.error();
+  row->word = rules_word();
+  if (auto added = store_.add(std::move(*row)); !added) return added;
+  return store_.note_rules_place(change.place);
 }
 
 Expected<void> LedgerFollower::take(const spool::JournalEntry& entry) {

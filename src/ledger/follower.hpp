@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The journal's follower that keeps the ledger: which records become which rows (docs/ledger.md, Rows). The rows are a function
-// of the journal alone, and of what was read of it before; no clock is asked.
+// of the journal alone, and of what was read of it before; no clock is asked. Changes of the rules in force come from their history
+// (rule_history.hpp), each before the first row of a later time.
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <mutex>
 #include <vector>
 
@@ -17,12 +19,16 @@ namespace sealpost::ledger {
 class LedgerFollower final : public spool::Follower {
  public:
   // Days that ended so many days before the newest row are pruned; 0: none.
-  LedgerFollower(Store store, unsigned keep_days);
+  LedgerFollower(Store store, unsigned keep_days, RuleHistory rules = {});
 
   std::string_view name() const noexcept override { return "ledger"; }
   Expected<std::optional<spool::Cursor>> cursor() override;
   Expected<void> apply(const std::vector<spool::JournalEntry>& entries, const spool::Cursor& next) override;
   Expected<void> missed(const spool::Cursor& from, const spool::Cursor& next, std::string_view why) override;
+  Expected<void> caught_up(const spool::Cursor& at) override;
+
+  // The history of rules says more than before; called before anything is judged by what it says. Any thread.
+  void rules_changed() noexcept { rules_changed_.store(true, std::memory_order_release); }
 
   // Any thread; waits for what is being written, and for the disk. The journal goes on between the pieces of a long one.
   Expected<Erased> erase_before(const std::string& date);
@@ -51,6 +57,9 @@ class LedgerFollower final : public spool::Follower {
   Expected<void> write_message(std::string_view kind, const MessageId& id, const Envelope& envelope,
                                const MessageId* because_of);
   Expected<void> write_notifications(const MessageId* because_of);
+  Expected<void> look_for_changes();
+  Expected<void> tell_changes(SystemTime until);
+  Expected<void> tell_change(const RuleChange& change);
   Expected<void> prune();
 
   struct Notification {
@@ -61,6 +70,10 @@ class LedgerFollower final : public spool::Follower {
   Store store_;
   OpenMessages open_;
   std::vector<Notification> notifications_;  // of the group that is being read, before its outcome
+  RuleHistory rules_;
+  std::atomic<bool> rules_changed_{true};
+  bool rules_unreadable_ = false;   // said in the log
+  std::deque<RuleChange> changes_;  // of rules, not told yet, in their order
   std::atomic<unsigned> keep_days_;
   std::string pruned_on_;  // the date at which it was last looked what to prune
   Counters counters_;

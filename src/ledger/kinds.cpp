@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ledger/kinds.hpp"
 
+#include "base/digest.hpp"
+#include "ledger/chain.hpp"
+
 namespace sealpost::ledger {
 
 std::string_view kind_of(spool::RecipientState state) noexcept {
@@ -22,5 +25,7 @@ std::string_view class_of(MessageClass message_class) noexcept {
   }
   return "";
 }
+
+std::int64_t rules_word() { return word_of(sha256_octets("rules")); }
 
 }  // namespace sealpost::ledger

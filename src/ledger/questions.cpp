@@ -6,6 +6,7 @@
 #include "base/digest.hpp"
 #include "base/text.hpp"
 #include "ledger/chain.hpp"
+#include "ledger/kinds.hpp"
 #include "ledger/store.hpp"
 #include "ledger/words.hpp"
 
@@ -185,6 +186,29 @@ Expected<std::vector<MessageId>> Questions::for_recipient(std::string_view addre
     }
   }
   return ids;
+}
+
+Expected<std::vector<FoundRow>> Questions::rule_changes(const std::string& from, const std::string& to) {
+  auto all = days();
+  if (!all) return all.error();
+  std::vector<FoundRow> changes;
+  for (auto day = (*all)->begin(); day != (*all)->end(); ++day) {
+    if (!in_range(day->date, from, to)) continue;
+    auto blocks = reader_.blocks_of_word(day->number, rules_word());
+    if (!blocks) return blocks.error();
+    if (std::next(day) == (*all)->end()) blocks->push_back(0);
+    for (const std::int64_t number : *blocks) {
+      auto lines = block(number);
+      if (!lines) return lines.error();
+      for (const Line& line : **lines) {
+        if (!line.payload.starts_with("{\"k\":\"rules\"")) continue;
+        auto row = found(line);
+        if (!row) return row.error();
+        changes.push_back(std::move(*row));
+      }
+    }
+  }
+  return changes;
 }
 
 Expected<bool> Questions::fits(const Filter& filter, const FoundRow& row) {

@@ -53,6 +53,9 @@ class Questions {
   // Oldest first; the number of those that fit, of which no more than filter.most were seen.
   Expected<std::size_t> each(const Filter& filter, const std::function<void(const FoundRow&)>& see);
 
+  // Changes of the rules in force, oldest first; days as in Filter.
+  Expected<std::vector<FoundRow>> rule_changes(const std::string& from, const std::string& to);
+
   // Of the row's digest, parsed.
   Expected<Json> proof_of(const Json& payload);
 

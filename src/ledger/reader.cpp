@@ -9,6 +9,7 @@ namespace {
 
 // Far above what 256 rows are.
 constexpr std::size_t most_unpacked = 64u << 20;
+constexpr std::size_t largest_rules = 256u << 20;
 constexpr int newest_version = 1;
 
 std::string octets(sqlite3_stmt* row, int column) {
@@ -237,6 +238,22 @@ Expected<std::string> Reader::proof(std::string_view digest) {
   if (!*there) return std::string();
   std::string text = octets(read->get(), 0);
   return sha256_octets(text) == digest ? text : std::string();
+}
+
+Expected<std::string> Reader::rules(std::string_view digest) {
+  auto kept = statement("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'rules'");
+  if (!kept) return kept.error();
+  auto there = step(kept->get());
+  if (!there) return there.error();
+  if (sqlite3_column_int(kept->get(), 0) == 0) return std::string();
+  auto read = statement("SELECT text FROM rules WHERE digest = ?1");
+  if (!read) return read.error();
+  sqlite3_bind_blob(read->get(), 1, digest.data(), static_cast<int>(digest.size()), SQLITE_TRANSIENT);
+  there = step(read->get());
+  if (!there) return there.error();
+  if (!*there) return std::string();
+  auto text = gunzip(octets_view(read->get(), 0), largest_rules);
+  return text && sha256_octets(*text) == digest ? std::move(*text) : std::string();
 }
 
 }  // namespace sealpost::ledger

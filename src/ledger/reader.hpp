@@ -50,6 +50,8 @@ class Reader {
   Expected<std::vector<std::int64_t>> blocks_of_word(std::int64_t day, std::int64_t word);
   // "": lost, or it does not have that digest.
   Expected<std::string> proof(std::string_view digest);
+  // The text of a set of rules, by the 32 octets of its digest; "" as above, and in a ledger of an earlier release.
+  Expected<std::string> rules(std::string_view digest);
 
  private:
   explicit Reader(std::string path) : path_(std::move(path)) {}

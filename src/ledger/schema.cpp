@@ -79,6 +79,17 @@ CREATE TABLE IF NOT EXISTS open_done (
   recipient INTEGER NOT NULL,
   PRIMARY KEY (id, recipient)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS rules (
+  digest BLOB PRIMARY KEY,
+  text BLOB NOT NULL,
+  last_day INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS rules_read (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  begins INTEGER NOT NULL,
+  ends INTEGER NOT NULL,
+  digest BLOB NOT NULL
+) STRICT;
 )sql";
 
 // FULL: a commit survives a power cut. The journal is freed behind the cursor that it carries.
@@ -86,7 +97,7 @@ Expected<void> prepare_ledger(sqlite::Database& file, int version) {
   if (auto ready = sqlite::prepare(file, version,
                                    {schema_version,
                                     {"state", "day", "signing_key", "row", "block", "proof", "by_message",
-                                     "by_word", "open_message", "open_done"},
+                                     "by_word", "open_message", "open_done", "rules", "rules_read"},
                                     {tables}});
       !ready)
     return ready;

@@ -14,6 +14,7 @@ namespace {
 
 constexpr int pack_level = 1;  // level 9 saves a tenth of the room for five times the time
 constexpr std::size_t most_known_proofs = 20'000;
+constexpr std::int64_t still_in_force = std::int64_t{1} << 62;  // no day has that number
 
 std::string random_key() {
   std::string key(Commitments::key_size, '\0');
@@ -382,6 +383,55 @@ Expected<bool> Store::keep_proof(std::string_view digest, std::string_view text)
   return true;
 }
 
+Expected<HistoryPlace> Store::rules_place() {
+  HistoryPlace place;
+  auto read = prepared("SELECT begins, ends, digest FROM rules_read");
+  if (!read) return read.error();
+  auto there = (*read)->row();
+  if (!there) return there.error();
+  if (*there) {
+    place.begins = static_cast<std::uint64_t>((*read)->number(0));
+    place.ends = static_cast<std::uint64_t>((*read)->number(1));
+    place.digest = (*read)->text(2);
+  }
+  (*read)->reset();
+  return place;
+}
+
+Expected<void> Store::note_rules_place(const HistoryPlace& place) {
+  auto write = prepared("INSERT OR REPLACE INTO rules_read(id, begins, ends, digest) VALUES (1, ?1, ?2, ?3)");
+  if (!write) return write.error();
+  return (*write)
+      ->bind(1, as_number(place.begins))
+      .bind(2, as_number(place.ends))
+      .bind_blob(3, place.digest)
+      .done();
+}
+
+Expected<void> Store::keep_rules(std::string_view digest, std::string_view text) {
+  auto former = prepared("UPDATE rules SET last_day = ?1 WHERE last_day = ?2 AND digest != ?3");
+  if (!former) return former.error();
+  if (auto done = (*former)->bind(1, head_.day).bind(2, still_in_force).bind_blob(3, digest).done(); !done)
+    return done;
+  auto again = prepared("UPDATE rules SET last_day = ?1 WHERE digest = ?2");
+  if (!again) return again.error();
+  if (auto done = (*again)->bind(1, still_in_force).bind_blob(2, digest).done(); !done) return done;
+  if (file_.changed() != 0 || text.empty()) return {};
+  auto insert = prepared("INSERT INTO rules(digest, text, last_day) VALUES (?1, ?2, ?3)");
+  if (!insert) return insert.error();
+  return (*insert)->bind_blob(1, digest).bind_blob(2, gzip(text, pack_level)).bind(3, still_in_force).done();
+}
+
+Expected<bool> Store::has_rules(std::string_view digest) {
+  auto read = prepared("SELECT 1 FROM rules WHERE digest = ?1");
+  if (!read) return read.error();
+  auto there = (*read)->bind_blob(1, digest).row();
+  if (!there) return there.error();
+  const bool known = *there;
+  (*read)->reset();
+  return known;
+}
+
 Expected<std::int64_t> Store::prune_before(const std::string& date) {
   // From the oldest on and without a gap, the open day never: what a later clock says does not matter to the order.
   auto end = file_.statement(
@@ -407,7 +457,7 @@ Expected<std::int64_t> Store::prune_before(const std::string& date) {
   if (!messages) return messages.error();
   if (auto done = messages->bind(1, through).done(); !done) return done.error();
   for (const char* sql : {"DELETE FROM by_word WHERE day <= ?1", "DELETE FROM block WHERE day <= ?1",
-                          "DELETE FROM proof WHERE last_day <= ?1",
+                          "DELETE FROM proof WHERE last_day <= ?1", "DELETE FROM rules WHERE last_day <= ?1",
                           "UPDATE day SET pruned = 1, address_key = NULL WHERE number <= ?1"}) {
     auto work = file_.statement(sql);
     if (!work) return work.error();

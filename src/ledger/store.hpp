@@ -17,6 +17,7 @@
 #include "ledger/chain.hpp"
 #include "ledger/head.hpp"
 #include "ledger/payload.hpp"
+#include "ledger/rule_history.hpp"
 #include "ledger/signer.hpp"
 #include "mail/message_id.hpp"
 #include "spool/follower.hpp"
@@ -84,6 +85,12 @@ class Store {
   Expected<void> add(Row row);
   // `text` may be empty where an earlier row brought it. False: it did not, and what was proven is lost.
   Expected<bool> keep_proof(std::string_view digest, std::string_view text);
+  // How far the history of rules has been told, and that it has been up to there.
+  Expected<HistoryPlace> rules_place();
+  Expected<void> note_rules_place(const HistoryPlace& place);
+  // The text of the set of rules in force from now on, by its digest. Another one was until this day.
+  Expected<void> keep_rules(std::string_view digest, std::string_view text);
+  Expected<bool> has_rules(std::string_view digest);
   // The time of the last row whose time the journal told; for those whose it does not.
   SystemTime last_time() const noexcept { return last_time_; }
   void note_time(SystemTime when) noexcept { last_time_ = when; }

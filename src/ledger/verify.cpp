@@ -186,6 +186,9 @@ class Verifier {
       std::from_chars(through.data(), through.data() + through.size(), day);
       pruned_through_ = std::max(pruned_through_, day);
     }
+    constexpr std::string_view rules = "{\"k\":\"rules\"";
+    if (row.payload.starts_with(rules) && row.payload.find(",\"set\":1") != std::string_view::npos)
+      rules_.emplace(value_after(row.payload, ",\"new\":\""), row.number);
     const std::string_view digest = value_after(row.payload, ",\"pf\":\"");
     if (digest.empty() || digest == last_digest_) return;
     last_digest_ = digest;
@@ -204,6 +207,14 @@ class Verifier {
       if (!proof->empty()) continue;
       if (result_.missing_proofs++ == 0)
         result_.breaks.push_back({0, one.second, "names a proof that is not there, or not what it was"});
+    }
+    for (const auto& one : rules_) {
+      const auto octets = text::from_hex(one.first);
+      auto rules = reader_.rules(octets ? std::string(octets->begin(), octets->end()) : std::string());
+      if (!rules) return rules.error();
+      if (!rules->empty()) continue;
+      result_.breaks.push_back({0, one.second, "names a set of rules that is not there, or not what it was"});
+      break;
     }
     return {};
   }
@@ -228,6 +239,7 @@ class Verifier {
   std::vector<std::int64_t> pruned_;
   std::int64_t pruned_through_ = 0;
   std::map<std::string, std::int64_t> proofs_;  // digest as in the rows, the first row that names it
+  std::map<std::string, std::int64_t> rules_;   // digest of a set in hexadecimal, the first row that names it
   std::string last_digest_;
   Head newest_;
   std::string newest_text_;

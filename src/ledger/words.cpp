@@ -11,7 +11,7 @@ namespace sealpost::ledger {
 namespace {
 
 // Of a payload, and their names outside.
-constexpr std::array<std::pair<const char*, const char*>, 23> names{{
+constexpr std::array<std::pair<const char*, const char*>, 30> names{{
     {"id", "id"},
     {"n", "recipients"},
     {"client", "client"},
@@ -35,6 +35,13 @@ constexpr std::array<std::pair<const char*, const char*>, 23> names{{
     {"by", "by"},
     {"v", "format"},
     {"days", "days"},
+    {"what", "what"},
+    {"old", "rules_before"},
+    {"new", "rules_after"},
+    {"changes", "changes"},
+    {"weaker", "weaker"},
+    {"held", "held"},
+    {"set", "set_kept"},
 }};
 
 std::string word_in(const Json& object, const char* key) {
@@ -133,6 +140,9 @@ Json described(const FoundRow& row) {
       out["refused_since"] = time_of(number_in(row.payload, "since") * 1'000'000);
   } else if (kind == "rerouted") {
     out["next_hop"] = word_in(row.payload, "to");
+  } else if (kind == "rules") {
+    if (row.payload.contains("at")) out["changed_at"] = time_of(number_in(row.payload, "at"));
+    out["change"] = row.proof;
   }
   return out;
 }
@@ -159,6 +169,28 @@ std::string proof_in_words(const Json& proof) {
   else
     add(word_in(proof, "verdict"));
   return words;
+}
+
+std::vector<std::string> changes_in_words(const Json& entry) {
+  std::vector<std::string> lines;
+  for (const Json& change : members_of(entry, "changes")) {
+    const std::string file = word_in(change, "file");
+    std::string line = word_in(change, "subject") + ": " +
+                       (word_in(change, "way") == "other" ? "" : word_in(change, "way") + ": ") +
+                       word_in(change, "text");
+    std::string from;
+    const auto add = [&](const std::string& part) { from += (from.empty() ? "" : ", ") + part; };
+    if (!file.empty()) add("file " + file.substr(file.rfind('/') + 1));
+    for (const Json& source : members_of(entry, "files"))
+      if (!file.empty() && word_in(source, "path") == file) add("owner " + word_in(source, "owner"));
+    if (word_in(entry, "what") == "calendar") add("by its date");
+    if (!word_in(change, "approved_by").empty())
+      add("approved by " + word_in(change, "approved_by") + ": " + word_in(change, "reason"));
+    if (change.contains("held")) add("not let in, the former demand stays");
+    if (!from.empty()) line += " (" + from + ")";
+    lines.push_back(std::move(line));
+  }
+  return lines;
 }
 
 std::string in_words(const FoundRow& row) {
@@ -202,6 +234,13 @@ std::string in_words(const FoundRow& row) {
   if (kind == "rerouted")
     return word_in(row.payload, "to").empty() ? "sent by the routes again"
                                               : "sent by way of " + word_in(row.payload, "to");
+  if (kind == "rules") {
+    std::string words = "rules in force: " + word_in(row.payload, "new").substr(0, 12) + ", at " +
+                        (word_in(row.payload, "what") == "calendar" ? "a date that they carry"
+                                                                    : "a " + word_in(row.payload, "what"));
+    for (const std::string& line : changes_in_words(row.proof)) words += "\n  " + line;
+    return words;
+  }
   if (kind == "withdrawn") return "withdrawn: its client never heard that it was taken";
   if (kind == "begun") return "the ledger begins" + because;
   if (kind == "key") return "signed from here on by key " + word_in(row.payload, "key");

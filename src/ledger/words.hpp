@@ -21,4 +21,8 @@ bool by_exception(const Json& proof);
 // "" for none.
 std::string proof_in_words(const Json& proof);
 
+// Of an entry of the history of rules, a line for each piece of news: "bank.test: weaker: TLS from verify to encrypt (file bank.toml,
+// owner alice, approved by Bob: ticket 4711)".
+std::vector<std::string> changes_in_words(const Json& entry);
+
 }  // namespace sealpost::ledger

@@ -23,16 +23,20 @@ bool holds_partners(const std::string& path) {
 }  // namespace
 
 ConfigChange compare_configs(const Config& before, const Config& after, SystemTime now) {
+  return compare_in_force(rules_in_force(before), rules_in_force(after), now);
+}
+
+ConfigChange compare_in_force(const RulesInForce& before, const RulesInForce& after, SystemTime now) {
   ConfigChange change;
-  for (SettingChange& each : compare_settings(floor_settings(before), before.partners, floor_settings(after),
-                                              after.partners, now)) {
+  for (SettingChange& each :
+       compare_settings(before.settings, before.partners, after.settings, after.partners, now)) {
     auto& texts = each.way == SettingChange::Way::weaker     ? change.settings.weaker
                   : each.way == SettingChange::Way::stronger ? change.settings.stronger
                                                              : change.settings.other;
     texts.push_back(each.text + " (" + each.key + ")");
   }
-  change.rules =
-      rules::compare_rule_sets(before.partners, after.partners, now, before.minimum, after.minimum);
+  change.rules = rules::compare_rule_sets(before.partners, after.partners, now, before.settings.minimum,
+                                          after.settings.minimum);
   return change;
 }
 

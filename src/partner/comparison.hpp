@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "config/config.hpp"
+#include "partner/rule_guard.hpp"
 #include "rules/rule_change.hpp"
 
 namespace sealpost::app {
@@ -19,6 +20,8 @@ struct ConfigChange {
   bool weaker() const noexcept { return !settings.weaker.empty() || rules::something_weaker(rules); }
 };
 
+// The same of what was, is or would be in force.
+ConfigChange compare_in_force(const RulesInForce& before, const RulesInForce& after, SystemTime now);
 // From `before` to `after`, as they decide at `now` and at each later date that one of their rules names.
 ConfigChange compare_configs(const Config& before, const Config& after, SystemTime now);
 

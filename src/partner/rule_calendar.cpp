@@ -6,6 +6,8 @@
 
 #include "base/log.hpp"
 #include "event/wait.hpp"
+#include "rules/rule_change.hpp"
+#include "rules/rule_hold.hpp"
 
 namespace sealpost::app {
 namespace {
@@ -24,6 +26,42 @@ std::string_view name_of(What what) noexcept {
     case What::exception_ends: return "exception_ends";
   }
   return "";
+}
+
+// The rules as they decide at a moment, without their dates.
+std::vector<PartnerRule> as_of(const std::vector<PartnerRule>& rules, SystemTime moment) {
+  std::vector<PartnerRule> then;
+  for (const PartnerRule& rule : rules) {
+    if ((rule.starts && moment < *rule.starts) || (rule.ends && moment >= *rule.ends)) continue;
+    PartnerRule plain = rule;
+    plain.level = level_at(rule, moment);
+    plain.starts.reset();
+    plain.ends.reset();
+    plain.exceptions.clear();
+    then.push_back(std::move(plain));
+  }
+  return then;
+}
+
+// Rules with a date at that moment, and those that may govern a domain of theirs instead.
+std::vector<PartnerRule> concerned(const std::vector<PartnerRule>& rules, SystemTime when) {
+  std::vector<std::string> patterns;
+  for (const PartnerRule& rule : rules) {
+    const bool dated =
+        rule.starts == when || rule.ends == when ||
+        std::ranges::any_of(rule.exceptions, [&](const auto& exception) { return exception.until == when; });
+    if (dated) patterns.insert(patterns.end(), rule.domains.begin(), rule.domains.end());
+  }
+  const auto meets = [&](const std::string& one) {
+    return std::ranges::any_of(patterns, [&](const std::string& other) {
+      return one == other || covers(one, other) || covers(other, one) ||
+             covers(one, rules::example_of(other));
+    });
+  };
+  std::vector<PartnerRule> found;
+  for (const PartnerRule& rule : rules)
+    if (std::ranges::any_of(rule.domains, meets)) found.push_back(rule);
+  return found;
 }
 
 void add(std::vector<RuleDate>& dates, What what, SystemTime when, const PartnerRule& rule,
@@ -81,6 +119,41 @@ std::vector<RuleDate> due(const std::vector<RuleDate>& dates, SystemTime last, S
     if (turn) found.push_back(date);
   }
   return found;
+}
+
+std::vector<SystemTime> turns_between(const std::vector<PartnerRule>& rules, SystemTime from, SystemTime to) {
+  std::vector<SystemTime> turns;
+  for (const RuleDate& date : dates_of(rules))
+    if (date.what != What::review && date.when > from && date.when <= to &&
+        (turns.empty() || turns.back() != date.when))
+      turns.push_back(date.when);
+  return turns;
+}
+
+std::vector<RuleNews> news_of_date(const RulesInForce& rules, SystemTime when) {
+  const auto all = concerned(rules.partners, when);
+  const SystemTime just_before = when - std::chrono::microseconds(1);
+  std::vector<RuleNews> news;
+  for (const rules::RuleChange& change : rules::compare_rule_sets(
+           as_of(all, just_before), as_of(all, when), when, rules.settings.minimum, rules.settings.minimum)) {
+    const std::string& subject = change.before.empty() ? change.after : change.before;
+    const auto rule = std::ranges::find_if(all, [&](const PartnerRule& one) { return one.name == subject; });
+    const auto add_news = [&](RuleNews::Way way, const std::vector<std::string>& texts) {
+      if (texts.empty()) return;
+      RuleNews one;
+      one.way = way;
+      one.subject = subject;
+      one.domains = change.domains;
+      for (const std::string& text : texts) one.text += (one.text.empty() ? "" : "; ") + text;
+      one.gone = change.after.empty();
+      if (rule != all.end()) one.file = rule->file;
+      news.push_back(std::move(one));
+    };
+    add_news(RuleNews::Way::weaker, change.change.weaker);
+    add_news(RuleNews::Way::stronger, change.change.stronger);
+    add_news(RuleNews::Way::other, change.change.other);
+  }
+  return news;
 }
 
 event::Task<void> RuleCalendar::run() {

@@ -10,6 +10,7 @@
 
 #include "event/loop.hpp"
 #include "event/task.hpp"
+#include "partner/rule_guard.hpp"
 #include "sealpost/partner.hpp"
 
 namespace sealpost::app {
@@ -31,6 +32,13 @@ std::string in_words(const RuleDate& date, SystemTime now);
 // The dates whose turn to be told came after `last` and not after `now`: 30 days, 7 days and one day ahead, and when
 // they are there.
 std::vector<RuleDate> due(const std::vector<RuleDate>& dates, SystemTime last, SystemTime now);
+
+// What becomes of the demands at `when`, at which a rule begins or ends or an exception ends: the set as it decides just before
+// compared with itself as it decides then, as `check --against` compares two. Empty: nothing.
+std::vector<RuleNews> news_of_date(const RulesInForce& rules, SystemTime when);
+
+// The moments after `from` and not after `to` at which that may be, the earliest first.
+std::vector<SystemTime> turns_between(const std::vector<PartnerRule>& rules, SystemTime from, SystemTime to);
 
 class RuleCalendar {
  public:

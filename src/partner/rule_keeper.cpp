@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "partner/rule_keeper.hpp"
 
+#include <algorithm>
+
 #include "base/log.hpp"
+#include "partner/rule_calendar.hpp"
 
 namespace sealpost::app {
 namespace {
@@ -77,16 +80,50 @@ Expected<void> RuleKeeper::commit(const Admission& admission, Moment moment, Sys
 
 Expected<std::string> RuleKeeper::keep(const Admission& admission, const std::string& what, SystemTime now) {
   const Guarded& guarded = admission.guarded;
+  // What their dates made of the former rules comes before.
+  if (admission.before.state == State::known)
+    if (auto kept = keep_dates(admission.before.rules, admission.before.sha256, now); !kept)
+      return kept.error();
+  const RulesStore::Told newest = store_.last_told();
   const auto sha256 = store_.save(rules_in_force(guarded.config), now);
   if (!sha256) return sha256.error();
-  if (*sha256 == admission.before.sha256 && guarded.news.empty()) return sha256;
-  nlohmann::json entry =
-      history_entry(now, what, guarded.config.sources, admission.before.sha256, *sha256, guarded.news);
+  std::string before = admission.before.sha256;
+  std::vector<RuleNews> news = guarded.news;
+  // A process ended between writing the record and its history: the change has not been told.
+  if (!last_ && !newest.sha256.empty() && newest.sha256 != before) {
+    before = newest.sha256;
+    if (const auto former = store_.set(before)) {
+      news = guard_rules(&*former, guarded.config, now).news;
+      for (RuleNews& each : news) each.held = false;
+    }
+  }
+  looked_ = now;
+  if (*sha256 == before && news.empty()) return sha256;
+  nlohmann::json entry = history_entry(now, what, guarded.config.sources, before, *sha256, news);
   std::string told = *sha256 + entry["changes"].dump() + entry["files"].dump();
   if (told == last_told_) return sha256;
   if (auto written = store_.append(std::move(entry)); !written) return written.error();
   last_told_ = std::move(told);
   return sha256;
+}
+
+// Each date once: those after the newest entry have not been told, since every entry is written behind the dates before it.
+Expected<bool> RuleKeeper::keep_dates(const RulesInForce& rules, const std::string& sha256, SystemTime now) {
+  if (!looked_) looked_ = store_.last_told().when;
+  if (!looked_) return false;
+  bool more = false;
+  for (const SystemTime when : turns_between(rules.partners, *looked_, now)) {
+    const std::vector<RuleNews> news = news_of_date(rules, when);
+    if (!news.empty()) {
+      if (auto written = store_.append(history_entry(when, "calendar", {}, sha256, sha256, news)); !written)
+        return written.error();
+      for (const RuleNews& each : news) log_news(each);
+      more = true;
+    }
+    looked_ = when;
+  }
+  looked_ = std::max(*looked_, now);
+  return more;
 }
 
 void RuleKeeper::tell(const Admission& admission, SystemTime now) {
@@ -107,11 +144,16 @@ void RuleKeeper::tell(const Admission& admission, SystemTime now) {
                                          entries_to_write(admission.guarded.news, now)}});
 }
 
-void RuleKeeper::try_again(SystemTime now) {
-  if (!unwritten_) return;
-  if (const auto kept = keep(*unwritten_, "start", now); !kept) return;
-  unwritten_.reset();
-  health_.clear(unwritten_trouble);
+bool RuleKeeper::tend(SystemTime now) {
+  if (unwritten_) {
+    if (const auto kept = keep(*unwritten_, "start", now); !kept) return false;
+    unwritten_.reset();
+    health_.clear(unwritten_trouble);
+    return true;
+  }
+  if (!last_) return false;
+  const auto more = keep_dates(last_->rules, last_->sha256, now);
+  return more && *more;
 }
 
 }  // namespace sealpost::app

@@ -31,13 +31,15 @@ class RuleKeeper {
   // leave everything as it was; a start goes on with what it admitted, since that demands no less than the record.
   Expected<void> commit(const Admission& admission, Moment moment, SystemTime now);
 
-  // Tries again what a start could not write; for once a minute.
-  void try_again(SystemTime now);
+  // Tries again what a start could not write, and writes down what the dates of rules have changed; for once a minute. True: the
+  // history says more than before.
+  bool tend(SystemTime now);
 
   const RulesStore& store() const noexcept { return store_; }
 
  private:
   Expected<std::string> keep(const Admission& admission, const std::string& what, SystemTime now);
+  Expected<bool> keep_dates(const RulesInForce& rules, const std::string& sha256, SystemTime now);
   void tell(const Admission& admission, SystemTime now);
 
   RulesStore store_;
@@ -46,6 +48,7 @@ class RuleKeeper {
       last_;                            // in force in this process, whatever becomes of the record meanwhile
   std::optional<Admission> unwritten_;  // of a start
   std::string last_told_;               // what the history said last, so that it is not said at every reload
+  std::optional<SystemTime> looked_;    // up to when the dates of the rules in force are in the history
 };
 
 }  // namespace sealpost::app

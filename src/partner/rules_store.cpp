@@ -11,10 +11,12 @@
 #include <cerrno>
 #include <cstring>
 #include <deque>
+#include <filesystem>
 #include <sstream>
 
 #include "base/digest.hpp"
 #include "base/durable_file.hpp"
+#include "base/log.hpp"
 #include "base/text.hpp"
 #include "partner/rules_json.hpp"
 
@@ -26,6 +28,7 @@ using Found = RulesStore::Found;
 
 constexpr int format = 1;
 constexpr std::uint64_t longest_record = 256U << 20;
+constexpr std::size_t sets_kept = 64;  // the ledger takes them over moments after a change
 
 std::string text_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
@@ -98,10 +101,15 @@ Found RulesStore::load() const {
 
 Expected<std::string> RulesStore::save(const RulesInForce& rules, SystemTime now) {
   const Json body = to_json(rules);
-  const std::string sha256 = sha256_hex(text_of(body));
+  const std::string body_text = text_of(body);
+  const std::string sha256 = sha256_hex(body_text);
   if (const Found found = load();
-      found.state == Found::State::known && found.sha256 == sha256 && found.trouble.empty())
+      found.state == Found::State::known && found.sha256 == sha256 && found.trouble.empty()) {
+    // Earlier releases did not write it. No rule depends on it, so that what changes nothing fails nowhere.
+    if (const auto kept = keep_set(sha256, body_text); !kept)
+      log::warning("rule_set_not_kept", {{"why", kept.error().detail}});
     return sha256;
+  }
   if (::mkdir(directory_.c_str(), 0700) == 0) {
     if (!sync_directory(directory_ + "/..")) return file_error(directory_, "fsync of its directory");
   } else if (errno != EEXIST) {
@@ -109,9 +117,71 @@ Expected<std::string> RulesStore::save(const RulesInForce& rules, SystemTime now
   }
   const std::string text =
       text_of({{"format", format}, {"since", to_rfc3339(now)}, {"sha256", sha256}, {"rules", body}}) + "\n";
+  if (auto kept = keep_set(sha256, body_text); !kept) return kept.error();
   for (const char* name : {"current.json", "copy.json"})
     if (auto written = replace_file(directory_ + "/" + name, text); !written) return written.error();
+  drop_old_sets();
   return sha256;
+}
+
+// Before the history names it.
+Expected<void> RulesStore::keep_set(const std::string& sha256, const std::string& text) const {
+  const std::string path = directory_ + "/set-" + sha256 + ".json";
+  if (!is_absent(path)) {
+    // Used again: it is among the newest.
+    ::utimensat(AT_FDCWD, path.c_str(), nullptr, AT_SYMLINK_NOFOLLOW);
+    if (const auto there = set_text(sha256); there) return {};
+  }
+  return replace_file(path, text);
+}
+
+void RulesStore::drop_old_sets() const {
+  namespace fs = std::filesystem;
+  std::error_code failure;
+  std::vector<std::pair<fs::file_time_type, fs::path>> sets;
+  for (fs::directory_iterator entry(directory_, failure), end; !failure && entry != end;
+       entry.increment(failure)) {
+    std::error_code gone;
+    if (entry->path().filename().string().starts_with("set-"))
+      sets.emplace_back(entry->last_write_time(gone), entry->path());
+  }
+  std::sort(sets.begin(), sets.end());
+  for (std::size_t i = 0; i + sets_kept < sets.size(); ++i) fs::remove(sets[i].second, failure);
+}
+
+Expected<std::string> RulesStore::set_text(const std::string& sha256) const {
+  const std::string path = directory_ + "/set-" + sha256 + ".json";
+  auto file = read_whole_file(path, longest_record);
+  if (!file) return Error(Errc::not_found, path + " " + file.error().detail);
+  if (sha256_hex(file->text) != sha256)
+    return Error(Errc::damaged, path + " is damaged: its digest is another");
+  return std::move(file->text);
+}
+
+RulesStore::Told RulesStore::last_told() const {
+  Told told;
+  const std::vector<Json> last = history("", 1);
+  if (last.empty()) return told;
+  told.sha256 = last.front().value("sha256", std::string());
+  const auto time = last.front().find("time");
+  if (time != last.front().end() && time->is_number_integer())
+    told.when = SystemTime(std::chrono::microseconds(time->get<std::int64_t>()));
+  else
+    told.when = from_rfc3339(last.front().value("when", std::string()));
+  return told;
+}
+
+std::optional<RulesInForce> RulesStore::set(const std::string& sha256) const {
+  const auto text = set_text(sha256);
+  return text ? parse_rules(*text) : std::nullopt;
+}
+
+std::optional<RulesInForce> parse_rules(const std::string& text) {
+  try {
+    return rules_from_json(Json::parse(text));
+  } catch (const std::exception&) {
+    return std::nullopt;
+  }
 }
 
 Expected<void> RulesStore::append(Json entry) {
@@ -185,9 +255,13 @@ Json history_entry(SystemTime when, const std::string& what, const SourceFiles& 
       change.update({{"approved_by", each.approved_by}, {"reason", each.reason}, {"approval", each.written}});
     changes.push_back(std::move(change));
   }
-  return {{"when", to_rfc3339(when)},       {"what", what},
-          {"sha256_before", sha256_before}, {"sha256", sha256_after},
-          {"files", std::move(files)},      {"changes", std::move(changes)}};
+  return {{"when", to_rfc3339(when)},
+          {"time", when.time_since_epoch().count()},
+          {"what", what},
+          {"sha256_before", sha256_before},
+          {"sha256", sha256_after},
+          {"files", std::move(files)},
+          {"changes", std::move(changes)}};
 }
 
 }  // namespace sealpost::app

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // DATA_DIR/rules-in-force: the rules that decide about mail, kept before they are in force, in two copies
-// (current.json, copy.json), and every change of them (history.jsonl, append-only). What a start or `check` compares the
-// files with. Removing the directory makes the next start a first one; a record that is there and cannot be read is
+// (current.json, copy.json), every change of them (history.jsonl, append-only), and the sets between which they were (set-SHA256.json,
+// the newest of them), for who reads the history behind us: the ledger. What a start or `check` compares the files with. Removing the directory makes the next start a first one; a record that is there and cannot be read is
 // never taken for none (ADR 15).
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,11 +38,27 @@ class RulesStore {
   // crash is left out.
   std::vector<nlohmann::json> history(const std::string& partner, std::size_t most) const;
 
+  // Of the newest entry: when its change was, and which rules it says are in force since. Empty: there is none.
+  struct Told {
+    std::optional<SystemTime> when;
+    std::string sha256;
+  };
+  Told last_told() const;
+  // A set that is in force, or was until some changes ago: its text, whose SHA-256 is its name (set-SHA256.json).
+  Expected<std::string> set_text(const std::string& sha256) const;
+  std::optional<RulesInForce> set(const std::string& sha256) const;  // nullopt: not there, or damaged
+
   const std::string& directory() const noexcept { return directory_; }
 
  private:
+  Expected<void> keep_set(const std::string& sha256, const std::string& text) const;
+  void drop_old_sets() const;
+
   std::string directory_;
 };
+
+// Of the text of a set; nullopt: it is none.
+std::optional<RulesInForce> parse_rules(const std::string& text);
 
 // What the history says of a change: when, by what, which files (path, owner, SHA-256), old and new digest of the rules,
 // and each piece of news in words.

@@ -50,6 +50,9 @@ class Follower {
   // What lies between could not be read: the journal was freed unread beyond the bound, damaged, or is another one. Durable
   // together with `next`, as above.
   virtual Expected<void> missed(const Cursor& from, const Cursor& next, std::string_view why) = 0;
+  // All that was durable has been read, up to `at`, which its store knows or may take now: the moment for what it has to say
+  // that is in no journal. Again at each turn, so that who has nothing to say is to be quick. Its thread.
+  virtual Expected<void> caught_up(const Cursor& /*at*/) { return {}; }
 };
 
 }  // namespace sealpost::spool

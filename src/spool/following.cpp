@@ -37,6 +37,8 @@ void Following::start() {
 
 std::optional<SteadyTime> Following::turn(SteadyTime now) {
   auto moved = step();
+  if (moved && !*moved)
+    if (auto rested = rest(); !rested) moved = rested.error();
   if (!moved) {
     fail(moved.error());
     return now + ask_again;
@@ -50,6 +52,8 @@ void Following::finish(Duration limit) {
   for (;;) {
     auto moved = step();
     if (!moved) return fail(moved.error());
+    if (!*moved)
+      if (auto rested = rest(); !rested) return fail(rested.error());
     if (!*moved || driver_.now() >= until) return tell_lag();
   }
 }
@@ -104,6 +108,9 @@ Expected<void> Following::find_cursor() {
   move_to(cursor);
   return {};
 }
+
+// Not of one that wants nothing, nor before there is a journal.
+Expected<void> Following::rest() { return sure_ ? follower_.caught_up(at_) : Expected<void>(); }
 
 // Where it stands says nothing any more of what it has read.
 void Following::pass_by() {

@@ -51,6 +51,7 @@ class Following {
  private:
   std::optional<SteadyTime> turn(SteadyTime now);
   Expected<bool> step();
+  Expected<void> rest();
   Expected<void> find_cursor();
   void pass_by();
   Expected<void> pass_over(const Cursor& next, std::string_view why);

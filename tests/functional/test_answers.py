@@ -35,7 +35,7 @@ def one(lab, tmp_path_factory):
     "queue list", "queue list --limit 1", "queue show --domain clear.test", "queue why", "queue summary", "queue summary --by reason",
     "queue hold --domain answers.test --yes", "queue release --domain answers.test --yes", "queue retry --domain clear.test --yes",
     "queue reroute --domain answers.test --to [mx1.answers.test]:26 --yes", "queue reroute --domain answers.test --as-configured --yes",
-    "policy list", "policy readiness", "policy history", "policy suggest", "policy explain x@sts-enforce.test", "policy explain x@clear.test",
+    "policy list", "policy readiness", "policy history", "policy diff", "policy diff --since 1d", "policy suggest", "policy explain x@sts-enforce.test", "policy explain x@clear.test",
     "policy explain x@nowhere.test", "policy probe sts-enforce.test", "policy replay --rule RULES", "sts show", "sts refresh sts-enforce.test",
     "dns show home.test", "dns check home.test", "report list", "report show --domain clear.test", "report list --received", "report alerts",
     "report aside", "report why clear.test", "status", "status --check", "clock show", "reload", "check", "check --against RULES", "user list",

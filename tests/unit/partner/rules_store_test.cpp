@@ -202,3 +202,81 @@ TEST_CASE("the history is a chain of lines, and a torn one is left behind") {
   CHECK(all[1].at("previous") == sha256_hex(all[0].dump()));
   CHECK(all[0].at("files")[0].at("owner").get<std::string>().size() > 0);
 }
+
+namespace {
+
+Config with_exception_until(SystemTime until) {
+  Config config = with_level("verify");
+  config.partners.front().exceptions.front().until = until;
+  return config;
+}
+
+std::vector<std::string> told(const Data& data) {
+  std::vector<std::string> lines;
+  for (const auto& entry : RulesStore(data.path).history("", 100))
+    for (const auto& change : entry.at("changes"))
+      lines.push_back(entry.at("what").get<std::string>() + " " + entry.at("when").get<std::string>() + " " +
+                      change.at("way").get<std::string>());
+  return lines;
+}
+
+}  // namespace
+
+TEST_CASE("an exception or rule that ends by its date is in the history, once, with the date that it had") {
+  using namespace std::chrono_literals;
+  const Data data;
+  Health health;
+  const auto start = [&](SystemTime now) {
+    RuleKeeper keeper(data.path, health);
+    const auto admission = keeper.admit(with_exception_until(stored_at + 24h), now);
+    REQUIRE(keeper.commit(admission, Moment::start, now));
+    return keeper;
+  };
+  {
+    RuleKeeper keeper = start(stored_at);
+    CHECK_FALSE(keeper.tend(stored_at + 23h));
+    CHECK(told(data).empty());
+    CHECK(keeper.tend(stored_at + 25h));
+    CHECK_FALSE(keeper.tend(stored_at + 26h));
+  }
+  const std::vector<std::string> once{"calendar 2026-11-30T00:00:00Z stronger"};
+  CHECK(told(data) == once);
+  start(stored_at + 27h);
+  CHECK(told(data) == once);
+  // The rule itself ends in 2030, while nothing runs.
+  start(stored_at + 24h * 1500);
+  REQUIRE(told(data).size() == 2);
+  CHECK(told(data)[1] == "calendar 2030-01-01T00:00:00Z weaker");
+}
+
+TEST_CASE("a process that ends between the record and its history leaves no change untold") {
+  const Data data;
+  Life life{data, Health(), ""};
+  REQUIRE(life.go("encrypt") == "encrypt");
+  // As a reload writes the record, and no more.
+  REQUIRE(RulesStore(data.path).save(rules_in_force(with_level("verify")), stored_at));
+  REQUIRE(life.go("verify") == "verify");
+  CHECK(told(data) == std::vector<std::string>{"start 2026-11-29T00:00:00Z stronger"});
+  REQUIRE(life.go("verify") == "verify");
+  CHECK(told(data).size() == 1);
+}
+
+TEST_CASE("the sets between which a change was can be read by their digest, the newest of them") {
+  const Data data;
+  RulesStore store(data.path);
+  std::string first;
+  for (int i = 0; i < 70; ++i) {
+    RulesInForce rules = rules_in_force(with_level("verify"));
+    rules.partners.front().reference = std::to_string(i);
+    const auto saved = store.save(rules, stored_at);
+    REQUIRE(saved);
+    if (i == 0) first = *saved;
+    REQUIRE(store.set(*saved));
+    CHECK(store.set(*saved)->partners.front().reference == std::to_string(i));
+  }
+  std::size_t sets = 0;
+  for (const auto& entry : fs::directory_iterator(data.path + "/rules-in-force"))
+    if (entry.path().filename().string().starts_with("set-")) ++sets;
+  CHECK(sets == 64);
+  CHECK_FALSE(store.set(first));
+}
