@@ -25,6 +25,26 @@ std::string wrong_with(const PartnerRule& rule, SystemTime now) {
   return read.rules.size() == 1 ? "" : "makes no rule";
 }
 
+void each_once(std::vector<std::string>& texts) {
+  std::set<std::string> known;
+  std::erase_if(texts, [&known](const std::string& text) { return !known.insert(text).second; });
+}
+
+// As they demand once they are enforced: on trial no rule demands anything, and the weaker would do.
+rules::FloorChange compared(PartnerRule first, PartnerRule second, SystemTime now) {
+  if (first.audit && second.audit) first.audit = second.audit = false;
+  return rules::compare_rules(&first, &second, now, TlsVersion::none, TlsVersion::none);
+}
+
+bool hold_together(const PartnerRule& a, const PartnerRule& b) {
+  return !(a.ends && b.starts && *a.ends <= *b.starts) && !(b.ends && a.starts && *b.ends <= *a.starts);
+}
+
+bool holds_as_long(const PartnerRule& rule, const PartnerRule& as) {
+  return (!rule.starts || (as.starts && *rule.starts <= *as.starts)) &&
+         (!rule.ends || (as.ends && *rule.ends >= *as.ends));
+}
+
 }  // namespace
 
 std::string shown(std::string_view foreign) { return text::printable(text::trim(foreign), 100); }
@@ -96,11 +116,9 @@ void Collector::add(ImportedRule imported, std::string_view key) {
   if (options_.audit) imported.rule.audit = true;
   if (imported.rule.owner.empty()) imported.rule.owner = options_.owner;
   if (imported.rule.reference.empty()) imported.rule.reference = options_.reference;
-  std::vector<std::string> domains;  // each once
-  std::set<std::string> known;
-  for (std::string& domain : imported.rule.domains)
-    if (known.insert(domain).second) domains.push_back(std::move(domain));
-  imported.rule.domains = std::move(domains);
+  for (auto* list :
+       {&imported.rule.domains, &imported.rule.mx, &imported.rule.literal_names, &imported.rule.pins})
+    each_once(*list);
   domains_ += imported.rule.domains.size();
   too_many_ = too_many_ || import_.rules.size() >= most_entries || domains_ > most_domains;
   if (too_many_) return;
@@ -129,53 +147,54 @@ void Collector::give_up(ImportedRule& imported, std::string_view domain) {
 void Collector::settle(std::size_t one, std::size_t other, const std::string& domain) {
   ImportedRule& first = import_.rules[one];
   ImportedRule& second = import_.rules[other];
-  const auto change =
-      rules::compare_rules(&first.rule, &second.rule, options_.now, TlsVersion::none, TlsVersion::none);
+  const auto change = compared(first.rule, second.rule, options_.now);
+  const bool same = change.weaker.empty() && change.stronger.empty();
+  const bool latter = same ? !holds_as_long(first.rule, second.rule) : change.weaker.empty();
   const std::string both =
       "'" + domain + "' is in " + at_line(first.line) + " and in " + at_line(second.line);
-  Remark said = note("");
-  if (change.weaker.empty() && change.stronger.empty()) {
-    give_up(second, domain);
-    said.text = both + ", and both ask for the same";
-  } else if (change.weaker.empty()) {
-    give_up(first, domain);
+  Remark said = note(both + ", and both ask for the same");
+  if (latter && !same)
     said = stronger(both + "; the latter asks for more, and holds", "see which of them is meant");
-  } else if (change.stronger.empty()) {
-    give_up(second, domain);
-    said.text = both + "; the former asks for more, and holds";
-    said.remedy = "see which of them is meant";
-  } else {
-    give_up(second, domain);
+  else if (!change.weaker.empty() && change.stronger.empty())
+    said = note(both + "; the former asks for more, and holds", "see which of them is meant");
+  else if (!change.weaker.empty())
     said = left_out(0, "", both + ", and neither asks for all that the other does; the former holds",
                     "see what is meant, and mend the rule by hand");
-  }
+  if (!holds_as_long(latter ? second.rule : first.rule, latter ? first.rule : second.rule))
+    said = left_out(0, "",
+                    both + "; the " + (latter ? "latter" : "former") + " holds, and not as long as the other",
+                    "see what is meant, and mend starts and ends");
+  give_up(latter ? first : second, domain);
   said.line = second.line;
   said.key = keys_[other];
   remark(std::move(said));
 }
 
 void Collector::share_domains() {
-  std::map<std::string, std::size_t> owner;
-  const auto is_implied = [](const ImportedRule& imported, const std::string& domain) {
-    return imported.implied.contains(domain);
-  };
-  for (const bool implied : {false, true}) {
+  std::map<std::string, std::vector<std::size_t>> owners;  // several where one ends before the other starts
+  for (const bool implied : {false, true})
     for (std::size_t i = 0; i < import_.rules.size(); ++i) {
       const std::vector<std::string> domains = import_.rules[i].rule.domains;
-      for (const std::string& domain : domains) {
-        if (is_implied(import_.rules[i], domain) != implied) continue;
-        const auto [found, is_new] = owner.emplace(domain, i);
-        if (is_new || found->second == i) continue;
-        if (implied && !is_implied(import_.rules[found->second], domain)) {
-          give_up(import_.rules[i], domain);
-          continue;
-        }
-        settle(found->second, i, domain);
-        const auto& left = import_.rules[found->second].rule.domains;
-        if (std::find(left.begin(), left.end(), domain) == left.end()) found->second = i;
-      }
+      for (const std::string& domain : domains)
+        if (import_.rules[i].implied.contains(domain) == implied) take(i, domain, owners[domain]);
     }
+}
+
+// The rule has the domain, unless one of those that have it already keeps it.
+void Collector::take(std::size_t at, const std::string& domain, std::vector<std::size_t>& owners) {
+  const auto names = [&](std::size_t rule) {
+    const auto& all = import_.rules[rule].rule.domains;
+    return std::find(all.begin(), all.end(), domain) != all.end();
+  };
+  for (const std::size_t owner : owners) {
+    const bool is_named = !import_.rules[owner].implied.contains(domain);
+    if (is_named && import_.rules[at].implied.contains(domain)) return give_up(import_.rules[at], domain);
+    if (!hold_together(import_.rules[owner].rule, import_.rules[at].rule)) continue;
+    settle(owner, at, domain);
+    if (!names(at)) return;
   }
+  std::erase_if(owners, [&](std::size_t owner) { return !names(owner); });
+  owners.push_back(at);
 }
 
 // Rules that lost all domains, and those that are none; what was to say of them stays.

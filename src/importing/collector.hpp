@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Takes rules as a source has them and gives back what can stand in one file: each domain in one rule, each rule with a name of its
+// Takes rules as a source has them and gives back what can stand in one file: each domain in one rule at a time, each rule with a name of its
 // own and right by the reader of partner files. Where two entries are about one domain, the one that asks for no less holds.
 #pragma once
 
@@ -31,6 +31,7 @@ class Collector {
  private:
   bool is_right(ImportedRule& imported);
   void share_domains();
+  void take(std::size_t at, const std::string& domain, std::vector<std::size_t>& owners);
   void give_up(ImportedRule& imported, std::string_view domain);
   void settle(std::size_t one, std::size_t other, const std::string& domain);
   void drop_empty();

@@ -47,7 +47,12 @@ std::string names_line(const PartnerRule& rule) {
   const auto looks_at_names = [](const auto& one) { return one.level >= PartnerLevel::verify; };
   if (!looks_at_names(rule) && std::none_of(rule.exceptions.begin(), rule.exceptions.end(), looks_at_names))
     return "";
-  if (rule.names == Names::literal) return key_line("names", toml_list(rule.literal_names));
+  if (rule.names == Names::literal) {
+    std::vector<std::string> names = rule.literal_names;
+    for (std::string& name : names)
+      if (name == "mx" || name == "domain") name += '.';  // a host of that name, not the word
+    return key_line("names", toml_list(names));
+  }
   if (rule.names == by_default) return "";
   return key_line("names", rule.names == Names::mx ? R"(["mx"])" : R"(["domain"])");
 }

@@ -69,3 +69,21 @@ TEST_CASE("A table of rules: columns that must be there, and options") {
   CHECK(made.rules[1].rule.owner == "own@home.test");
   CHECK(made.rules[1].rule.reference == "ticket 1");
 }
+
+TEST_CASE("A table of rules: rules for one domain may follow each other, and else the stronger holds") {
+  const std::string heading = "name,domains,tls,starts,ends\n";
+  const std::string one = "one,b.test,encrypt,,2027-01-01\n", two = "two,b.test,verify,2027-01-01,\n";
+  const Import both = imported(Format::csv, heading + one + two);
+  CHECK(rules_in(both) == "b.test: encrypt\nb.test: verify names=domain\n");
+  CHECK(remarks_in(both).empty());
+  // Of two that ask for the same the one that holds longer stays; a stronger one that ends is told.
+  const Import same = imported(Format::csv, heading + one + "three,b.test,encrypt,,\n");
+  CHECK(same.rules.size() == 1);
+  CHECK(same.rules[0].rule.name == "three");
+  CHECK(gravest(same).empty());
+  const Import ends = imported(Format::csv, heading + one + "four,b.test,opportunistic,,\n");
+  CHECK(rules_in(ends) == "b.test: encrypt\n");
+  CHECK(remarks_in(ends) ==
+        "3 four left_out: 'b.test' is in line 2 and in line 3; the former holds, and not as long as the "
+        "other\n");
+}

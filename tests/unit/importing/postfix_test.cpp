@@ -35,6 +35,9 @@ TEST_CASE("Postfix: each level and what match= makes of it; what comes out never
       {"b.test secure match=nexthop:mx.c.test", "b.test: verify names=b.test,mx.c.test", ""},
       {"b.test secure match=.c.test", "b.test: verify mx=*.c.test names=mx", "stronger"},
       {"b.test secure match=c.test:.c.test", "b.test: verify mx=c.test,*.c.test names=mx", "stronger"},
+      {"b.test secure match=mx.c.test:MX.c.test:.c.test", "b.test: verify mx=mx.c.test,*.c.test names=mx",
+       "stronger"},
+      {"b.test secure match=mx", "b.test: verify names=mx.", ""},
       {"b.test secure match=dot-nexthop", "b.test: verify mx=*.b.test names=mx", "stronger"},
       {"b.test secure match=nexthop:dot-nexthop:.c.test",
        "b.test: verify mx=*.c.test,b.test,*.b.test names=mx", "stronger"},
@@ -130,6 +133,14 @@ TEST_CASE("Postfix: a domain that is there twice has the stronger rule, and it i
   CHECK(twice("encrypt", "secure match=nexthop") == "b.test: verify names=b.test\nstronger1");
   CHECK(twice("secure match=nexthop", "may") == "b.test: verify names=b.test\n1");
   CHECK(twice("encrypt protocols=>=TLSv1.3", "secure match=nexthop") == "b.test: encrypt 1.3\nleft_out1");
+}
+
+TEST_CASE("Postfix: on trial, too, the stronger of two entries is kept") {
+  ImportOptions options = plain_options();
+  options.audit = true;
+  const Import made = imported(Format::postfix, "b.test may\nb.test secure match=nexthop\n", options);
+  CHECK(rules_in(made) == "b.test: verify names=b.test audit\n");
+  CHECK(gravest(made) == "stronger");
 }
 
 TEST_CASE("Postfix: the sample") {

@@ -57,9 +57,11 @@ std::string rules_in(const Import& import) {
     text += listed(rule.domains) + ": " + std::string(name_of(rule.level));
     if (!rule.mx.empty()) text += " mx=" + listed(rule.mx);
     if (rule.level == PartnerLevel::verify)
-      text += " names=" + (rule.names == PartnerRule::Names::mx       ? "mx"
-                           : rule.names == PartnerRule::Names::domain ? "domain"
-                                                                      : listed(rule.literal_names));
+      text +=
+          " names=" + (rule.names == PartnerRule::Names::mx                   ? "mx"
+                       : rule.names == PartnerRule::Names::domain             ? "domain"
+                       : rule.literal_names == std::vector<std::string>{"mx"} ? "mx."
+                                                                              : listed(rule.literal_names));
     if (!rule.pins.empty()) text += " pins=" + std::to_string(rule.pins.size());
     if (rule.minimum != TlsVersion::none) text += rule.minimum == TlsVersion::tls1_3 ? " 1.3" : " 1.2";
     if (rule.audit) text += " audit";
