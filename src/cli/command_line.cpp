@@ -21,6 +21,8 @@ std::string CommandLine::config_file() const {
   return ::access(folder, F_OK) == 0 || errno != ENOENT ? std::string(folder) + "/sealpost.toml" : "";
 }
 
+std::string CommandLine::data_dir() const { return app::load_config(config_file()).config.data_dir; }
+
 std::string CommandLine::socket_path() const {
   if (!socket.empty()) return socket;
   const app::LoadResult loaded = app::load_config(config_file());

@@ -24,6 +24,8 @@ struct CommandLine {
 
   // The configuration file to use (see `config`).
   std::string config_file() const;
+  // Of that configuration.
+  std::string data_dir() const;
   // Empty: the configuration cannot be read, which was said on standard error.
   std::string socket_path() const;
 

@@ -10,7 +10,6 @@
 #include "base/as_owner.hpp"
 #include "cli/control_client.hpp"
 #include "config/config.hpp"
-#include "partner/load_config.hpp"
 
 namespace sealpost::cli {
 
@@ -23,7 +22,7 @@ int fail_reading(const CommandLine& line, const Error& error) {
 }
 
 std::string ledger_file(const CommandLine& line, const std::string& named) {
-  return named.empty() ? app::load_config(line.config_file()).config.data_dir + "/ledger.db" : named;
+  return named.empty() ? line.data_dir() + "/ledger.db" : named;
 }
 
 int with_ledger(const CommandLine& line, const std::string& named,

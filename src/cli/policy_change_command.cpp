@@ -42,8 +42,6 @@ bool has_ledger(const std::string& path) {
   return ::stat(path.c_str(), &found) == 0;
 }
 
-std::string data_dir(const CommandLine& line) { return app::load_config(line.config_file()).config.data_dir; }
-
 // As the owner of the records of rules.
 template <class Work>
 auto with_records(const std::string& directory, const Work& work) {
@@ -82,7 +80,7 @@ void add_newer(const CommandLine& line, History& history) {
   const std::string last = history.changes.empty() ? "" : history.changes.back().value("when", std::string());
   const auto time_of_last =
       history.changes.empty() ? std::int64_t{0} : history.changes.back().value("time", std::int64_t{0});
-  with_records(data_dir(line), [&](const app::RulesStore& store) {
+  with_records(line.data_dir(), [&](const app::RulesStore& store) {
     if (history.file.empty()) history.file = store.directory() + "/history.jsonl";
     for (Json& entry : store.history("", most_changes)) {
       const bool newer = entry.contains("time") ? entry.value("time", std::int64_t{0}) > time_of_last
@@ -206,7 +204,7 @@ class Sets {
 
   // The record that decides.
   Expected<Known> in_force() const {
-    return with_records(data_dir(line_), [](const app::RulesStore& store) -> Expected<Known> {
+    return with_records(line_.data_dir(), [](const app::RulesStore& store) -> Expected<Known> {
       auto found = store.load();
       if (found.state == app::RulesStore::Found::State::none)
         return Error(Errc::not_found,
@@ -232,7 +230,7 @@ class Sets {
       text = std::move(*kept);
     }
     if (text.empty() && options_.file.empty())
-      text = with_records(data_dir(line_), [&](const app::RulesStore& store) {
+      text = with_records(line_.data_dir(), [&](const app::RulesStore& store) {
         auto kept = store.set_text(sha256);
         return kept ? std::move(*kept) : std::string();
       });

@@ -13,7 +13,6 @@
 #include "cli/control_client.hpp"
 #include "cli/screen.hpp"
 #include "config/config.hpp"
-#include "partner/load_config.hpp"
 
 namespace sealpost::cli {
 namespace {
@@ -31,11 +30,9 @@ int fail_spool(const CommandLine& line, const Error& error) {
   return line.fail({exit_code, error.detail, ""});
 }
 
-std::string data_dir(const CommandLine& line) { return app::load_config(line.config_file()).config.data_dir; }
-
 int check(const CommandLine& line, const std::string& directory) {
   log::configure(-1, log::Format::text, log::Level::error);  // the same is printed below
-  const auto found = app::check_spool(directory.empty() ? data_dir(line) + "/spool" : directory);
+  const auto found = app::check_spool(directory.empty() ? line.data_dir() + "/spool" : directory);
   if (!found) return fail_spool(line, found.error());
   Json damages = Json::array();
   for (const auto& damage : found->damages) damages.push_back(spool::describe(damage));
@@ -90,7 +87,7 @@ int recover(const CommandLine& line, const std::string& file) {
   if (answer) return print(line, *answer);
   if (answer.error().exit_code != EX_UNAVAILABLE) return line.fail(answer.error());
   log::configure(2, log::Format::text, log::Level::error);
-  const auto taken = app::recover_into_spool(data_dir(line), path);
+  const auto taken = app::recover_into_spool(line.data_dir(), path);
   if (!taken) return fail_spool(line, taken.error());
   return print(line, *taken);
 }
