@@ -54,6 +54,7 @@ event::Task<void> CertificateWatch::run() {
   for (;;) {
     look();
     co_await event::sleep_for(loop_, certificates_every);
+    if (const InForcePtr now = in_force_(); now->certificates) now->certificates->tickets().rotate();
   }
 }
 

@@ -2,7 +2,7 @@
 //
 // CertificateWatch: what our listeners show must be good on every day of a long run, not only on that of its start. An end
 // that has come, or comes soon, of any of the certificates is the trouble "listener certificate" while it lasts; a name that
-// they lack stands in `status`.
+// they lack stands in `status`. And what tickets are sealed with is replaced as often as it looks.
 #pragma once
 
 #include <functional>

@@ -86,6 +86,7 @@ Expected<SslContextPtr> make_context(const ServerCertificates& certificates,
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
   SSL_CTX_set_num_tickets(context.get(), 1);
   SSL_CTX_set_timeout(context.get(), ticket_lifetime);
+  if (!certificates.tickets().serve(*context)) return cannot_set_up();
   // Tickets of one strength and service are of no use at another: what was agreed on there would hold here.
   const Purpose purpose = purpose_of(options);
   if (SSL_CTX_set_session_id_context(context.get(), purpose.data(), purpose.size()) != 1)
@@ -149,7 +150,6 @@ Expected<std::shared_ptr<const OpensslServer::Contexts>> OpensslServer::make_con
     contexts->all.push_back(std::move(*context));
   }
   SSL_CTX& first = *contexts->all.front();
-  if (!contexts->certificates->seal_tickets(first)) return cannot_set_up();
   SSL_CTX_set_client_hello_cb(&first, choose_certificate, contexts.get());
   SSL_CTX_set_tlsext_servername_callback(&first, acknowledge_name);
   SSL_CTX_set_tlsext_servername_arg(&first, &first);

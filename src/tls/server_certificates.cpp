@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tls/server_certificates.hpp"
 
-#include <openssl/crypto.h>
-#include <openssl/rand.h>
-
 #include <algorithm>
 #include <cassert>
-#include <new>
 
 #include "sealpost/ip_address.hpp"
 #include "sealpost/verdict.hpp"
@@ -69,8 +65,6 @@ bool has_name(const ServerIdentity& identity, const std::string& name) {
 
 ServerCertificates::ServerCertificates(std::vector<Identity> identities) : all_(std::move(identities)) {
   assert(!all_.empty());
-  if (RAND_priv_bytes(ticket_keys_.data(), static_cast<int>(ticket_keys_.size())) != 1)
-    throw std::bad_alloc();
   choices_.push_back(for_unknown_names());
   const Holders holders = holders_of(all_);
   std::map<Choice, std::size_t> places;
@@ -85,8 +79,6 @@ ServerCertificates::ServerCertificates(std::vector<Identity> identities) : all_(
       names_.emplace(name, place.first->second);
   }
 }
-
-ServerCertificates::~ServerCertificates() { OPENSSL_cleanse(ticket_keys_.data(), ticket_keys_.size()); }
 
 ServerCertificates::Choice ServerCertificates::for_unknown_names() const {
   Choice choice{0};
@@ -152,14 +144,6 @@ std::vector<std::optional<Objection>> ServerCertificates::objections(const std::
 bool ServerCertificates::install(SSL_CTX& context, const Choice& choice) const noexcept {
   return std::all_of(choice.begin(), choice.end(),
                      [&](std::size_t place) { return all_[place]->install(context); });
-}
-
-bool ServerCertificates::seal_tickets(SSL_CTX& context) const noexcept {
-  auto ticket_keys = ticket_keys_;  // the control takes a pointer to non-const, and copies
-  const bool ok = SSL_CTX_set_tlsext_ticket_keys(&context, ticket_keys.data(),
-                                                 static_cast<long>(ticket_keys.size())) == 1;
-  OPENSSL_cleanse(ticket_keys.data(), ticket_keys.size());
-  return ok;
 }
 
 }  // namespace sealpost::tls

@@ -6,7 +6,6 @@
 // the secret that seals session tickets: one for all names, and a new one with every reload.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <map>
 #include <memory>
@@ -16,6 +15,7 @@
 #include <vector>
 
 #include "tls/server_identity.hpp"
+#include "tls/ticket_keys.hpp"
 
 namespace sealpost::tls {
 
@@ -24,7 +24,6 @@ class ServerCertificates {
   using Identity = std::shared_ptr<const ServerIdentity>;
   // One or more. The first is for who asks for a name that none has, or for none.
   explicit ServerCertificates(std::vector<Identity> identities);
-  ~ServerCertificates();
   ServerCertificates(const ServerCertificates&) = delete;
   ServerCertificates& operator=(const ServerCertificates&) = delete;
 
@@ -49,9 +48,9 @@ class ServerCertificates {
   // The OCSP response to show with a certificate that install() gave to OpenSSL; null: none is good now.
   const OcspStaple* staple_for(const X509* certificate, SystemTime now) const noexcept;
 
-  // False with OpenSSL's error queue filled. Tickets are sealed by the context that handshakes begin with.
+  // False with OpenSSL's error queue filled.
   bool install(SSL_CTX& context, const Choice& choice) const noexcept;
-  bool seal_tickets(SSL_CTX& context) const noexcept;
+  TicketKeys& tickets() const noexcept { return tickets_; }
 
  private:
   Choice for_unknown_names() const;
@@ -61,8 +60,8 @@ class ServerCertificates {
   std::vector<Choice> choices_;
   std::map<std::string, std::size_t, std::less<>> names_;  // to a place in choices_
   std::map<std::string, std::size_t, std::less<>>
-      parents_;  // of wildcards, likewise: "example.net" for "*.example.net"
-  std::array<unsigned char, 80> ticket_keys_{};
+      parents_;                 // of wildcards, likewise: "example.net" for "*.example.net"
+  mutable TicketKeys tickets_;  // it looks after itself
 };
 
 }  // namespace sealpost::tls

@@ -13,7 +13,7 @@ TITLES = {
     2920: "SMTP PIPELINING", 3030: "SMTP CHUNKING and BINARYMIME", 3207: "SMTP STARTTLS", 3339: "Timestamps",
     3461: "SMTP DSN", 3462: "multipart/report (older)", 3463: "Enhanced status codes", 3464: "Delivery status notifications",
     3492: "Punycode", 3629: "UTF-8", 3834: "Automatic responses", 3848: "Transmission types in Received", 4013: "SASLprep",
-    4155: "mbox", 4180: "CSV", 4231: "HMAC-SHA-2 test vectors", 4291: "IPv6 addresses", 4422: "SASL", 4616: "SASL PLAIN", 4648: "Base64", 4865: "SMTP FUTURERELEASE",
+    4155: "mbox", 4180: "CSV", 4231: "HMAC-SHA-2 test vectors", 4291: "IPv6 addresses", 4422: "SASL", 4616: "SASL PLAIN", 4648: "Base64", 4865: "SMTP FUTURERELEASE", 5077: "TLS session tickets",
     4954: "SMTP AUTH", 5155: "NSEC3", 5246: "TLS 1.2", 5248: "Registry of status codes", 5280: "X.509 certificates",
     5321: "SMTP", 5322: "Message format", 5424: "Syslog", 5452: "DNS against forged answers", 5598: "Mail architecture",
     5746: "TLS renegotiation", 5802: "SCRAM", 5890: "IDNA: definitions", 5891: "IDNA: protocol", 5892: "IDNA: code points", 5893: "IDNA: bidirectional",

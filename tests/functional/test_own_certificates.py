@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several certificates of ours (docs/own-certificates.md): openssl, curl and swaks ask for names, and verify what they are shown."""
 
+import os
 import re
 import subprocess
 
 import pytest
 from raw import HELLO, MAIL, Raw, unverified
-from relay import Relay, ports
+from relay import BINARY, ROOT, Relay, ports
 
 RSA = ["-sigalgs", "rsa_pss_rsae_sha256:RSA+SHA256"]
 ECDSA = ["-sigalgs", "ecdsa_secp256r1_sha256"]
@@ -161,3 +162,48 @@ def test_the_end_of_each_is_foretold_and_seen(lab, relay, tmp_path):
     assert [each["fault"] for each in listed["all"]] == ["", "soon", "date", "unused"]
     (trouble,) = [each for each in status["troubles"] if each["cause"] == "listener certificate"]
     assert "over.pem expired on" in trouble["what"] and "soon.pem expires on" in trouble["what"]
+
+
+@pytest.mark.parametrize("client", ["certbot", "lego", "dehydrated", "acme.sh"])
+def test_the_hook_for_ACME_clients_puts_a_new_certificate_into_force_or_nothing(lab, tmp_path, client):
+    def made(name: str, kind: str = "rsa"):
+        """As the client keeps it: the chain with the certificate first, and the key beside it."""
+        live = tmp_path / name
+        live.mkdir()
+        blocks = re.findall(r"-----BEGIN [^-]+-----.*?-----END [^-]+-----\n?", lab.certificate(kind, "relay.home.test", "home.test").decode(), re.DOTALL)
+        (live / "privkey.pem").write_text("".join(block for block in blocks if "PRIVATE KEY" in block))
+        (live / "fullchain.pem").write_text("".join(block for block in blocks if "CERTIFICATE" in block))
+        return live
+
+    def hook(live, **more) -> subprocess.CompletedProcess:
+        chain, key = str(live / "fullchain.pem"), str(live / "privkey.pem")
+        words = {"dehydrated": ["deploy_cert", "relay.home.test", key, "-", chain, "-", "0"], "acme.sh": [chain, key]}.get(client, [])
+        said = {"certbot": {"RENEWED_LINEAGE": str(live)}, "lego": {"LEGO_CERT_PATH": chain, "LEGO_CERT_KEY_PATH": key}}.get(client, {})
+        environment = {**os.environ, "TO": str(pem["certificate"]), "SEALPOST": f"{BINARY} --config {relay.config}", **said}
+        script = ROOT / "docs" / "examples" / "acme-hook"
+        return subprocess.run(lab.command([script, *words]), env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+    pem = files(lab, tmp_path, "relay", "good", "relay.home.test")
+    relay = Relay(lab, tmp_path, tls=pem)
+    relay.doors = {"relay": relay.port}
+    relay.start()
+    try:
+        assert shown(relay, "relay.home.test")[1] == "EC"
+        mode = pem["certificate"].stat().st_mode
+        done = hook(made("renewed"))
+        assert done.returncode == 0, done
+        assert shown(relay, "relay.home.test")[1] == "RSA" and pem["certificate"].stat().st_mode == mode
+        before = pem["certificate"].read_bytes()
+        mixed, other = made("mixed"), made("other", "good")
+        (mixed / "privkey.pem").write_bytes((other / "privkey.pem").read_bytes())
+        done = hook(mixed)
+        assert done.returncode == 1 and "nothing was changed" in done.stderr and pem["certificate"].read_bytes() == before
+        relay.config.write_text(relay.config.read_text() + "\n[nonsense]\n")  # now a reload is refused
+        done = hook(made("late", "good"))
+        assert done.returncode == 1 and "former certificate" in done.stderr and pem["certificate"].read_bytes() == before
+        relay.kill()
+        done = hook(made("down", "good"))
+        assert done.returncode == 0 and "no relay runs" in done.stdout, done
+    finally:
+        relay.kill()
+    assert not list(tmp_path.glob("*.new")) and not list(tmp_path.glob("*.former"))

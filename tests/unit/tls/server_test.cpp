@@ -228,6 +228,40 @@ TEST_CASE("tickets: sessions resume, on every thread's server with the same iden
   CHECK(visit(**second));
 }
 
+TEST_CASE(
+    "tickets: another secret opens those of the one before, which are replaced, and none that is older") {
+  for (const tls::Strength strength : {tls::Strength::opportunistic, tls::Strength::submission}) {
+    ServerFixture f;
+    const auto certificates = certificates_of(f.leaf);
+    tls::ServerOptions server_options;
+    server_options.strength = strength;
+    auto server = tls::OpensslServer::create(certificates, server_options);
+    REQUIRE(server);
+    auto client = tls::OpensslClient::create(trust_in_root());
+    REQUIRE(client);
+    tls::ClientOptions options;
+    options.session_key = "k";
+    const auto visit = [&] {
+      Ends ends = loopback(f.loop);
+      auto [theirs, ours] = run_both(f.loop, (*client)->handshake(std::move(ends.client), options, patience),
+                                     (*server)->accept(std::move(ends.server), patience));
+      REQUIRE(ours);
+      REQUIRE(event::run_until_done(f.loop, send_text(*ours->stream, "220 hi\r\n")));
+      REQUIRE(event::run_until_done(f.loop, read_text(*theirs->stream, 8)));
+      return ours->facts.resumed;
+    };
+    CHECK_FALSE(visit());
+    certificates->tickets().rotate();
+    CHECK(visit());  // and has a ticket of the new secret now
+    certificates->tickets().rotate();
+    CHECK(visit());
+    certificates->tickets().rotate();
+    certificates->tickets().rotate();
+    CHECK_FALSE(visit());
+    CHECK(visit());
+  }
+}
+
 TEST_CASE("T-52: a new certificate serves new handshakes, old connections go on, a bad one changes nothing") {
   ServerFixture f;
   auto client = tls::OpensslClient::create(trust_in_root());
