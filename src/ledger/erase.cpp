@@ -46,6 +46,7 @@ Expected<Erased> Store::erase_before(const std::string& date) {
 
 Expected<Erased> Store::erase_address(std::string_view address, std::int64_t from, std::int64_t blocks,
                                       std::int64_t before) {
+  if (auto kept = keep_fresh(); !kept) return kept.error();
   Erased erased;
   auto read =
       file_.statement("SELECT number, addresses FROM block WHERE number >= ?1 ORDER BY number LIMIT ?2");

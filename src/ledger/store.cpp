@@ -29,6 +29,13 @@ void put_hash_start(std::string& out, std::int64_t value) {
     out += static_cast<char>(static_cast<std::uint64_t>(value) >> shift);
 }
 
+// In order, which is the order of the index.
+std::vector<std::int64_t>& each_once(std::vector<std::int64_t>& values) {
+  std::sort(values.begin(), values.end());
+  values.erase(std::unique(values.begin(), values.end()), values.end());
+  return values;
+}
+
 }  // namespace
 
 std::int64_t key_of(const MessageId& id) noexcept {
@@ -49,6 +56,7 @@ void Store::forget() noexcept {
   ++generation_;
   sealed_.clear();
   proofs_.clear();
+  fresh_.clear();
 }
 
 Expected<void> Store::ready() {
@@ -143,6 +151,7 @@ Expected<void> Store::commit(const spool::Cursor& next, const std::function<Expe
     }
     node_ = next.node;
     if (auto worked = work(); !worked) return worked;
+    if (auto kept = keep_fresh(); !kept) return kept;
     if (head_changed_)
       if (auto written = write_head(); !written) return written;
     return write_state(next);
@@ -287,51 +296,82 @@ std::string Store::kept(const std::string& address) const {
 }
 
 Expected<void> Store::add(Row row) {
-  const std::string payload = row.payload.take();
-  chain_.add(payload);
+  Fresh fresh;
+  fresh.payload = row.payload.take();
+  chain_.add(fresh.payload);
   head_.hash = chain_.hash();
   ++head_.last;
   head_changed_ = true;
-  auto write = prepared(
-      "INSERT INTO row(number, hash_start, payload, address, message, about, word) VALUES (?1, ?2, ?3, ?4, "
-      "?5, ?6, ?7)");
-  if (!write) return write.error();
-  sqlite::Statement& insert = **write;
-  insert.bind(1, head_.last)
-      .bind(2, static_cast<std::int64_t>(chain_.check()))
-      .bind(3, payload)
-      .bind(4, kept(row.address));
-  const auto bind_or_null = [&](int index, const std::optional<std::int64_t>& value) {
-    if (value)
-      insert.bind(index, *value);
-    else
-      sqlite3_bind_null(insert.get(), index);
-  };
-  bind_or_null(5, row.message);
-  bind_or_null(6, row.about);
-  bind_or_null(7, row.word);
-  if (auto done = insert.done(); !done) return done;
-  if (++open_rows_ < rows_in_block) return {};
-  return pack();
+  fresh.hash_start = chain_.check();
+  fresh.address = kept(row.address);
+  fresh.message = row.message;
+  fresh.about = row.about;
+  fresh.word = row.word;
+  fresh_.push_back(std::move(fresh));
+  return open_rows_ + static_cast<std::int64_t>(fresh_.size()) < rows_in_block ? Expected<void>() : pack();
+}
+
+Expected<void> Store::keep_fresh() {
+  std::int64_t number = head_.last - static_cast<std::int64_t>(fresh_.size());
+  for (const Fresh& one : fresh_) {
+    auto write = prepared(
+        "INSERT INTO row(number, hash_start, payload, address, message, about, word) VALUES (?1, ?2, ?3, ?4, "
+        "?5, ?6, ?7)");
+    if (!write) return write.error();
+    if (auto done = (*write)
+                        ->bind(1, ++number)
+                        .bind(2, std::int64_t{one.hash_start})
+                        .bind(3, one.payload)
+                        .bind(4, one.address)
+                        .bind(5, one.message)
+                        .bind(6, one.about)
+                        .bind(7, one.word)
+                        .done();
+        !done)
+      return done;
+  }
+  open_rows_ += static_cast<std::int64_t>(fresh_.size());
+  fresh_.clear();
+  return {};
 }
 
 // Rows of a day that stand behind each other, in one piece: they are alike, so together they take a third of the room.
 Expected<void> Store::pack() {
-  if (open_rows_ == 0) return {};
-  auto read = prepared("SELECT number, hash_start, payload, address FROM row ORDER BY number");
-  if (!read) return read.error();
+  const std::int64_t rows = open_rows_ + static_cast<std::int64_t>(fresh_.size());
+  if (rows == 0) return {};
   std::string payloads, addresses, hash_starts;
-  std::int64_t first = 0, rows = 0;
-  for (;;) {
-    auto there = (*read)->row();
-    if (!there) return there.error();
-    if (!*there) break;
-    if (rows++ == 0) first = (*read)->number(0);
-    put_hash_start(hash_starts, (*read)->number(1));
-    payloads += (*read)->text(2) + '\n';
-    addresses += (*read)->text(3) + '\n';
+  std::vector<std::int64_t> messages, words;  // what they are found by
+  const auto take = [&](std::int64_t hash_start, std::string_view payload, std::string_view address) {
+    put_hash_start(hash_starts, hash_start);
+    payloads.append(payload).append(1, '\n');
+    addresses.append(address).append(1, '\n');
+  };
+  if (open_rows_ > 0) {
+    auto read =
+        prepared("SELECT hash_start, payload, address, message, about, word FROM row ORDER BY number");
+    if (!read) return read.error();
+    for (;;) {
+      auto there = (*read)->row();
+      if (!there) return there.error();
+      if (!*there) break;
+      take((*read)->number(0), (*read)->text(1), (*read)->text(2));
+      for (const int column : {3, 4})
+        if (const auto message = (*read)->number_unless_null(column)) messages.push_back(*message);
+      if (const auto word = (*read)->number_unless_null(5)) words.push_back(*word);
+    }
+    (*read)->reset();
+    auto clear = prepared("DELETE FROM row");
+    if (!clear) return clear.error();
+    if (auto done = (*clear)->done(); !done) return done;
+    open_rows_ = 0;
   }
-  (*read)->reset();
+  for (const Fresh& one : fresh_) {
+    take(one.hash_start, one.payload, one.address);
+    if (one.message) messages.push_back(*one.message);
+    if (one.about) messages.push_back(*one.about);
+    if (one.word) words.push_back(*one.word);
+  }
+  fresh_.clear();
   auto write = prepared(
       "INSERT INTO block(number, day, first, rows, hash_starts, payloads, addresses) VALUES (?1, ?2, ?3, ?4, "
       "?5, ?6, ?7)");
@@ -339,7 +379,7 @@ Expected<void> Store::pack() {
   if (auto done = (*write)
                       ->bind(1, next_block_)
                       .bind(2, head_.day)
-                      .bind(3, first)
+                      .bind(3, head_.last - rows + 1)
                       .bind(4, rows)
                       .bind_blob(5, hash_starts)
                       .bind_blob(6, gzip(payloads, pack_level))
@@ -347,19 +387,17 @@ Expected<void> Store::pack() {
                       .done();
       !done)
     return done;
-  auto messages = prepared(
-      "INSERT INTO by_message SELECT message, ?1 FROM row WHERE message IS NOT NULL "
-      "UNION SELECT about, ?1 FROM row WHERE about IS NOT NULL ORDER BY 1");
-  if (!messages) return messages.error();
-  if (auto done = (*messages)->bind(1, next_block_).done(); !done) return done;
-  auto words = prepared(
-      "INSERT INTO by_word SELECT DISTINCT ?1, word, ?2 FROM row WHERE word IS NOT NULL ORDER BY word");
-  if (!words) return words.error();
-  if (auto done = (*words)->bind(1, head_.day).bind(2, next_block_).done(); !done) return done;
-  auto clear = prepared("DELETE FROM row");
-  if (!clear) return clear.error();
-  if (auto done = (*clear)->done(); !done) return done;
-  open_rows_ = 0;
+  for (const std::int64_t message : each_once(messages)) {
+    auto index = prepared("INSERT INTO by_message(message, block) VALUES (?1, ?2)");
+    if (!index) return index.error();
+    if (auto done = (*index)->bind(1, message).bind(2, next_block_).done(); !done) return done;
+  }
+  for (const std::int64_t word : each_once(words)) {
+    auto index = prepared("INSERT INTO by_word(day, word, block) VALUES (?1, ?2, ?3)");
+    if (!index) return index.error();
+    if (auto done = (*index)->bind(1, head_.day).bind(2, word).bind(3, next_block_).done(); !done)
+      return done;
+  }
   ++next_block_;
   return {};
 }

@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "base/health.hpp"
 #include "ledger/chain.hpp"
@@ -140,6 +141,7 @@ class Store {
   Expected<void> begin_day(const std::string& date);
   Expected<void> finish_day();
   Expected<void> write_head();
+  Expected<void> keep_fresh();
   Expected<void> pack();
   Expected<void> write_state(const spool::Cursor& next);
   std::string kept(const std::string& address) const;
@@ -158,6 +160,13 @@ class Store {
   Chain chain_;
   Commitments commitments_;
   std::int64_t open_rows_ = 0;  // in table row
+  // Of this commit, behind those: most of them go from here into a block, and are never in that table.
+  struct Fresh {
+    std::uint32_t hash_start = 0;
+    std::string payload, address;
+    std::optional<std::int64_t> message, about, word;
+  };
+  std::vector<Fresh> fresh_;
   std::int64_t next_block_ = 1;
   std::uint64_t node_ = 0;
   SystemTime last_time_{}, horizon_ = SystemTime::max();

@@ -27,6 +27,12 @@ Statement& Statement::bind(int index, std::int64_t number) noexcept {
   return *this;
 }
 
+Statement& Statement::bind(int index, const std::optional<std::int64_t>& number) noexcept {
+  if (number) return bind(index, *number);
+  sqlite3_bind_null(get(), index);
+  return *this;
+}
+
 Statement& Statement::bind(int index, SystemTime microseconds) noexcept {
   return bind(index, static_cast<std::int64_t>(microseconds.time_since_epoch().count()));
 }
@@ -53,6 +59,11 @@ std::string Statement::text(int column) const {
 }
 
 std::int64_t Statement::number(int column) const noexcept { return sqlite3_column_int64(get(), column); }
+
+std::optional<std::int64_t> Statement::number_unless_null(int column) const noexcept {
+  if (sqlite3_column_type(get(), column) == SQLITE_NULL) return std::nullopt;
+  return number(column);
+}
 
 SystemTime Statement::time(int column) const noexcept {
   return SystemTime(SystemTime::duration(number(column)));

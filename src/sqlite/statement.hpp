@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -26,6 +27,7 @@ class Statement {
   Statement& bind(int index, const char* text) noexcept { return bind(index, std::string_view(text)); }
   Statement& bind(int index, const std::string& text) noexcept { return bind(index, std::string_view(text)); }
   Statement& bind(int index, std::int64_t number) noexcept;
+  Statement& bind(int index, const std::optional<std::int64_t>& number) noexcept;  // nothing: NULL
   Statement& bind(int index, SystemTime microseconds) noexcept;
   Statement& bind_blob(int index, std::string_view bytes) noexcept;
 
@@ -34,6 +36,7 @@ class Statement {
 
   std::string text(int column) const;  // octets as they are, of text and blobs
   std::int64_t number(int column) const noexcept;
+  std::optional<std::int64_t> number_unless_null(int column) const noexcept;
   SystemTime time(int column) const noexcept;  // of microseconds
   sqlite3_stmt* get() const noexcept { return statement_.get(); }
   StatementPtr release() noexcept { return std::move(statement_); }
