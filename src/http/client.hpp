@@ -5,7 +5,9 @@
 // else is contacted (T-20). Behind the interface: libcurl (curl_client), or a script in tests.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,6 +45,8 @@ struct Response {
   int status = 0;
   std::string content_type;  // as sent; empty when absent
   std::string body;
+  std::optional<std::chrono::seconds>
+      retry_after;  // RFC 9110 §10.2.3, a date turned into the time until then
 };
 
 enum class FailureKind : std::uint8_t {

@@ -202,6 +202,9 @@ Expected<Response, Failure> CurlClient::Transfer::result(CURLcode code) {
   long status = 0;
   curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
   response_.status = static_cast<int>(status);
+  curl_off_t again = 0;
+  if (curl_easy_getinfo(easy_.get(), CURLINFO_RETRY_AFTER, &again) == CURLE_OK && again > 0)
+    response_.retry_after = std::chrono::seconds(again);
   return std::move(response_);
 }
 

@@ -79,7 +79,9 @@ event::Task<Answered> post(Surroundings& around, WebhookPtr webhook, std::string
   if (!response) co_return Answered(Kind::refused, response.error().reason + ": " + response.error().detail);
   const int status = response->status;
   const Kind kind = status >= 200 && status < 300 ? Kind::taken : status == 410 ? Kind::gone : Kind::refused;
-  co_return Answered(kind, std::to_string(status));
+  Answered answered(kind, std::to_string(status));
+  answered.retry_after = std::min<std::chrono::seconds>(response->retry_after.value_or(0s), longest_asked);
+  co_return answered;
 }
 
 Sender::Sender(Surroundings& around, WebhookPtr webhook)
@@ -172,7 +174,7 @@ event::Task<void> Sender::tell(WebhookPtr webhook, Batch batch) {
                                     {"answer", words},
                                     {"events", batch.events.size()},
                                     {"tried_again", gone.empty() ? "yes" : "no"}});
-  co_await wait(gap_after(attempts_));
+  co_await wait(std::max<Duration>(gap_after(attempts_), answered.retry_after));
 }
 
 // In steps, so that a command need not wait.

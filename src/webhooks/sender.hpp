@@ -40,8 +40,10 @@ struct Answered {
   enum class Kind : std::uint8_t { taken, refused, gone };
   Answered(Kind kind_, std::string words_) : kind(kind_), words(std::move(words_)) {}
   Kind kind;
-  std::string words;  // "200", "503", "no connection: ..."
+  std::string words;                    // "200", "503", "no connection: ..."
+  std::chrono::seconds retry_after{0};  // it asked for so long; 0: it did not
 };
+constexpr std::chrono::hours longest_asked{1};  // what is waited for because an endpoint asks for it
 
 // `attempt` n failed: so long until the next one; doubles from two seconds to ten minutes, less up to a half by chance.
 Duration gap_after(unsigned attempt);

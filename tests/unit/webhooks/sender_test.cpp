@@ -32,6 +32,7 @@ class ScriptedHttp final : public http::Client {
     if (status <= 0) co_return http::Failure(http::FailureKind::timed_out, "timed-out", "no answer");
     http::Response response;
     response.status = status;
+    if (asks_for > 0s) response.retry_after = asks_for;
     co_return response;
   }
   Json body(std::size_t request) const { return Json::parse(requests.at(request).body); }
@@ -41,7 +42,8 @@ class ScriptedHttp final : public http::Client {
     return {};
   }
   int usual = 204;
-  std::vector<int> statuses;  // 0: the connection breaks; -1: nothing comes
+  std::chrono::seconds asks_for{0};  // Retry-After
+  std::vector<int> statuses;         // 0: the connection breaks; -1: nothing comes
   std::vector<http::Request> requests;
   std::vector<SteadyTime> at;
 
@@ -109,6 +111,22 @@ TEST_CASE("an event is told at once, signed, to the address of the host, and onc
         signature_of(*told.hooked.hooks[0]->secrets, id, to_unix(noon), request.body));
   told.loop.advance(1h);
   CHECK(told.http.requests.size() == 1);
+}
+
+TEST_CASE("an endpoint that asks for time is given it, an hour at most (RFC 9110 §10.2.3)") {
+  Told told;
+  told.http.usual = 429;
+  told.http.asks_for = 600s;
+  told.take(1);
+  told.loop.advance(599s);
+  CHECK(told.http.requests.size() == 1);
+  told.http.asks_for = 1000h;
+  told.loop.advance(2s);
+  CHECK(told.http.requests.size() == 2);
+  told.loop.advance(3590s);
+  CHECK(told.http.requests.size() == 2);
+  told.loop.advance(20s);
+  CHECK(told.http.requests.size() == 3);
 }
 
 TEST_CASE("what is not taken is tried again, the same under the same webhook-id, later and later") {
