@@ -7,6 +7,7 @@ and plain copies, which needs neither a daemon nor cgroups.
 
 import json
 import os
+import resource
 import shutil
 import signal
 import smtplib
@@ -38,6 +39,8 @@ FROM = "docker.io/library/debian:bookworm-slim"
 class Buildah:
     def __init__(self, directory: Path):
         self.command = ["buildah", "--storage-driver", "vfs", "--root", directory / "store", "--runroot", directory / "run"]
+
+        self.directory = directory
 
     def must(self, *words, **options) -> str:
         options = {"timeout": 900, "cwd": ROOT, **options}
@@ -118,3 +121,61 @@ def test_mail_flows_through_it_and_it_stops_in_order(built, lab, tmp_path):
         finally:
             relay.kill()
     built.must("rm", container)
+
+
+def engine(built, lab, tmp_path) -> list:
+    """podman with a runtime that can start a container here; within other containers that may be none, or runc alone."""
+    if not shutil.which("podman"):
+        pytest.skip("no podman here (packaging/install-dependencies debtest)")
+    store = ["--storage-driver", "vfs", "--root", built.directory / "store", "--runroot", built.directory / "run"]
+    for runtime in ("crun", "runc"):
+        if not shutil.which(runtime):
+            continue
+        command = lab.command(["podman", *store, "--runtime", runtime, "--cgroup-manager", "cgroupfs", "--events-backend", "file"])
+        tried = subprocess.run([*command, "run", "--rm", *TERMS, "sealpost", "--version"], capture_output=True, text=True, timeout=120, check=False)
+        if tried.returncode == 0:
+            return command
+    pytest.skip(f"no engine can start a container here: {tried.stderr[-300:]}")
+
+
+# The network is the lab's; limits as they are here, which an engine would want to raise.
+TERMS = ["--network", "host", "--pull", "never"] + [
+    f"--ulimit={name}={':'.join(str(value) for value in resource.getrlimit(number))}"
+    for name, number in (("nofile", resource.RLIMIT_NOFILE), ("nproc", resource.RLIMIT_NPROC))
+]
+
+
+def test_an_engine_runs_it_as_the_page_says(built, lab, tmp_path):
+    podman = engine(built, lab, tmp_path)
+    lab.change("engine", peer="script")
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "sealpost.toml").write_text(CONFIG)
+    for path in (tmp_path, *tmp_path.parents[:2]):
+        path.chmod(0o755)
+
+    def must(*words: str) -> str:
+        done = subprocess.run([*podman, *words], capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, (words, done.stdout[-2000:], done.stderr[-2000:])
+        return done.stdout.strip()
+
+    must("run", "--detach", "--name", "relay", *TERMS, "--volume", "sealpost-data:/var/lib/sealpost",
+         "--volume", f"{tmp_path / 'etc'}:/etc/sealpost:ro", "--stop-timeout", "60", "sealpost")  # fmt: skip
+    try:
+        healthy = lambda: subprocess.run([*podman, "healthcheck", "run", "relay"], capture_output=True, check=False, timeout=60).returncode == 0
+        assert wait_for(healthy, 60, 1), must("logs", "relay")
+        with lab.entered():
+            client = smtplib.SMTP("127.0.0.1", 2525, timeout=30)
+        with client:
+            client.sendmail("anna@home.test", ["bob@engine.test"], "Subject: contained\r\n\r\nhello\r\n")
+        assert wait_for(lambda: lab.mail_of("engine.test"), 30), must("logs", "relay")
+        must("stop", "relay")
+        assert must("inspect", "--format", "{{.State.ExitCode}} {{.Config.User}}", "relay") == "0 sealpost"
+        # The volume is what counts: another container goes on with it.
+        must("start", "relay")
+        assert wait_for(healthy, 60, 1), must("logs", "relay")
+        traced = json.loads(must("exec", "relay", "sealpost", "--json", "trace", "--recipient", "bob@engine.test"))
+        assert traced["rows"] or traced["messages"], traced
+        must("stop", "relay")
+    finally:
+        subprocess.run([*podman, "rm", "--force", "--time", "0", "relay"], capture_output=True, check=False, timeout=120)
+        subprocess.run([*podman, "volume", "rm", "--force", "sealpost-data"], capture_output=True, check=False, timeout=120)
