@@ -132,7 +132,8 @@ enum class TlsNeed : std::uint8_t {
   encrypt,  // no clear text
   verify,   // and the host authenticated by name: by DANE where it has records, else by WebPKI
 };
-std::string_view name_of(TlsNeed need) noexcept;  // "encrypt"; none: ""
+std::optional<TlsNeed> tls_need_of(std::string_view word) noexcept;  // of name_of(), but for none
+std::string_view name_of(TlsNeed need) noexcept;                     // "encrypt"; none: ""
 
 struct MessageFlags {
   bool requiretls = false;  // RFC 8689 §4.1

@@ -116,7 +116,7 @@ struct HttpServer::Connection {
   const IpAddress client;
   int descriptor;  // of the socket below, while there is one
   SteadyTime since;
-  bool encrypted = false;
+  std::shared_ptr<const HandshakeFacts> tls;
   std::string unread;  // what came behind what was read
   bool ours = false;   // waits for us, not for its client
   bool gave_way = false;
@@ -234,8 +234,8 @@ event::Task<Expected<void>> HttpServer::begin(Connection& connection) {
     connection.descriptor = -1;  // somebody else's by now
     co_return secured.error();
   }
-  connection.stream = std::move(*secured);
-  connection.encrypted = true;
+  connection.stream = std::move(secured->stream);
+  connection.tls = std::move(secured->facts);
   co_return Expected<void>();
 }
 
@@ -289,7 +289,7 @@ event::Task<Expected<Page>> HttpServer::answer(Connection& connection, bool& bod
     Visit visit;
     visit.request = *request;
     visit.client = connection.client;
-    visit.encrypted = connection.encrypted;
+    visit.tls = connection.tls;
     auto refused = co_await admitted(box_->admit(visit));
     if (refused) co_return std::move(*refused);
   }
@@ -318,7 +318,7 @@ event::Task<Expected<Page>> HttpServer::answer(Connection& connection, bool& bod
   visit.request = std::move(*request);
   visit.form.swap(connection.unread);
   visit.client = connection.client;
-  visit.encrypted = connection.encrypted;
+  visit.tls = connection.tls;
   event::Task<Page> work = taker(std::move(visit));
   co_return co_await made_in_time(connection, std::move(work), limits_.site);
 }

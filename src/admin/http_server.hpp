@@ -31,6 +31,7 @@
 #include "event/wait.hpp"
 #include "intake/body_budget.hpp"
 #include "intake/connection_limits.hpp"
+#include "sealpost/handshake_facts.hpp"
 #include "sealpost/ip_address.hpp"
 
 namespace sealpost::admin {
@@ -68,7 +69,7 @@ struct Visit {
   HttpRequest request;
   std::string form;  // its octets, as they came
   IpAddress client;
-  bool encrypted = false;
+  std::shared_ptr<const HandshakeFacts> tls;  // null: in clear
 };
 
 class HttpServer {
@@ -82,8 +83,12 @@ class HttpServer {
   // What no page() has; `open` is asked at each request, and while it says no there is no site.
   using Site = std::function<event::Task<Page>(Visit visit)>;
   void site(Site site, std::function<bool()> open);
-  using Acceptor = std::function<event::Task<Expected<std::unique_ptr<event::Stream>>>(
-      std::unique_ptr<event::Stream> plain, Duration limit)>;
+  struct Secured {
+    std::unique_ptr<event::Stream> stream;
+    std::shared_ptr<const HandshakeFacts> facts;  // never null
+  };
+  using Acceptor =
+      std::function<event::Task<Expected<Secured>>(std::unique_ptr<event::Stream> plain, Duration limit)>;
   void tls(Acceptor acceptor);
   // All of it is asked and called on the loop; what it refers to outlives the server.
   struct Box {

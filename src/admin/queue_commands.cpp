@@ -56,6 +56,7 @@ Json message_json(const spool::StoredMessage& message) {
   return {{"id", message.id.to_string()},
           {"sender", envelope.reverse_path},
           {"arrival", to_rfc3339(envelope.arrival)},
+          {"send_at", time_or_null(envelope.not_before)},
           {"received_from", envelope.received_from},
           {"user", envelope.account.empty() ? Json() : Json(envelope.account)},
           {"size", message.size},

@@ -52,10 +52,13 @@ struct QueueWork::Meant {
   std::size_t recipients = 0;  // the same in all
   std::size_t matching = 0;    // of these; the others are in the same messages
   std::size_t untold = 0;      // of these have failed, and their senders are about to be told
-  std::size_t in_flight = 0, held = 0, not_held = 0, no_sender = 0, goes_back = 0;  // recipients passed over
+  std::size_t in_flight = 0, held = 0, not_held = 0, no_sender = 0, goes_back = 0,
+              early = 0;  // recipients passed over
   SteadyTime as_of{};
 
-  std::size_t passed_over() const noexcept { return in_flight + held + not_held + no_sender + goes_back; }
+  std::size_t passed_over() const noexcept {
+    return in_flight + held + not_held + no_sender + goes_back + early;
+  }
   void add(const MessageId& id, std::size_t count) {
     messages.emplace_back(id, count);
     recipients += count;
@@ -97,6 +100,7 @@ std::size_t* QueueWork::reason_against(Verb verb, const queue::Match& match, Mea
     case Verb::release: return match.held ? nullptr : &meant.not_held;
     case Verb::retry:
       if (match.held) return &meant.held;
+      if (match.early) return &meant.early;
       break;
     case Verb::expire:
     case Verb::bounce:
@@ -120,6 +124,9 @@ Answer QueueWork::in_the_way(Verb verb, const Meant& meant, const queue::Filter&
   if (meant.held > 0)
     return verb == Verb::hold ? Answer(400, which + " is held already")
                               : Answer(400, which + " is held", "'sealpost queue release ID' lets it go");
+  if (meant.early > 0)
+    return Answer(400, which + " is not to be sent before the time its sender gave",
+                  "'sealpost queue show ID' says when that is");
   if (meant.no_sender > 0)
     return Answer(400, which + " has no sender who could be told", "'sealpost queue remove ID' deletes it");
   if (meant.goes_back > 0)
@@ -145,7 +152,8 @@ Json QueueWork::preview_of(const Meant& meant) {
             {"held", meant.held},
             {"not_held", meant.not_held},
             {"no_sender", meant.no_sender},
-            {"going_back", meant.goes_back}}}};
+            {"going_back", meant.goes_back},
+            {"early", meant.early}}}};
 }
 
 event::Task<Answer> QueueWork::work(Json arguments, Verb verb) {

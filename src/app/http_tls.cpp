@@ -3,8 +3,8 @@
 
 namespace sealpost::app {
 
-event::Task<Expected<std::unique_ptr<event::Stream>>> HttpTls::begin(std::unique_ptr<event::Stream> plain,
-                                                                     Duration limit) {
+event::Task<Expected<admin::HttpServer::Secured>> HttpTls::begin(std::unique_ptr<event::Stream> plain,
+                                                                 Duration limit) {
   const auto certificates = in_force_();
   if (!certificates) co_return Error(Errc::unavailable, "there is no certificate");
   if (certificates != certificates_) {
@@ -19,7 +19,10 @@ event::Task<Expected<std::unique_ptr<event::Stream>>> HttpTls::begin(std::unique
   const std::shared_ptr<tls::OpensslServer> server = server_;  // a reload may make another one meanwhile
   auto secured = co_await server->accept(std::move(plain), limit);
   if (!secured) co_return secured.error();
-  co_return std::move(secured->stream);
+  admin::HttpServer::Secured begun;
+  begun.stream = std::move(secured->stream);
+  begun.facts = std::make_shared<const HandshakeFacts>(std::move(secured->facts));
+  co_return begun;
 }
 
 }  // namespace sealpost::app

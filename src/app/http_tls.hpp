@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 
+#include "admin/http_server.hpp"
 #include "tls/openssl_server.hpp"
 #include "tls/server_certificates.hpp"
 
@@ -17,8 +18,8 @@ class HttpTls {
   explicit HttpTls(Certificates in_force) : in_force_(std::move(in_force)) {}
 
   // As tls::Server::accept(); Errc::unavailable: there is no certificate now.
-  event::Task<Expected<std::unique_ptr<event::Stream>>> begin(std::unique_ptr<event::Stream> plain,
-                                                              Duration limit);
+  event::Task<Expected<admin::HttpServer::Secured>> begin(std::unique_ptr<event::Stream> plain,
+                                                          Duration limit);
 
  private:
   const Certificates in_force_;

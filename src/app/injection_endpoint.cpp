@@ -241,7 +241,7 @@ event::Task<Page> InjectionEndpoint::take(admin::Visit visit) {
   injection::Injection wanted;
   wanted.account = seen.account;
   wanted.client = visit.client;
-  wanted.encrypted = visit.encrypted;
+  wanted.tls = visit.tls;
   const bool json = text::istarts_with(visit.request.field("content-type"), json_type);
   if (!key->empty()) {
     const std::string content = (json ? "json?" : "message?") + visit.request.query + "\n" + visit.form;

@@ -104,7 +104,7 @@ event::Task<admin::Page> ReportEndpoint::take(admin::Visit visit) {
   PostedReport report;
   report.id = MessageId::make(loop_.date()).to_string();
   report.client = visit.client.to_string();
-  report.encrypted = visit.encrypted;
+  report.encrypted = visit.tls != nullptr;
   report.octets = std::move(visit.form);
   const std::string client = report.client;
   const Expected<void> taken = co_await desk_.take_posted(loop_, std::move(report));

@@ -47,14 +47,16 @@ AccountPtr account_of(const User& user, std::string stamp) {
   account->senders = user.senders;
   account->recipients_per_hour = user.limits.recipients_per_hour;
   account->messages_per_hour = user.limits.messages_per_hour;
+  account->tls = user.tls;
   account->stamp = std::move(stamp);
   return account;
 }
 
-// Changes with each new password, be it the same one, and with the senders.
+// Changes with each new password, be it the same one, with the senders, and with what TLS its mail needs.
 std::string stamp_of(const User& user) {
   std::string all = user.credentials.hash + user.credentials.scram.stored_key;
   for (const std::string& sender : user.senders) all.append(1, '\0').append(sender);
+  if (user.tls != TlsNeed::none) all.append(2, '\0').append(name_of(user.tls));
   return sha256_octets(all);
 }
 

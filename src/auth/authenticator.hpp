@@ -14,6 +14,7 @@
 #include "event/loop.hpp"
 #include "event/task.hpp"
 #include "sealpost/ip_address.hpp"
+#include "sealpost/requirement.hpp"
 
 namespace sealpost::auth {
 
@@ -35,6 +36,7 @@ struct Account {
   std::vector<std::string> senders;       // "a@b.example", "@b.example"; empty: any address
   std::uint32_t recipients_per_hour = 0;  // 0: no limit
   std::uint32_t messages_per_hour = 0;
+  TlsNeed tls = TlsNeed::none;  // of hosts that its mail goes to
   std::string stamp;  // of password and senders: with another one, this account is as it no longer is
 };
 using AccountPtr = std::shared_ptr<const Account>;

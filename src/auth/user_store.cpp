@@ -17,7 +17,9 @@ namespace {
 using sqlite::Database;
 using sqlite::Statement;
 
-constexpr int schema_version = 1;
+// A file becomes one of version 2 with the first account whose mail asks for TLS: a release that knows only the first leaves such
+// a file alone, and sends none of that mail in clear.
+constexpr int schema_version = 1, version_with_tls = 2;
 constexpr std::size_t secret_octets = 32;
 
 // Times are microseconds since 1970 UTC.
@@ -60,6 +62,12 @@ CREATE TABLE IF NOT EXISTS token (
   UNIQUE (user, name)
 ) STRICT, WITHOUT ROWID;
 )sql";
+constexpr const char* tls_table = R"sql(
+CREATE TABLE IF NOT EXISTS tls (
+  name TEXT PRIMARY KEY,
+  need TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+)sql";
 constexpr std::string_view key_prefix = "slp_";
 constexpr std::size_t key_octets = 32;
 
@@ -67,10 +75,18 @@ constexpr std::size_t key_octets = 32;
   "name, hash, salt, iterations, stored_key, server_key, disabled, messages_per_hour, " \
   "recipients_per_hour, created, changed"
 
-sqlite::Schema schema() { return {schema_version, {"user", "sender", "secret"}, {tables}}; }
+sqlite::Schema schema(int version) {
+  if (version == version_with_tls)
+    return {version_with_tls, {"user", "sender", "secret", "tls"}, {tables, tls_table}};
+  return {schema_version, {"user", "sender", "secret"}, {tables}};
+}
 
-Expected<void> make_tables(Database& file) {
-  if (auto made = sqlite::make_tables(file, schema()); !made) return made;
+Expected<bool> has_table(Database& file, const char* name) {
+  return sqlite::is_complete(file, schema_version, {schema_version, {name}, {}});
+}
+
+Expected<void> make_tables(Database& file, int version) {
+  if (auto made = sqlite::make_tables(file, schema(version)); !made) return made;
   std::array<std::uint8_t, secret_octets> secret{};
   random_bytes(secret);
   auto put = file.statement("INSERT OR IGNORE INTO secret (one, value) VALUES (1, ?1)");
@@ -82,21 +98,21 @@ Expected<void> make_tables(Database& file) {
 Expected<void> prepare_to_write(Database& file, int version) {
   if (auto set = sqlite::use_write_ahead_log(file); !set) return set;
   if (auto set = file.run("PRAGMA synchronous=FULL"); !set) return set;
-  const auto complete = sqlite::is_complete(file, version, schema());
+  const auto complete = sqlite::is_complete(file, version, schema(version));
   if (!complete) return complete.error();
-  const auto tokens = sqlite::is_complete(file, schema_version, {schema_version, {"token"}, {}});
+  const auto tokens = has_table(file, "token");
   if (!tokens) return tokens.error();
   if (*complete && *tokens) return {};
   return file.in_transaction([&]() -> Expected<void> {
     if (!*complete)
-      if (auto made = make_tables(file); !made) return made;
+      if (auto made = make_tables(file, version); !made) return made;
     return file.run(token_table);
   });
 }
 
 // Nothing is written into a file that holds no accounts.
 Expected<void> prepare_to_read(Database& file, int version) {
-  const auto complete = sqlite::is_complete(file, version, schema());
+  const auto complete = sqlite::is_complete(file, version, schema(version));
   if (!complete) return complete.error();
   if (!*complete) return Error(Errc::not_found, file.name() + ": " + file.path() + " holds no accounts");
   return sqlite::use_write_ahead_log(file);
@@ -105,7 +121,7 @@ Expected<void> prepare_to_read(Database& file, int version) {
 sqlite::Settings settings_for(const std::string& data_dir, Access access) {
   sqlite::Settings settings;
   settings.path = data_dir + "/users.db";
-  settings.newest = schema_version;
+  settings.newest = version_with_tls;
   settings.meanwhile = "nobody can log in (454 4.7.0)";
   settings.lost = "all accounts";
   settings.begin_anew = false;
@@ -161,7 +177,7 @@ Expected<Credentials> credentials_of(const Secret& password) {
   return Credentials{std::move(*hash), new_scram_keys(password)};
 }
 
-int newest_schema() noexcept { return schema_version; }
+int newest_schema() noexcept { return version_with_tls; }
 
 UserStore::UserStore(const std::string& data_dir, Access access, Health* health)
     : file_(settings_for(data_dir, access), health) {}
@@ -179,7 +195,23 @@ Expected<std::vector<std::string>> UserStore::senders_of(const std::string& name
   }
 }
 
-// The same two questions whether there is such a name or not (T-32). The first, while it is not reset, keeps the second in its
+Expected<TlsNeed> UserStore::tls_of(const std::string& name) {
+  const auto there = has_table(file_, "tls");
+  if (!there) return there.error();
+  if (!*there) return TlsNeed::none;
+  auto query = file_.statement("SELECT need FROM tls WHERE name = ?1");
+  if (!query) return query.error();
+  const auto row = query->bind(1, name).row();
+  if (!row) return row.error();
+  if (!*row) return TlsNeed::none;
+  const auto need = tls_need_of(query->text(0));
+  if (!need)
+    return Error(Errc::damaged,
+                 file_.name() + ": what TLS " + text::printable(name, 80) + " needs cannot be believed");
+  return *need;
+}
+
+// The same questions whether there is such a name or not (T-32). The first, while it is not reset, keeps the second in its
 // snapshot: senders that another has just written or dropped would be none, which is any.
 Expected<std::optional<User>> UserStore::find(const std::string& name) {
   auto query = file_.statement("SELECT " COLUMNS " FROM user WHERE name = ?1");
@@ -188,10 +220,13 @@ Expected<std::optional<User>> UserStore::find(const std::string& name) {
   if (!row) return row.error();
   auto senders = senders_of(name);
   if (!senders) return senders.error();
+  const auto tls = tls_of(name);
+  if (!tls) return tls.error();
   if (!*row) return std::optional<User>();
   auto user = user_at(*query, file_);
   if (!user) return user.error();
   user->senders = std::move(*senders);
+  user->tls = *tls;
   return std::optional<User>(std::move(*user));
 }
 
@@ -207,7 +242,10 @@ Expected<std::vector<User>> UserStore::list() {
     if (!user) return user.error();
     auto senders = senders_of(user->name);
     if (!senders) return senders.error();
+    const auto tls = tls_of(user->name);
+    if (!tls) return tls.error();
     user->senders = std::move(*senders);
+    user->tls = *tls;
     users.push_back(std::move(*user));
   }
 }
@@ -237,9 +275,7 @@ Expected<void> UserStore::put_senders(const std::string& name, const std::vector
 
 // ---- tokens
 
-Expected<bool> UserStore::has_tokens() {
-  return sqlite::is_complete(file_, schema_version, {schema_version, {"token"}, {}});
-}
+Expected<bool> UserStore::has_tokens() { return has_table(file_, "token"); }
 
 namespace {
 
@@ -381,6 +417,7 @@ Expected<void> UserStore::add(const User& user) {
     put->bind(8, std::int64_t{user.limits.messages_per_hour});
     put->bind(9, std::int64_t{user.limits.recipients_per_hour}).bind(10, user.created).bind(11, user.changed);
     if (auto done = put->done(); !done) return done;
+    if (auto done = put_tls(user.name, user.tls); !done) return done;
     return put_senders(user.name, user.senders);
   });
 }
@@ -427,6 +464,30 @@ Expected<void> UserStore::set_limits(const std::string& name, Limits limits, Sys
   });
 }
 
+Expected<void> UserStore::put_tls(const std::string& name, TlsNeed need) {
+  if (need == TlsNeed::none) {
+    const auto there = has_table(file_, "tls");
+    if (!there) return there.error();
+    if (!*there) return {};
+    auto drop = file_.statement("DELETE FROM tls WHERE name = ?1");
+    if (!drop) return drop.error();
+    return drop->bind(1, name).done();
+  }
+  if (auto made = sqlite::make_tables(file_, schema(version_with_tls)); !made) return made;
+  auto put = file_.statement("INSERT OR REPLACE INTO tls (name, need) VALUES (?1, ?2)");
+  if (!put) return put.error();
+  return put->bind(1, name).bind(2, std::string(name_of(need))).done();
+}
+
+Expected<void> UserStore::set_tls(const std::string& name, TlsNeed need, SystemTime now) {
+  return file_.in_transaction([&]() -> Expected<void> {
+    auto update = file_.statement("UPDATE user SET changed = ?2 WHERE name = ?1");
+    if (update) update->bind(2, now);
+    if (auto done = change(name, std::move(update)); !done) return done;
+    return put_tls(name, need);
+  });
+}
+
 Expected<void> UserStore::set_senders(const std::string& name, const std::vector<std::string>& senders,
                                       SystemTime now) {
   return file_.in_transaction([&]() -> Expected<void> {
@@ -443,6 +504,7 @@ Expected<void> UserStore::remove(const std::string& name) {
     auto drop = file_.statement("DELETE FROM token WHERE user = ?1");
     if (!drop) return drop.error();
     if (auto done = drop->bind(1, name).done(); !done) return done;
+    if (auto done = put_tls(name, TlsNeed::none); !done) return done;
     return put_senders(name, {});
   });
 }

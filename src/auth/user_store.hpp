@@ -14,6 +14,7 @@
 #include "auth/scram.hpp"
 #include "sealpost/clock.hpp"
 #include "sealpost/expected.hpp"
+#include "sealpost/requirement.hpp"
 #include "sqlite/database.hpp"
 
 namespace sealpost::auth {
@@ -40,6 +41,8 @@ struct User {
   bool disabled = false;
   std::vector<std::string> senders;  // patterns (sender_pattern.hpp); none: any
   Limits limits;
+  TlsNeed tls =
+      TlsNeed::none;  // what is asked of every host that its mail goes to, whatever the message asks
   SystemTime created{}, changed{};
 };
 
@@ -94,6 +97,7 @@ class UserStore {
   Expected<void> set_credentials(const std::string& name, const Credentials& credentials, SystemTime now);
   Expected<void> set_disabled(const std::string& name, bool disabled, SystemTime now);
   Expected<void> set_limits(const std::string& name, Limits limits, SystemTime now);
+  Expected<void> set_tls(const std::string& name, TlsNeed need, SystemTime now);
   Expected<void> set_senders(const std::string& name, const std::vector<std::string>& senders,
                              SystemTime now);
   Expected<void> remove(const std::string& name);
@@ -108,6 +112,8 @@ class UserStore {
  private:
   Expected<bool> has_tokens();
   Expected<std::vector<std::string>> senders_of(const std::string& name);
+  Expected<TlsNeed> tls_of(const std::string& name);
+  Expected<void> put_tls(const std::string& name, TlsNeed need);
   Expected<void> put_senders(const std::string& name, const std::vector<std::string>& senders);
   Expected<void> change(const std::string& name, Expected<sqlite::Statement> update);
 

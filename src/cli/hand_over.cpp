@@ -128,6 +128,8 @@ std::string mail_command(const Handover& mail, const smtp::Extensions& offered) 
   if (offered.eight_bit_mime && beyond_ascii(mail.message)) command += " BODY=8BITMIME";
   if (offered.dsn && !mail.ret.empty()) command += " RET=" + mail.ret;
   if (offered.dsn && !mail.envid.empty()) command += " ENVID=" + to_xtext(mail.envid);
+  if (mail.tls != TlsNeed::none) command.append(" XTLS=").append(name_of(mail.tls));
+  if (mail.not_before) command += " HOLDUNTIL=" + to_rfc3339(*mail.not_before);
   return command;
 }
 
@@ -155,6 +157,12 @@ HandoverResult hand_over(const std::vector<Endpoint>& listeners, const Handover&
             std::to_string(mail.recipients.size()) + " recipients, and the relay takes at most " +
                 std::to_string(*offered.rcpt_max) +
                 " for one message (limits.recipients); nothing was sent: hand it in in parts"};
+
+  // What is asked for is no wish that may be left out.
+  if (mail.tls != TlsNeed::none && !offered.xtls)
+    return {EX_UNAVAILABLE, "the relay does not offer XTLS, which --tls needs; nothing was sent"};
+  if (mail.not_before && !offered.future_release)
+    return {EX_UNAVAILABLE, "the relay does not offer FUTURERELEASE, which --at needs; nothing was sent"};
 
   const auto from = relay.ask(mail_command(mail, offered));
   if (!from) return broken(from.error());

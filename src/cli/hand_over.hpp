@@ -3,10 +3,13 @@
 // A message to the relay of this machine by SMTP, as any client would hand it in.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "sealpost/clock.hpp"
 #include "sealpost/ip_address.hpp"
+#include "sealpost/requirement.hpp"
 
 namespace sealpost::cli {
 
@@ -16,6 +19,8 @@ struct Handover {
   std::vector<std::string> recipients;
   std::string message;             // CRLF
   std::string notify, ret, envid;  // of RFC 3461; empty: none
+  TlsNeed tls = TlsNeed::none;
+  std::optional<SystemTime> not_before;  // when it is to be sent
 };
 
 struct HandoverResult {

@@ -93,6 +93,7 @@ void show_messages(const Json& answer, const QueueOptions& options) {
     std::cout << shown_of(message, "id") << '\n';
     show_field("sender", sender_of(message), "  ");
     show_field("arrival", shown_of(message, "arrival"), "  ");
+    show_field("send at", shown_of(message, "send_at"), "  ");
     show_field("received from", shown_of(message, "received_from"), "  ");
     show_field("user", shown_of(message, "user"), "  ");
     show_field("size", shown_of(message, "size") + " octets, " + shown_of(message, "body"), "  ");

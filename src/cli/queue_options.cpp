@@ -32,7 +32,8 @@ void show_besides(std::ostream& out, const Json& answer, std::size_t width) {
   for (const auto& [key, text] :
        {std::pair("in_flight", "being delivered at this moment"), std::pair("held", "held"),
         std::pair("not_held", "not held"), std::pair("no_sender", "without a sender who could be told"),
-        std::pair("going_back", "on the way back to their sender already")}) {
+        std::pair("going_back", "on the way back to their sender already"),
+        std::pair("early", "to be sent later, as their senders want")}) {
     const auto number = answer.at("passed_over").value(key, std::uint64_t{0});
     if (number > 0) words += (words.empty() ? "" : ", ") + text::grouped(number) + " " + text;
   }

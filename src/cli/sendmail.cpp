@@ -92,6 +92,12 @@ int send(const std::string& called, const SendmailOptions& options, const app::C
     if (!sender) return refuse(called, EX_DATAERR, "sender: " + sender.error().detail);
     facts.sender = *sender;
   }
+  std::optional<SystemTime> not_before;
+  if (!options.at.empty()) {
+    const auto time = release_asked(options.at, facts.now);
+    if (!time) return refuse(called, EX_USAGE, time.error().detail + "; nothing was sent");
+    not_before = *time;
+  }
   std::string input;
   if (!read_input(input))
     return refuse(called, EX_IOERR,
@@ -99,9 +105,15 @@ int send(const std::string& called, const SendmailOptions& options, const app::C
   auto made = make_submission(input, facts);
   if (!made) return refuse(called, EX_DATAERR, made.error().detail + "; nothing was sent");
 
-  Handover mail{
-      config.hostname, facts.sender, std::move(made->recipients), std::move(made->message), options.notify,
-      options.ret,     options.envid};
+  Handover mail{config.hostname,
+                facts.sender,
+                std::move(made->recipients),
+                std::move(made->message),
+                options.notify,
+                options.ret,
+                options.envid,
+                options.tls,
+                not_before};
   const HandoverResult result = hand_over(listeners_from_here(config), mail);
   if (result.exit_code != EX_OK) return refuse(called, result.exit_code, result.words);
   if (options.verbose) std::cout << result.words << '\n';

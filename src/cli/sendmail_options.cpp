@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/text.hpp"
+#include "mail/future_release.hpp"
 
 namespace sealpost::cli {
 namespace {
@@ -24,6 +25,8 @@ class Reader {
       const std::string& word = words_[at_++];
       if (options && word == "--") {
         options = false;
+      } else if (options && word.starts_with("--")) {
+        if (auto read = named(std::string_view(word).substr(2)); !read) return read.error();
       } else if (options && word.size() > 1 && word.front() == '-') {
         if (auto read = letters(word.substr(1)); !read) return read.error();
       } else {
@@ -56,6 +59,25 @@ class Reader {
       if (letter == 'v') read_.verbose = true;
       if (letter == 'I') read_.task = SendmailOptions::Task::nothing;
     }
+    return {};
+  }
+
+  // "tls=verify", or "tls" with its value in the next word. sendmail has none such: these are ours.
+  Expected<void> named(std::string_view option) {
+    const std::size_t equals = option.find('=');
+    const std::string_view name = option.substr(0, equals);
+    if (name != "tls" && name != "at")
+      return wrong("--" + text::printable(name) + " is no option here; there are --tls and --at");
+    if (equals == std::string_view::npos && at_ == words_.size())
+      return wrong("--" + std::string(name) + " lacks its value");
+    const std::string value(equals == std::string_view::npos ? words_[at_++] : option.substr(equals + 1));
+    if (name == "at") {
+      read_.at = value;
+      return {};
+    }
+    const auto need = tls_need_of(value);
+    if (!need) return wrong("--tls is 'encrypt' or 'verify', not '" + text::printable(value) + "'");
+    read_.tls = *need;
     return {};
   }
 
@@ -111,6 +133,21 @@ Expected<SendmailOptions> read_sendmail_options(const std::string& called,
   if (read && called == "mailq") read->task = SendmailOptions::Task::list_queue;
   if (read && called == "newaliases") read->task = SendmailOptions::Task::nothing;
   return read;
+}
+
+Expected<SystemTime> release_asked(const std::string& text, SystemTime now) {
+  auto time = from_rfc3339(text);
+  if (const auto after = parse_duration(text); after && *after <= longest_hold) time = now + *after;
+  if (!time)
+    return Error(Errc::invalid,
+                 "--at '" + text::printable(text) +
+                     "' is no time such as 2026-12-24T08:00:00+01:00, nor a duration of at most "
+                     "30 days such as 2h30m");
+  if (!release_time(*time, now))
+    return Error(Errc::invalid, "--at " + to_rfc3339(*time) +
+                                    " is more than 30 days away, or long past: it is " + to_rfc3339(now) +
+                                    " now");
+  return *time;
 }
 
 }  // namespace sealpost::cli

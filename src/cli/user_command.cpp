@@ -33,7 +33,7 @@ struct UserOptions {
   std::string name;
   std::vector<std::string> senders;
   std::optional<std::uint32_t> messages, recipients;
-  std::string role = "viewer";
+  std::string role = "viewer", tls;
   bool password_stdin = false, generate = false, no_password = false, any_sender = false;
 };
 using OptionsPtr = std::shared_ptr<UserOptions>;
@@ -88,6 +88,14 @@ Expected<std::vector<std::string>> patterns_of(const std::vector<std::string>& t
   return patterns;
 }
 
+constexpr const char* tls_levels = "levels are encrypt, verify, and none";
+
+Expected<TlsNeed> tls_asked(const UserOptions& options) {
+  if (options.tls.empty() || options.tls == "none") return TlsNeed::none;
+  if (const auto need = tls_need_of(options.tls)) return *need;
+  return Error(Errc::invalid, "there is no level '" + text::printable(options.tls, 40) + "' of TLS");
+}
+
 int add(const CommandLine& line, const UserOptions& options) {
   const auto name = auth::prepared_name(options.name);
   if (!name) return fail_with_accounts(line, name.error());
@@ -110,6 +118,11 @@ int add(const CommandLine& line, const UserOptions& options) {
     user.credentials = std::move(*credentials);
     user.senders = *senders;
     user.limits = auth::Limits(options.messages.value_or(0), options.recipients.value_or(0));
+    if (!options.tls.empty()) {
+      const auto need = tls_asked(options);
+      if (!need) return line.fail({EX_USAGE, need.error().detail, tls_levels});
+      user.tls = *need;
+    }
     user.created = user.changed = now();
     if (auto added = store.add(user); !added) return fail_with_accounts(line, added.error());
     const std::string whom = senders->empty() ? " It may send as anybody (user senders)." : "";
@@ -146,9 +159,11 @@ int change(const CommandLine& line, const UserOptions& options, const char* what
 }
 
 int set_limits(const CommandLine& line, const UserOptions& options) {
-  if (!options.messages && !options.recipients)
-    return line.fail(
-        {EX_USAGE, "no limit was named", "say --messages N, --recipients N or both; 0 is no limit"});
+  if (!options.messages && !options.recipients && options.tls.empty())
+    return line.fail({EX_USAGE, "no limit was named",
+                      "say --messages N, --recipients N (0 is no limit), --tls LEVEL, or several of them"});
+  const auto need = tls_asked(options);
+  if (!need) return line.fail({EX_USAGE, need.error().detail, tls_levels});
   return change(line, options, "limited", "Changed the limits of",
                 [&](UserStore& store, const std::string& name) {
                   auto user = store.find(name);
@@ -157,6 +172,9 @@ int set_limits(const CommandLine& line, const UserOptions& options) {
                   auth::Limits limits = (*user)->limits;
                   limits.messages_per_hour = options.messages.value_or(limits.messages_per_hour);
                   limits.recipients_per_hour = options.recipients.value_or(limits.recipients_per_hour);
+                  if (!options.tls.empty())
+                    if (auto set = store.set_tls(name, *need, now()); !set) return set;
+                  if (!options.messages && !options.recipients) return Expected<void>();
                   return store.set_limits(name, limits, now());
                 });
 }
@@ -213,7 +231,7 @@ int list(const CommandLine& line) {
     const auto users = store.list();
     if (!users) return fail_with_accounts(line, users.error());
     Json body = Json::array();
-    Table table({"NAME", "STATE", "SENDERS", "MESSAGES/H", "RECIPIENTS/H", "CHANGED"});
+    Table table({"NAME", "STATE", "SENDERS", "MESSAGES/H", "RECIPIENTS/H", "TLS", "CHANGED"});
     for (const User& user : *users) {
       const char* state = user.disabled ? "disabled" : "active";
       const std::string changed = to_rfc3339(std::chrono::floor<std::chrono::seconds>(user.changed));
@@ -222,10 +240,12 @@ int list(const CommandLine& line) {
                       {"senders", user.senders},
                       {"messages_per_hour", user.limits.messages_per_hour},
                       {"recipients_per_hour", user.limits.recipients_per_hour},
+                      {"tls", user.tls == TlsNeed::none ? Json() : Json(name_of(user.tls))},
                       {"created", to_rfc3339(std::chrono::floor<std::chrono::seconds>(user.created))},
                       {"changed", changed}});
       table.add({user.name, state, senders_in_words(user.senders), per_hour(user.limits.messages_per_hour),
-                 per_hour(user.limits.recipients_per_hour), changed});
+                 per_hour(user.limits.recipients_per_hour),
+                 user.tls == TlsNeed::none ? "-" : std::string(name_of(user.tls)), changed});
     }
     if (line.json) return line.print({{"users", body}});
     const Screen screen;
@@ -254,6 +274,11 @@ void add_limit_options(CLI::App& command, const OptionsPtr& options) {
   command.add_option("--messages", options->messages, "Messages within an hour; 0: no limit");
   command.add_option("--recipients", options->recipients,
                      "Recipients within an hour, of all messages; 0: no limit");
+  command
+      .add_option("--tls", options->tls,
+                  "What its mail needs of every host: encrypt, verify (a certificate that is good for its "
+                  "name), none")
+      ->type_name("LEVEL");
 }
 
 void add_simple(CLI::App& user, CommandLine& line, const OptionsPtr& options, const char* name,
@@ -307,7 +332,8 @@ void add_user_commands(CLI::App& app, CommandLine& line) {
   add_password_options(*page_user, options);
   runs(page_user, web_user);
   CLI::App* limiting =
-      add_named(*user, options, "limit", "Change how much an account may send within an hour");
+      add_named(*user, options, "limit",
+                "Change how much an account may send within an hour, and what TLS its mail needs");
   add_limit_options(*limiting, options);
   runs(limiting, set_limits);
   CLI::App* senders = add_named(*user, options, "senders", "Change as whom an account may send");

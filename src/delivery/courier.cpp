@@ -125,7 +125,8 @@ bool DeliveryCourier::paused(queue::Lane& lane, queue::JobPtr& job) {
 event::Task<bool> DeliveryCourier::begin(queue::JobOwner& lane, queue::JobPtr& job) {
   // A job that was put back for want of a connection is still in the same one: another record would count it as one
   // that the end of the process has cut off.
-  if (job->attempts < 2 || job->begun) co_return true;
+  const bool implied = job->attempts < 2 && spool::first_attempt_is_implied(job->message->envelope);
+  if (implied || job->begun) co_return true;
   const Expected<void> begun =
       co_await context_.spool.begin_attempt(context_.loop, job->message->id, job->recipients);
   job->begun = begun.has_value();

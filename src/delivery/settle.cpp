@@ -313,8 +313,8 @@ void Settler::add_delivered(Settlement& settlement, const RecipientFate& fate, D
   if ((told.recipient.notify & notify_success) != 0 && !host_tells)
     settlement.relayed.push_back(std::move(told));
   context_.totals.delivered.fetch_add(1, std::memory_order_relaxed);
-  const SystemTime arrival = settlement.message->envelope.arrival;
-  if (arrival != SystemTime{}) context_.totals.age.observe(context_.loop.date() - arrival);
+  const SystemTime began = begins(settlement.message->envelope);
+  if (began != SystemTime{}) context_.totals.age.observe(context_.loop.date() - began);
   settlement.say(fate, spool::RecipientState::delivered, answer, nullptr);
 }
 

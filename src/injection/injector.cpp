@@ -6,6 +6,7 @@
 #include "base/digest.hpp"
 #include "base/text.hpp"
 #include "event/wait.hpp"
+#include "mail/future_release.hpp"
 #include "smtp/data_decoder.hpp"
 
 namespace sealpost::injection {
@@ -229,7 +230,7 @@ event::Task<Expected<MessageId, Mistake>> Injector::hand_in(const Injection& inj
   session.helo = injection.client.to_smtp_literal();
   session.http = true;
   session.account = injection.account;
-  if (injection.encrypted) session.tls = std::make_unique<const HandshakeFacts>();
+  if (injection.tls) session.tls = std::make_unique<const HandshakeFacts>(*injection.tls);
   intake::ClientHandler handler(worker_, settings, intake::Standing::trusted, true, injection.client, slot);
 
   smtp::MailCommand mail;
@@ -243,6 +244,14 @@ event::Task<Expected<MessageId, Mistake>> Injector::hand_in(const Injection& inj
   envelope.reverse_path = wish.sender;
   envelope.smtputf8 = settings->server->offer_smtputf8;
   envelope.flags.tls_need = wish.tls;
+  if (wish.send_at) {
+    const auto time = release_time(*wish.send_at, loop_.date());
+    if (!time)
+      co_return Mistake(422, wish.send_at_place,
+                        to_rfc3339(*wish.send_at) + " is more than 30 days away, or long past",
+                        "it is " + to_rfc3339(loop_.date()) + " here; leave it out for at once");
+    envelope.not_before = *time;
+  }
   if (injection.once) envelope.once = std::make_shared<const OnceMark>(*injection.once);
   std::optional<Mistake> refusals;
   for (std::size_t i = 0; i < wish.recipients.size(); ++i) {

@@ -29,7 +29,7 @@ struct Injection {
   std::optional<OnceMark> once;
   auth::AccountPtr account;
   IpAddress client;
-  bool encrypted = false;
+  std::shared_ptr<const HandshakeFacts> tls;  // null: in clear
 };
 
 struct Injected {

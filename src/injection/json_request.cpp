@@ -51,13 +51,14 @@ class Reader {
   explicit Reader(const WishLimits& limits) : limits_(limits) {}
 
   Expected<Wish, Mistake> read(const Json& json) {
-    static constexpr std::array<std::string_view, 13> known{
+    static constexpr std::array<std::string_view, 14> known{
         "attachments", "bcc",      "cc",      "envelope", "from", "headers", "html",
-        "raw",         "reply_to", "subject", "text",     "tls",  "to"};
+        "raw",         "reply_to", "send_at", "subject",  "text", "tls",     "to"};
     if (!json.is_object()) return Mistake(bad_request, "", "the body is no JSON object");
     for (const auto& [name, value] : json.items()) look_at_name(name, "", known);
     read_envelope(json);
     if (json.contains("tls")) read_tls(json["tls"]);
+    if (json.contains("send_at")) read_time(json["send_at"]);
     if (json.contains("raw"))
       read_raw(json);
     else
@@ -189,6 +190,13 @@ class Reader {
       wish_.tls = *need;
     else
       fail(wrong("/tls", "'" + text::printable(*word, 40) + "' is neither \"encrypt\" nor \"verify\""));
+  }
+
+  void read_time(const Json& value) {
+    const auto written = string_at(value, "/send_at");
+    if (!written) return;
+    wish_.send_at = from_rfc3339(*written);
+    if (!wish_.send_at) fail(no_time(unprocessable, "/send_at", *written));
   }
 
   void read_raw(const Json& json) {

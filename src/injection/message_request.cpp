@@ -32,6 +32,7 @@ struct Query {
   std::optional<std::string> sender;
   std::vector<std::string> recipients;
   TlsNeed tls = TlsNeed::none;
+  std::optional<SystemTime> send_at;
 };
 
 Expected<Query, Mistake> read_query(std::string_view query) {
@@ -49,12 +50,15 @@ Expected<Query, Mistake> read_query(std::string_view query) {
       read.recipients.push_back(*value);
     else if (name == "tls" && read.tls == TlsNeed::none && tls_need_of(*value))
       read.tls = *tls_need_of(*value);
-    else if (name == "tls" || name == "from")  // of two, one would count for nothing
+    else if (name == "send_at" && !read.send_at) {
+      read.send_at = from_rfc3339(*value);
+      if (!read.send_at) return no_time(bad_request, at, *value);
+    } else if (name == "tls" || name == "from" || name == "send_at")  // of two, one would count for nothing
       return Mistake(bad_request, at,
-                     name == "from" ? "is said twice" : "is neither encrypt nor verify, or said twice");
+                     name != "tls" ? "is said twice" : "is neither encrypt nor verify, or said twice");
     else
       return Mistake(bad_request, at, "is not known here",
-                     "there are from, to (again for each recipient) and tls");
+                     "there are from, to (again for each recipient), tls and send_at");
   }
   return read;
 }
@@ -68,6 +72,8 @@ Expected<Wish, Mistake> read_message_wish(std::string_view query, std::string me
   if (message.size() > limits.message) return too_long(limits);
   Wish wish;
   wish.tls = asked->tls;
+  wish.send_at = asked->send_at;
+  wish.send_at_place = "?send_at";
   if (asked->sender) {
     if (!asked->sender->empty()) {
       auto address = parse_mailbox(*asked->sender, Utf8::accept, Syntax::lenient);

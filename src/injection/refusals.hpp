@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/text.hpp"
 #include "injection/request.hpp"
 
 namespace sealpost::injection {
@@ -30,16 +31,16 @@ inline std::string too_many_recipients(const WishLimits& limits) {
          " that one message may have (limits.recipients)";
 }
 
+inline Mistake no_time(int status, std::string at, std::string_view written) {
+  return Mistake(
+      status, std::move(at),
+      "'" + text::printable(written, 40) + "' is no time of RFC 3339, such as 2026-12-24T08:00:00+01:00");
+}
+
 // A line end in it would begin a header field of its own.
 inline bool has_controls(std::string_view text) {
   return std::any_of(text.begin(), text.end(),
                      [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; });
-}
-
-inline std::optional<TlsNeed> tls_need_of(std::string_view word) {
-  if (word == name_of(TlsNeed::encrypt)) return TlsNeed::encrypt;
-  if (word == name_of(TlsNeed::verify)) return TlsNeed::verify;
-  return std::nullopt;
 }
 
 }  // namespace sealpost::injection

@@ -5,11 +5,13 @@
 // could end a line gets into a header (T-23).
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "injection/mistake.hpp"
+#include "sealpost/clock.hpp"
 #include "sealpost/expected.hpp"
 #include "sealpost/requirement.hpp"
 
@@ -22,6 +24,8 @@ struct Wish {
   std::vector<std::string> places;      // of each, where it stood: "/to/0"
   std::string message;                  // header first; lines of JSON's message end in CRLF
   TlsNeed tls = TlsNeed::none;
+  std::optional<SystemTime> send_at;  // as it was said
+  std::string send_at_place = "/send_at";
 };
 
 struct WishLimits {

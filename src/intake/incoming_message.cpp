@@ -64,7 +64,10 @@ SpooledMessage::SpooledMessage(Worker& worker, SettingsPtr settings, const smtp:
       lease_(worker.services.bodies) {
   envelope.arrival = worker.loop.date();
   envelope.received_from = session.helo + " (" + session.peer.address.to_smtp_literal() + ")";
-  if (session.account) envelope.account = session.account->name;
+  if (session.account) {
+    envelope.account = session.account->name;
+    envelope.flags.tls_need = std::max(envelope.flags.tls_need, session.account->tls);
+  }
   message_.id = id_;
   message_.body = received_header(received_facts(session, *settings_, envelope, id_, envelope.arrival));
   message_.envelope = std::move(envelope);

@@ -238,6 +238,7 @@ Expected<void> LedgerFollower::write_message(std::string_view kind, const Messag
   if (!envelope.account.empty()) row->payload.text("by", short_text(store_.commitment(envelope.account)));
   row->payload.text_unless_empty("class", class_of(envelope.message_class));
   row->payload.text_unless_empty("asks", asked_by(envelope.flags));
+  if (envelope.not_before != SystemTime{}) row->payload.number("due", to_unix(envelope.not_before));
   if (because_of != nullptr) row->payload.text("for", because_of->to_string());
   if (because_of != nullptr) row->about = key_of(*because_of);
   if (has_message_id(envelope)) {

@@ -130,6 +130,7 @@ Json described(const FoundRow& row) {
     const auto sender = sender_of(row);
     out["sender"] = row.address ? Json(sender.first) : Json();
     out["account"] = sender.second;
+    if (row.payload.contains("due")) out["send_at"] = time_of(number_in(row.payload, "due") * 1'000'000);
   } else if (is_outcome(row.payload)) {
     out["recipient"] = row.address ? Json(*row.address) : Json();
     out["reply"] = with_recipient(word_in(row.payload, "re"), row.address.value_or(std::string()));
@@ -210,6 +211,8 @@ std::string in_words(const FoundRow& row) {
              (row.payload.contains("from") ? (sender.first.empty() ? "not kept" : sender.first) : "<>");
     words += ", " + std::to_string(number_in(row.payload, "n")) + " recipient(s)";
     if (!word_in(row.payload, "asks").empty()) words += ", asks for " + word_in(row.payload, "asks");
+    if (row.payload.contains("due"))
+      words += ", to be sent at " + time_of(number_in(row.payload, "due") * 1'000'000);
     return words;
   }
   if (is_outcome(row.payload)) {

@@ -64,12 +64,17 @@ struct Envelope {
   // the extension (RFC 6531). What addresses ask for beside that says mail/smtputf8.hpp.
   bool smtputf8 = false;
   SystemTime arrival{};
+  SystemTime not_before{};    // its sender wants it sent then (RFC 4865); the epoch: at once
   std::string received_from;  // "helo ([192.0.2.1])" for Received-From-MTA and the log
   std::string account;  // who submitted it, by AUTH; "" for who may relay by network, and for our own mail
   // The first half of the SHA-256 of its Message-ID, brackets included, by which it is found again; zeros: it has none.
   std::array<std::uint8_t, 16> message_id{};
   std::shared_ptr<const OnceMark> once;  // null: its client gave no key
 };
+// From when on it may be tried, which is also when its lifetime begins.
+inline SystemTime begins(const Envelope& envelope) noexcept {
+  return std::max(envelope.arrival, envelope.not_before);
+}
 inline bool has_message_id(const Envelope& envelope) noexcept {
   return std::any_of(envelope.message_id.begin(), envelope.message_id.end(),
                      [](std::uint8_t octet) { return octet != 0; });

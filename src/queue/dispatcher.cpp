@@ -138,6 +138,19 @@ LaneKey Dispatcher::rerouted_by(const RouteTable& routes, LaneKey key, const std
   return key;
 }
 
+namespace {
+
+// How long its sender wants it to wait still: until that is sure, while the date is in doubt, and no longer than it has
+// ever been, whatever the clock says (T-50).
+std::chrono::microseconds ahead_of(const Envelope& envelope, const Believed& at) {
+  const std::chrono::microseconds none(0);
+  if (envelope.not_before == SystemTime{}) return none;
+  const std::chrono::microseconds longest = std::max(none, envelope.not_before - envelope.arrival);
+  return std::clamp(envelope.not_before - at.earliest, none, longest);
+}
+
+}  // namespace
+
 void Dispatcher::place(const spool::StoredMessagePtr& message, SystemTime due, bool fresh,
                        const Believed& at) {
   std::map<LaneKey, JobPtr> jobs;
@@ -145,6 +158,8 @@ void Dispatcher::place(const spool::StoredMessagePtr& message, SystemTime due, b
   const event::Loop& loop = shards_.front()->loop();
   const SystemTime now = shards_.front()->now();
   const Envelope& envelope = message->envelope;
+  const std::chrono::microseconds ahead = ahead_of(envelope, at);
+  if (ahead.count() > 0) message->body->drop_fresh();  // what waits lies in the journal, not in memory (T-28)
   for (std::uint32_t i = 0; i < envelope.recipients.size(); ++i) {
     const spool::RecipientProgress& progress = message->progress[i];
     if (spool::is_final(progress.state)) continue;
@@ -157,8 +172,12 @@ void Dispatcher::place(const spool::StoredMessagePtr& message, SystemTime due, b
       job->message = message;
       job->routed = by->version;
       job->next_attempt = due;
+      if (ahead.count() > 0) job->not_before = now + ahead;
       job->since = loop.steady();
-      if (!fresh) job->age_then = std::max(std::chrono::microseconds(0), at.now - envelope.arrival);
+      if (ahead.count() > 0)
+        job->age_then = -ahead;
+      else if (!fresh)
+        job->age_then = std::max(std::chrono::microseconds(0), at.now - begins(envelope));
       job->held = message->held;
       job->reason = message->held ? "held: " + message->hold_reason : message->last_reply;
       job->last_answer = message->last_answer;
@@ -202,7 +221,7 @@ void Dispatcher::accepted(const spool::StoredMessagePtr& message) {
       return;
     }
   }
-  place(message, SystemTime{}, true, Believed());
+  place(message, SystemTime{}, true, shards_.front()->loop().believed());
 }
 
 void Dispatcher::later(const spool::StoredMessagePtr& message, SystemTime due) {
@@ -218,7 +237,7 @@ void Dispatcher::let_go() {
     aside_ = false;
     kept.swap(kept_aside_);
   }
-  for (const auto& message : kept) place(message, SystemTime{}, true, Believed());
+  for (const auto& message : kept) place(message, SystemTime{}, true, shards_.front()->loop().believed());
 }
 
 void Dispatcher::recovered(const std::vector<spool::StoredMessagePtr>& messages) {
@@ -231,7 +250,7 @@ void Dispatcher::recovered(const std::vector<spool::StoredMessagePtr>& messages)
     for (const auto& progress : message.progress)
       if (progress.state == spool::RecipientState::pending)
         wait = std::min(wait, std::max(std::chrono::microseconds(0), progress.next_attempt - at.now));
-    return std::min(wait, schedule_.longest_gap());
+    return std::max(std::min(wait, schedule_.longest_gap()), ahead_of(message.envelope, at));
   };
   const auto overdue = static_cast<std::size_t>(std::count_if(
       messages.begin(), messages.end(), [&](const auto& message) { return wait_of(*message).count() == 0; }));

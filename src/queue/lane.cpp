@@ -40,6 +40,7 @@ Lane::Lane(Shard& shard, LaneKey key)
 
 void Lane::add(JobPtr job, SystemTime now) {
   shard_.tally_.in(*job, false);
+  job->next_attempt = std::max(job->next_attempt, job->not_before);
   if (!job->held && job->next_attempt <= now) {
     if (job->urgent) {
       ++urgent_;

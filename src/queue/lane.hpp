@@ -81,7 +81,7 @@ struct Job {
   Way way = Way::recorded;
   std::uint32_t routed = 0;  // by which version of the routes (Dispatcher::misplaced())
   // How old the message was when this life of the relay took it on, and when that was: its age goes on with steady time,
-  // whatever the clock does (T-50).
+  // whatever the clock does (T-50). Less than zero: so long it waits for the time its sender gave, at which its life begins.
   std::chrono::microseconds age_then{0};
   SteadyTime since{};
   std::chrono::microseconds age(SteadyTime now) const noexcept {
@@ -89,6 +89,7 @@ struct Job {
   }
   // By the shard's now(), as all times of a lane.
   SystemTime next_attempt{};
+  SystemTime not_before{};            // whatever asks for it earlier: its sender does not want that
   SystemTime policy_failing_since{};  // first refusal by policy in an unbroken row; zero: none (grace)
   std::string reason;                 // why it waits, for `queue list` and `queue why`
   spool::AnswerPtr last_answer;       // whose word ended its last attempt

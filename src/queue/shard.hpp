@@ -102,6 +102,7 @@ struct Match {
   std::uint32_t recipients = 0, in_job = 0;  // that match, and all of the job
   bool in_flight = false;
   bool held = false;       // or will be when it comes back
+  bool early = false;      // its sender wants it sent later
   bool goes_back = false;  // it has had its end: its sender is about to be told
   bool no_sender = false;  // nobody would hear of its end
 };

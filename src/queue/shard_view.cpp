@@ -21,6 +21,8 @@ std::string why_of(const Shard& shard, const Lane& lane, const Job& job, bool in
     return "is being delivered to " + lane.key().next_hop + " now (attempt " + std::to_string(job.attempts) +
            ")";
   if (job.held) return "is held until released" + cause;
+  if (job.not_before > at)
+    return "waits for the time its sender wants it to be sent, " + to_rfc3339(shard.as_date(job.not_before));
   const bool later = job.next_attempt > std::max(at, lane.blocked_until());
   if (at < lane.blocked_until() && lane.waits_for_turn() && !later)
     return "waits for its turn until " + to_rfc3339(shard.as_date(lane.blocked_until())) + ": " +
@@ -149,6 +151,7 @@ std::vector<Match> Shard::matches(const Filter& filter) const {
       match.in_job = static_cast<std::uint32_t>(job.recipients.size());
       match.in_flight = in_flight;
       match.held = job.held || (in_flight && hold_on_return_.contains(job.message->id));
+      match.early = job.not_before > now();
       match.goes_back = !lane.key().returns_to.empty();
       match.no_sender = job.message->envelope.reverse_path.empty();
       all.push_back(match);
@@ -171,7 +174,7 @@ std::map<std::string, Ages> Shard::summary(const Filter& filter, SummaryBy by,
     if (wanted.none()) continue;
     lane.each_job([&](const Job& job, bool in_flight) {
       const auto some = wanted.matching(job, in_flight);
-      const auto age = job.age(loop_.steady());
+      const auto age = std::max(job.age(loop_.steady()), std::chrono::microseconds(0));
       const auto place = std::upper_bound(bounds.begin(), bounds.end(), age) - bounds.begin();
       const auto add = [&](std::string name, std::size_t count) {
         Ages& row = row_named(std::move(name));

@@ -16,7 +16,8 @@ constexpr std::size_t ended_together = 1000;  // jobs on their way into the jour
 std::size_t Shard::retry_in(Lane& lane, const std::function<bool(const Job&)>& match) {
   const SystemTime at = now();
   std::vector<JobPtr> jobs = lane.pull([&](const Job& candidate) {
-    return !candidate.held && match(candidate) ? Lane::Pick::take : Lane::Pick::leave;
+    return !candidate.held && candidate.not_before <= at && match(candidate) ? Lane::Pick::take
+                                                                             : Lane::Pick::leave;
   });
   for (JobPtr& job : jobs) {
     job->urgent = true;

@@ -344,6 +344,12 @@ std::string_view name_of(Source source) noexcept {
   return "unknown";
 }
 
+std::optional<TlsNeed> tls_need_of(std::string_view word) noexcept {
+  if (word == name_of(TlsNeed::encrypt)) return TlsNeed::encrypt;
+  if (word == name_of(TlsNeed::verify)) return TlsNeed::verify;
+  return std::nullopt;
+}
+
 std::string_view name_of(TlsNeed need) noexcept {
   switch (need) {
     case TlsNeed::none: return "";

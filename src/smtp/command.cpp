@@ -126,6 +126,8 @@ enum Known : unsigned {
   known_requiretls,
   known_smtputf8,
   known_auth,
+  known_hold,  // HOLDFOR and HOLDUNTIL: one of them, once (RFC 4865 §4)
+  known_tls_need,
   known_notify,
   known_orcpt
 };
@@ -250,6 +252,26 @@ std::optional<unsigned> mail_parameter(const Parameter& p, MailCommand& mail) {
     mail.seen |= parameter::auth;
     if (!p.has_value || !from_xtext(p.value)) return std::nullopt;  // RFC 4954 §5
     return known_auth;
+  }
+  if (text::iequals(p.keyword, "HOLDFOR")) {
+    mail.seen |= parameter::future_release;
+    const auto seconds = p.value.size() <= 9 ? text::parse_u64(p.value) : std::nullopt;  // RFC 4865 §4
+    if (!seconds) return std::nullopt;
+    mail.hold_for = std::chrono::seconds(*seconds);
+    return known_hold;
+  }
+  if (text::iequals(p.keyword, "HOLDUNTIL")) {
+    mail.seen |= parameter::future_release;
+    mail.hold_until = from_rfc3339(p.value);
+    if (!mail.hold_until) return std::nullopt;
+    return known_hold;
+  }
+  if (text::iequals(p.keyword, "XTLS")) {
+    mail.seen |= parameter::tls_need;
+    const auto need = tls_need_of(text::lower(p.value));
+    if (!need) return std::nullopt;
+    mail.tls_need = *need;
+    return known_tls_need;
   }
   return no_keyword;
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Command lines as a server reads them: the verb, and the arguments of MAIL and RCPT as typed values (RFC
-// 5321 §4.1, RFC 1870, RFC 3030, RFC 6152, RFC 3461 §4, RFC 8689 §2, RFC 6531 §3.4). Pure and bounded; what is wrong comes back as the
+// 5321 §4.1, RFC 1870, RFC 3030, RFC 6152, RFC 3461 §4, RFC 8689 §2, RFC 6531 §3.4, RFC 4865 §4). Pure and bounded; what is wrong comes back as the
 // reply to give. Which extensions are offered is the session's affair: the parsers tell which parameters they
 // saw.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -56,7 +57,8 @@ std::optional<std::string> helo_name(std::string_view said, Syntax syntax = Synt
 
 // Parameters by the extension that has to be offered for them.
 namespace parameter {
-inline constexpr std::uint8_t size = 1, body = 2, dsn = 4, requiretls = 8, smtputf8 = 16, auth = 32;
+inline constexpr std::uint8_t size = 1, body = 2, dsn = 4, requiretls = 8, smtputf8 = 16, auth = 32,
+                              future_release = 64, tls_need = 128;
 }
 
 struct MailCommand {
@@ -64,8 +66,11 @@ struct MailCommand {
   std::uint8_t seen = 0;     // bits of parameter::
   std::uint64_t size = 0;    // SIZE; the largest value when it does not fit
   BodyType body = BodyType::seven_bit;
-  std::uint8_t ret = 0;  // as Envelope::ret
-  std::string envid;     // decoded
+  std::uint8_t ret = 0;                          // as Envelope::ret
+  std::string envid;                             // decoded
+  std::optional<std::chrono::seconds> hold_for;  // RFC 4865
+  std::optional<SystemTime> hold_until;          // never beside hold_for
+  TlsNeed tls_need = TlsNeed::none;              // XTLS: ours
 };
 // Lenient: of paths, and blanks before the colon and a tab behind the path. `utf8`: accept where SMTPUTF8 is offered; a
 // sender beyond ASCII needs the parameter then.

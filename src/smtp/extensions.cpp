@@ -80,6 +80,8 @@ constexpr std::array announced{
     Announced{"CHUNKING", &Extensions::chunking},
     Announced{"BINARYMIME", &Extensions::binarymime},
     Announced{"REQUIRETLS", &Extensions::requiretls},
+    Announced{"FUTURERELEASE", &Extensions::future_release},
+    Announced{"XTLS", &Extensions::xtls},
     Announced{"ENHANCEDSTATUSCODES", &Extensions::enhanced_status},
 };
 

@@ -18,6 +18,7 @@ struct Extensions {
   bool esmtp = false;  // false: HELO only
   bool starttls = false, pipelining = false, size = false, eight_bit_mime = false, dsn = false;
   bool smtputf8 = false, chunking = false, binarymime = false, requiretls = false, enhanced_status = false;
+  bool future_release = false, xtls = false;                         // RFC 4865; ours (docs/intake.md)
   std::uint64_t size_limit = 0;                                      // 0: none stated
   std::optional<std::uint32_t> mail_max, rcpt_max, rcpt_domain_max;  // LIMITS (RFC 9422)
   std::vector<std::string> auth;                                     // mechanisms, in capitals; at most 32

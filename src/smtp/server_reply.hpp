@@ -93,6 +93,8 @@ inline constexpr ServerReply binary_not_offered{501, "5.5.4", "BODY=BINARYMIME i
 inline constexpr ServerReply binary_by_chunks{503, "5.5.1",
                                               "a BINARYMIME message comes by BDAT (RFC 3030 3)"};
 inline constexpr ServerReply requiretls_not_offered{530, "5.7.10", "REQUIRETLS is only offered inside TLS"};
+inline constexpr ServerReply cannot_hold{
+    501, "5.5.4", "a message is held for 30 days at most, and not for a time that is long past"};
 inline constexpr ServerReply too_many_recipients{452, "4.5.3",
                                                  "too many recipients, send the others separately"};
 inline constexpr ServerReply too_big{552, "5.3.4", "message too big"};

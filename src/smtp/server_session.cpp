@@ -10,6 +10,7 @@
 
 #include "base/text.hpp"
 #include "event/wait.hpp"
+#include "mail/future_release.hpp"
 #include "smtp/server_incoming.hpp"
 #include "smtp/xclient.hpp"
 
@@ -221,6 +222,11 @@ void ServerSession::say_extensions() {
   if (options_->offer_dsn) stream_.put("250-DSN\r\n");
   if (options_->offer_smtputf8) stream_.put("250-SMTPUTF8\r\n");
   if (offers_requiretls()) stream_.put("250-REQUIRETLS\r\n");
+  if (offers_wishes()) {
+    const std::chrono::seconds longest = longest_hold;
+    stream_.put("250-FUTURERELEASE " + std::to_string(longest.count()) + ' ' +
+                to_rfc3339(stream_.stream().loop().date() + longest) + "\r\n250-XTLS encrypt verify\r\n");
+  }
   if (handler_.may_speak_for_others()) {
     stream_.put("250-XCLIENT ");
     stream_.put(xclient_attributes);
@@ -235,6 +241,13 @@ bool ServerSession::mail(std::string_view argument) {
   auto command = parse_mail(argument, syntax(), utf8_offered());
   if (!command) return refuse(Verb::mail, command.error());
   if (const ServerReply* wrong = parameter_refusal(*command)) return refuse(Verb::mail, *wrong);
+  const SystemTime now = stream_.stream().loop().date();
+  std::optional<SystemTime> not_before = SystemTime{};
+  if (command->hold_for)
+    not_before = release_time(now + *command->hold_for, now);
+  else if (command->hold_until)
+    not_before = release_time(*command->hold_until, now);
+  if (!not_before) return refuse(Verb::mail, replies::cannot_hold);
   if (const auto refusal = handler_.check_sender(info_, *command)) {
     if (refusal->code == 421) end(Ending::shut_down);  // RFC 5321 §3.8: it closes the channel
     return refuse(Verb::mail, *refusal);
@@ -244,6 +257,8 @@ bool ServerSession::mail(std::string_view argument) {
   envelope_->reverse_path = std::move(command->reverse_path);
   envelope_->body = command->body;
   envelope_->flags.requiretls = (command->seen & parameter::requiretls) != 0;
+  envelope_->flags.tls_need = command->tls_need;
+  envelope_->not_before = *not_before;
   envelope_->envid = std::move(command->envid);
   envelope_->ret = command->ret;
   envelope_->smtputf8 = (command->seen & parameter::smtputf8) != 0;
@@ -256,6 +271,8 @@ bool ServerSession::mail(std::string_view argument) {
 const ServerReply* ServerSession::parameter_refusal(const MailCommand& command) const noexcept {
   const unsigned seen = command.seen;
   if ((seen & parameter::requiretls) && !offers_requiretls()) return &replies::requiretls_not_offered;
+  if ((seen & (parameter::future_release | parameter::tls_need)) && !offers_wishes())
+    return &replies::parameter_unknown;
   if (command.body == BodyType::binary && !offers_binarymime()) return &replies::binary_not_offered;
   if ((seen & parameter::smtputf8) && !options_->offer_smtputf8) return &replies::parameter_unknown;
   // Said by gateways about others; what it claims goes no further (RFC 4954 §5).

@@ -129,6 +129,8 @@ class ServerSession {
   bool offers_binarymime() const noexcept {
     return options_->service != Service::relay || handler_.trusted();
   }
+  // To be sent later, and TLS for one message: of who answers for what it sends.
+  bool offers_wishes() const noexcept { return handler_.trusted() && info_.esmtp; }
   bool offers_requiretls() const noexcept { return options_->offer_requiretls && info_.tls; }
   // What addresses may hold: of MAIL as it is offered, of RCPT as MAIL said.
   Utf8 utf8_offered() const noexcept {

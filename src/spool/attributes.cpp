@@ -17,6 +17,8 @@ constexpr std::uint16_t tag_proof = 3;
 constexpr std::uint16_t tag_message_id = 4;
 constexpr std::uint16_t critical = 0x8000;  // beside a tag: whoever does not know it must hold the message
 constexpr std::uint16_t tag_binary = 5 | critical;
+constexpr std::uint16_t tag_not_before =
+    8 | critical;  // a reader that does not know it would send it too early
 constexpr std::uint16_t tag_tls_need = 6 | critical;  // a reader that does not know it might send it in clear
 constexpr std::uint16_t tag_once = 7;
 
@@ -183,6 +185,14 @@ Taken take_once(std::string_view value, Envelope& envelope) {
   return Taken::yes;
 }
 
+Taken take_not_before(std::string_view value, Envelope& envelope) {
+  ByteReader in(value);
+  const SystemTime time = in.time();
+  if (!in.done() || time <= SystemTime{} || envelope.not_before != SystemTime{}) return Taken::broken;
+  envelope.not_before = time;
+  return Taken::yes;
+}
+
 Taken take_of_message(const Attribute& one, MessageRecord& record) {
   switch (one.tag) {
     case tag_account: return take_account(one.value, record.envelope);
@@ -190,6 +200,7 @@ Taken take_of_message(const Attribute& one, MessageRecord& record) {
     case tag_binary: return take_binary(one.value, record.envelope);
     case tag_tls_need: return take_tls_need(one.value, record.envelope);
     case tag_once: return take_once(one.value, record.envelope);
+    case tag_not_before: return take_not_before(one.value, record.envelope);
     default: record.unknown += one.whole; return Taken::unknown;
   }
 }
@@ -228,6 +239,11 @@ std::string attributes_of(const MessageRecord& record) {
     std::string value(mark.key.begin(), mark.key.end());
     value.append(mark.content.begin(), mark.content.end());
     put_attribute(out, tag_once, value);
+  }
+  if (record.envelope.not_before != SystemTime{}) {
+    std::string value;
+    put_time(value, record.envelope.not_before);
+    put_attribute(out, tag_not_before, value);
   }
   out += record.unknown;
   return out;

@@ -22,9 +22,10 @@ std::shared_ptr<StoredMessage> make_message(const MessageId& id, Envelope envelo
   return message;
 }
 
-// A message that has just been accepted is in its first attempt.
-RecipientProgress first_attempt() noexcept {
+// A message that has just been accepted is in its first attempt, if it is for now.
+RecipientProgress progress_of_new(const Envelope& envelope) noexcept {
   RecipientProgress progress;
+  if (!first_attempt_is_implied(envelope)) return progress;
   progress.attempting = true;
   progress.attempts = 1;
   return progress;
@@ -111,7 +112,7 @@ JournalState::Effect JournalState::apply_message(JournalEntry& entry, MessageRec
   LiveMessage& live = at->second;
   live.message =
       entry.message ? std::move(entry.message) : make_message(entry.id, std::move(record.envelope));
-  live.progress.assign(live.message->envelope.recipients.size(), first_attempt());
+  live.progress.assign(live.message->envelope.recipients.size(), progress_of_new(live.message->envelope));
   live.message->progress = live.progress;
   live.note_unknown(std::move(record.unknown));
   if (!place_body(entry, record, *live.message, live)) hold(entry.id, std::string(hold_body_damaged));

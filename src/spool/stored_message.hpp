@@ -49,6 +49,11 @@ struct RecipientProgress {
   bool operator==(const RecipientProgress&) const = default;
 };
 
+// Does its record stand for the beginning of its first attempt (ADR 4)? Where not, that attempt is recorded as later ones are.
+inline bool first_attempt_is_implied(const Envelope& envelope) noexcept {
+  return envelope.not_before == SystemTime{};
+}
+
 // Whose word a reply is, beside the word itself. Shared by the recipients that were answered alike.
 struct Answer {
   std::string status;  // "4.7.1" (RFC 3463), ours when the host gave none; "" when nobody said

@@ -50,12 +50,13 @@ Json arguments_of(const Call& call, const Verb& verb, const Json& filter) {
 }
 
 void put_passed_over(Html& html, const Json& counted) {
-  constexpr std::array<std::pair<const char*, const char*>, 5> reasons = {{
+  constexpr std::array<std::pair<const char*, const char*>, 6> reasons = {{
       {"in_flight", "are being delivered at this moment"},
       {"held", "are held"},
       {"not_held", "are not held"},
       {"no_sender", "have no sender who could be told"},
       {"going_back", "have failed already, and their senders are about to be told"},
+      {"early", "are not to be sent before the time their senders gave"},
   }};
   for (const auto& [key, words] : reasons)
     if (const auto number = number_of(part_of(counted, "passed_over"), key); number > 0)

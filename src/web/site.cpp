@@ -122,11 +122,11 @@ struct Site::Visitor {
   const admin::HttpRequest& request() const noexcept { return visit.request; }
   bool posts() const noexcept { return visit.request.method == Method::post; }
   // With this prefix a browser sets it for this host alone, over TLS alone.
-  std::string_view cookie_name() const noexcept { return visit.encrypted ? "__Host-sealpost" : "sealpost"; }
+  std::string_view cookie_name() const noexcept { return visit.tls ? "__Host-sealpost" : "sealpost"; }
   void set_cookie(Page& page, std::string_view value) const {
     page.header("Set-Cookie", std::string(cookie_name()) + "=" + std::string(value) +
-                                  "; Path=/; HttpOnly; SameSite=Strict" +
-                                  (visit.encrypted ? "; Secure" : "") + (value.empty() ? "; Max-Age=0" : ""));
+                                  "; Path=/; HttpOnly; SameSite=Strict" + (visit.tls ? "; Secure" : "") +
+                                  (value.empty() ? "; Max-Age=0" : ""));
   }
   admin::Visit visit;
   const ConfigPtr config;
@@ -175,7 +175,7 @@ event::Task<Page> Site::serve(admin::Visit came) {
   if (!is_our_name(host, *visitor.config))
     co_return in_words(421, "this relay is not called '" + text::printable(host, 100) +
                                 "'; add the name to control.http_names if it should be");
-  if (!visitor.visit.encrypted && !visitor.visit.client.is_loopback()) {
+  if (!visitor.visit.tls && !visitor.visit.client.is_loopback()) {
     if (visitor.posts()) co_return in_words(403, "from another machine over https alone");
     std::string there = "https://" + std::string(host) + request.path;
     if (!request.query.empty()) there += "?" + request.query;

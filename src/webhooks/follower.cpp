@@ -114,6 +114,7 @@ Expected<void> WebhookFollower::take_message(const Place& place, const spool::Me
   put_unless_empty(event.body, "client", envelope.received_from);
   put_unless_empty(event.body, "message_class", ledger::class_of(envelope.message_class));
   put_unless_empty(event.body, "envid", envelope.envid);
+  if (envelope.not_before != SystemTime{}) event.body["send_at"] = to_rfc3339(envelope.not_before);
   if (auto added = store_.add(event); !added) return added;
   return store_.begin_open(place.message, envelope);
 }

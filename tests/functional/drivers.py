@@ -300,8 +300,8 @@ CLIENTS = {
         Client("Nodemailer", "node-nodemailer", nodemailer, f"{EVERYWHERE} utf8", "node"),
         Client("PHPMailer", "libphp-phpmailer", phpmailer, EVERYWHERE, "php"),
         Client("Jakarta Mail", "libjakarta-mail-java", jakarta_mail, f"{EVERYWHERE} utf8 bdat", "java"),
-        Client("Postfix, as a satellite", "postfix", postfix, EVERYWHERE, ""),
-        Client("Exim, as a satellite", "exim4-daemon-light", exim, f"{EVERYWHERE} external bdat", ""),
+        Client("Postfix, as a satellite", "postfix", postfix, f"{EVERYWHERE} utf8", ""),
+        Client("Exim, as a satellite", "exim4-daemon-light", exim, f"{EVERYWHERE} external utf8 bdat", ""),
     )
 }
 CASES = [(name, way) for name, client in CLIENTS.items() for way in client.ways.split()]
@@ -331,6 +331,7 @@ program does not do it, not in Debian's build, or no test says so yet. What clie
 
 """
 BETWEEN = """
+Tokens of an issuer (OAUTHBEARER, XOAUTH2) come from curl (`test_tokens.py`); passwords that a Dovecot looks at from swaks, curl and smtplib (`test_dovecot.py`).
 `sealpost sendmail` and another sealpost as a satellite are tested beside them (`test_sendmail.py`, `test_smart_hosts.py`). swaks also speaks XCLIENT to us, and
 sends as a load balancer's PROXY header says (`test_clients.py`). A client that is only sloppy is understood where it may relay:
 [intake.md](intake.md#commands-and-addresses).

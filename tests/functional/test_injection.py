@@ -3,6 +3,7 @@
 
 import base64
 import contextlib
+import datetime
 import email
 import email.policy
 import http.client
@@ -14,6 +15,7 @@ import subprocess
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 
@@ -62,9 +64,9 @@ class Injected(Relay):
         assert status == 202, answer
         return answer["id"]
 
-    def arrived(self, recipient: str):
+    def arrived(self, recipient: str, seconds: float = 20):
         found = lambda: [m for m in self.lab.mail_of(DOMAIN) if m.recipient == recipient]
-        assert wait_for(lambda: bool(found()), 20, 0.1), recipient
+        assert wait_for(lambda: bool(found()), seconds, 0.1), recipient
         (mail,) = found()
         return mail
 
@@ -284,12 +286,51 @@ def test_D11_T61_tls_asked_for_with_a_message_adds_to_what_is_demanded_and_survi
         relay.wait_deferred(id)
         assert relay.ask("queue", "show", id)["messages"][0]["tls_need"] == "verify"
         assert {m.recipient for m in lab.mail_of("unproven.test")} == {"opportunistic@unproven.test", "encrypted@unproven.test"}
+        relay.good("user", "limit", "any", "--tls", "verify")  # and of all mail of an account
+        floor = relay.taken(message_to("floor@unproven.test"), token=relay.tokens["any"])
+        assert relay.wait_deferred(floor)["policy"] == "message"
+        less = relay.taken(message_to("less@unproven.test", tls="encrypt"), token=relay.tokens["any"])
+        assert relay.wait_deferred(less)["policy"] == "message"
+        relay.good("user", "limit", "any", "--tls", "none")
+        relay.wait_gone(relay.taken(message_to("lowered@unproven.test"), token=relay.tokens["any"]))
         lab.change_all({"name": "unproven", "mx": [{"host": "mx"}]})
         relay.wait_gone(id)
         relay.wait_gone(relay.taken(message_to(f"good@{DOMAIN}", tls="verify")))
     finally:
         relay.kill()
         lab.remove("unproven")
+
+
+def test_D12_what_is_to_be_sent_later_is_sent_then_whatever_happens_to_the_relay(lab, tmp_path):
+    lab.change_all({"name": "injected"})
+    relay = Injected(lab, tmp_path).start()
+    at = lambda seconds: (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=seconds)).isoformat(timespec="seconds")
+    try:
+        when = at(20)
+        body = message_to(f"later@{DOMAIN}", send_at=when)
+        id = relay.taken(body, Idempotency_Key="later")
+        for _ in range(4):  # found again without an attempt: it is no suspect (D-12)
+            relay.kill()
+            relay.start()
+        (entry,) = relay.queue(id)
+        assert (entry["state"], entry["attempts"]) == ("waiting", 0), entry
+        retried = relay.command("queue", "retry", id, "--yes")
+        assert retried.returncode != 0 and "not to be sent before" in retried.stderr
+        assert "waits for the time its sender wants it to be sent" in relay.good("queue", "why", id)
+        raw = f"From: anna@home.test\nTo: far@{DOMAIN}\n\nx\n".encode()
+        far = relay.taken(raw, type="message/rfc822", query="?send_at=" + urllib.parse.quote(at(29 * 24 * 3600)))
+        for wrong, place in ((at(31 * 24 * 3600), "/send_at"), ("2001-01-01T00:00:00Z", "/send_at"), ("soon", "/send_at")):
+            status, answer, _ = relay.post(message_to(f"x@{DOMAIN}", send_at=wrong))
+            assert (status, answer["at"]) == (422, place), answer
+        assert datetime.datetime.now(datetime.timezone.utc) < datetime.datetime.fromisoformat(when), "too slow to tell"
+        assert not [m for m in lab.mail_of(DOMAIN) if m.recipient == f"later@{DOMAIN}"]
+        relay.arrived(f"later@{DOMAIN}", 40)
+        assert datetime.datetime.now(datetime.timezone.utc) >= datetime.datetime.fromisoformat(when)
+        assert relay.post(body, Idempotency_Key="later")[1]["id"] == id
+        assert relay.queue(far) and relay.ask("queue", "show", far)["messages"][0]["send_at"]
+        assert wait_for(lambda: "to be sent at" in relay.good("trace", id), 10)
+    finally:
+        relay.kill()
 
 
 def test_T05_beyond_this_machine_it_is_spoken_in_TLS_alone(lab, tmp_path):
@@ -304,6 +345,8 @@ def test_T05_beyond_this_machine_it_is_spoken_in_TLS_alone(lab, tmp_path):
         secure = [*curl, "--cacert", lab.trust_file, "--connect-to", f"::127.0.0.1:{door}", "https://relay.home.test/v1/messages"]
         done = subprocess.run(lab.command(secure), capture_output=True, text=True, timeout=60)
         assert done.returncode == 0 and "id" in json.loads(done.stdout), done
+        received = " ".join(" ".join(parsed(relay.arrived(f"tls@{DOMAIN}")).get_all("received")).split())
+        assert re.search(r"\bwith HTTPS\b.* tls TLS_", received), received
         clear = subprocess.run(lab.command([*curl, f"http://127.0.0.1:{door}/v1/messages"]), capture_output=True, text=True, timeout=60)
         assert clear.returncode != 0 and clear.stdout == ""
     finally:

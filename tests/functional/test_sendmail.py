@@ -73,6 +73,24 @@ def test_what_the_relay_refuses_is_said_and_nothing_is_sent(relay, lab, sendmail
     assert not one.queue() and not lab.mail_of("program2.test")
 
 
+def test_TLS_for_one_message_and_when_it_is_to_be_sent(relay, lab, sendmail):
+    lab.change("program4", peer="script", starttls=False)
+    one = relay()
+    for words in (["--at", "6s"], ["--tls", "encrypt"], []):
+        done = sendmail(one.config, *words, f"{'-'.join(words).strip('-') or 'plain'}@program4.test", stdin="hello\n")
+        assert done.returncode == 0, done.stderr
+    assert wait_for(lambda: [mail.recipient for mail in lab.mail_of("program4.test")] == ["plain@program4.test"], 20)
+    waiting = {entry["recipient"]: entry for entry in one.queue()}
+    why = one.command("queue", "why", waiting["at-6s@program4.test"]["id"]).stdout
+    assert "waits for the time its sender wants it to be sent" in why
+    assert wait_for(lambda: "at-6s@program4.test" in {mail.recipient for mail in lab.mail_of("program4.test")}, 20)
+    shown = one.command("queue", "show", waiting["tls-encrypt@program4.test"]["id"]).stdout
+    assert "TLS asked for: encrypt" in " ".join(shown.split()) or "encrypt" in shown
+    for words, said in ((["--at", "soon"], "2h30m"), (["--at", "2001-01-01T00:00:00Z"], "long past"), (["--tls", "off"], "verify")):
+        done = sendmail(one.config, *words, "x@program4.test", stdin="hello\n")
+        assert (done.returncode, said in done.stderr) == (64, True), done
+
+
 def test_a_relay_that_is_restarted_is_waited_for(relay, lab):
     lab.change("program3", peer="script")
     one = relay()

@@ -30,6 +30,11 @@ void put_message(Html& html, const Json& message) {
     const auto value = html.in("dd");
     put_time(html, words_of(message, "arrival"));
   }
+  if (const std::string when = words_of(message, "send_at"); !when.empty()) {
+    html.put("dt", "To be sent at");
+    const auto value = html.in("dd");
+    put_time(html, when);
+  }
   put_fact(html, "Received from", words_of(message, "received_from"));
   if (const std::string user = words_of(message, "user"); !user.empty()) put_fact(html, "Submitted by", user);
   put_fact(html, "Size", text::grouped(number_of(message, "size")) + " octets, " + words_of(message, "body"));

@@ -259,8 +259,11 @@ struct Reports {
         server.tls([](std::unique_ptr<ev::Stream> plain, Duration) { return as_it_is(std::move(plain)); });
     };
   }
-  static ev::Task<Expected<std::unique_ptr<ev::Stream>>> as_it_is(std::unique_ptr<ev::Stream> plain) {
-    co_return plain;
+  static ev::Task<Expected<admin::HttpServer::Secured>> as_it_is(std::unique_ptr<ev::Stream> plain) {
+    admin::HttpServer::Secured secured;
+    secured.stream = std::move(plain);
+    secured.facts = std::make_shared<const HandshakeFacts>();
+    co_return secured;
   }
   ev::Task<std::optional<admin::Page>> admission(const admin::Visit& visit) {
     if (visit.request.field("authorization") == "good") co_return std::nullopt;

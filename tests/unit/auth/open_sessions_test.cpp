@@ -105,6 +105,9 @@ TEST_CASE(
     CHECK(office.accounts->take_message(*step.account, 1) == goes_on);
   };
   changed(true, [&] { REQUIRE(office.store().set_limits("anna", Limits(100, 0), SystemTime{})); });
+  changed(false, [&] { REQUIRE(office.store().set_tls("anna", TlsNeed::verify, SystemTime{})); });
+  CHECK(office.plain("anna", "secret").account->tls == TlsNeed::verify);
+  changed(false, [&] { REQUIRE(office.store().set_tls("anna", TlsNeed::none, SystemTime{})); });
   changed(false, [&] {
     User same = some_user("anna", "secret");
     REQUIRE(office.store().set_credentials("anna", same.credentials, SystemTime{}));

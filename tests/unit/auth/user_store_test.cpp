@@ -107,6 +107,35 @@ TEST_CASE("accounts are added, changed and removed") {
   CHECK(store.list().value().size() == 2);
 }
 
+TEST_CASE(
+    "T-61 what TLS the mail of an account needs makes the file one that an older release does not open") {
+  const ScratchDirectory dir;
+  UserStore store = opened(dir, Access::write);
+  REQUIRE(store.add(some_user("anna", "secret")));
+  CHECK(store.file().number("PRAGMA user_version").value() == 1);
+  UserStore reading = opened(dir, Access::read);
+  CHECK(reading.find("anna").value()->tls == TlsNeed::none);
+  CHECK(code_of(store.set_tls("nobody", TlsNeed::verify, later)) == Errc::not_found);
+  REQUIRE(store.set_tls("anna", TlsNeed::verify, later));
+  CHECK(store.file().number("PRAGMA user_version").value() == 2);
+  CHECK(reading.find("anna").value()->tls == TlsNeed::verify);  // in a file that was open before
+  CHECK(opened(dir, Access::read).find("anna").value()->tls == TlsNeed::verify);
+  CHECK(store.list().value().front().tls == TlsNeed::verify);
+  CHECK(opened(dir, Access::write).find("anna").value()->changed == later);
+
+  REQUIRE(store.file().run("UPDATE tls SET need = 'maybe'"));
+  REQUIRE_FALSE(store.find("anna"));
+  CHECK(store.find("anna").error().code == Errc::damaged);  // and not none
+  REQUIRE(store.set_tls("anna", TlsNeed::none, later));
+  CHECK(store.find("anna").value()->tls == TlsNeed::none);
+  User otto = some_user("otto", "secret");
+  otto.tls = TlsNeed::encrypt;
+  REQUIRE(store.add(otto));
+  REQUIRE(store.remove("otto"));
+  REQUIRE(store.add(some_user("otto", "secret")));
+  CHECK(store.find("otto").value()->tls == TlsNeed::none);
+}
+
 TEST_CASE("T-33 of a token there is nothing but its digest, and it is for the account that it was made for") {
   const NewToken made = make_token_key();
   CHECK(made.key.size() == 47);

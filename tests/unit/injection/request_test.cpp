@@ -26,13 +26,14 @@ std::string request_with(const std::string& more) {
 TEST_CASE("recipients are those of to, cc and bcc, each once, and bcc stands in no field") {
   const auto wish = read_json_wish(
       R"({"from": "Anna <anna@a.test>", "to": ["bo@b.test", "Cy <cy@c.test>"], "cc": "bo@b.test",
-          "bcc": ["di@d.test"], "text": "x", "tls": "verify"})",
+          "bcc": ["di@d.test"], "text": "x", "tls": "verify", "send_at": "2026-12-24T08:00:00+01:00"})",
       {});
   REQUIRE(wish);
   CHECK(wish->sender == "anna@a.test");
   CHECK(wish->recipients == std::vector<std::string>{"bo@b.test", "cy@c.test", "di@d.test"});
   CHECK(wish->places == std::vector<std::string>{"/to/0", "/to/1", "/bcc/0"});
   CHECK(wish->tls == TlsNeed::verify);
+  CHECK(wish->send_at == from_rfc3339("2026-12-24T07:00:00Z"));
   CHECK(wish->message.find("di@d.test") == std::string::npos);
   CHECK(wish->message.find("To: bo@b.test, \"Cy\" <cy@c.test>\r\n") != std::string::npos);
 }
@@ -88,6 +89,8 @@ TEST_CASE("what is wrong is named by its place") {
            {R"({"from": "a@b.test", "to": {}, "text": "x"})", 422, "/to"},
            {request_with(R"("subjekt": "x")"), 400, "/subjekt"},
            {request_with(R"("tls": "maybe")"), 422, "/tls"},
+           {request_with(R"("send_at": "tomorrow")"), 422, "/send_at"},
+           {request_with(R"("send_at": 1798099200)"), 422, "/send_at"},
            {request_with(R"("subject": 1)"), 422, "/subject"},
            {request_with(R"("headers": {"From": "x@x.test"})"), 422, "/headers/From"},
            {request_with(R"("headers": {"content-type": "text/html"})"), 422, "/headers/content-type"},
@@ -129,14 +132,17 @@ TEST_CASE("a message has its envelope in the query, or in its header") {
   CHECK(of_header->sender == "anna@a.test");
   CHECK(of_header->recipients == std::vector<std::string>{"bo@b.test", "cy@c.test", "di@d.test"});
   CHECK(of_header->message == message);
-  const auto of_query =
-      read_message_wish("from=b%2Bx@a.test&to=e+f@e.test&to=g%40g.test&tls=encrypt", message, {});
+  const auto of_query = read_message_wish(
+      "from=b%2Bx@a.test&to=e+f@e.test&to=g%40g.test&tls=encrypt&send_at=2026-12-24T08:00:00Z", message, {});
   REQUIRE(of_query);
   CHECK(of_query->sender == "b+x@a.test");
   CHECK(of_query->recipients == std::vector<std::string>{"e+f@e.test", "g@g.test"});
   CHECK(of_query->tls == TlsNeed::encrypt);
+  CHECK(of_query->send_at == from_rfc3339("2026-12-24T08:00:00Z"));
+  CHECK(of_query->send_at_place == "?send_at");
   for (const char* query : {"to=%0d%0a@b.test", "to=%4", "x=y", "from=a@a.test&from=b@b.test", "tls=x",
-                            "tls=verify&tls=encrypt", "tls=encrypt&tls=encrypt"}) {
+                            "tls=verify&tls=encrypt", "tls=encrypt&tls=encrypt", "send_at=now",
+                            "send_at=2026-12-24T08:00:00Z&send_at=2026-12-24T08:00:00Z"}) {
     CAPTURE(query);
     const auto wrong = read_message_wish(query, message, {});
     REQUIRE(!wrong);

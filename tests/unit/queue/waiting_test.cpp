@@ -136,3 +136,69 @@ TEST_CASE("D-16 recipients that are final are never queued again") {
   REQUIRE(entries.size() == 1);
   CHECK(entries[0].recipient == "b@x.example");
 }
+
+namespace {
+
+spool::StoredMessagePtr message_for_later(const World& world, std::chrono::seconds after) {
+  auto message = message_to({"a@x.example"}, world.loop.wall());
+  const_cast<spool::StoredMessage&>(*message).envelope.not_before = world.loop.wall() + after;
+  return message;
+}
+
+}  // namespace
+
+TEST_CASE("mail that is to be sent later is sent then, and its life begins then") {
+  World world;
+  world.courier.defer_for = 300s;
+  world.dispatcher.accepted(message_for_later(world, 3 * 24h));
+  world.loop.advance(24h);
+  CHECK(world.shard.retry(Filter{}) == 0);  // no word of an operator sends it early, nor
+  world.dispatcher.set_routes(RouteTable());
+  world.loop.advance(24h);
+  CHECK(world.courier.order.empty());
+  std::vector<QueueEntry> entries;
+  world.shard.list(entries, 10);
+  REQUIRE(entries.size() == 1);
+  CHECK(entries[0].attempts == 0);
+  const Listing listing = world.shard.list(Filter{}, 10, Shard::Why::told);
+  REQUIRE(listing.entries.size() == 1);
+  CHECK(listing.entries[0].why.starts_with("waits for the time its sender wants it to be sent, "));
+  CHECK(listing.entries[0].expires > world.loop.wall() + 24h + world.schedule.lifetime(false) - 1min);
+  CHECK(world.shard.matches(Filter{}).front().early);
+  world.loop.advance(24h + 10s);
+  REQUIRE(world.courier.order.size() == 1);
+  world.loop.advance(100s);
+  CHECK_FALSE(world.shard.matches(Filter{}).front().early);
+  CHECK(world.shard.retry(Filter{}) == 1);
+}
+
+TEST_CASE("holding and releasing mail that is to be sent later sends it no earlier") {
+  World world;
+  const auto message = message_for_later(world, 1h);
+  world.dispatcher.accepted(message);
+  world.loop.advance(60s);
+  world.shard.hold({message->id}, "looked at");
+  world.loop.advance(60s);
+  world.shard.release({message->id});
+  world.loop.advance(30min);
+  CHECK(world.courier.order.empty());
+  world.loop.advance(30min);
+  CHECK(world.courier.order.size() == 1);
+}
+
+TEST_CASE(
+    "T-50: a restart finds mail that is to be sent later, and no clock makes it wait longer than it ever had "
+    "to") {
+  World world;
+  world.dispatcher.recovered({message_for_later(world, 20 * 24h)});
+  world.loop.advance(20 * 24h - 1min);
+  CHECK(world.courier.order.empty());  // longer than any gap of the schedule
+  world.loop.advance(2min);
+  CHECK(world.courier.order.size() == 1);
+
+  auto of_another_clock = message_to({"b@y.example"}, world.loop.wall() + 8766h);
+  const_cast<spool::StoredMessage&>(*of_another_clock).envelope.not_before = world.loop.wall() + 8766h + 2h;
+  world.dispatcher.recovered({of_another_clock});
+  world.loop.advance(2h + 1s);
+  CHECK(world.courier.order.size() == 2);
+}

@@ -271,6 +271,24 @@ TEST_CASE("T1 REQUIRETLS and SMTPUTF8 take no value (RFC 8689 §2, RFC 6531 §3.
   CHECK(reply_to_mail("FROM:<a@b.example> SMTPUTF8=1") == "501 5.5.4");
 }
 
+TEST_CASE("X13 HOLDFOR or HOLDUNTIL, one of them and once (RFC 4865 §4); XTLS is ours") {
+  const auto mail = parse_mail("FROM:<a@b.example> holdfor=3600 XTLS=verify");
+  REQUIRE(mail);
+  CHECK(mail->hold_for == std::chrono::hours(1));
+  CHECK(mail->tls_need == TlsNeed::verify);
+  CHECK(mail->seen == (parameter::future_release | parameter::tls_need));
+  const auto until = parse_mail("FROM:<a@b.example> HOLDUNTIL=2026-12-24T08:00:00Z");
+  REQUIRE(until);
+  CHECK(until->hold_until == from_rfc3339("2026-12-24T08:00:00Z"));
+  for (const char* bad : {"HOLDFOR", "HOLDFOR=", "HOLDFOR=-1", "HOLDFOR=1h", "HOLDFOR=1000000000",
+                          "HOLDUNTIL=", "HOLDUNTIL=tomorrow", "HOLDUNTIL=2026-12-24", "HOLDFOR=1 HOLDFOR=1",
+                          "HOLDFOR=1 HOLDUNTIL=2026-12-24T08:00:00Z", "XTLS", "XTLS=none",
+                          "XTLS=", "XTLS=verify XTLS=encrypt"}) {
+    CAPTURE(bad);
+    CHECK(reply_to_mail("FROM:<a@b.example> " + std::string(bad)) == "501 5.5.4");
+  }
+}
+
 TEST_CASE("X6 addresses beyond ASCII where SMTPUTF8 is offered and said (RFC 6531 §3.3, §3.4)") {
   const auto mail = [](std::string_view argument) {
     return parse_mail(argument, Syntax::strict, Utf8::accept);

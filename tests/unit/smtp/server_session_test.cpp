@@ -21,13 +21,17 @@ TEST_CASE("session: a whole dialogue, word for word") {
         "250-8BITMIME\r\n"
         "250-CHUNKING\r\n"
         "250-BINARYMIME\r\n"
-        "250-LIMITS RCPTMAX=1000\r\n"
-        "250 ENHANCEDSTATUSCODES\r\n"
-        "250 2.1.0 sender ok\r\n"
-        "250 2.1.5 recipient ok\r\n"
-        "354 send the message, end with CRLF . CRLF\r\n"
-        "250 2.0.0 queued as 00000000000000000000000000\r\n"
-        "221 2.0.0 goodbye\r\n");
+        "250-FUTURERELEASE 2592000 " +
+            to_rfc3339(fixture.loop.date() + std::chrono::days(30)) +
+            "\r\n"
+            "250-XTLS encrypt verify\r\n"
+            "250-LIMITS RCPTMAX=1000\r\n"
+            "250 ENHANCEDSTATUSCODES\r\n"
+            "250 2.1.0 sender ok\r\n"
+            "250 2.1.5 recipient ok\r\n"
+            "354 send the message, end with CRLF . CRLF\r\n"
+            "250 2.0.0 queued as 00000000000000000000000000\r\n"
+            "221 2.0.0 goodbye\r\n");
   REQUIRE(fixture.handler.received.size() == 1);
   const Received& got = fixture.handler.received[0];
   CHECK(got.envelope.reverse_path == "a@example.net");
@@ -36,6 +40,36 @@ TEST_CASE("session: a whole dialogue, word for word") {
   CHECK(got.body == "Subject: x\r\n\r\nhi\r\n");
   CHECK(*fixture.ending == Ending::quit);
   CHECK(fixture.script.closed);
+}
+
+TEST_CASE("X13 mail may be sent later, and TLS asked for it, by who may relay (RFC 4865)") {
+  SessionFixture fixture;
+  const SystemTime now = fixture.loop.date();
+  const auto from = [](const std::string& parameters) {
+    return "MAIL FROM:<a@example.net> " + parameters + "\r\nRSET\r\n";
+  };
+  const std::string in_a_week = "HOLDUNTIL=" + to_rfc3339(now + std::chrono::days(7));
+  CHECK(codes(fixture.talk(join({hello, from("HOLDFOR=2592001"), from("HOLDUNTIL=2001-01-01T00:00:00Z"),
+                                 "MAIL FROM:<a@example.net> XTLS=verify " + in_a_week + "\r\n", rcpt,
+                                 message}))) == "220 250 501 250 501 250 250 250 354 250");
+  REQUIRE(fixture.handler.received.size() == 1);
+  const Envelope& envelope = fixture.handler.received[0].envelope;
+  CHECK(std::chrono::abs(envelope.not_before - (now + std::chrono::days(7))) <= std::chrono::seconds(1));
+  CHECK(envelope.flags.tls_need == TlsNeed::verify);
+
+  SessionFixture past;  // what was to be sent a moment ago is sent now
+  past.talk(
+      join({hello, "MAIL FROM:<a@example.net> HOLDUNTIL=" + to_rfc3339(now - std::chrono::hours(1)) + "\r\n",
+            rcpt, message}));
+  REQUIRE(past.handler.received.size() == 1);
+  CHECK(past.handler.received[0].envelope.not_before == SystemTime{});
+
+  SessionFixture stranger;
+  stranger.handler.trusts = false;
+  const std::string heard = stranger.talk(join({hello, from("HOLDFOR=60"), from("XTLS=verify")}));
+  CHECK(heard.find("FUTURERELEASE") == std::string::npos);
+  CHECK(heard.find("XTLS") == std::string::npos);
+  CHECK(codes(heard) == "220 250 555 250 555 250");
 }
 
 TEST_CASE("session: the same in slices of every size") {

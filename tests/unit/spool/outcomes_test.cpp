@@ -34,6 +34,29 @@ TEST_CASE(
   CHECK(world.found(1)->progress[0].interrupted == 1);  // those before the crashes remain
 }
 
+TEST_CASE(
+    "D-12: mail that is to be sent later is in no attempt until one is begun, however often it is found "
+    "again") {
+  World world;
+  REQUIRE(world.start());
+  NewMessage message = message_of(1, "body");
+  message.envelope.not_before = message.envelope.arrival + std::chrono::days(3);
+  const SystemTime when = message.envelope.not_before;
+  REQUIRE(world.store(std::move(message)));
+  for (int i = 0; i < 4; ++i) {
+    REQUIRE(world.restart(Loss::kill));
+    const StoredMessagePtr found = world.found(1);
+    REQUIRE(found);
+    CHECK(found->envelope.not_before == when);
+    CHECK(found->progress[0].attempts == 0);
+    CHECK(found->progress[0].interrupted == 0);
+  }
+  REQUIRE(world.begin(1, {0}));
+  REQUIRE(world.restart(Loss::kill));
+  CHECK(world.found(1)->progress[0].attempts == 1);
+  CHECK(world.found(1)->progress[0].interrupted == 1);
+}
+
 TEST_CASE("D-11: after a restart it is known who said what of waiting mail, and who submitted it") {
   World world;
   REQUIRE(world.start());

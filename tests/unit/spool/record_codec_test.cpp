@@ -29,6 +29,7 @@ MessageRecord rich_message() {
   record.envelope.message_id = {7, 0, 255};
   record.envelope.flags.tls_need = TlsNeed::verify;
   record.envelope.once = std::make_shared<const OnceMark>(OnceMark{{1, 0, 2}, {3, 255}});
+  record.envelope.not_before = SystemTime(std::chrono::seconds(1'800'000'000));
   record.chunks = {Extent{7, 4144, 100, 0xDEADBEEF}, Extent{8, 8240, 4u << 20, 1}};
   return record;
 }
@@ -138,6 +139,7 @@ TEST_CASE("T-54: what a message record carries arrives") {
   CHECK(envelope.account == "alice");
   CHECK(envelope.message_id == rich_message().envelope.message_id);
   CHECK(envelope.flags.tls_need == TlsNeed::verify);
+  CHECK(envelope.not_before == rich_message().envelope.not_before);
   REQUIRE(envelope.once);
   CHECK(*envelope.once == *rich_message().envelope.once);
   CHECK(message.chunks == rich_message().chunks);
@@ -224,6 +226,15 @@ TEST_CASE("recipients that were answered alike share one attribute, however many
 
 namespace {
 
+MessageRecord without_attributes(MessageRecord record) {
+  record.envelope.account.clear();
+  record.envelope.message_id = {};
+  record.envelope.flags.tls_need = TlsNeed::none;
+  record.envelope.once = nullptr;
+  record.envelope.not_before = SystemTime{};
+  return record;
+}
+
 // A head whose attributes are these.
 std::string with_attributes(std::string head, const std::string& attributes) {
   put(head, static_cast<std::uint32_t>(attributes.size()));
@@ -239,11 +250,7 @@ std::string attribute(std::uint16_t tag, const std::string& value) {
 }  // namespace
 
 TEST_CASE("D-11: an attribute of a later release is passed over, and holds its message when it is critical") {
-  MessageRecord plain = rich_message();
-  plain.envelope.account.clear();
-  plain.envelope.message_id = {};
-  plain.envelope.flags.tls_need = TlsNeed::none;
-  plain.envelope.once = nullptr;
+  const MessageRecord plain = without_attributes(rich_message());
   const std::string head = encode_head(plain).octets;
   const std::string later = attribute(0x7FFE, "what nobody knows yet");
   auto read = decode_head(2, with_attributes(head, later), record_flag::attributes);
@@ -294,11 +301,7 @@ TEST_CASE("T-23 D-11: what a host is called can be read again, whatever octets i
 }
 
 TEST_CASE("T-54 T-23: an attribute that breaks its format is not believed though its checksum holds") {
-  MessageRecord plain = rich_message();
-  plain.envelope.account.clear();
-  plain.envelope.message_id = {};
-  plain.envelope.flags.tls_need = TlsNeed::none;
-  plain.envelope.once = nullptr;
+  const MessageRecord plain = without_attributes(rich_message());
   const std::string message = encode_head(plain).octets;
   const auto refused = [&](const std::string& attributes) {
     return !decode_head(2, with_attributes(message, attributes), record_flag::attributes);
@@ -329,6 +332,14 @@ TEST_CASE("T-54 T-23: an attribute that breaks its format is not believed though
   CHECK_FALSE(refused(attribute(7, std::string(32, 'k'))));
   CHECK(refused(attribute(7, std::string(31, 'k'))));
   CHECK(refused(attribute(7, std::string(32, 'k')) + attribute(7, std::string(32, 'l'))));
+  constexpr std::uint16_t not_before = 0x8008;
+  const std::string some_time("\x40\x22\x44\xe3\xb7\x49\x06\x00", 8);
+  CHECK_FALSE(refused(attribute(not_before, some_time)));
+  CHECK(refused(attribute(not_before, some_time.substr(1))));
+  CHECK(refused(attribute(not_before, some_time + "!")));
+  for (const char octet : {'\0', '\xff'})
+    CHECK(refused(attribute(not_before, std::string(8, octet))));  // no time at all
+  CHECK(refused(attribute(not_before, some_time) + attribute(not_before, some_time)));
   const std::string endless("\x01\x00\xFF\xFF\xFF\xFF", 6);
   CHECK(refused(endless));
 
