@@ -56,6 +56,7 @@ void add_dns_commands(CLI::App& app, CommandLine& line);
 void add_report_commands(CLI::App& app, CommandLine& line);
 void add_spool_commands(CLI::App& app, CommandLine& line);
 void add_evidence_commands(CLI::App& app, CommandLine& line);  // and trace
+void add_statement_command(CLI::App& evidence, CommandLine& line);
 void add_webhook_commands(CLI::App& app, CommandLine& line);
 void add_status_command(CLI::App& app, CommandLine& line);
 void add_clock_commands(CLI::App& app, CommandLine& line);

@@ -282,6 +282,7 @@ void add_evidence_commands(CLI::App& app, CommandLine& line) {
   all->add_flag("--csv", options->csv, "Comma-separated values, for a spreadsheet");
   all->callback([&line, options] { line.work = [&line, options] { return export_rows(line, *options); }; });
 
+  add_statement_command(*evidence, line);
   CLI::App* erase = evidence->add_subcommand(
       "erase", "Erase addresses from beside the rows; the chain stays whole. Asks the running relay");
   erase->add_option("--address", options->address, "This one, as sender, recipient or account");

@@ -312,6 +312,7 @@ Expected<void> LedgerFollower::take_recipient(const MessageId& id, const spool::
     auto kept = store_.keep_proof(digest, one.proof->text);
     if (!kept) return kept.error();
     if (!*kept) row->payload.number("lost", 1);
+    store_.count(digest, kind_of(one.state));
   }
   return store_.add(std::move(*row));
 }

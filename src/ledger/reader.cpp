@@ -240,16 +240,93 @@ Expected<std::string> Reader::proof(std::string_view digest) {
   return sha256_octets(text) == digest ? text : std::string();
 }
 
-Expected<std::string> Reader::rules(std::string_view digest) {
-  auto kept = statement("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'rules'");
-  if (!kept) return kept.error();
-  auto there = step(kept->get());
+// A ledger of an earlier release has fewer.
+Expected<bool> Reader::has_table(const char* name) const {
+  auto found = statement("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1");
+  if (!found) return found.error();
+  sqlite3_bind_text(found->get(), 1, name, -1, SQLITE_STATIC);
+  auto there = step(found->get());
   if (!there) return there.error();
-  if (sqlite3_column_int(kept->get(), 0) == 0) return std::string();
+  return sqlite3_column_int(found->get(), 0) != 0;
+}
+
+Expected<std::set<std::int64_t>> Reader::counted_days() {
+  std::set<std::int64_t> days;
+  const auto kept = has_table("counted_day");
+  if (!kept) return kept.error();
+  if (!*kept) return days;
+  auto read = statement("SELECT day FROM counted_day");
+  if (!read) return read.error();
+  auto all = numbers(read->get());
+  if (!all) return all.error();
+  days.insert(all->begin(), all->end());
+  return days;
+}
+
+Expected<void> Reader::tallies(const std::string& name, std::int64_t first_day, std::int64_t last_day,
+                               const std::function<void(const ReadTally&)>& see) {
+  auto read = statement(
+      "SELECT tally.day, tally.rows, tally.kind, proof.digest, proof.text FROM proof_about "
+      "CROSS JOIN tally ON tally.proof = proof_about.proof AND tally.day BETWEEN ?2 AND ?3 "
+      "CROSS JOIN proof ON proof.digest = proof_about.proof WHERE proof_about.name = ?1");
+  if (!read) return read.error();
+  sqlite3_bind_text(read->get(), 1, name.c_str(), -1, SQLITE_TRANSIENT);
+  sqlite3_bind_int64(read->get(), 2, first_day);
+  sqlite3_bind_int64(read->get(), 3, last_day);
+  for (;;) {
+    auto there = step(read->get());
+    if (!there) return there.error();
+    if (!*there) return {};
+    ReadTally tally;
+    tally.day = sqlite3_column_int64(read->get(), 0);
+    tally.rows = sqlite3_column_int64(read->get(), 1);
+    tally.kind = octets_view(read->get(), 2);
+    tally.digest = octets_view(read->get(), 3);
+    tally.proof = octets_view(read->get(), 4);
+    see(tally);
+  }
+}
+
+Expected<std::map<std::pair<std::string, std::string>, std::int64_t>> Reader::tally_of_day(std::int64_t day) {
+  std::map<std::pair<std::string, std::string>, std::int64_t> all;
+  auto read = statement("SELECT proof, kind, rows FROM tally WHERE day = ?1");
+  if (!read) return read.error();
+  sqlite3_bind_int64(read->get(), 1, day);
+  for (;;) {
+    auto there = step(read->get());
+    if (!there) return there.error();
+    if (!*there) return all;
+    all[{octets(read->get(), 0), octets(read->get(), 1)}] = sqlite3_column_int64(read->get(), 2);
+  }
+}
+
+Expected<std::vector<std::string>> Reader::counted_names(const std::string& prefix) {
+  std::vector<std::string> names;
+  const auto kept = has_table("proof_about");
+  if (!kept) return kept.error();
+  if (!*kept) return names;
+  auto read = statement("SELECT DISTINCT name FROM proof_about WHERE name >= ?1 AND name < ?2 ORDER BY name");
+  if (!read) return read.error();
+  std::string end = prefix;
+  ++end.back();
+  sqlite3_bind_text(read->get(), 1, prefix.c_str(), -1, SQLITE_TRANSIENT);
+  sqlite3_bind_text(read->get(), 2, end.c_str(), -1, SQLITE_TRANSIENT);
+  for (;;) {
+    auto there = step(read->get());
+    if (!there) return there.error();
+    if (!*there) return names;
+    names.push_back(octets(read->get(), 0).substr(prefix.size()));
+  }
+}
+
+Expected<std::string> Reader::rules(std::string_view digest) {
+  const auto kept = has_table("rules");
+  if (!kept) return kept.error();
+  if (!*kept) return std::string();
   auto read = statement("SELECT text FROM rules WHERE digest = ?1");
   if (!read) return read.error();
   sqlite3_bind_blob(read->get(), 1, digest.data(), static_cast<int>(digest.size()), SQLITE_TRANSIENT);
-  there = step(read->get());
+  auto there = step(read->get());
   if (!there) return there.error();
   if (!*there) return std::string();
   auto text = gunzip(octets_view(read->get(), 0), largest_rules);

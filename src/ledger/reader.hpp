@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,6 +35,11 @@ struct ReadRow {
   std::optional<std::string_view> address;  // none: erased
 };
 
+struct ReadTally {
+  std::int64_t day = 0, rows = 0;
+  std::string_view kind, digest, proof;  // proof: its text
+};
+
 class Reader {
  public:
   // Errc::not_found, Errc::invalid: no ledger; Errc::newer; Errc::damaged.
@@ -50,6 +56,15 @@ class Reader {
   Expected<std::vector<std::int64_t>> blocks_of_word(std::int64_t day, std::int64_t word);
   // "": lost, or it does not have that digest.
   Expected<std::string> proof(std::string_view digest);
+  // Days whose rows have been counted since they began.
+  Expected<std::set<std::int64_t>> counted_days();
+  // Rows that name a proof about `name` ("p:" and a partner, "d:" and a domain, in lower case), by proof.
+  Expected<void> tallies(const std::string& name, std::int64_t first_day, std::int64_t last_day,
+                         const std::function<void(const ReadTally&)>& see);
+  // All of one day: digest and kind, rows.
+  Expected<std::map<std::pair<std::string, std::string>, std::int64_t>> tally_of_day(std::int64_t day);
+  // What stands behind `prefix` in such names.
+  Expected<std::vector<std::string>> counted_names(const std::string& prefix);
   // The text of a set of rules, by the 32 octets of its digest; "" as above, and in a ledger of an earlier release.
   Expected<std::string> rules(std::string_view digest);
 
@@ -58,6 +73,7 @@ class Reader {
   Error failure() const;
   Expected<sqlite::StatementPtr> statement(const char* sql) const;
   Expected<bool> step(sqlite3_stmt* statement) const;
+  Expected<bool> has_table(const char* name) const;
   Expected<std::vector<std::int64_t>> numbers(sqlite3_stmt* statement) const;
   Expected<bool> unpacked(sqlite3_stmt* block, const std::function<bool(const ReadRow&)>& see) const;
   Expected<bool> loose(const std::function<bool(const ReadRow&)>& see) const;

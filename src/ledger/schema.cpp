@@ -84,6 +84,21 @@ CREATE TABLE IF NOT EXISTS rules (
   text BLOB NOT NULL,
   last_day INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS counted_day (
+  day INTEGER PRIMARY KEY
+) STRICT;
+CREATE TABLE IF NOT EXISTS tally (
+  proof BLOB NOT NULL,
+  day INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  rows INTEGER NOT NULL,
+  PRIMARY KEY (proof, day, kind)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS proof_about (
+  name TEXT NOT NULL,
+  proof BLOB NOT NULL,
+  PRIMARY KEY (name, proof)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS rules_read (
   id INTEGER PRIMARY KEY CHECK (id = 1),
   begins INTEGER NOT NULL,
@@ -94,11 +109,12 @@ CREATE TABLE IF NOT EXISTS rules_read (
 
 // FULL: a commit survives a power cut. The journal is freed behind the cursor that it carries.
 Expected<void> prepare_ledger(sqlite::Database& file, int version) {
-  if (auto ready = sqlite::prepare(file, version,
-                                   {schema_version,
-                                    {"state", "day", "signing_key", "row", "block", "proof", "by_message",
-                                     "by_word", "open_message", "open_done", "rules", "rules_read"},
-                                    {tables}});
+  if (auto ready = sqlite::prepare(
+          file, version,
+          {schema_version,
+           {"state", "day", "signing_key", "row", "block", "proof", "by_message", "by_word", "open_message",
+            "open_done", "rules", "rules_read", "counted_day", "tally", "proof_about"},
+           {tables}});
       !ready)
     return ready;
   // What is deleted is overwritten: addresses that were erased or pruned, and recipients of finished messages, which [ledger]

@@ -2,11 +2,13 @@
 #include "ledger/store.hpp"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <span>
 
 #include "base/gzip.hpp"
 #include "base/log.hpp"
 #include "base/random.hpp"
+#include "base/text.hpp"
 #include "ledger/schema.hpp"
 
 namespace sealpost::ledger {
@@ -57,6 +59,7 @@ void Store::forget() noexcept {
   sealed_.clear();
   proofs_.clear();
   fresh_.clear();
+  counts_.clear();
 }
 
 Expected<void> Store::ready() {
@@ -152,6 +155,7 @@ Expected<void> Store::commit(const spool::Cursor& next, const std::function<Expe
     node_ = next.node;
     if (auto worked = work(); !worked) return worked;
     if (auto kept = keep_fresh(); !kept) return kept;
+    if (auto written = write_counts(); !written) return written;
     if (head_changed_)
       if (auto written = write_head(); !written) return written;
     return write_state(next);
@@ -254,13 +258,18 @@ Expected<void> Store::begin_day(const std::string& date) {
   auto write =
       prepared("INSERT INTO day(number, date, head, signature, address_key) VALUES (?1, ?2, '', x'', ?3)");
   if (!write) return write.error();
-  return (*write)->bind(1, head_.day).bind(2, head_.date).bind_blob(3, key).done();
+  if (auto done = (*write)->bind(1, head_.day).bind(2, head_.date).bind_blob(3, key).done(); !done)
+    return done;
+  auto counted = prepared("INSERT INTO counted_day(day) VALUES (?1)");
+  if (!counted) return counted.error();
+  return (*counted)->bind(1, head_.day).done();
 }
 
 Expected<void> Store::finish_day() {
   head_.sealed = true;
   head_changed_ = true;
   if (auto done = pack(); !done) return done;
+  if (auto done = write_counts(); !done) return done;
   return write_head();
 }
 
@@ -416,9 +425,58 @@ Expected<bool> Store::keep_proof(std::string_view digest, std::string_view text)
   if (brought) (*write)->bind(3, text);
   if (auto done = (*write)->done(); !done) return done.error();
   if (file_.changed() == 0) return false;
+  if (auto noted = note_whom(digest, brought ? text : std::string_view()); !noted) return noted.error();
   if (proofs_.size() >= most_known_proofs) proofs_.clear();
   proofs_[std::move(key)] = head_.day;
   return true;
+}
+
+// Added to what the day's earlier commits counted; of a day that an earlier release began nobody reads it.
+Expected<void> Store::write_counts() {
+  for (const auto& one : counts_) {
+    auto write = prepared(
+        "INSERT INTO tally(proof, day, kind, rows) VALUES (?1, ?2, ?3, ?4) "
+        "ON CONFLICT (proof, day, kind) DO UPDATE SET rows = rows + ?4");
+    if (!write) return write.error();
+    if (auto done = (*write)
+                        ->bind_blob(1, one.first.first)
+                        .bind(2, head_.day)
+                        .bind(3, one.first.second)
+                        .bind(4, one.second)
+                        .done();
+        !done)
+      return done;
+  }
+  counts_.clear();
+  return {};
+}
+
+// Whom a proof is about, once for each day on which it is named: an earlier release did not note it.
+Expected<void> Store::note_whom(std::string_view digest, std::string_view text) {
+  std::string kept(text);
+  if (kept.empty()) {
+    auto read = prepared("SELECT text FROM proof WHERE digest = ?1");
+    if (!read) return read.error();
+    auto there = (*read)->bind_blob(1, digest).row();
+    if (!there) return there.error();
+    if (*there) kept = (*read)->text(0);
+    (*read)->reset();
+  }
+  const auto proof = nlohmann::json::parse(kept, nullptr, false);
+  if (!proof.is_object()) return {};
+  for (const auto& about : {std::pair{"p:", "partner"}, std::pair{"d:", "domain"}}) {
+    const auto name = proof.find(about.second);
+    if (name == proof.end() || !name->is_string() || name->get_ref<const std::string&>().empty()) continue;
+    auto write = prepared("INSERT OR IGNORE INTO proof_about(name, proof) VALUES (?1, ?2)");
+    if (!write) return write.error();
+    if (auto done = (*write)
+                        ->bind(1, about.first + text::lower(name->get<std::string>()))
+                        .bind_blob(2, digest)
+                        .done();
+        !done)
+      return done;
+  }
+  return {};
 }
 
 Expected<HistoryPlace> Store::rules_place() {
@@ -502,6 +560,13 @@ Expected<std::int64_t> Store::prune_before(const std::string& date) {
     if (auto done = work->bind(1, through).done(); !done) return done.error();
   }
   proofs_.clear();
+  for (const char* sql :
+       {"DELETE FROM tally WHERE day <= ?1", "DELETE FROM counted_day WHERE day <= ?1",
+        "DELETE FROM proof_about WHERE ?1 > 0 AND proof NOT IN (SELECT digest FROM proof)"}) {
+    auto work = file_.statement(sql);
+    if (!work) return work.error();
+    if (auto done = work->bind(1, through).done(); !done) return done.error();
+  }
   auto row = this->row("pruned", last_time_);
   if (!row) return row.error();
   row->payload.number("through", through).number("rows", gone).text("before", date);

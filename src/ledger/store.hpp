@@ -86,6 +86,10 @@ class Store {
   Expected<void> add(Row row);
   // `text` may be empty where an earlier row brought it. False: it did not, and what was proven is lost.
   Expected<bool> keep_proof(std::string_view digest, std::string_view text);
+  // A row of `kind` of the open day names that proof: counted, for statements (statement.hpp).
+  void count(std::string_view digest, std::string_view kind) {
+    ++counts_[{std::string(digest), std::string(kind)}];
+  }
   // How far the history of rules has been told, and that it has been up to there.
   Expected<HistoryPlace> rules_place();
   Expected<void> note_rules_place(const HistoryPlace& place);
@@ -143,6 +147,8 @@ class Store {
   Expected<void> write_head();
   Expected<void> keep_fresh();
   Expected<void> pack();
+  Expected<void> write_counts();
+  Expected<void> note_whom(std::string_view digest, std::string_view text);
   Expected<void> write_state(const spool::Cursor& next);
   std::string kept(const std::string& address) const;
   void forget() noexcept;
@@ -173,6 +179,8 @@ class Store {
   std::string begun_why_;
   std::vector<SignedHead> sealed_;                        // in this commit
   std::unordered_map<std::string, std::int64_t> proofs_;  // digest: the day it was last noted for
+  std::map<std::pair<std::string, std::string>, std::int64_t>
+      counts_;  // digest, kind: rows of the open day, not written yet
 };
 
 // What rows about a message are found by: its milliseconds.

@@ -21,6 +21,15 @@ std::string_view value_after(std::string_view payload, std::string_view begin) {
   return payload.substr(0, payload.find_first_of("\",}"));
 }
 
+// Of base64url without padding; "": it is none.
+std::string octets_of_digest(std::string_view digest) {
+  std::string text(digest);
+  std::replace(text.begin(), text.end(), '-', '+');
+  std::replace(text.begin(), text.end(), '_', '/');
+  text.resize((text.size() + 3) / 4 * 4, '=');
+  return text::from_base64(text).value_or(std::string());
+}
+
 class Verifier {
  public:
   Verifier(Reader& reader, const Trust& trust) : reader_(reader), trust_(trust) {}
@@ -28,6 +37,9 @@ class Verifier {
   Expected<Verified> run() {
     auto days = reader_.days();
     if (!days) return days.error();
+    auto counted = reader_.counted_days();
+    if (!counted) return counted.error();
+    counted_ = std::move(*counted);
     if (auto done = read_keys(); !done) return done.error();
     for (const std::string& text : trust_.heads) sort_in(text);
     for (const ReadDay& day : *days)
@@ -134,6 +146,7 @@ class Verifier {
 
   Expected<void> look_at_rows(const Head& head, const Head* other) {
     chain_.begin(head.previous);
+    counts_.clear();
     std::int64_t expected = head.first;
     bool broken = false;
     const auto wrong = [&](std::int64_t row, std::string what) {
@@ -175,6 +188,12 @@ class Verifier {
     if (other != nullptr && !other->sealed && other->last > head.last)
       say(head.day, head.last + 1,
           "is missing: a head that was kept elsewhere reaches to row " + std::to_string(other->last));
+    if (counted_.count(head.day) != 0) {
+      const auto counts = reader_.tally_of_day(head.day);
+      if (!counts) return counts.error();
+      if (*counts != counts_)
+        say(head.day, 0, "the counts from which statements are made are not those of its rows");
+    }
     return {};
   }
 
@@ -190,6 +209,8 @@ class Verifier {
     if (row.payload.starts_with(rules) && row.payload.find(",\"set\":1") != std::string_view::npos)
       rules_.emplace(value_after(row.payload, ",\"new\":\""), row.number);
     const std::string_view digest = value_after(row.payload, ",\"pf\":\"");
+    if (!digest.empty() && row.payload.find(",\"r\":") != std::string_view::npos)
+      ++counts_[{octets_of_digest(digest), std::string(value_after(row.payload, "{\"k\":\""))}];
     if (digest.empty() || digest == last_digest_) return;
     last_digest_ = digest;
     if (row.payload.find(",\"lost\":1") == std::string_view::npos) proofs_.emplace(digest, row.number);
@@ -197,12 +218,7 @@ class Verifier {
 
   Expected<void> look_at_proofs() {
     for (const auto& one : proofs_) {
-      std::string text = one.first;
-      std::replace(text.begin(), text.end(), '-', '+');
-      std::replace(text.begin(), text.end(), '_', '/');
-      text.resize((text.size() + 3) / 4 * 4, '=');
-      const auto digest = text::from_base64(text);
-      auto proof = reader_.proof(digest ? *digest : std::string());
+      auto proof = reader_.proof(octets_of_digest(one.first));
       if (!proof) return proof.error();
       if (!proof->empty()) continue;
       if (result_.missing_proofs++ == 0)
@@ -240,6 +256,8 @@ class Verifier {
   std::int64_t pruned_through_ = 0;
   std::map<std::string, std::int64_t> proofs_;  // digest as in the rows, the first row that names it
   std::map<std::string, std::int64_t> rules_;   // digest of a set in hexadecimal, the first row that names it
+  std::set<std::int64_t> counted_;
+  std::map<std::pair<std::string, std::string>, std::int64_t> counts_;  // of the day: digest and kind, rows
   std::string last_digest_;
   Head newest_;
   std::string newest_text_;

@@ -17,6 +17,7 @@
 #include "keys/key_file.hpp"
 #include "ledger/follower.hpp"
 #include "ledger/questions.hpp"
+#include "ledger/statement.hpp"
 #include "ledger/verify.hpp"
 
 using namespace sealpost;
@@ -47,8 +48,8 @@ MessageId message_id(std::uint64_t number, SystemTime when) {
 spool::ProofTextPtr proof_of(std::uint64_t number) {
   auto proof = std::make_shared<spool::ProofText>();
   proof->text = fmt::format(
-      R"({{"v":1,"domain":"customer-{0}.example","mx":"mx1.customer-{0}.example","asked":"mta-sts:enforce","tls":{{"version":"TLSv1.3","cipher":"TLS_AES_256_GCM_SHA384"}},"verified":"verified","verdict":"deliver","serial":{1}}})",
-      number % 3'000, number / 150'000);
+      R"({{"v":1,"domain":"customer-{0}.example","mx":"mx1.customer-{0}.example","partner":"partner-{2}","asked":"mta-sts:enforce","tls":{{"version":"TLSv1.3","cipher":"TLS_AES_256_GCM_SHA384"}},"verified":"verified","verdict":"deliver","serial":{1}}})",
+      number % 3'000, number / 150'000, number % 10);
   const std::string digest = sha256_octets(proof->text);
   std::copy(digest.begin(), digest.end(), proof->digest.begin());
   return proof;
@@ -163,6 +164,14 @@ int main(int argc, char** argv) {
     Questions questions(*reader);
     if (questions.for_recipient(address_of(i * 1000 + 3), "", "", 1000)->empty())
       fmt::print(stderr, "not found\n");
+  });
+  timed("statement of one partner in ten, all days", [&](std::uint64_t i) {
+    StatementQuestion question;
+    question.partner = "partner-" + std::to_string(i % 10);
+    question.from = "2026-11-01";
+    question.to = "2026-12-31";
+    if (const auto statement = statement_of(*reader, question); !statement || statement->total.delivered == 0)
+      fmt::print(stderr, "nothing counted\n");
   });
   return 0;
 }

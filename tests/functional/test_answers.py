@@ -10,7 +10,7 @@ import subprocess
 import answers
 import pytest
 from lab.world import wait_for
-from relay import BINARY, Relay
+from relay import BINARY, Relay, utc_day
 
 MESSAGE = "From: a@home.test\r\nSubject: x\r\n\r\nx\r\n"
 SCHEMAS = answers.Answers()
@@ -39,10 +39,10 @@ def one(lab, tmp_path_factory):
     "policy explain x@nowhere.test", "policy probe sts-enforce.test", "policy replay --rule RULES", "sts show", "sts refresh sts-enforce.test",
     "dns show home.test", "dns check home.test", "report list", "report show --domain clear.test", "report list --received", "report alerts",
     "report aside", "report why clear.test", "status", "status --check", "clock show", "reload", "check", "check --against RULES", "user list",
-    "webhook list", "webhook events poll", "webhook pause poll", "webhook resume poll", "evidence list", "evidence verify", "trace --recipient b@sts-enforce.test",
+    "webhook list", "webhook events poll", "webhook pause poll", "webhook resume poll", "evidence list", "evidence statement sts-enforce.test --month MONTH", "evidence verify", "trace --recipient b@sts-enforce.test",
 ])  # fmt: skip
 def test_an_answer_is_as_it_is_written_down(one, words):
-    words = ["--json", *words.replace("RULES", str(one.policies / "partners.toml")).split()]
+    words = ["--json", *words.replace("RULES", str(one.policies / "partners.toml")).replace("MONTH", utc_day()[:7]).split()]
     command = one.lab.command([BINARY, "--config", one.config, *words])
     said = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60)
     assert said.stdout.strip(), said.stderr
