@@ -2,7 +2,6 @@
 //
 // sealpost policy import FORMAT FILE: rules made of what another mail system demands (src/importing, docs/importing.md). Asks no
 // relay and puts nothing in force.
-#include <sys/stat.h>
 #include <sysexits.h>
 
 #include <filesystem>
@@ -13,6 +12,7 @@
 #include "base/durable_file.hpp"
 #include "cli/command_line.hpp"
 #include "cli/control_client.hpp"
+#include "cli/result_file.hpp"
 #include "cli/screen.hpp"
 #include "cli/terminal.hpp"
 #include "config/config.hpp"
@@ -84,17 +84,6 @@ ControlError refused_output(const CommandLine& line, const ImportArguments& argu
   return {EX_OK, "", ""};
 }
 
-// Readable for others, as rules are: whoever reviews it is not who made it.
-Expected<void> write_file(const std::string& path, const std::string& text) {
-  auto file = FileReplacement::begin(path);
-  if (!file) return file.error();
-  if (const auto written = file->write(text); !written) return written.error();
-  const auto done = file->commit();
-  if (!done) return done.error();
-  if (::fchmod(done->get(), 0644) != 0) return file_error(path, "its rights");
-  return {};
-}
-
 void show_remarks(const importing::Import& import, const std::string& file) {
   const std::size_t width = terminal_width(STDERR_FILENO);
   for (const importing::Remark& remark : import.all_remarks())
@@ -142,7 +131,7 @@ int import_policy(const CommandLine& line, const ImportArguments& arguments) {
       return line.fail({EX_SOFTWARE, "what was made cannot be read back: " + wrong,
                         "this is a fault of sealpost; report it"});
     if (!arguments.output.empty())
-      if (const auto written = write_file(arguments.output, text); !written)
+      if (const auto written = write_result(arguments.output, text); !written)
         return line.fail({EX_CANTCREAT, written.error().detail, ""});
   }
   if (line.json) {

@@ -14,7 +14,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <memory>
 
@@ -24,6 +23,7 @@
 #include "cli/control_client.hpp"
 #include "cli/csv.hpp"
 #include "cli/ledger_file.hpp"
+#include "cli/result_file.hpp"
 #include "cli/screen.hpp"
 #include "ledger/statement.hpp"
 #include "partner/load_config.hpp"
@@ -113,14 +113,6 @@ std::string as_csv(const Json& statement) {
   return text;
 }
 
-Expected<void> write_file(const std::string& path, const std::string& octets) {
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  file << octets;
-  file.close();
-  if (!file) return Error(Errc::io, path + ": " + std::strerror(errno));
-  return {};
-}
-
 bool on_path(const std::string& program) {
   const char* path = std::getenv("PATH");
   for (const std::string_view directory : text::split(path == nullptr ? "/usr/bin:/bin" : path, ':'))
@@ -188,12 +180,12 @@ std::string page_of(const StatementOptions& options, const Rendered& one, const 
 // `stem`: path without an ending. What it was made as, the numbers and the heads beside it.
 Expected<void> write_statement(const StatementOptions& options, const Rendered& one, const std::string& stem,
                                const std::string& host) {
-  if (auto done = write_file(stem + ".csv", as_csv(one.json)); !done) return done;
-  if (auto done = write_file(stem + ".heads.txt", heads_text(one.json)); !done) return done;
+  if (auto done = write_result(stem + ".csv", as_csv(one.json)); !done) return done;
+  if (auto done = write_result(stem + ".heads.txt", heads_text(one.json)); !done) return done;
   if (options.format == "csv") return {};
   if (options.format == "json")
-    return write_file(stem + ".json", one.json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
-  if (auto done = write_file(stem + ".html", page_of(options, one, host)); !done) return done;
+    return write_result(stem + ".json", one.json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  if (auto done = write_result(stem + ".html", page_of(options, one, host)); !done) return done;
   return options.format == "pdf" ? make_pdf(stem + ".html", stem + ".pdf") : Expected<void>();
 }
 

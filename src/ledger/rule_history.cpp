@@ -79,11 +79,15 @@ Expected<std::vector<RuleChange>> RuleHistory::behind(const HistoryPlace& place)
   }
   std::uint64_t from = place.ends;
   if (place.ends > place.begins) {
-    auto last = read_piece(fd.get(), path, place.begins, place.ends - place.begins);
+    auto last =
+        read_piece(fd.get(), path, place.begins, std::min(place.ends - place.begins, most_of_history));
     if (!last) return last.error();
     if (last->empty() || last->back() != '\n' || sha256_octets(*last) != place.digest) from = 0;
   }
-  auto piece = read_piece(fd.get(), path, from, most_of_history);
+  struct stat file {};
+  if (::fstat(fd.get(), &file) != 0) return file_error(path, "stat");
+  const std::uint64_t whole = std::max<std::uint64_t>(static_cast<std::uint64_t>(file.st_size), from);
+  auto piece = read_piece(fd.get(), path, from, std::min(whole - from, most_of_history));
   if (!piece) return piece.error();
   for (std::size_t at = 0;;) {
     const auto end = piece->find('\n', at);

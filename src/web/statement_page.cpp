@@ -83,7 +83,7 @@ void put_days_seen(Html& html, const Json& seen) {
 
 std::string file_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
-void put_sums(Html& html, const Json& total) {
+void put_statement_sums(Html& html, const Json& total) {
   const auto figures = html.in("dl", {{"class", "figures"}});
   const auto put = [&](std::string_view name, std::uint64_t number) {
     const auto one = html.in("div");
@@ -268,7 +268,7 @@ std::string statement_page(const Json& statement, const StatementFrame& frame) {
                number_of(statement, "pruned_days") > 0
                    ? "Not complete: rows of some of these days are no longer kept."
                    : "Not complete: the last of these days was not over when this was made.");
-    put_sums(html, total);
+    put_statement_sums(html, total);
     put_asked(html, part_of(statement, "demands"));
     put_changes(html, part_of(statement, "changes"));
     put_pairs(html, "Exceptions that were used", "None.", "Exception", part_of(statement, "exceptions"),

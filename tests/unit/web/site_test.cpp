@@ -92,7 +92,7 @@ struct SiteWorld {
   Page ask(admin::Visit visit) { return event::run_until_done(loop, site->serve(whole(std::move(visit)))); }
   admin::Visit whole(admin::Visit visit) const {
     visit.client = client;
-    visit.encrypted = encrypted;
+    if (encrypted) visit.tls = std::make_shared<const HandshakeFacts>();
     visit.request.fields.emplace_back("host", host);
     if (!cookie.empty()) visit.request.fields.emplace_back("cookie", cookie);
     for (const auto& field : more) visit.request.fields.push_back(field);
