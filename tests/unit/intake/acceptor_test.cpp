@@ -194,7 +194,7 @@ TEST_CASE("acceptor: over real sockets, two workers on one port") {
 
   for (int i = 0; i < 20; ++i)
     CHECK(sealpost::event::run_until_done(loop, send_one(loop, at)) ==
-          "220 250-250-250-250-250-250-250-250 250 250 354 250 221 ");
+          "220 250-250-250-250-250-250-250-250-250-250 250 250 354 250 221 ");
   CHECK(spool.stored.size() == 20);
   CHECK(sink.messages.size() == 20);
 }
