@@ -37,7 +37,7 @@ struct Account {
   std::uint32_t recipients_per_hour = 0;  // 0: no limit
   std::uint32_t messages_per_hour = 0;
   TlsNeed tls = TlsNeed::none;  // of hosts that its mail goes to
-  std::string stamp;  // of password and senders: with another one, this account is as it no longer is
+  std::string stamp;  // of password, senders and TLS: with another one, this account is as it no longer is
 };
 using AccountPtr = std::shared_ptr<const Account>;
 

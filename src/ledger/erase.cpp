@@ -9,7 +9,6 @@
 namespace sealpost::ledger {
 namespace {
 
-constexpr int erase_level = 1;
 constexpr std::size_t most_beside = 64u << 20;
 
 // Sender or recipient; of "sender<tab>account" both parts.
@@ -74,7 +73,7 @@ Expected<Erased> Store::erase_address(std::string_view address, std::int64_t fro
       kept += '\n';
     }
     kept.pop_back();  // behind the last one nothing follows
-    if (erased.rows != had) changed.emplace_back(read->number(0), gzip(kept, erase_level));
+    if (erased.rows != had) changed.emplace_back(read->number(0), gzip(kept, pack_level));
   }
   if (seen < blocks) erased.next = 0;
   for (const auto& one : changed) {

@@ -5,12 +5,16 @@
 
 namespace sealpost::sqlite {
 
-Expected<bool> is_complete(Database& file, int version, const Schema& schema) {
-  if (version != schema.version) return false;
+Expected<bool> has_table(Database& file, const char* name) {
   auto query = file.statement("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1");
   if (!query) return query.error();
+  return query->bind(1, name).row();
+}
+
+Expected<bool> is_complete(Database& file, int version, const Schema& schema) {
+  if (version != schema.version) return false;
   for (const char* table : schema.tables) {
-    auto there = query->reset().bind(1, table).row();
+    const auto there = has_table(file, table);
     if (!there) return there.error();
     if (!*there) return false;
   }

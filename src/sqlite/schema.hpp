@@ -15,6 +15,7 @@ struct Schema {
   std::vector<const char*> sql;     // makes those that are missing, leaves the others
 };
 
+Expected<bool> has_table(Database& file, const char* name);
 // Nothing needs to be written.
 Expected<bool> is_complete(Database& file, int version, const Schema& schema);
 // A write-ahead log, and the tables. Nothing is written at an ordinary start: a full disk is no hindrance.

@@ -3,7 +3,7 @@
 // All certificates that our listeners can present, and which of them a client gets by the name it asks for (SNI, RFC 6066
 // §3). The names are those in the certificates; nothing is said twice. For each name one certificate of each kind of key, so
 // that a handshake takes RSA or ECDSA by what its client can verify. Made whole, then shared by all threads (T-52), with
-// the secret that seals session tickets: one for all names, and a new one with every reload.
+// the secret that seals session tickets: one for all names, and a new one each hour and with every reload.
 #pragma once
 
 #include <cstddef>
